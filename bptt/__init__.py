@@ -1,0 +1,1 @@
+"""Backpropagation through time: derived, proved, run and copied from."""
