@@ -1,3 +1,4 @@
+#!/usr/bin/env -S uv run --script
 # /// script
 # requires-python = ">=3.11"
 # dependencies = ["nox[uv]>=2025.2.9"]
@@ -93,8 +94,9 @@ def package(session: nox.Session) -> None:
     """Build sdist and wheel; test the wheel, elsewhere, with the tests the sdist carries."""
     session.install("build[uv]", "twine")
     elsewhere = Path(session.create_tmp()).resolve()
-    shutil.rmtree(elsewhere)
-    dist, venv = elsewhere / "dist", elsewhere / "venv"
+    dist, venv = Path("dist").resolve(), elsewhere / "venv"
+    for leftover in dist, elsewhere:
+        shutil.rmtree(leftover, ignore_errors=True)
     session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(dist))
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
@@ -108,3 +110,7 @@ def package(session: nox.Session) -> None:
     with session.chdir(elsewhere / sdist.name.removesuffix(".tar.gz")):
         shutil.rmtree("bptt")  # what is imported below can only be the wheel
         session.run(str(python), "-m", "pytest", "-m", "not house", env=ONE_THREAD, external=True)
+
+
+if __name__ == "__main__":
+    nox.main()
