@@ -1,0 +1,149 @@
+"""The one place that words errors: argument, expectation, what came.
+
+The functions here are called at the public boundary only. They return their argument as an array,
+without a copy, and never write to it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._typing import Array
+
+Record = TypeVar("Record")
+Size = int | str  # a number that must match, or the letter of a size that is free
+
+REAL = ("float32", "float64")
+ANALYTIC = (*REAL, "complex128")
+
+
+def array(
+    name: str, value: ArrayLike, shape: Sequence[Size], dtypes: Sequence[str] = REAL
+) -> Array:
+    """Return `value` as a finite array of the given shape, in which no size is zero."""
+    found = _floating(name, value, dtypes)
+    if len(found.shape) != len(shape) or any(
+        isinstance(want, int) and want != got for want, got in zip(shape, found.shape, strict=True)
+    ):
+        _raise_shape(name, shape, found.shape)
+    if 0 in found.shape:
+        free = ", ".join(f"{size} >= 1" for size in shape if isinstance(size, str))
+        msg = f"{name} must not be empty ({free}), got shape {found.shape}"
+        raise ValueError(msg)
+    finite(name, found)
+    return found
+
+
+def trailing(name: str, value: ArrayLike, dtypes: Sequence[str] = REAL) -> Array:
+    """Return `value` as a finite, non-empty array of one axis or more: (..., n)."""
+    found = _floating(name, value, dtypes)
+    if found.ndim == 0:
+        _raise_shape(name, ("...", "n"), found.shape)
+    if found.size == 0:
+        msg = f"{name} must not be empty, got shape {found.shape}"
+        raise ValueError(msg)
+    finite(name, found)
+    return found
+
+
+def _floating(name: str, value: ArrayLike, dtypes: Sequence[str]) -> Array:
+    try:
+        found = np.asarray(value)
+    except ValueError as error:  # rows of unequal length
+        msg = f"{name} must be an array of numbers, got {type(value).__name__}: {error}"
+        raise TypeError(msg) from None
+    if found.dtype.name not in dtypes:
+        hint = "; convert with .astype(float)" if found.dtype.kind in "iub" else ""
+        msg = f"{name} must have dtype {' or '.join(REAL)}, got {found.dtype}{hint}"
+        raise TypeError(msg)
+    return found
+
+
+def _raise_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> None:
+    inner = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+    msg = f"{name} must have shape ({inner}), got {got}"
+    raise ValueError(msg)
+
+
+def finite(name: str, value: Array) -> None:
+    """Refuse NaN and infinity, naming the first place."""
+    if not np.isfinite(value).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        msg = f"{name} must be finite, got {value[where]} at index {where}"
+        raise ValueError(msg)
+
+
+def one_precision(arrays: Iterable[tuple[str, Array]]) -> None:
+    """Refuse a mix of float32 and float64: one of the two was not meant."""
+    (first_name, first), *rest = arrays
+    for name, other in rest:
+        if (other.dtype == np.float32) != (first.dtype == np.float32):
+            msg = (
+                f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
+            )
+            raise TypeError(msg)
+
+
+def real(name: str, value: Array) -> None:
+    """Refuse complex numbers: they pass forward, for the complex step, but a gradient is real."""
+    if value.dtype.kind == "c":
+        msg = f"{name} must have dtype {' or '.join(REAL)}, got {value.dtype}"
+        raise TypeError(msg)
+
+
+def instance(name: str, value: object, kind: type[Record]) -> Record:
+    """Refuse anything but a `kind`."""
+    if not isinstance(value, kind):
+        msg = f"{name} must be a {kind.__name__}, got {_describe(value)}"
+        raise TypeError(msg)
+    return value
+
+
+def sequence(name: str, value: Any, length: int, of: str) -> tuple[Any, ...]:
+    """Return `value` as a tuple, which must have `length` items."""
+    if not isinstance(value, (tuple, list)):
+        msg = f"{name} must be a tuple of {length} {of}, got {_describe(value)}"
+        raise TypeError(msg)
+    if len(value) != length:
+        msg = f"{name} must have {length} {of}, got {len(value)}"
+        raise ValueError(msg)
+    return tuple(value)
+
+
+def number(name: str, value: float, *, above: float, below: float | None = None) -> None:
+    """Refuse anything but a finite real number greater than `above` (and less than `below`)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        msg = f"{name} must be a real number, got {_describe(value)}"
+        raise TypeError(msg)
+    if not (np.isfinite(value) and value > above and (below is None or value < below)):
+        upper = "" if below is None else f" and < {below}"
+        msg = f"{name} must be a number > {above}{upper}, got {value}"
+        raise ValueError(msg)
+
+
+def size(name: str, value: int) -> int:
+    """Return `value` as an int, which must be 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        msg = f"{name} must be an integer, got {_describe(value)}"
+        raise TypeError(msg)
+    if value < 1:
+        msg = f"{name} must be >= 1, got {value}"
+        raise ValueError(msg)
+    return int(value)
+
+
+def computed(name: str, value: Array) -> None:
+    """Refuse to return what overflowed: never a silent NaN."""
+    if not np.isfinite(value).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        msg = (
+            f"{name} must stay finite, got {value[where]} first at index {where}: "
+            "the computation overflowed; smaller weights, inputs or cotangents are needed"
+        )
+        raise FloatingPointError(msg)
+
+
+def _describe(value: object) -> str:
+    return f"{type(value).__name__} ({value!r:.40})"

@@ -1,0 +1,270 @@
+r"""Backpropagation through time: the error of a cost, carried down the layers and back through time.
+
+.. math::
+
+   \delta^{L(t)} &= \nabla_a C^{(t)} \odot a'(z^{L(t)})                                 && \text{(BP1)}
+
+   \delta^{l(t)} &= a'(z^{l(t)}) \odot
+      \bigl[ \delta^{l+1(t)} (w^{l+1})^\top + \delta^{l(t+1)} (u^l)^\top \bigr] ,
+      \quad \delta^{l(T+1)} = 0                                                         && \text{(BP2)}
+
+   \partial C / \partial b^l &= \textstyle\sum_t \delta^{l(t)}                          && \text{(BP3)}
+
+   \partial C / \partial w^l &= \textstyle\sum_t (a^{l-1(t)})^\top \delta^{l(t)} , \quad
+   \partial C / \partial u^l  = \textstyle\sum_t (a^{l(t-1)})^\top \delta^{l(t)}        && \text{(BP4)}
+
+   \partial C / \partial a^{l(0)} &= \delta^{l(1)} (u^l)^\top , \quad
+   \partial C / \partial x^{(t)}   = \delta^{1(t)} (w^1)^\top                           && \text{(BP0)}
+
+Rows are the members of a batch, arrays time-major, (T, B, n), and δ is the total derivative ∂C/∂z.
+The way back is a vector-Jacobian product: it takes the cotangents (derivatives of a cost) of the
+outputs and of the final state, and returns those of the parameters, the inputs and the initial state.
+The gradient over a long sequence is therefore composed from its segments, last one first.
+
+Sources: Werbos (1990); Williams & Peng (1990). The labels are those of the derivation on this site.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt import _check
+from bptt._typing import Array, State
+from bptt.forward import LayerTrace, Trace
+from bptt.parameters import Affine, Params, Recurrent
+from bptt.tree import tree_leaves
+
+__all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
+
+
+class LayerGradient(NamedTuple):
+    """The gradient of a cost with respect to one recurrent layer.
+
+    Attributes
+    ----------
+    params
+        With respect to w, u and b: (BP4) and (BP3).
+    x
+        With respect to the layer's input, shape (T, B, n_below).
+    initial
+        With respect to its initial state, arrays of shape (B, n): (BP0).
+    delta
+        The errors ∂C/∂z of all steps, shape (T, B, gates n): (BP2).
+    """
+
+    params: Recurrent
+    x: Array
+    initial: State
+    delta: Array
+
+
+class Gradient(NamedTuple):
+    """The gradient of a cost with respect to all that a run of a stack depends on.
+
+    Attributes
+    ----------
+    params
+        With respect to the parameters: (BP3) and (BP4).
+    x
+        With respect to the input, shape (T, B, n_0): (BP0).
+    initial
+        With respect to the initial state of each recurrent layer: (BP0).
+    delta
+        The errors ∂C/∂z of layers 1 to L, each (T, B, n_l): (BP2), and (BP1) for the last.
+    """
+
+    params: Params
+    x: Array
+    initial: tuple[State, ...]
+    delta: tuple[Array, ...]
+
+
+def backward(
+    trace: Trace,
+    d_outputs: ArrayLike,
+    d_final: Sequence[State | ArrayLike] | None = None,
+) -> Gradient:
+    r"""Carry the gradient of a cost back through a stack and through time: (BP0) to (BP4).
+
+    Parameters
+    ----------
+    trace
+        What `bptt.forward` returned.
+    d_outputs
+        :math:`\nabla_a C^{(t)}` of all steps, shape (T, B, n_L); zero where a step has no cost.
+    d_final
+        ∂C/∂(final state) of each recurrent layer, for a cost that goes on after the last step: a
+        tuple of arrays (B, n_l), or the array where it is only one. Zero if not given.
+
+    Returns
+    -------
+    Gradient
+        With respect to parameters, input and initial states, and the errors of all layers.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type or dtype.
+    ValueError
+        If shapes do not match those of the trace, or a number is not finite.
+    FloatingPointError
+        If the gradient overflows: it has exploded.
+
+    See Also
+    --------
+    bptt.forward : the way there.
+    bptt.check_gradient : is it right?
+
+    Examples
+    --------
+    A linear unit with recurrent weight 1/2, and a cost that is its state after three steps:
+
+    >>> import numpy as np, bptt
+    >>> one, half, zero = np.ones((1, 1)), np.full((1, 1), 0.5), np.zeros(1)
+    >>> params = bptt.Params((bptt.Recurrent(w=one, u=half, b=zero),), bptt.Affine(w=one, b=zero))
+    >>> stack = bptt.Stack(cells=(bptt.Elman(bptt.identity),))
+    >>> trace = bptt.forward(stack, params, np.ones((3, 1, 1)))
+    >>> d_outputs = np.array([0.0, 0.0, 1.0]).reshape(3, 1, 1)
+    >>> bptt.backward(trace, d_outputs).x.ravel()
+    array([0.25, 0.5 , 1.  ])
+    """
+    _check.instance("trace", trace, Trace)
+    _check.real("trace.outputs", trace.outputs)
+    d_a = _check.array("d_outputs", d_outputs, trace.outputs.shape)
+    d_states = _final_states(trace.layers, d_final)
+    _check.one_precision(
+        [("trace.outputs", trace.outputs), ("d_outputs", d_a), *tree_leaves(d_states, "d_final")]
+    )
+    layers: list[LayerGradient] = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        delta = d_a * trace.stack.output.derivative(trace.z, trace.outputs)  # (BP1)
+        readout = Affine(w=outer_sum(trace.layers[-1].a[1:], delta), b=delta.sum(axis=(0, 1)))
+        d_a = delta @ trace.params.readout.w.T  # from above: δ(l+1) wᵀ
+        for layer, d_state in zip(reversed(trace.layers), reversed(d_states), strict=True):
+            layers.insert(0, run_layer_backward(layer, d_a, d_state))
+            d_a = layers[0].x
+    for i, found in enumerate(layers):
+        _refuse_overflow(f"gradient.layers[{i}].", found)
+    return Gradient(
+        params=Params(tuple(layer.params for layer in layers), readout),
+        x=d_a,
+        initial=tuple(layer.initial for layer in layers),
+        delta=(*(layer.delta for layer in layers), delta),
+    )
+
+
+def layer_backward(
+    trace: LayerTrace, d_a: ArrayLike, d_final: State | ArrayLike | None = None
+) -> LayerGradient:
+    """Carry the gradient of a cost back through one recurrent layer: (BP2), (BP3), (BP4), (BP0).
+
+    Parameters
+    ----------
+    trace
+        What `bptt.layer_forward` returned.
+    d_a
+        From above: ∂C/∂a of all steps, shape (T, B, n), without the paths through the layer's own
+        future.
+    d_final
+        ∂C/∂(final state): a tuple of arrays (B, n), or the array where it is only one. Zero if not
+        given.
+
+    Returns
+    -------
+    LayerGradient
+        With respect to w, u, b, the input and the initial state, and the errors.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type or dtype.
+    ValueError
+        If shapes do not match those of the trace, or a number is not finite.
+    FloatingPointError
+        If the gradient overflows: it has exploded.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> half = bptt.Recurrent(w=np.ones((1, 1)), u=np.full((1, 1), 0.5), b=np.zeros(1))
+    >>> trace = bptt.layer_forward(bptt.Elman(bptt.identity), half, np.ones((3, 1, 1)))
+    >>> bptt.layer_backward(trace, np.ones((3, 1, 1))).delta.ravel()
+    array([1.75, 1.5 , 1.  ])
+    """
+    _check.instance("trace", trace, LayerTrace)
+    _check.real("trace.a", trace.a)
+    d_above = _check.array("d_a", d_a, trace.a[1:].shape)
+    d_state = _final_state("d_final", trace, d_final)
+    _check.one_precision([("trace.a", trace.a), ("d_a", d_above), *tree_leaves(d_state, "d_final")])
+    with np.errstate(over="ignore", invalid="ignore"):
+        gradient = run_layer_backward(trace, d_above, d_state)
+    _refuse_overflow("gradient.", gradient)
+    return gradient
+
+
+def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
+    """Go back through one layer on arguments that have been checked: the recursion (BP2)."""
+    w, u, _ = trace.params
+    delta_x = np.empty((len(d_a), d_a.shape[1], w.shape[1]), d_a.dtype)
+    delta_h = np.empty_like(delta_x)
+    for t in reversed(range(len(d_a))):
+        from_above_and_future = (d_a[t] + d_state[0], *d_state[1:])
+        delta_x[t], delta_h[t], direct = trace.cell.step_backward(
+            from_above_and_future, trace.saved[t]
+        )
+        d_state = _to_the_past(delta_h[t] @ u.T, direct)
+    return LayerGradient(
+        Recurrent(
+            w=outer_sum(trace.x, delta_x),  # (BP4)
+            u=outer_sum(trace.a[:-1], delta_h),  # (BP4), its twin
+            b=delta_x.sum(axis=(0, 1)),  # (BP3)
+        ),
+        x=delta_x @ w.T,  # (BP0)
+        initial=d_state,  # (BP0)
+        delta=delta_x,
+    )
+
+
+def _to_the_past(through_u: Array, direct: State | None) -> State:
+    """Add up the two ways from a step to the state before it."""
+    if direct is None:
+        return (through_u,)
+    return (through_u + direct[0], *direct[1:])
+
+
+def outer_sum(a: Array, delta: Array) -> Array:
+    """Return the sum over steps and sequences of aᵀ δ: one matrix product."""
+    return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
+
+
+def _final_states(
+    layers: Sequence[LayerTrace], d_final: Sequence[State | ArrayLike] | None
+) -> tuple[State, ...]:
+    each = (None,) * len(layers)
+    if d_final is not None:
+        each = _check.sequence("d_final", d_final, len(layers), "states, one a recurrent layer")
+    return tuple(
+        _final_state(f"d_final[{i}]", layer, state)
+        for i, (layer, state) in enumerate(zip(layers, each, strict=True))
+    )
+
+
+def _final_state(name: str, trace: LayerTrace, d_final: State | ArrayLike | None) -> State:
+    if d_final is None:
+        return tuple(np.zeros_like(array) for array in trace.final)
+    if isinstance(d_final, np.ndarray):
+        d_final = (d_final,)
+    names = trace.cell.state_names
+    arrays = _check.sequence(name, d_final, len(names), "arrays, " + ", ".join(names))
+    return tuple(
+        _check.array(f"{name}.{part}", array, final.shape)
+        for part, array, final in zip(names, arrays, trace.final, strict=True)
+    )
+
+
+def _refuse_overflow(prefix: str, gradient: LayerGradient) -> None:
+    _check.computed(f"{prefix}delta", gradient.delta)
+    for name, array in tree_leaves((gradient.params.w, gradient.params.u)):
+        _check.computed(f"{prefix}params{name}", array)

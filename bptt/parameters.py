@@ -1,0 +1,97 @@
+"""What a network learns, as records of arrays.
+
+A weight matrix has a row for each unit it comes FROM and a column for each unit it goes TO, so that
+a batch of row vectors is multiplied from the left: z = a w + b. A gradient has the type of what it is
+the gradient of: that of a `Params` is a `Params`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from bptt import _check
+from bptt._typing import Array
+
+__all__ = ["Affine", "Params", "Recurrent"]
+
+
+class Affine(NamedTuple):
+    """The parameters of a layer without a past: z = x w + b.
+
+    Attributes
+    ----------
+    w
+        Weights from the layer below, shape (n_below, n).
+    b
+        Bias, shape (n,).
+    """
+
+    w: Array
+    b: Array
+
+
+class Recurrent(NamedTuple):
+    """The parameters of a recurrent layer: z = x w + a u + b, where a is its own past.
+
+    For a cell with g gates, the last axis holds the g blocks of n columns one after the other.
+
+    Attributes
+    ----------
+    w
+        Weights from the layer below, shape (n_below, g n).
+    u
+        Recurrent weights, from the layer at t - 1 to itself at t, shape (n, g n).
+    b
+        Bias, shape (g n,).
+    """
+
+    w: Array
+    u: Array
+    b: Array
+
+
+class Params(NamedTuple):
+    """The parameters of a stack of recurrent layers under a readout.
+
+    Attributes
+    ----------
+    layers
+        A `Recurrent` for each recurrent layer, the lowest first.
+    readout
+        The output layer, an `Affine`.
+    """
+
+    layers: tuple[Recurrent, ...]
+    readout: Affine
+
+
+def check_affine(name: str, layer: Any, below: int | str) -> Affine:
+    """Return a layer whose arrays are finite and fit together and to the layer below."""
+    given = _check.instance(name, layer, Affine)
+    w = _check.array(f"{name}.w", given.w, (below, "n"), _check.ANALYTIC)
+    b = _check.array(f"{name}.b", given.b, (w.shape[1],), _check.ANALYTIC)
+    return Affine(w, b)
+
+
+def check_recurrent(name: str, layer: Any, below: int | str, gates: int) -> Recurrent:
+    """Return a layer whose arrays are finite and fit together and to the layer below."""
+    given = _check.instance(name, layer, Recurrent)
+    u = _check.array(f"{name}.u", given.u, ("n", "gates n"), _check.ANALYTIC)
+    n = u.shape[0]
+    if u.shape[1] != gates * n:
+        msg = f"{name}.u must have shape (n, {'' if gates == 1 else gates}n), got {u.shape}"
+        raise ValueError(msg)
+    w = _check.array(f"{name}.w", given.w, (below, gates * n), _check.ANALYTIC)
+    b = _check.array(f"{name}.b", given.b, (gates * n,), _check.ANALYTIC)
+    return Recurrent(w, u, b)
+
+
+def check_params(params: Any, gates: Sequence[int]) -> Params:
+    """Return parameters that fit together, one recurrent layer for each entry of `gates`."""
+    given = _check.instance("params", params, Params)
+    below: int | str = "n_0"
+    checked: list[Recurrent] = []
+    layers = _check.sequence("params.layers", given.layers, len(gates), "recurrent layers")
+    for i, (layer, g) in enumerate(zip(layers, gates, strict=True)):
+        checked.append(check_recurrent(f"params.layers[{i}]", layer, below, g))
+        below = checked[-1].u.shape[0]
+    return Params(tuple(checked), check_affine("params.readout", given.readout, below))
