@@ -7,9 +7,30 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 from bptt import feedforward
 from bptt.activations import Activation, identity, relu, sigmoid, softmax, softplus, tanh
 from bptt.backward import Gradient, LayerGradient, backward, layer_backward
-from bptt.cells import Cell, Elman
+from bptt.cells import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    BothDirections,
+    Cell,
+    Diagonal,
+    DiagonalParams,
+    Elman,
+    GRUParams,
+    PeepholeLSTM,
+    PeepholeLSTMParams,
+    ResetBeforeGRU,
+    UnfactoredCell,
+)
 from bptt.examples import Example, tiny
-from bptt.forward import LayerTrace, Trace, forward, layer_forward
+from bptt.forward import (
+    BidirectionalTrace,
+    LayerTrace,
+    Trace,
+    forward,
+    layer_forward,
+    lengths_to_mask,
+)
 from bptt.gradcheck import Comparison, central_difference, check_gradient, compare, complex_step
 from bptt.losses import Cost, softmax_cross_entropy, squared_error
 from bptt.optim import (
@@ -28,24 +49,36 @@ from bptt.unrolled import Unrolled, copies, fold, unroll
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Activation",
     "Adam",
     "AdamState",
     "Affine",
+    "Bidirectional",
+    "BidirectionalTrace",
+    "BothDirections",
     "Cell",
     "Comparison",
     "Cost",
+    "Diagonal",
+    "DiagonalParams",
     "Elman",
     "Example",
+    "GRUParams",
     "Gradient",
     "GradientDescent",
     "LayerGradient",
     "LayerTrace",
     "Momentum",
     "Params",
+    "PeepholeLSTM",
+    "PeepholeLSTMParams",
     "Recurrent",
+    "ResetBeforeGRU",
     "Stack",
     "Trace",
+    "UnfactoredCell",
     "Unrolled",
     "__version__",
     "backward",
@@ -63,6 +96,7 @@ __all__ = [
     "initialize",
     "layer_backward",
     "layer_forward",
+    "lengths_to_mask",
     "relu",
     "sigmoid",
     "softmax",

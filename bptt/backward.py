@@ -25,16 +25,17 @@ Sources: Werbos (1990); Williams & Peng (1990). The labels are those of the deri
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt import _check
 from bptt._typing import Array, State
-from bptt.forward import LayerTrace, Trace
-from bptt.parameters import Affine, Params, Recurrent
-from bptt.tree import tree_leaves
+from bptt.cells import BothDirections, Cell
+from bptt.forward import BidirectionalTrace, LayerTrace, Trace, state_arrays
+from bptt.parameters import Affine, Params
+from bptt.tree import tree_leaves, tree_map
 
 __all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
 
@@ -54,10 +55,10 @@ class LayerGradient(NamedTuple):
         The errors ∂C/∂z of all steps, shape (T, B, gates n): (BP2).
     """
 
-    params: Recurrent
+    params: Any
     x: Array
-    initial: State
-    delta: Array
+    initial: Any
+    delta: Any
 
 
 class Gradient(NamedTuple):
@@ -77,14 +78,14 @@ class Gradient(NamedTuple):
 
     params: Params
     x: Array
-    initial: tuple[State, ...]
-    delta: tuple[Array, ...]
+    initial: tuple[Any, ...]
+    delta: tuple[Any, ...]
 
 
 def backward(
     trace: Trace,
     d_outputs: ArrayLike,
-    d_final: Sequence[State | ArrayLike] | None = None,
+    d_final: Sequence[Any] | None = None,
 ) -> Gradient:
     r"""Carry the gradient of a cost back through a stack and through time: (BP0) to (BP4).
 
@@ -140,10 +141,10 @@ def backward(
     layers: list[LayerGradient] = []
     with np.errstate(over="ignore", invalid="ignore"):
         delta = d_a * trace.stack.output.derivative(trace.z, trace.outputs)  # (BP1)
-        readout = Affine(w=outer_sum(trace.layers[-1].a[1:], delta), b=delta.sum(axis=(0, 1)))
+        readout = Affine(w=outer_sum(trace.layers[-1].outputs, delta), b=delta.sum(axis=(0, 1)))
         d_a = delta @ trace.params.readout.w.T  # from above: δ(l+1) wᵀ
         for layer, d_state in zip(reversed(trace.layers), reversed(d_states), strict=True):
-            layers.insert(0, run_layer_backward(layer, d_a, d_state))
+            layers.insert(0, run_any_layer_backward(layer, d_a, d_state))
             d_a = layers[0].x
     for i, found in enumerate(layers):
         _refuse_overflow(f"gradient.layers[{i}].", found)
@@ -156,7 +157,7 @@ def backward(
 
 
 def layer_backward(
-    trace: LayerTrace, d_a: ArrayLike, d_final: State | ArrayLike | None = None
+    trace: LayerTrace | BidirectionalTrace, d_a: ArrayLike, d_final: Any = None
 ) -> LayerGradient:
     """Carry the gradient of a cost back through one recurrent layer: (BP2), (BP3), (BP4), (BP0).
 
@@ -193,45 +194,89 @@ def layer_backward(
     >>> bptt.layer_backward(trace, np.ones((3, 1, 1))).delta.ravel()
     array([1.75, 1.5 , 1.  ])
     """
-    _check.instance("trace", trace, LayerTrace)
-    _check.real("trace.a", trace.a)
-    d_above = _check.array("d_a", d_a, trace.a[1:].shape)
+    if not isinstance(trace, BidirectionalTrace):
+        _check.instance("trace", trace, LayerTrace)
+    _check.real("trace.outputs", trace.outputs)
+    d_above = _check.array("d_a", d_a, trace.outputs.shape)
     d_state = _final_state("d_final", trace, d_final)
-    _check.one_precision([("trace.a", trace.a), ("d_a", d_above), *tree_leaves(d_state, "d_final")])
+    _check.one_precision(
+        [("trace.outputs", trace.outputs), ("d_a", d_above), *tree_leaves(d_state, "d_final")]
+    )
     with np.errstate(over="ignore", invalid="ignore"):
-        gradient = run_layer_backward(trace, d_above, d_state)
+        gradient = run_any_layer_backward(trace, d_above, d_state)
     _refuse_overflow("gradient.", gradient)
     return gradient
 
 
-def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
-    """Go back through one layer on arguments that have been checked: the recursion (BP2)."""
-    w, u, _ = trace.params
-    delta_x = np.empty((len(d_a), d_a.shape[1], w.shape[1]), d_a.dtype)
-    delta_h = np.empty_like(delta_x)
-    for t in reversed(range(len(d_a))):
-        from_above_and_future = (d_a[t] + d_state[0], *d_state[1:])
-        delta_x[t], delta_h[t], direct = trace.cell.step_backward(
-            from_above_and_future, trace.saved[t]
-        )
-        d_state = _to_the_past(delta_h[t] @ u.T, direct)
+def run_any_layer_backward(
+    trace: LayerTrace | BidirectionalTrace, d_a: Array, d_state: Any
+) -> LayerGradient:
+    """Go back through one layer, of one direction or both, on arguments that have been checked."""
+    if isinstance(trace, LayerTrace):
+        kind = _factored if isinstance(trace.cell, Cell) else _unfactored
+        return kind(trace, d_a, d_state)
+    n = trace.forward.outputs.shape[2]
+    there = run_any_layer_backward(trace.forward, d_a[:, :, :n], d_state[0])
+    back = run_any_layer_backward(trace.backward, d_a[::-1, :, n:], d_state[1])
     return LayerGradient(
-        Recurrent(
-            w=outer_sum(trace.x, delta_x),  # (BP4)
-            u=outer_sum(trace.a[:-1], delta_h),  # (BP4), its twin
-            b=delta_x.sum(axis=(0, 1)),  # (BP3)
-        ),
-        x=delta_x @ w.T,  # (BP0)
-        initial=d_state,  # (BP0)
-        delta=delta_x,
+        BothDirections(there.params, back.params),
+        x=there.x + back.x[::-1],
+        initial=BothDirections(there.initial, back.initial),
+        delta=BothDirections(there.delta, back.delta),
     )
 
 
-def _to_the_past(through_u: Array, direct: State | None) -> State:
-    """Add up the two ways from a step to the state before it."""
-    if direct is None:
+def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
+    """Go back through a layer whose cell is pointwise: the recursion (BP2)."""
+    cell, (w, u, _, *own) = trace.cell, trace.params
+    delta_x = np.empty((*d_a.shape[:2], w.shape[1]), d_a.dtype)
+    delta_h = np.empty_like(delta_x)
+    d_own = [np.zeros_like(parameter) for parameter in own]
+    for t in reversed(range(len(d_a))):
+        d_state = (d_a[t] + d_state[0], *d_state[1:])  # from above, and from the future
+        d_state, held = _hold(trace.mask, t, d_state)
+        delta_x[t], delta_h[t], direct, *more = cell.step_backward(d_state, trace.saved[t], *own)
+        d_own = [total + now for total, now in zip(d_own, more, strict=True)]
+        d_state = _to_the_past(delta_h[t] @ u.T, direct, held)
+    params = type(
+        trace.params
+    )(
+        outer_sum(trace.x, delta_x),  # (BP4)
+        outer_sum(trace.a[:-1], delta_h),  # (BP4), its twin
+        delta_x.sum(axis=(0, 1)),  # (BP3)
+        *d_own,
+    )
+    return LayerGradient(params, delta_x @ w.T, d_state, delta_x)  # (BP0), twice
+
+
+def _unfactored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
+    """Go back through a layer whose cell does its own products: the same recursion, step by step."""
+    d_params = tree_map(np.zeros_like, trace.params)
+    d_x = np.empty_like(trace.x)
+    for t in reversed(range(len(d_a))):
+        d_state = (d_a[t] + d_state[0], *d_state[1:])
+        d_state, held = _hold(trace.mask, t, d_state)
+        now, d_x[t], d_past = trace.cell.unfactored_backward(trace.params, d_state, trace.saved[t])
+        d_params = tree_map(np.add, d_params, now)
+        d_state = _to_the_past(0, d_past, held)
+    return LayerGradient(d_params, d_x, d_state, None)
+
+
+def _hold(mask: Any, t: int, d_state: State) -> tuple[State, State | None]:
+    """Part the derivative: what goes back through step t, and what passes by where there is none."""
+    if mask is None:
+        return d_state, None
+    there = mask[t][:, None]
+    return tuple(d * there for d in d_state), tuple(d * ~there for d in d_state)
+
+
+def _to_the_past(through_u: Any, direct: State | None, held: State | None) -> State:
+    """Add up the ways from a step to the state before it."""
+    ways = [way for way in (direct, held) if way is not None]
+    if not ways:
         return (through_u,)
-    return (through_u + direct[0], *direct[1:])
+    first, *others = (sum(parts[1:], parts[0]) for parts in zip(*ways, strict=True))
+    return (through_u + first, *others)
 
 
 def outer_sum(a: Array, delta: Array) -> Array:
@@ -239,9 +284,7 @@ def outer_sum(a: Array, delta: Array) -> Array:
     return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
 
 
-def _final_states(
-    layers: Sequence[LayerTrace], d_final: Sequence[State | ArrayLike] | None
-) -> tuple[State, ...]:
+def _final_states(layers: Sequence[Any], d_final: Sequence[Any] | None) -> tuple[Any, ...]:
     each = (None,) * len(layers)
     if d_final is not None:
         each = _check.sequence("d_final", d_final, len(layers), "states, one a recurrent layer")
@@ -251,20 +294,20 @@ def _final_states(
     )
 
 
-def _final_state(name: str, trace: LayerTrace, d_final: State | ArrayLike | None) -> State:
+def _final_state(name: str, trace: LayerTrace | BidirectionalTrace, d_final: Any) -> Any:
+    if isinstance(trace, BidirectionalTrace):
+        given = (None, None)
+        if d_final is not None:
+            given = _check.sequence(name, d_final, 2, "states, one a direction")
+        return BothDirections(
+            _final_state(f"{name}[0]", trace.forward, given[0]),
+            _final_state(f"{name}[1]", trace.backward, given[1]),
+        )
     if d_final is None:
         return tuple(np.zeros_like(array) for array in trace.final)
-    if isinstance(d_final, np.ndarray):
-        d_final = (d_final,)
-    names = trace.cell.state_names
-    arrays = _check.sequence(name, d_final, len(names), "arrays, " + ", ".join(names))
-    return tuple(
-        _check.array(f"{name}.{part}", array, final.shape)
-        for part, array, final in zip(names, arrays, trace.final, strict=True)
-    )
+    return state_arrays(name, trace.cell, d_final, trace.final[0].shape, _check.REAL)
 
 
 def _refuse_overflow(prefix: str, gradient: LayerGradient) -> None:
-    _check.computed(f"{prefix}delta", gradient.delta)
-    for name, array in tree_leaves((gradient.params.w, gradient.params.u)):
-        _check.computed(f"{prefix}params{name}", array)
+    for name, array in tree_leaves((gradient.x, gradient.params)):
+        _check.computed(f"{prefix}{name}", array)

@@ -9,19 +9,30 @@ of all steps is one matrix product before the loop over time; only the recurrent
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt import _check
 from bptt._typing import Array, State
-from bptt.cells import Cell
-from bptt.parameters import Params, Recurrent, check_params, check_recurrent
-from bptt.stack import Stack
+from bptt.cells import Bidirectional, BothDirections, Cell
+from bptt.parameters import Params
+from bptt.stack import (
+    AnyCell,
+    OneDirection,
+    Stack,
+    check_cell_type,
+    check_layer,
+    check_params,
+    units_of,
+)
 from bptt.tree import tree_leaves
 
-__all__ = ["LayerTrace", "Trace", "forward", "layer_forward"]
+__all__ = ["LayerTrace", "Trace", "forward", "layer_forward", "lengths_to_mask"]
+
+Initial: TypeAlias = "Sequence[Any] | None"
+"""The states of the layers before the first step; where a state is one array, it may stand bare."""
 
 
 class LayerTrace(NamedTuple):
@@ -40,13 +51,16 @@ class LayerTrace(NamedTuple):
         state, index t the state after step t.
     saved
         For each step, what the cell's derivative needs.
+    mask
+        Which steps of which sequences there are, booleans of shape (T, B); None if all.
     """
 
-    cell: Cell
-    params: Recurrent
+    cell: OneDirection
+    params: Any
     x: Array
     states: tuple[Array, ...]
     saved: tuple[Any, ...]
+    mask: Any = None
 
     @property
     def a(self) -> Array:
@@ -54,9 +68,39 @@ class LayerTrace(NamedTuple):
         return self.states[0]
 
     @property
+    def outputs(self) -> Array:
+        """What the layer above sees: the activations of steps 1 to T, shape (T, B, n)."""
+        return self.states[0][1:]
+
+    @property
     def final(self) -> State:
         """The state after the last step, arrays of shape (B, n)."""
         return tuple(array[-1] for array in self.states)
+
+
+class BidirectionalTrace(NamedTuple):
+    """What a run leaves behind in a bidirectional layer.
+
+    Attributes
+    ----------
+    forward
+        The trace of the layer that reads from the first step.
+    backward
+        The trace of the layer that reads from the last step; its own step 1 is step T.
+    """
+
+    forward: LayerTrace
+    backward: LayerTrace
+
+    @property
+    def outputs(self) -> Array:
+        """What the layer above sees: both activations side by side, shape (T, B, 2 n)."""
+        return np.concatenate([self.forward.outputs, self.backward.outputs[::-1]], axis=2)
+
+    @property
+    def final(self) -> BothDirections:
+        """The states of both directions after their last steps."""
+        return BothDirections(self.forward.final, self.backward.final)
 
 
 class Trace(NamedTuple):
@@ -71,7 +115,7 @@ class Trace(NamedTuple):
     x
         On which input, shape (T, B, n_0).
     layers
-        A `LayerTrace` for each recurrent layer, the lowest first.
+        A `LayerTrace` for each recurrent layer (or `BidirectionalTrace`), the lowest first.
     z
         The weighted inputs of the readout, z^L, shape (T, B, n_L).
     outputs
@@ -81,18 +125,22 @@ class Trace(NamedTuple):
     stack: Stack
     params: Params
     x: Array
-    layers: tuple[LayerTrace, ...]
+    layers: tuple[Any, ...]
     z: Array
     outputs: Array
 
     @property
-    def final(self) -> tuple[State, ...]:
+    def final(self) -> tuple[Any, ...]:
         """The final state of each recurrent layer: what a next window starts from."""
         return tuple(layer.final for layer in self.layers)
 
 
 def forward(
-    stack: Stack, params: Params, x: ArrayLike, initial: Sequence[State | ArrayLike] | None = None
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    initial: Initial = None,
+    mask: ArrayLike | None = None,
 ) -> Trace:
     """Run a stack over a batch of sequences: (FWD), layer by layer.
 
@@ -106,7 +154,11 @@ def forward(
         Input, shape (T, B, n_0), of the same precision. Kept in the trace, not copied.
     initial
         The state of each recurrent layer before the first step: a tuple of arrays (B, n_l), or the
-        array where it is only one. Zero if not given.
+        array where it is only one. Zero if not given. For a bidirectional layer, a pair of those.
+    mask
+        Which steps of which sequences there are, booleans of shape (T, B), such as
+        `bptt.lengths_to_mask` makes; all of them if not given. Where there is no step the state stays
+        as it was, and what stands in `x` does not matter (but must be finite).
 
     Returns
     -------
@@ -138,17 +190,18 @@ def forward(
     array([1., 3., 6.])
     """
     _check.instance("stack", stack, Stack)
-    params = check_params(params, [cell.gates for cell in stack.cells])
-    a = x = _check.array("x", x, ("T", "B", params.layers[0].w.shape[0]), _check.ANALYTIC)
+    params = check_params(stack, params)
+    a = x = _check.array("x", x, ("T", "B", _inputs(params.layers[0])), _check.ANALYTIC)
     states = _initial_states(stack.cells, params, x, initial)
+    found = _mask(mask, x)
     _check.one_precision(
         [*tree_leaves(params, "params"), ("x", x), *tree_leaves(states, "initial")]
     )
-    layers: list[LayerTrace] = []
+    layers: list[LayerTrace | BidirectionalTrace] = []
     with np.errstate(over="ignore", invalid="ignore"):
         for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
-            layers.append(run_layer(cell, layer, a, state))
-            a = layers[-1].a[1:]
+            layers.append(run_any_layer(cell, layer, a, state, found))
+            a = layers[-1].outputs
         w, b = params.readout
         z = a @ w + b
         outputs = stack.output(z)
@@ -159,8 +212,12 @@ def forward(
 
 
 def layer_forward(
-    cell: Cell, params: Recurrent, x: ArrayLike, initial: State | ArrayLike | None = None
-) -> LayerTrace:
+    cell: AnyCell,
+    params: Any,
+    x: ArrayLike,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+) -> Any:
     """Run one recurrent layer over a batch of sequences: (FWD).
 
     Parameters
@@ -168,16 +225,18 @@ def layer_forward(
     cell
         The pointwise mathematics of a step.
     params
-        w, u and b of the layer.
+        The parameters of the layer: w, u and b, or what its cell has.
     x
         Its input, shape (T, B, n_below).
     initial
         Its state before the first step: a tuple of arrays (B, n), or the array where it is only one.
-        Zero if not given.
+        Zero if not given. For a bidirectional layer, a pair of those.
+    mask
+        Which steps of which sequences there are, booleans of shape (T, B); all if not given.
 
     Returns
     -------
-    LayerTrace
+    LayerTrace or BidirectionalTrace
         The states of all steps, and what the derivative needs.
 
     Raises
@@ -196,34 +255,101 @@ def layer_forward(
     >>> bptt.layer_forward(bptt.Elman(bptt.identity), one, np.ones((3, 1, 1))).a.ravel()
     array([0., 1., 2., 3.])
     """
-    if isinstance(cell, type) or not isinstance(cell, Cell):
-        msg = f"cell must be a cell, such as bptt.Elman(), got {cell!r:.60}"
-        raise TypeError(msg)
-    params = check_recurrent("params", params, "n_below", cell.gates)
-    x = _check.array("x", x, ("T", "B", params.w.shape[0]), _check.ANALYTIC)
+    check_cell_type("cell", cell)
+    params, _ = check_layer("params", cell, params, None)
+    x = _check.array("x", x, ("T", "B", _inputs(params)), _check.ANALYTIC)
     state = _initial_state("initial", cell, params, x, initial)
+    found = _mask(mask, x)
     _check.one_precision([*tree_leaves(params, "params"), ("x", x), *tree_leaves(state, "initial")])
     with np.errstate(over="ignore", invalid="ignore"):
-        trace = run_layer(cell, params, x, state)
+        trace = run_any_layer(cell, params, x, state, found)
     _refuse_overflow("", trace)
     return trace
 
 
-def run_layer(cell: Cell, params: Recurrent, x: Array, state: State) -> LayerTrace:
+def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Any:
+    """Say which steps of a padded batch there are.
+
+    Parameters
+    ----------
+    lengths
+        How many steps each sequence has, integers of shape (B,), 1 or more.
+    steps
+        T, the steps of the padded batch; the longest length if not given.
+
+    Returns
+    -------
+    ndarray of bool
+        Shape (T, B): True where the sequence goes on, False where it has ended.
+
+    Raises
+    ------
+    TypeError
+        If `lengths` are not integers.
+    ValueError
+        If a length is below 1 or above `steps`.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.lengths_to_mask([2, 3]).astype(int)
+    array([[1, 1],
+           [1, 1],
+           [0, 1]])
+    """
+    found = np.asarray(lengths)
+    if found.dtype.kind not in "iu":
+        msg = f"lengths must be integers, got {found.dtype}"
+        raise TypeError(msg)
+    if found.ndim != 1 or not found.size:
+        msg = f"lengths must have shape (B,), got {found.shape}"
+        raise ValueError(msg)
+    total = int(found.max()) if steps is None else _check.size("steps", steps)
+    if found.min() < 1 or found.max() > total:
+        msg = f"lengths must be from 1 to {total}, got {found.min()} to {found.max()}"
+        raise ValueError(msg)
+    return np.arange(total)[:, None] < found
+
+
+def run_any_layer(
+    cell: AnyCell, params: Any, x: Array, state: Any, mask: Any
+) -> LayerTrace | BidirectionalTrace:
+    """Run one layer, of one direction or both, on arguments that have been checked."""
+    if not isinstance(cell, Bidirectional):
+        return run_layer(cell, params, x, state, mask)
+    there = run_layer(cell.forward, params.forward, x, state[0], mask)
+    from_the_end = None if mask is None else mask[::-1]
+    back = run_layer(cell.backward, params.backward, x[::-1], state[1], from_the_end)
+    return BidirectionalTrace(there, back)
+
+
+def run_layer(cell: OneDirection, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
     """Run one layer on arguments that have been checked: the loop over time of (FWD)."""
-    w, u, b = params
-    steps, batch, n = len(x), x.shape[1], len(u)
-    z_x = x @ w + b  # of all steps at once
-    dtype = np.result_type(z_x, u, *state)
-    states = tuple(np.empty((steps + 1, batch, n), dtype) for _ in state)
+    steps = len(x)
+    step = _stepper(cell, params, x)
+    dtype = np.result_type(x, *params, *state)
+    states = tuple(np.empty((steps + 1, *array.shape), dtype) for array in state)
     saved: list[Any] = []
     _store(states, 0, state)
     for t in range(steps):
-        z_h = state[0] @ u
-        state, kept = cell.step(z_x[t], z_h, state)
+        stepped, kept = step(t, state)
+        state = stepped if mask is None else _where_there_is_a_step(mask[t], stepped, state)
         _store(states, t + 1, state)
         saved.append(kept)
-    return LayerTrace(cell, params, x, states, tuple(saved))
+    return LayerTrace(cell, params, x, states, tuple(saved), mask)
+
+
+def _stepper(cell: OneDirection, params: Any, x: Array) -> Any:
+    """Return what goes one step forward, with all that can be done before the loop done."""
+    if not isinstance(cell, Cell):
+        return lambda t, state: cell.unfactored_step(params, x[t], state)
+    w, u, b, *own = params
+    z_x = x @ w + b  # of all steps at once
+    return lambda t, state: cell.step(z_x[t], state[0] @ u, state, *own)
+
+
+def _where_there_is_a_step(mask: Any, stepped: State, state: State) -> State:
+    return tuple(np.where(mask[:, None], new, old) for new, old in zip(stepped, state, strict=True))
 
 
 def _store(states: State, t: int, state: State) -> None:
@@ -231,9 +357,28 @@ def _store(states: State, t: int, state: State) -> None:
         array[t] = now
 
 
+def _inputs(params: Any) -> int:
+    """Return n_below: the rows of a layer's first parameter."""
+    first = params.forward if isinstance(params, BothDirections) else params
+    return len(first[0])
+
+
+def _mask(mask: ArrayLike | None, x: Array) -> Any:
+    if mask is None:
+        return None
+    found = np.asarray(mask)
+    if found.dtype != np.bool_:
+        msg = f"mask must be boolean, got {found.dtype}"
+        raise TypeError(msg)
+    if found.shape != x.shape[:2]:
+        msg = f"mask must have shape {x.shape[:2]}, got {found.shape}"
+        raise ValueError(msg)
+    return found
+
+
 def _initial_states(
-    cells: Sequence[Cell], params: Params, x: Array, initial: Sequence[State | ArrayLike] | None
-) -> tuple[State, ...]:
+    cells: Sequence[AnyCell], params: Params, x: Array, initial: Initial
+) -> tuple[Any, ...]:
     each = (None,) * len(cells)
     if initial is not None:
         each = _check.sequence("initial", initial, len(cells), "states, one a recurrent layer")
@@ -243,23 +388,39 @@ def _initial_states(
     )
 
 
-def _initial_state(
-    name: str, cell: Cell, params: Recurrent, x: Array, initial: State | ArrayLike | None
-) -> State:
-    batch, n = x.shape[1], len(params.u)
+def _initial_state(name: str, cell: AnyCell, params: Any, x: Array, initial: Any) -> Any:
+    if isinstance(cell, Bidirectional):
+        given = (None, None)
+        if initial is not None:
+            given = _check.sequence(name, initial, 2, "states, one a direction")
+        return BothDirections(
+            _initial_state(f"{name}[0]", cell.forward, params.forward, x, given[0]),
+            _initial_state(f"{name}[1]", cell.backward, params.backward, x, given[1]),
+        )
+    shape = (x.shape[1], units_of(cell, params))
     if initial is None:
-        return tuple(np.zeros((batch, n), params.u.real.dtype) for _ in cell.state_names)
-    if isinstance(initial, np.ndarray):
-        initial = (initial,)
-    arrays = _check.sequence(
-        name, initial, len(cell.state_names), "arrays, " + ", ".join(cell.state_names)
-    )
+        return tuple(np.zeros(shape, params[0].real.dtype) for _ in cell.state_names)
+    return state_arrays(name, cell, initial, shape, _check.ANALYTIC)
+
+
+def state_arrays(
+    name: str, cell: OneDirection, given: Any, shape: tuple[int, ...], dtypes: Sequence[str]
+) -> State:
+    """Return a state, or the cotangent of one, as arrays that have been checked."""
+    if isinstance(given, np.ndarray):
+        given = (given,)
+    names = cell.state_names
+    arrays = _check.sequence(name, given, len(names), "arrays, " + ", ".join(names))
     return tuple(
-        _check.array(f"{name}.{part}", array, (batch, n), _check.ANALYTIC)
-        for part, array in zip(cell.state_names, arrays, strict=True)
+        _check.array(f"{name}.{part}", array, shape, dtypes)
+        for part, array in zip(names, arrays, strict=True)
     )
 
 
-def _refuse_overflow(prefix: str, trace: LayerTrace) -> None:
+def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> None:
+    if isinstance(trace, BidirectionalTrace):
+        _refuse_overflow(f"{prefix}forward.", trace.forward)
+        _refuse_overflow(f"{prefix}backward.", trace.backward)
+        return
     for name, array in zip(trace.cell.state_names, trace.states, strict=True):
         _check.computed(f"{prefix}{name}", array)

@@ -5,7 +5,6 @@ a batch of row vectors is multiplied from the left: z = a w + b. A gradient has 
 the gradient of: that of a `Params` is a `Params`.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bptt import _check
@@ -55,12 +54,12 @@ class Params(NamedTuple):
     Attributes
     ----------
     layers
-        A `Recurrent` for each recurrent layer, the lowest first.
+        The parameters of each recurrent layer, the lowest first: `Recurrent`, or what its cell has.
     readout
         The output layer, an `Affine`.
     """
 
-    layers: tuple[Recurrent, ...]
+    layers: tuple[Any, ...]
     readout: Affine
 
 
@@ -70,28 +69,3 @@ def check_affine(name: str, layer: Any, below: int | str) -> Affine:
     w = _check.array(f"{name}.w", given.w, (below, "n"), _check.ANALYTIC)
     b = _check.array(f"{name}.b", given.b, (w.shape[1],), _check.ANALYTIC)
     return Affine(w, b)
-
-
-def check_recurrent(name: str, layer: Any, below: int | str, gates: int) -> Recurrent:
-    """Return a layer whose arrays are finite and fit together and to the layer below."""
-    given = _check.instance(name, layer, Recurrent)
-    u = _check.array(f"{name}.u", given.u, ("n", "gates n"), _check.ANALYTIC)
-    n = u.shape[0]
-    if u.shape[1] != gates * n:
-        msg = f"{name}.u must have shape (n, {'' if gates == 1 else gates}n), got {u.shape}"
-        raise ValueError(msg)
-    w = _check.array(f"{name}.w", given.w, (below, gates * n), _check.ANALYTIC)
-    b = _check.array(f"{name}.b", given.b, (gates * n,), _check.ANALYTIC)
-    return Recurrent(w, u, b)
-
-
-def check_params(params: Any, gates: Sequence[int]) -> Params:
-    """Return parameters that fit together, one recurrent layer for each entry of `gates`."""
-    given = _check.instance("params", params, Params)
-    below: int | str = "n_0"
-    checked: list[Recurrent] = []
-    layers = _check.sequence("params.layers", given.layers, len(gates), "recurrent layers")
-    for i, (layer, g) in enumerate(zip(layers, gates, strict=True)):
-        checked.append(check_recurrent(f"params.layers[{i}]", layer, below, g))
-        below = checked[-1].u.shape[0]
-    return Params(tuple(checked), check_affine("params.readout", given.readout, below))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,10 +11,13 @@ from numpy.typing import DTypeLike
 from bptt import _check
 from bptt._typing import Array
 from bptt.activations import Activation, identity
-from bptt.cells import Cell
-from bptt.parameters import Affine, Params, Recurrent
+from bptt.cells import Bidirectional, BothDirections, Cell, UnfactoredCell
+from bptt.parameters import Affine, Params, check_affine
 
 __all__ = ["Stack", "initialize"]
+
+OneDirection: TypeAlias = Cell | UnfactoredCell
+AnyCell: TypeAlias = Cell | UnfactoredCell | Bidirectional
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Stack:
     'identity'
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[AnyCell, ...]
     output: Activation = identity
 
     def __post_init__(self) -> None:
@@ -54,10 +58,15 @@ class Stack:
             msg = "cells must hold one cell or more, got ()"
             raise ValueError(msg)
         for i, cell in enumerate(self.cells):
-            if isinstance(cell, type) or not isinstance(cell, Cell):
-                msg = f"cells[{i}] must be a cell, such as bptt.Elman(), got {cell!r:.60}"
-                raise TypeError(msg)
+            check_cell_type(f"cells[{i}]", cell)
         _check.instance("output", self.output, Activation)
+
+
+def check_cell_type(name: str, cell: Any) -> None:
+    """Refuse what is not a cell of any level."""
+    if isinstance(cell, type) or not isinstance(cell, (Cell, UnfactoredCell, Bidirectional)):
+        msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
+        raise TypeError(msg)
 
 
 def initialize(
@@ -76,7 +85,8 @@ def initialize(
     stack
         The architecture.
     sizes
-        Units of each layer, :math:`n_0` (the input) to :math:`n_L` (the readout).
+        Units of each layer, :math:`n_0` (the input) to :math:`n_L` (the readout); of each direction,
+        for a `bptt.Bidirectional` layer.
     rng
         Where the numbers come from.
     dtype
@@ -85,7 +95,7 @@ def initialize(
     Returns
     -------
     Params
-        w, u and b of each layer.
+        The parameters of each layer.
 
     Raises
     ------
@@ -93,6 +103,10 @@ def initialize(
         If an argument has a wrong type.
     ValueError
         If `sizes` does not hold two more numbers than there are cells, or one is not positive.
+
+    See Also
+    --------
+    bptt.orthogonal_recurrent, bptt.forget_bias : other customs, applied afterwards.
 
     Examples
     --------
@@ -108,18 +122,101 @@ def initialize(
         msg = f"dtype must be float32 or float64, got {np.dtype(dtype)}"
         raise TypeError(msg)
     given = _check.sequence("sizes", sizes, len(stack.cells) + 2, "numbers, n_0 to n_L")
-    n = [_check.size(f"sizes[{i}]", size) for i, size in enumerate(given)]
+    below, *units, outputs = (_check.size(f"sizes[{i}]", size) for i, size in enumerate(given))
 
-    def uniform(n_in: int, *shape: int) -> Array:
+    def uniform(n_in: int, shape: tuple[int, ...]) -> Array:
         bound = 1 / math.sqrt(n_in)
         return rng.uniform(-bound, bound, shape).astype(dtype)
 
-    layers = tuple(
-        Recurrent(
-            w=uniform(n[l], n[l - 1], cell.gates * n[l]),
-            u=uniform(n[l], n[l], cell.gates * n[l]),
-            b=uniform(n[l], cell.gates * n[l]),
-        )
-        for l, cell in enumerate(stack.cells, start=1)
+    def draw(cell: AnyCell, n_below: int, n: int) -> Any:
+        if isinstance(cell, Bidirectional):
+            return BothDirections(draw(cell.forward, n_below, n), draw(cell.backward, n_below, n))
+        arrays = (uniform(n, shape) for shape in parameter_shapes(cell, n_below, n))
+        return cell.parameters(*arrays)
+
+    layers: list[Any] = []
+    for cell, n in zip(stack.cells, units, strict=True):
+        layers.append(draw(cell, below, n))
+        below = 2 * n if isinstance(cell, Bidirectional) else n
+    readout = Affine(w=uniform(below, (below, outputs)), b=uniform(below, (outputs,)))
+    return Params(tuple(layers), readout)
+
+
+def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[int, ...], ...]:
+    """Return the shape of each parameter of a layer of n units."""
+    if isinstance(cell, Cell):
+        g = cell.gates
+        return (n_below, g * n), (n, g * n), (g * n,), *((k * n,) for k in cell.own_blocks)
+    return cell.shapes(n_below, n)
+
+
+def units_of(cell: OneDirection, params: Any) -> int:
+    """Return n, the number of units of a layer whose parameters have been checked."""
+    if isinstance(cell, Cell):
+        return len(params.u)
+    shapes = tuple(p.shape for p in params)
+    return next(n for n in _sizes(shapes) if cell.shapes(shapes[0][0], n) == shapes)
+
+
+def check_params(stack: Stack, params: Any) -> Params:
+    """Return parameters that are finite and fit the stack and one another."""
+    given = _check.instance("params", params, Params)
+    layers = _check.sequence("params.layers", given.layers, len(stack.cells), "recurrent layers")
+    below: int | None = None
+    checked: list[Any] = []
+    for i, (cell, layer) in enumerate(zip(stack.cells, layers, strict=True)):
+        found, below = check_layer(f"params.layers[{i}]", cell, layer, below)
+        checked.append(found)
+    return Params(tuple(checked), check_affine("params.readout", given.readout, below or 0))
+
+
+def check_layer(name: str, cell: AnyCell, layer: Any, below: int | None) -> tuple[Any, int]:
+    """Return the parameters of a recurrent layer, and how many units the layer above sees."""
+    if isinstance(cell, Bidirectional):
+        both = _check.instance(name, layer, BothDirections)
+        there, n_there = check_layer(f"{name}.forward", cell.forward, both.forward, below)
+        back, n_back = check_layer(f"{name}.backward", cell.backward, both.backward, len(there[0]))
+        return BothDirections(there, back), n_there + n_back
+    arrays = _check.instance(name, layer, cell.parameters)
+    names = [f"{name}.{field}" for field in arrays._fields]  # type: ignore[attr-defined]
+    if isinstance(cell, Cell):
+        return _check_factored(names, cell, arrays, below)
+    return _check_unfactored(name, names, cell, arrays, below)
+
+
+def _check_factored(
+    names: Sequence[str], cell: Cell, layer: Any, below: int | None
+) -> tuple[Any, int]:
+    g = cell.gates
+    u = _check.array(names[1], layer[1], ("n", "n" if g == 1 else f"{g} n"), _check.ANALYTIC)
+    n = len(u)
+    if u.shape[1] != g * n:
+        msg = f"{names[1]} must have shape (n, {'' if g == 1 else g}n), got {u.shape}"
+        raise ValueError(msg)
+    shapes = parameter_shapes(cell, 0, n)
+    w = _check.array(names[0], layer[0], (below or "n_below", g * n), _check.ANALYTIC)
+    rest = (
+        _check.array(name, array, shape, _check.ANALYTIC)
+        for name, array, shape in zip(names[2:], layer[2:], shapes[2:], strict=True)
     )
-    return Params(layers, Affine(w=uniform(n[-2], n[-2], n[-1]), b=uniform(n[-2], n[-1])))
+    return type(layer)(w, u, *rest), n
+
+
+def _check_unfactored(
+    name: str, names: Sequence[str], cell: UnfactoredCell, layer: Any, below: int | None
+) -> tuple[Any, int]:
+    arrays = [_check.trailing(n, a, _check.ANALYTIC) for n, a in zip(names, layer, strict=True)]
+    got = tuple(array.shape for array in arrays)
+    n_below = below or got[0][0]
+    for n in _sizes(got):
+        if cell.shapes(n_below, n) == got:
+            return type(layer)(*arrays), n
+    n = max(_sizes(got))
+    want = cell.shapes(n_below, n)
+    msg = f"{name} must have arrays of shapes {want} (if n = {n}), got {got}"
+    raise ValueError(msg)
+
+
+def _sizes(shapes: Sequence[tuple[int, ...]]) -> list[int]:
+    """Return the numbers that n may be: the last axes first, since weights lead to the layer."""
+    return sorted({size for shape in shapes for size in shape})

@@ -1,6 +1,24 @@
 """Recurrent cells: the pointwise mathematics of one step, and its derivative."""
 
+from bptt.cells.bidirectional import Bidirectional, BothDirections
+from bptt.cells.diagonal import Diagonal, DiagonalParams
 from bptt.cells.elman import Elman
-from bptt.cells.protocol import Cell
+from bptt.cells.gru import GRU, GRUParams, ResetBeforeGRU
+from bptt.cells.lstm import LSTM, PeepholeLSTM, PeepholeLSTMParams
+from bptt.cells.protocol import Cell, UnfactoredCell
 
-__all__ = ["Cell", "Elman"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "Bidirectional",
+    "BothDirections",
+    "Cell",
+    "Diagonal",
+    "DiagonalParams",
+    "Elman",
+    "GRUParams",
+    "PeepholeLSTM",
+    "PeepholeLSTMParams",
+    "ResetBeforeGRU",
+    "UnfactoredCell",
+]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bptt import _check
 from bptt._typing import Array, State
 from bptt.activations import Activation, tanh
+from bptt.parameters import Recurrent
 
 __all__ = ["Elman", "ElmanSaved"]
 
@@ -49,20 +50,22 @@ class Elman:
 
     activation: Activation = tanh
     gates = 1
+    own_blocks = ()
     state_names = ("a",)
+    parameters = Recurrent
 
     def __post_init__(self) -> None:
         """Refuse what is not an activation."""
         _check.instance("activation", self.activation, Activation)
 
-    def step(self, z_x: Array, z_h: Array, state: State) -> tuple[State, ElmanSaved]:
+    def step(self, z_x: Array, z_h: Array, state: State, /) -> tuple[State, ElmanSaved]:
         """Return the next state, ``(a,)``, and z with a: (FWD)."""
         del state  # an Elman step sees its past through z_h alone
         z = z_x + z_h
         a = self.activation.function(z)
         return (a,), ElmanSaved(z, a)
 
-    def step_backward(self, d_state: State, saved: ElmanSaved) -> tuple[Array, Array, None]:
+    def step_backward(self, d_state: State, saved: ElmanSaved, /) -> tuple[Array, Array, None]:
         """Return δ for both contributions, which only ever appear as their sum: (BP2)."""
         (d_a,) = d_state
         delta = self.activation.derivative(*saved) * d_a

@@ -8,25 +8,33 @@ them, entry by entry. It gets the two affine contributions of a step,
 and the previous state, and returns the next state with what its derivative will need. Its backward
 half gets the derivative of the cost with respect to the state, and returns that with respect to
 :math:`z_x`, :math:`z_h` and, for what does not pass through them, the previous state.
+
+Some cells do not split that way: they put a product inside another function. For those there is a
+second, unfactored level, which gets the parameters, the input and the state, and does its own products.
 """
 
 from typing import Any, Protocol, runtime_checkable
 
 from bptt._typing import Array, State
 
-__all__ = ["Cell"]
+__all__ = ["Cell", "UnfactoredCell"]
 
 
 @runtime_checkable
 class Cell(Protocol):
     """The pointwise mathematics of one step of a recurrent layer, with its derivative.
 
-    Any object with these two attributes and two methods is a cell; nothing is inherited. The first
-    array of a state is the layer's activation a: what the layer above, and the recurrent weights, see.
+    Any object with these attributes and two methods is a cell; nothing is inherited. The first array
+    of a state is the layer's activation a: what the layer above, and the recurrent weights, see.
+
+    A cell may have parameters of its own beside w, u and b: vectors that enter entry by entry, such
+    as peephole weights or a recurrent bias. They follow b in its parameter record, are handed to both
+    methods after the other arguments, and `step_backward` returns their derivatives after the others.
 
     See Also
     --------
     Elman : the smallest cell there is.
+    UnfactoredCell : for a cell that does not split.
     """
 
     @property
@@ -35,11 +43,21 @@ class Cell(Protocol):
         ...
 
     @property
+    def own_blocks(self) -> tuple[int, ...]:
+        """For each parameter of its own, how many blocks of n entries it has."""
+        ...
+
+    @property
     def state_names(self) -> tuple[str, ...]:
         """The names of the arrays of a state, the activation's first."""
         ...
 
-    def step(self, z_x: Array, z_h: Array, state: State) -> tuple[State, Any]:
+    @property
+    def parameters(self) -> type[tuple[Array, ...]]:
+        """The type of its parameter record: a named tuple that begins with w, u and b."""
+        ...
+
+    def step(self, z_x: Array, z_h: Array, state: State, /, *own: Array) -> tuple[State, Any]:
         """Return the next state and what `step_backward` will need.
 
         Parameters
@@ -48,6 +66,8 @@ class Cell(Protocol):
             Contributions from the layer below and from the layer's own past, shape (B, gates n).
         state
             The previous state, arrays of shape (B, n).
+        own
+            The cell's own parameters.
 
         Returns
         -------
@@ -56,7 +76,7 @@ class Cell(Protocol):
         """
         ...
 
-    def step_backward(self, d_state: State, saved: Any) -> tuple[Array, Array, State | None]:
+    def step_backward(self, d_state: State, saved: Any, /, *own: Array) -> tuple[Any, ...]:
         """Return the derivative of the cost with respect to z_x, z_h and the previous state.
 
         Parameters
@@ -65,11 +85,48 @@ class Cell(Protocol):
             ∂C/∂state, arrays of shape (B, n), all paths from the state to the cost included.
         saved
             What `step` returned beside the state.
+        own
+            The cell's own parameters.
 
         Returns
         -------
-        delta_x, delta_h, direct
-            ∂C/∂z_x and ∂C/∂z_h, shape (B, gates n); and ∂C/∂(previous state) along the paths that
-            do not pass through z_h, arrays of shape (B, n), or None where there are none.
+        delta_x, delta_h, direct, *d_own
+            ∂C/∂z_x and ∂C/∂z_h, shape (B, gates n); ∂C/∂(previous state) along the paths that do not
+            pass through z_h, arrays of shape (B, n), or None where there are none; and ∂C/∂ each of
+            the cell's own parameters, summed over the batch.
         """
+        ...
+
+
+@runtime_checkable
+class UnfactoredCell(Protocol):
+    """One step of a recurrent layer, products included, with its derivative.
+
+    See Also
+    --------
+    Cell : the factored level, which is faster wherever it fits.
+    """
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The names of the arrays of a state, the activation's first."""
+        ...
+
+    @property
+    def parameters(self) -> type[tuple[Array, ...]]:
+        """The type of its parameter record, a named tuple."""
+        ...
+
+    def shapes(self, n_below: int, n: int, /) -> tuple[tuple[int, ...], ...]:
+        """Return the shape of each parameter of a layer of n units over n_below."""
+        ...
+
+    def unfactored_step(self, params: Any, x: Array, state: State, /) -> tuple[State, Any]:
+        """Return the next state, arrays of shape (B, n), and what the derivative will need."""
+        ...
+
+    def unfactored_backward(
+        self, params: Any, d_state: State, saved: Any, /
+    ) -> tuple[Any, Array, State]:
+        """Return ∂C/∂ the parameters (summed over the batch), the input and the previous state."""
         ...

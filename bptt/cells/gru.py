@@ -1,0 +1,175 @@
+r"""Gated recurrent units, both of them. They differ in where the reset gate r acts.
+
+.. math::
+
+   r = \sigma(z_r) , \qquad s = \sigma(z_s) , \qquad
+   a^{(t)} = (1 - s) \odot n + s \odot a^{(t-1)}
+
+Reset after the product, as cuDNN and PyTorch do (`GRU`), with a recurrent bias c that the gate can reset:
+
+.. math:: n = \tanh\bigl(z_{x,n} + r \odot (z_{h,n} + c)\bigr)
+
+Reset before the product, as published (`ResetBeforeGRU`):
+
+.. math:: n = \tanh\bigl(x w_n + (r \odot a^{(t-1)}) u_n + b_n\bigr)
+
+The blocks stand in the order r, s, n. (The update gate is called z in the papers, where z is not the
+weighted input; here it is s.) The second form puts a product inside a function of another product, so
+it does not split into two contributions, and stands on the unfactored level.
+
+Source: Cho et al. (2014). There s and 1 - s stand the other way round; this is PyTorch's choice.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bptt._typing import Array, State
+from bptt.activations import sigmoid
+from bptt.parameters import Recurrent
+
+__all__ = ["GRU", "GRUParams", "GRUSaved", "ResetBeforeGRU"]
+
+
+class GRUParams(NamedTuple):
+    """The parameters of a GRU layer that resets after the product.
+
+    Attributes
+    ----------
+    w, u, b
+        As in `bptt.Recurrent`, with three blocks: r, s, n.
+    c
+        The recurrent bias of the block n, shape (n,). (For r and s it would be the same as b.)
+    """
+
+    w: Array
+    u: Array
+    b: Array
+    c: Array
+
+
+class GRUSaved(NamedTuple):
+    """What a GRU step keeps for its derivative: gates, what r resets, and the past, each (B, n)."""
+
+    r: Array
+    s: Array
+    n: Array
+    reset: Array
+    a_past: Array
+
+
+@dataclass(frozen=True)
+class GRU:
+    r"""A gated recurrent unit that resets after the product, as PyTorch and cuDNN; its state is (a,).
+
+    Its parameters are a `GRUParams`.
+
+    See Also
+    --------
+    ResetBeforeGRU : the published form.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.GRU(),))
+    >>> params = bptt.initialize(stack, sizes=(1, 4, 1), rng=np.random.default_rng(0))
+    >>> bptt.forward(stack, params, np.ones((5, 2, 1))).layers[0].a.shape
+    (6, 2, 4)
+    """
+
+    gates = 3
+    own_blocks = (1,)
+    state_names = ("a",)
+    parameters = GRUParams
+
+    def step(self, z_x: Array, z_h: Array, state: State, c: Array, /) -> tuple[State, GRUSaved]:
+        """Return the next state, ``(a,)``, and what its derivative needs."""
+        (a_past,) = state
+        x_r, x_s, x_n = np.split(z_x, 3, axis=1)
+        h_r, h_s, h_n = np.split(z_h, 3, axis=1)
+        r, s, reset = sigmoid(x_r + h_r), sigmoid(x_s + h_s), h_n + c
+        n = np.tanh(x_n + r * reset)
+        return ((1 - s) * n + s * a_past,), GRUSaved(r, s, n, reset, a_past)
+
+    def step_backward(
+        self, d_state: State, saved: GRUSaved, c: Array, /
+    ) -> tuple[Array, Array, tuple[Array], Array]:
+        """Return δ for each contribution, ∂C/∂a along the update gate's way, and ∂C/∂c."""
+        del c  # its value does not enter its derivative
+        r, s, n, reset, a_past = saved
+        (d_a,) = d_state
+        d_n = d_a * (1 - s) * (1 - n**2)
+        d_s = d_a * (a_past - n) * s * (1 - s)
+        d_r = d_n * reset * r * (1 - r)
+        delta_x = np.concatenate([d_r, d_s, d_n], axis=1)
+        delta_h = np.concatenate([d_r, d_s, d_n * r], axis=1)
+        return delta_x, delta_h, (d_a * s,), (d_n * r).sum(axis=0)
+
+
+class _Before(NamedTuple):
+    """What a reset-before step keeps for its derivative."""
+
+    x: Array
+    r: Array
+    s: Array
+    n: Array
+    a_past: Array
+
+
+@dataclass(frozen=True)
+class ResetBeforeGRU:
+    r"""A gated recurrent unit that resets before the product, as published; its state is (a,).
+
+    Its parameters are a `bptt.Recurrent`, with three blocks: r, s, n.
+
+    See Also
+    --------
+    GRU : the form of PyTorch and cuDNN.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.ResetBeforeGRU(),))
+    >>> params = bptt.initialize(stack, sizes=(1, 4, 1), rng=np.random.default_rng(0))
+    >>> params.layers[0].u.shape
+    (4, 12)
+    """
+
+    state_names = ("a",)
+    parameters = Recurrent
+
+    def shapes(self, n_below: int, n: int, /) -> tuple[tuple[int, ...], ...]:
+        """Return the shapes of w, u and b."""
+        return (n_below, 3 * n), (n, 3 * n), (3 * n,)
+
+    def unfactored_step(
+        self, params: Recurrent, x: Array, state: State, /
+    ) -> tuple[State, _Before]:
+        """Return the next state, ``(a,)``, and what its derivative needs."""
+        w, u, b = params
+        (a_past,) = state
+        n_units = len(u)
+        z_r, z_s, x_n = np.split(x @ w + b, 3, axis=1)
+        h_r, h_s = np.split(a_past @ u[:, : 2 * n_units], 2, axis=1)
+        r, s = sigmoid(z_r + h_r), sigmoid(z_s + h_s)
+        n = np.tanh(x_n + (r * a_past) @ u[:, 2 * n_units :])
+        return ((1 - s) * n + s * a_past,), _Before(x, r, s, n, a_past)
+
+    def unfactored_backward(
+        self, params: Recurrent, d_state: State, saved: _Before, /
+    ) -> tuple[Recurrent, Array, State]:
+        """Return ∂C/∂(w, u, b), ∂C/∂x and ∂C/∂(previous state)."""
+        w, u, _ = params
+        x, r, s, n, a_past = saved
+        (d_a,) = d_state
+        u_gates, u_n = u[:, : 2 * len(u)], u[:, 2 * len(u) :]
+        d_n = d_a * (1 - s) * (1 - n**2)
+        d_reset = d_n @ u_n.T  # ∂C/∂(r ⊙ a)
+        d_s = d_a * (a_past - n) * s * (1 - s)
+        d_r = d_reset * a_past * r * (1 - r)
+        gates = np.concatenate([d_r, d_s], axis=1)
+        delta = np.concatenate([gates, d_n], axis=1)
+        d_u = np.concatenate([a_past.T @ gates, (r * a_past).T @ d_n], axis=1)
+        d_past = d_a * s + gates @ u_gates.T + d_reset * r
+        return Recurrent(x.T @ delta, d_u, delta.sum(axis=0)), delta @ w.T, (d_past,)
