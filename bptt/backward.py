@@ -134,20 +134,26 @@ def backward(
     _check.instance("trace", trace, Trace)
     _check.real("trace.outputs", trace.outputs)
     d_a = _check.array("d_outputs", d_outputs, trace.outputs.shape)
-    d_states = _final_states(trace.layers, d_final)
+    d_states = final_states(trace.layers, d_final)
     _check.one_precision(
         [("trace.outputs", trace.outputs), ("d_outputs", d_a), *tree_leaves(d_states, "d_final")]
     )
+    gradient = run_backward(trace, d_a, d_states)
+    for name, array in tree_leaves((gradient.x, gradient.params), "gradient"):
+        _check.computed(name, array)
+    return gradient
+
+
+def run_backward(trace: Trace, d_outputs: Array, d_states: Sequence[Any]) -> Gradient:
+    """Go back through a stack on arguments that have been checked: from the readout down."""
     layers: list[LayerGradient] = []
     with np.errstate(over="ignore", invalid="ignore"):
-        delta = d_a * trace.stack.output.derivative(trace.z, trace.outputs)  # (BP1)
+        delta = d_outputs * trace.stack.output.derivative(trace.z, trace.outputs)  # (BP1)
         readout = Affine(w=outer_sum(trace.layers[-1].outputs, delta), b=delta.sum(axis=(0, 1)))
         d_a = delta @ trace.params.readout.w.T  # from above: δ(l+1) wᵀ
         for layer, d_state in zip(reversed(trace.layers), reversed(d_states), strict=True):
             layers.insert(0, run_any_layer_backward(layer, d_a, d_state))
             d_a = layers[0].x
-    for i, found in enumerate(layers):
-        _refuse_overflow(f"gradient.layers[{i}].", found)
     return Gradient(
         params=Params(tuple(layer.params for layer in layers), readout),
         x=d_a,
@@ -204,7 +210,8 @@ def layer_backward(
     )
     with np.errstate(over="ignore", invalid="ignore"):
         gradient = run_any_layer_backward(trace, d_above, d_state)
-    _refuse_overflow("gradient.", gradient)
+    for name, array in tree_leaves((gradient.x, gradient.params), "gradient"):
+        _check.computed(name, array)
     return gradient
 
 
@@ -229,7 +236,7 @@ def run_any_layer_backward(
 def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
     """Go back through a layer whose cell is pointwise: the recursion (BP2)."""
     cell, (w, u, _, *own) = trace.cell, trace.params
-    delta_x = np.empty((*d_a.shape[:2], w.shape[1]), d_a.dtype)
+    delta_x = np.empty((*d_a.shape[:2], w.shape[1]), np.result_type(d_a, w))
     delta_h = np.empty_like(delta_x)
     d_own = [np.zeros_like(parameter) for parameter in own]
     for t in reversed(range(len(d_a))):
@@ -252,7 +259,7 @@ def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
 def _unfactored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
     """Go back through a layer whose cell does its own products: the same recursion, step by step."""
     d_params = tree_map(np.zeros_like, trace.params)
-    d_x = np.empty_like(trace.x)
+    d_x = np.empty(trace.x.shape, np.result_type(d_a, *trace.params))
     for t in reversed(range(len(d_a))):
         d_state = (d_a[t] + d_state[0], *d_state[1:])
         d_state, held = _hold(trace.mask, t, d_state)
@@ -284,7 +291,8 @@ def outer_sum(a: Array, delta: Array) -> Array:
     return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
 
 
-def _final_states(layers: Sequence[Any], d_final: Sequence[Any] | None) -> tuple[Any, ...]:
+def final_states(layers: Sequence[Any], d_final: Sequence[Any] | None) -> tuple[Any, ...]:
+    """Return the cotangents of the final states as arrays that have been checked, zero if not given."""
     each = (None,) * len(layers)
     if d_final is not None:
         each = _check.sequence("d_final", d_final, len(layers), "states, one a recurrent layer")
@@ -306,8 +314,3 @@ def _final_state(name: str, trace: LayerTrace | BidirectionalTrace, d_final: Any
     if d_final is None:
         return tuple(np.zeros_like(array) for array in trace.final)
     return state_arrays(name, trace.cell, d_final, trace.final[0].shape, _check.REAL)
-
-
-def _refuse_overflow(prefix: str, gradient: LayerGradient) -> None:
-    for name, array in tree_leaves((gradient.x, gradient.params)):
-        _check.computed(f"{prefix}{name}", array)

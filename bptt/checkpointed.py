@@ -1,0 +1,269 @@
+r"""Checkpointed backpropagation through time: the exact gradient in less memory, for more time.
+
+Keep the states at some steps only. On the way back, run each piece between two of them again, with all
+that its derivative needs, and go back through it. Nothing is lost: the backward pass of a piece takes
+the derivative with respect to its final state and returns that with respect to its initial one.
+
+Three schedules say which states are kept:
+
+- `every` k steps: T/k states and one piece of k steps;
+- `square_root`: k = √T, the least memory with one extra run, about 2 √T steps;
+- `binomial`: given s states to keep, the schedule that runs the fewest steps again. With s states and
+  at most r runs of any step, :math:`\binom{s + r}{s}` steps can be reversed.
+
+Sources: Griewank & Walther (2000), "revolve"; Chen et al. (2016), √T; Gruslys et al. (2016), for
+recurrent networks.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt import _check
+from bptt._typing import Array
+from bptt.backward import Gradient, backward
+from bptt.forward import forward
+from bptt.parameters import Params
+from bptt.stack import Stack, check_params
+from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction
+
+__all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
+
+Schedule: TypeAlias = Callable[[int], "Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which states are kept while T steps are reversed.
+
+    Attributes
+    ----------
+    piece
+        How many steps are run with all that their derivative needs, at a time.
+    states
+        How many states may be kept at once, the initial one included.
+    """
+
+    piece: int
+    states: int
+
+    def expected(self, steps: int) -> int:
+        """Return how many steps are in memory at most: kept states and one piece."""
+        pieces = math.ceil(steps / self.piece)
+        return min(self.states, pieces - 1) + min(self.piece, steps)
+
+
+def every(k: int) -> Schedule:
+    """Keep the state of every k-th step.
+
+    Parameters
+    ----------
+    k
+        Steps between two kept states.
+
+    Returns
+    -------
+    Schedule
+        For `checkpointed_bptt`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If k is not a positive integer.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.every(10)(100).expected(100)
+    19
+    """
+    _check.size("k", k)
+    return lambda steps: Plan(piece=k, states=math.ceil(steps / k))
+
+
+def square_root() -> Schedule:
+    """Keep the state of every √T-th step.
+
+    Returns
+    -------
+    Schedule
+        For `checkpointed_bptt`.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.square_root()(10_000).expected(10_000)
+    199
+    """
+    return lambda steps: every(math.ceil(math.sqrt(steps)))(steps)
+
+
+def binomial(states: int, piece: int = 1) -> Schedule:
+    """Keep a given number of states, where they save the most steps.
+
+    Parameters
+    ----------
+    states
+        How many states are kept at once, the initial one included.
+    piece
+        How many steps are reversed at a time. One is the classical schedule; more are quicker, and hold
+        that many steps in memory.
+
+    Returns
+    -------
+    Schedule
+        For `checkpointed_bptt`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not a positive integer.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.binomial(states=10)(1000).expected(1000)
+    11
+    """
+    _check.size("states", states)
+    _check.size("piece", piece)
+    return lambda steps: Plan(piece=piece, states=states)
+
+
+def checkpointed_bptt(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+    *,
+    schedule: Schedule | None = None,
+) -> Result:
+    """Take the exact gradient with few states in memory at a time.
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`; layers of one direction.
+    cost
+        A function of outputs and the steps they belong to, see `bptt.CostOfSteps`. It is asked piece
+        by piece, the last one first.
+    schedule
+        `every`, `square_root` (if not given) or `binomial`.
+
+    Returns
+    -------
+    Result
+        With the exact gradient (without `Gradient.delta`, which would hold every step), and in
+        `Result.stored` the count of steps that were in memory at once.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `bptt.forward` and `bptt.backward` do; also if a layer reads in both directions.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> bptt.checkpointed_bptt(tiny.stack, tiny.params, tiny.x, cost, schedule=bptt.every(1)).stored
+    3
+    """
+    one_direction(stack)
+    params = check_params(stack, params)
+    whole = _check.array("x", x, ("T", "B", len(params.layers[0][0])), _check.REAL)
+    plan = (schedule or square_root())(len(whole))
+    sweep = _Sweep(stack, params, whole, cost, mask, plan)
+    start = forward(stack, params, whole[:1], initial, sweep.mask_of(0, 1))
+    state = tuple(tuple(array[0] for array in layer.states) for layer in start.layers)
+    sweep.reverse(math.ceil(len(whole) / plan.piece), state)
+    return sweep.result()
+
+
+@dataclass
+class _Sweep:
+    """One way back through a sequence, with what it has gathered so far."""
+
+    stack: Stack
+    params: Params
+    x: Array
+    cost: CostOfSteps
+    mask: Any
+    plan: Plan
+    value: float = 0.0
+    stored: int = 0
+    d_params: Any = None
+    d_state: Any = None
+    final: Any = None
+    outputs: list[Array] = field(default_factory=list)
+    d_x: list[Array] = field(default_factory=list)
+
+    def reverse(self, pieces: int, state: Any) -> None:
+        """Go back through all pieces, the last one first, from the state before the first."""
+        to_do = [(0, pieces, state, self.plan.states)]
+        while to_do:
+            first, last, state, free = to_do.pop()
+            while last - first > 1:  # what comes before the middle waits, and its state is kept
+                middle = first + _split(last - first, free)
+                to_do.append((first, middle, state, free))
+                state = self.advance(first, middle, state)
+                first, free = middle, free - 1
+            self.piece(first, state, kept=len(to_do))
+
+    def advance(self, first: int, last: int, state: Any) -> Any:
+        """Run some pieces forward, one at a time, and keep nothing but the state they end in."""
+        for i in range(first, last):
+            a, b = self.steps_of(i)
+            state = forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b)).final
+        return state
+
+    def piece(self, i: int, state: Any, kept: int) -> None:
+        """Run one piece with all that its derivative needs, and go back through it."""
+        a, b = self.steps_of(i)
+        self.stored = max(self.stored, kept + b - a)
+        trace = forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
+        value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
+        gradient = backward(trace, d_outputs, self.d_state)
+        self.final = self.final or trace.final  # the last piece comes first
+        self.value += value
+        self.d_params = add(self.d_params, gradient.params)
+        self.d_state = gradient.initial
+        self.outputs.insert(0, trace.outputs)
+        self.d_x.insert(0, gradient.x)
+
+    def steps_of(self, i: int) -> tuple[int, int]:
+        """Return where a piece begins and ends."""
+        return i * self.plan.piece, min((i + 1) * self.plan.piece, len(self.x))
+
+    def mask_of(self, a: int, b: int) -> Any:
+        """Return the mask of some steps."""
+        return None if self.mask is None else np.asarray(self.mask)[a:b]
+
+    def result(self) -> Result:
+        """Put together what was gathered."""
+        gradient = Gradient(self.d_params, np.concatenate(self.d_x), self.d_state, ())
+        return Result(self.value, gradient, np.concatenate(self.outputs), self.final, self.stored)
+
+
+def _split(pieces: int, free: int) -> int:
+    """Return after how many pieces to keep the next state, with `free` states, this one included.
+
+    With s states and at most r runs of any piece, binomial(s + r, s) pieces can be reversed. The next
+    state goes where both parts stay within reach of the same r.
+    """
+    if free >= pieces:
+        return 1
+    if free == 1:
+        return pieces - 1
+    runs = 1
+    while math.comb(free + runs, free) < pieces:
+        runs += 1
+    before = math.comb(free + runs - 1, free)
+    after = math.comb(free + runs - 2, free - 1)
+    return max(1, min(before, pieces - after))

@@ -1,0 +1,172 @@
+"""What all ways to the gradient have in common: one call shape, one result.
+
+Each takes a stack, its parameters, an input and a cost, and returns a `Result`. The cost is a function
+of the outputs of some consecutive steps and of which steps they are, so that a way that sees a sequence
+in pieces can ask for the cost of each piece:
+
+>>> import bptt
+>>> tiny = bptt.tiny()
+>>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+>>> result = bptt.full_bptt(tiny.stack, tiny.params, tiny.x, cost)
+>>> result.gradient.params.readout.b.round(4)
+array([2.0296])
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt import _check
+from bptt._typing import Array
+from bptt.backward import Gradient, backward
+from bptt.forward import LayerTrace, Trace, forward
+from bptt.losses import Cost
+from bptt.parameters import Params
+from bptt.stack import Stack
+from bptt.tree import tree_map
+
+__all__ = ["CostOfSteps", "Result", "full_bptt", "segment"]
+
+CostOfSteps: TypeAlias = Callable[[Array, slice], Cost]
+"""A cost C = Σ_t C^(t), asked for some steps at a time: takes outputs and a slice, returns a `Cost`."""
+
+
+class Result(NamedTuple):
+    """What a way to the gradient returns.
+
+    Attributes
+    ----------
+    value
+        C, the cost of all steps.
+    gradient
+        Its gradient, or what stands for it where the way is an approximation.
+    outputs
+        The outputs of all steps, shape (T, B, n_L).
+    final
+        The final state of each recurrent layer.
+    stored
+        How many steps were held in memory at once, at most, with all that their derivative needs; a
+        bare state that a run can start again from counts as one too.
+    """
+
+    value: float
+    gradient: Gradient
+    outputs: Array
+    final: tuple[Any, ...]
+    stored: int
+
+
+def full_bptt(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+) -> Result:
+    """Take the gradient by full backpropagation through time: every step stored, (BP0) to (BP4).
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`.
+    cost
+        A function of outputs and the steps they belong to, see `CostOfSteps`.
+
+    Returns
+    -------
+    Result
+        With the exact gradient.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `bptt.forward` and `bptt.backward` do; also if `cost` does not return a `Cost`.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> bptt.full_bptt(tiny.stack, tiny.params, tiny.x, cost).stored
+    3
+    """
+    trace = forward(stack, params, x, initial, mask)
+    value, d_outputs = cost_of(cost, trace.outputs, slice(0, len(trace.x)))
+    gradient = backward(trace, d_outputs)
+    return Result(value, gradient, trace.outputs, trace.final, len(trace.x))
+
+
+def segment(trace: Trace, start: int, stop: int) -> Trace:
+    """Return the part of a trace from step `start` + 1 to step `stop`, as views.
+
+    Parameters
+    ----------
+    trace
+        What `bptt.forward` returned, for layers of one direction.
+    start, stop
+        Steps, with 0 <= start < stop <= T.
+
+    Returns
+    -------
+    Trace
+        As if the run had begun in the state after step `start`.
+
+    Raises
+    ------
+    TypeError
+        If `trace` is not a trace, or has a layer that reads in both directions.
+    ValueError
+        If the steps are out of range.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.tiny()
+    >>> trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
+    >>> bptt.segment(trace, 1, 3).outputs.shape
+    (2, 1, 1)
+    """
+    _check.instance("trace", trace, Trace)
+    if not 0 <= start < stop <= len(trace.x):
+        msg = f"start and stop must be 0 <= start < stop <= {len(trace.x)}, got {start}, {stop}"
+        raise ValueError(msg)
+    layers: list[LayerTrace] = []
+    for i, layer in enumerate(trace.layers):
+        one = _check.instance(f"trace.layers[{i}]", layer, LayerTrace)
+        layers.append(
+            one._replace(
+                x=one.x[start:stop],
+                states=tuple(array[start : stop + 1] for array in one.states),
+                saved=one.saved[start:stop],
+                mask=None if one.mask is None else one.mask[start:stop],
+            )
+        )
+    return trace._replace(
+        x=trace.x[start:stop],
+        layers=tuple(layers),
+        z=trace.z[start:stop],
+        outputs=trace.outputs[start:stop],
+    )
+
+
+def cost_of(cost: CostOfSteps, outputs: Array, steps: slice) -> tuple[float, Array]:
+    """Ask for the cost of some steps, and refuse what is not one."""
+    found = _check.instance("cost(outputs, steps)", cost(outputs, steps), Cost)
+    return float(np.real(found.value)), found.d_outputs
+
+
+def one_direction(stack: Stack) -> None:
+    """Refuse a stack with a layer that reads from the end: it has no gradient in pieces."""
+    _check.instance("stack", stack, Stack)
+    for i, cell in enumerate(stack.cells):
+        if not hasattr(cell, "state_names"):
+            msg = f"stack.cells[{i}] must read in one direction, got {type(cell).__name__}"
+            raise TypeError(msg)
+
+
+def add(total: Any, more: Any) -> Any:
+    """Add two records of arrays."""
+    return more if total is None else tree_map(np.add, total, more)
