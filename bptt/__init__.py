@@ -22,6 +22,16 @@ from bptt.cells import (
     ResetBeforeGRU,
     UnfactoredCell,
 )
+from bptt.checkpointed import binomial, checkpointed_bptt, every, square_root
+from bptt.diagnostics import (
+    Contributions,
+    JacobianSpectrum,
+    TruncationBias,
+    contributions,
+    delta_norms,
+    jacobian_spectrum,
+    truncation_bias,
+)
 from bptt.examples import Example, tiny
 from bptt.forward import (
     BidirectionalTrace,
@@ -32,6 +42,9 @@ from bptt.forward import (
     lengths_to_mask,
 )
 from bptt.gradcheck import Comparison, central_difference, check_gradient, compare, complex_step
+from bptt.hessian import hessian_vector_product
+from bptt.initialization import forget_bias, orthogonal_recurrent
+from bptt.interop import from_flax, from_torch, to_flax, to_torch
 from bptt.losses import Cost, softmax_cross_entropy, squared_error
 from bptt.optim import (
     Adam,
@@ -42,9 +55,14 @@ from bptt.optim import (
     global_norm,
 )
 from bptt.parameters import Affine, Params, Recurrent
+from bptt.rtrl import rtrl, uoro
+from bptt.scan import scan_bptt, step_jacobians
 from bptt.stack import Stack, initialize
-from bptt.tree import tree_leaves, tree_map
+from bptt.storage import load, save
+from bptt.tree import flatten, tree_leaves, tree_map
+from bptt.truncated import surrogate, truncated_bptt
 from bptt.unrolled import Unrolled, copies, fold, unroll
+from bptt.ways import CostOfSteps, Result, full_bptt, segment
 
 __version__ = "0.1.0"
 
@@ -60,7 +78,9 @@ __all__ = [
     "BothDirections",
     "Cell",
     "Comparison",
+    "Contributions",
     "Cost",
+    "CostOfSteps",
     "Diagonal",
     "DiagonalParams",
     "Elman",
@@ -68,6 +88,7 @@ __all__ = [
     "GRUParams",
     "Gradient",
     "GradientDescent",
+    "JacobianSpectrum",
     "LayerGradient",
     "LayerTrace",
     "Momentum",
@@ -76,36 +97,64 @@ __all__ = [
     "PeepholeLSTMParams",
     "Recurrent",
     "ResetBeforeGRU",
+    "Result",
     "Stack",
     "Trace",
+    "TruncationBias",
     "UnfactoredCell",
     "Unrolled",
     "__version__",
     "backward",
+    "binomial",
     "central_difference",
     "check_gradient",
+    "checkpointed_bptt",
     "clip_by_global_norm",
     "compare",
     "complex_step",
+    "contributions",
     "copies",
+    "delta_norms",
+    "every",
     "feedforward",
+    "flatten",
     "fold",
+    "forget_bias",
     "forward",
+    "from_flax",
+    "from_torch",
+    "full_bptt",
     "global_norm",
+    "hessian_vector_product",
     "identity",
     "initialize",
+    "jacobian_spectrum",
     "layer_backward",
     "layer_forward",
     "lengths_to_mask",
+    "load",
+    "orthogonal_recurrent",
     "relu",
+    "rtrl",
+    "save",
+    "scan_bptt",
+    "segment",
     "sigmoid",
     "softmax",
     "softmax_cross_entropy",
     "softplus",
+    "square_root",
     "squared_error",
+    "step_jacobians",
+    "surrogate",
     "tanh",
     "tiny",
+    "to_flax",
+    "to_torch",
     "tree_leaves",
     "tree_map",
+    "truncated_bptt",
+    "truncation_bias",
     "unroll",
+    "uoro",
 ]

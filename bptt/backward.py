@@ -24,8 +24,8 @@ The gradient over a long sequence is therefore composed from its segments, last 
 Sources: Werbos (1990); Williams & Peng (1990). The labels are those of the derivation on this site.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,6 +38,9 @@ from bptt.parameters import Affine, Params
 from bptt.tree import tree_leaves, tree_map
 
 __all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
+
+
+LayerWay: TypeAlias = Callable[[Any, Array, Any], "LayerGradient"]
 
 
 class LayerGradient(NamedTuple):
@@ -133,7 +136,7 @@ def backward(
     """
     _check.instance("trace", trace, Trace)
     _check.real("trace.outputs", trace.outputs)
-    d_a = _check.array("d_outputs", d_outputs, trace.outputs.shape)
+    d_a: Array = _check.array("d_outputs", d_outputs, trace.outputs.shape)
     d_states = final_states(trace.layers, d_final)
     _check.one_precision(
         [("trace.outputs", trace.outputs), ("d_outputs", d_a), *tree_leaves(d_states, "d_final")]
@@ -144,15 +147,18 @@ def backward(
     return gradient
 
 
-def run_backward(trace: Trace, d_outputs: Array, d_states: Sequence[Any]) -> Gradient:
+def run_backward(
+    trace: Trace, d_outputs: Array, d_states: Sequence[Any], through: LayerWay | None = None
+) -> Gradient:
     """Go back through a stack on arguments that have been checked: from the readout down."""
+    through = through or run_any_layer_backward
     layers: list[LayerGradient] = []
     with np.errstate(over="ignore", invalid="ignore"):
         delta = d_outputs * trace.stack.output.derivative(trace.z, trace.outputs)  # (BP1)
         readout = Affine(w=outer_sum(trace.layers[-1].outputs, delta), b=delta.sum(axis=(0, 1)))
-        d_a = delta @ trace.params.readout.w.T  # from above: δ(l+1) wᵀ
+        d_a: Array = delta @ trace.params.readout.w.T  # from above: δ(l+1) wᵀ
         for layer, d_state in zip(reversed(trace.layers), reversed(d_states), strict=True):
-            layers.insert(0, run_any_layer_backward(layer, d_a, d_state))
+            layers.insert(0, through(layer, d_a, d_state))
             d_a = layers[0].x
     return Gradient(
         params=Params(tuple(layer.params for layer in layers), readout),
@@ -235,7 +241,8 @@ def run_any_layer_backward(
 
 def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
     """Go back through a layer whose cell is pointwise: the recursion (BP2)."""
-    cell, (w, u, _, *own) = trace.cell, trace.params
+    cell: Any = trace.cell
+    w, u, _, *own = trace.params
     delta_x = np.empty((*d_a.shape[:2], w.shape[1]), np.result_type(d_a, w))
     delta_h = np.empty_like(delta_x)
     d_own = [np.zeros_like(parameter) for parameter in own]
@@ -258,12 +265,13 @@ def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
 
 def _unfactored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
     """Go back through a layer whose cell does its own products: the same recursion, step by step."""
+    cell: Any = trace.cell
     d_params = tree_map(np.zeros_like, trace.params)
     d_x = np.empty(trace.x.shape, np.result_type(d_a, *trace.params))
     for t in reversed(range(len(d_a))):
         d_state = (d_a[t] + d_state[0], *d_state[1:])
         d_state, held = _hold(trace.mask, t, d_state)
-        now, d_x[t], d_past = trace.cell.unfactored_backward(trace.params, d_state, trace.saved[t])
+        now, d_x[t], d_past = cell.unfactored_backward(trace.params, d_state, trace.saved[t])
         d_params = tree_map(np.add, d_params, now)
         d_state = _to_the_past(0, d_past, held)
     return LayerGradient(d_params, d_x, d_state, None)

@@ -131,7 +131,8 @@ def binomial(states: int, piece: int = 1) -> Schedule:
     """
     _check.size("states", states)
     _check.size("piece", piece)
-    return lambda steps: Plan(piece=piece, states=states)
+    plan = Plan(piece=piece, states=states)
+    return lambda _: plan
 
 
 def checkpointed_bptt(

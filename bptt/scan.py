@@ -24,10 +24,10 @@ from numpy.typing import ArrayLike
 
 from bptt import _check
 from bptt._typing import Array, State
-from bptt.backward import Gradient, LayerGradient, layer_backward, outer_sum
+from bptt.backward import LayerGradient, layer_backward, run_backward
 from bptt.cells import Diagonal
 from bptt.forward import LayerTrace, forward, layer_forward
-from bptt.parameters import Affine, Params
+from bptt.parameters import Params
 from bptt.stack import Stack
 from bptt.ways import CostOfSteps, Result, cost_of, one_direction
 
@@ -71,24 +71,15 @@ def scan_bptt(
     >>> tiny = bptt.tiny()
     >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
     >>> bptt.scan_bptt(tiny.stack, tiny.params, tiny.x, cost).gradient.params.readout.b.round(4)
-    array([2.0296])
+    array([3.6583])
     """
     one_direction(stack)
     trace = forward(stack, params, x, initial, mask)
     value, d_outputs = cost_of(cost, trace.outputs, slice(0, len(trace.x)))
-    d_outputs = _check.array("d_outputs", d_outputs, trace.outputs.shape)
-    delta = d_outputs * stack.output.derivative(trace.z, trace.outputs)
-    readout = Affine(w=outer_sum(trace.layers[-1].outputs, delta), b=delta.sum(axis=(0, 1)))
-    d_a = delta @ trace.params.readout.w.T
-    layers: list[LayerGradient] = []
-    for layer in reversed(trace.layers):
-        layers.insert(0, _layer(layer, d_a, parallel))
-        d_a = layers[0].x
-    gradient = Gradient(
-        Params(tuple(layer.params for layer in layers), readout),
-        d_a,
-        tuple(layer.initial for layer in layers),
-        (*(layer.delta for layer in layers), delta),
+    arrives = _check.array("d_outputs", d_outputs, trace.outputs.shape)
+    none = (None,) * len(trace.layers)
+    gradient = run_backward(
+        trace, arrives, none, lambda layer, d_a, _: _layer(layer, d_a, parallel)
     )
     return Result(value, gradient, trace.outputs, trace.final, len(trace.x))
 

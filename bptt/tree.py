@@ -11,7 +11,7 @@ import numpy as np
 
 from bptt._typing import Array
 
-__all__ = ["tree_leaves", "tree_map"]
+__all__ = ["flatten", "tree_leaves", "tree_map"]
 
 Record = TypeVar("Record")
 
@@ -123,3 +123,51 @@ def _children(name: str, record: Any) -> Iterator[tuple[str, Any]]:
     fields = getattr(record, "_fields", None)
     for i, part in enumerate(record):
         yield (f"{name}.{fields[i]}".lstrip(".") if fields else f"{name}[{i}]"), part
+
+
+def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
+    """Lay the arrays of a record out in one vector, as general optimizers want them.
+
+    Parameters
+    ----------
+    record
+        Nested tuples whose leaves are arrays.
+
+    Returns
+    -------
+    vector, restore
+        All entries in the order of `tree_leaves`, and a function that turns such a vector into a
+        record of the same structure and shapes.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is not an array.
+    ValueError
+        If the vector given to ``restore`` has another length.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> vector, restore = bptt.flatten(bptt.Affine(w=np.ones((2, 1)), b=np.zeros(1)))
+    >>> vector
+    array([1., 1., 0.])
+    >>> restore(2 * vector).w.tolist()
+    [[2.0], [2.0]]
+    """
+    leaves = [leaf for _, leaf in tree_leaves(record)]
+    vector = np.concatenate([leaf.ravel() for leaf in leaves]) if leaves else np.zeros(0)
+
+    def restore(flat: Array) -> Record:
+        if np.shape(flat) != vector.shape:
+            msg = f"vector must have shape {vector.shape}, got {np.shape(flat)}"
+            raise ValueError(msg)
+        ends = iter(np.cumsum([leaf.size for leaf in leaves]))
+        return tree_map(
+            lambda leaf: np.asarray(flat[(end := next(ends)) - leaf.size : end]).reshape(
+                leaf.shape
+            ),
+            record,
+        )
+
+    return vector, restore

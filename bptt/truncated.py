@@ -94,7 +94,7 @@ def truncated_bptt(
         d_piece = np.zeros_like(piece.outputs)
         d_piece[first - start :] = d_outputs[first:end]
         total = add(total, _placed(backward(piece, d_piece), trace, start))
-    assert total is not None  # noqa: S101  (for the type checker: a trace has at least one step)
+    assert total is not None
     return Result(value, total, trace.outputs, trace.final, min(k2, steps))
 
 

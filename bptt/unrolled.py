@@ -15,7 +15,7 @@ Source: Rumelhart, Hinton & Williams (1986), section "Recurrent nets"; Minsky & 
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -167,7 +167,7 @@ def copies(unrolled: Unrolled, gradient: feedforward.Gradient) -> tuple[Params, 
         below, *past = (w[rows[source], columns] for source in _sources(block, top))
         found[block] = Recurrent(below, past[0], b[columns]) if past else Affine(below, b[columns])
     return tuple(
-        Params(tuple(found["a", l, t] for l in range(1, top)), found["y", top, t])  # type: ignore[arg-type, misc]
+        Params(tuple(found["a", l, t] for l in range(1, top)), found["y", top, t])  # type: ignore[arg-type]
         for t in range(1, len(unrolled.trace.x) + 1)
     )
 
@@ -268,7 +268,9 @@ def _layer(
 def _function(trace: Trace, block: Block) -> Activation:
     if block[0] == "y":
         return trace.stack.output
-    return trace.stack.cells[block[1] - 1].activation  # type: ignore[attr-defined, no-any-return]
+    cell: Any = trace.stack.cells[block[1] - 1]
+    activation: Activation = cell.activation
+    return activation
 
 
 def _only_on(columns: slice, inner: Activation) -> Activation:

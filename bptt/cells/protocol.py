@@ -13,6 +13,7 @@ Some cells do not split that way: they put a product inside another function. Fo
 second, unfactored level, which gets the parameters, the input and the state, and does its own products.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from bptt._typing import Array, State
@@ -24,7 +25,7 @@ __all__ = ["Cell", "UnfactoredCell"]
 class Cell(Protocol):
     """The pointwise mathematics of one step of a recurrent layer, with its derivative.
 
-    Any object with these attributes and two methods is a cell; nothing is inherited. The first array
+    Any object with these four attributes and two methods is a cell; nothing is inherited. The first array
     of a state is the layer's activation a: what the layer above, and the recurrent weights, see.
 
     A cell may have parameters of its own beside w, u and b: vectors that enter entry by entry, such
@@ -57,43 +58,24 @@ class Cell(Protocol):
         """The type of its parameter record: a named tuple that begins with w, u and b."""
         ...
 
-    def step(self, z_x: Array, z_h: Array, state: State, /, *own: Array) -> tuple[State, Any]:
-        """Return the next state and what `step_backward` will need.
+    @property
+    def step(self) -> Callable[..., tuple[State, Any]]:
+        """The way forward: ``step(z_x, z_h, state, *own)`` returns ``(state, saved)``.
 
-        Parameters
-        ----------
-        z_x, z_h
-            Contributions from the layer below and from the layer's own past, shape (B, gates n).
-        state
-            The previous state, arrays of shape (B, n).
-        own
-            The cell's own parameters.
-
-        Returns
-        -------
-        state, saved
-            The next state, arrays of shape (B, n), and anything at all.
+        ``z_x`` and ``z_h`` are the contributions from the layer below and from the layer's own past,
+        shape (B, gates n); a state is a tuple of arrays of shape (B, n); ``own`` are the cell's own
+        parameters. ``saved`` is anything that `step_backward` will need.
         """
         ...
 
-    def step_backward(self, d_state: State, saved: Any, /, *own: Array) -> tuple[Any, ...]:
-        """Return the derivative of the cost with respect to z_x, z_h and the previous state.
+    @property
+    def step_backward(self) -> Callable[..., tuple[Any, ...]]:
+        """The way back: ``step_backward(d_state, saved, *own)`` returns derivatives of the cost.
 
-        Parameters
-        ----------
-        d_state
-            ∂C/∂state, arrays of shape (B, n), all paths from the state to the cost included.
-        saved
-            What `step` returned beside the state.
-        own
-            The cell's own parameters.
-
-        Returns
-        -------
-        delta_x, delta_h, direct, *d_own
-            ∂C/∂z_x and ∂C/∂z_h, shape (B, gates n); ∂C/∂(previous state) along the paths that do not
-            pass through z_h, arrays of shape (B, n), or None where there are none; and ∂C/∂ each of
-            the cell's own parameters, summed over the batch.
+        ``d_state`` is ∂C/∂state, all paths from the state to the cost included. What is returned is
+        ``(delta_x, delta_h, direct, *d_own)``: ∂C/∂z_x and ∂C/∂z_h, shape (B, gates n);
+        ∂C/∂(previous state) along the paths that do not pass through z_h, a tuple of arrays of shape
+        (B, n), or None where there are none; and ∂C/∂ each own parameter, summed over the batch.
         """
         ...
 
