@@ -1,7 +1,7 @@
 #!/usr/bin/env -S uv run --script
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["nox[uv]>=2025.2.9"]
+# dependencies = ["nox>=2025.2.9"]
 # ///
 """Everything one does with this repository is a session here; `nox -l` lists them."""
 
