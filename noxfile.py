@@ -63,6 +63,22 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session(default=True)
+def docs(session: nox.Session) -> None:
+    """Build the site: every cell of every page runs; `-- --page NAME` runs one page's only."""
+    session.install("-e.", *groups("docs"))
+    session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(default=False)
+def serve(session: nox.Session) -> None:
+    """Show the site at localhost:8000, and build it again whenever a page or the library changes."""
+    session.install("-e.", *groups("docs"), "sphinx-autobuild>=2025.8.25")
+    watch = ["--watch", "bptt", "--ignore", "*/docs/_build/*", "--re-ignore", r"__pycache__"]
+    out = ["-d", "docs/_build/serve/doctrees", "docs", "docs/_build/serve/html"]
+    session.run("sphinx-autobuild", *watch, *session.posargs, *out, env=ONE_THREAD)
+
+
+@nox.session(default=True)
 def lint(session: nox.Session) -> None:
     """Check all that can be known without running: form, types, layers, words, workflows."""
     session.install("-e.", *groups("lint", "test"))
