@@ -12,6 +12,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 import bptt  # noqa: E402
 from _ext.aliases import AliasFormatter  # noqa: E402
+from _ext.api import public_locations  # noqa: E402
 from _ext.digest import digest  # noqa: E402
 from _ext.provenance import commit, installed  # noqa: E402
 
@@ -37,7 +38,7 @@ extensions = [
     "_ext.library",
     "_ext.static_math",
 ]
-exclude_patterns = ["_ext", "_vendor", "_build", "README.md"]
+exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
 numfig = True
 math_numfig = False
@@ -88,21 +89,11 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 viewcode_follow_imported_members = True
 viewcode_line_numbers = False
+codeautolink_inventory_map = public_locations(bptt)
+codeautolink_warn_on_missing_inventory = False
 
 
-def _aliases() -> dict[str, str]:
-    """Return the text of each alias's value, with the role that shows its name."""
-    from numpy.typing import ArrayLike  # noqa: PLC0415
-
-    from bptt import _typing  # noqa: PLC0415
-
-    names = {k: v for k, v in vars(_typing).items() if k[0].isupper() and k not in SEEN_ELSEWHERE}
-    shown = {str(v): f":py:data:`~bptt._typing.{k}`" for k, v in names.items()}
-    return {str(ArrayLike): ":py:data:`~numpy.typing.ArrayLike`", **shown}
-
-
-SEEN_ELSEWHERE = {"Any", "Callable", "NDArray", "TypeAlias", "ArrayLike", "TYPE_CHECKING"}
-typehints_formatter = AliasFormatter(_aliases())
+typehints_formatter = AliasFormatter("bptt._typing")
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_vendor/inventories/python.inv"),
     "numpy": ("https://numpy.org/doc/stable", "_vendor/inventories/numpy.inv"),
@@ -119,6 +110,7 @@ html_css_files = ["custom.css"]
 html_js_files = [("copy.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 html_show_sphinx = False
 html_show_search_summary = False  # it would fetch pages, which file:// forbids
 html_last_updated_fmt = None

@@ -103,5 +103,7 @@ def show(cell: NotebookNode) -> list[NotebookNode]:
         elif data and len(data) > 1:
             rich = {k: v for k, v in data.items() if k not in DROPPED}
             data = rich or {"text/plain": data["text/plain"]}
+        if output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]  # the line that says it
         shown.append(output if data is None else NotebookNode({**output, "data": data}))
     return shown

@@ -11,6 +11,7 @@ from pathlib import Path
 from _ext.record import Cell, Page
 
 LOCATED = re.compile(r"^(?P<file>[^:\n]+\.(?:md|rst|py))(?::(?:docstring of [^:]+:)?(?P<line>\d*))?:")
+WARNING = re.compile(r"\n(?=[^\n]*(?:WARNING|ERROR|CRITICAL|SEVERE): )")
 CELL = "[mystnb.cell]"
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 SLOWEST = 5
@@ -34,8 +35,9 @@ class Report:
         """Read what a build left in `root`."""
         pages = [Page.load(file) for file in sorted((root / "records").glob("*.json"))]
         file = root / "warnings.txt"
-        lines = COLOR.sub("", file.read_text("utf-8")).splitlines() if file.is_file() else []
-        warnings = [line for line in lines if line.strip() and CELL not in line]
+        text = COLOR.sub("", file.read_text("utf-8")) if file.is_file() else ""
+        each = [w.strip() for w in WARNING.split(text) if w.strip()]
+        warnings = [w for w in each if CELL not in w]
         own = {str(docs / f"{page}.md") for page in only}
         here = [w for w in warnings if not only or cls._file(w) in own]
         return cls(root, docs, only, code, seconds, pages, here, len(warnings) - len(here))

@@ -88,11 +88,14 @@ def _valid(text: str) -> str:
     return re.sub(r"height:-[\d.]+em;?", "", text)  # from \vdots; no browser heeds it
 
 
-def _breaks(tex: str) -> bool:
-    """Say whether there is a line break outside every environment."""
-    while (shorter := ENVIRONMENT.sub("", tex)) != tex:
-        tex = shorter
-    return r"\\" in re.sub(r"\\substack\{[^}]*\}", "", tex)
+def _display(tex: str) -> str:
+    """Return a display whose paragraphs are lines, aligned if it says so outside its environments."""
+    tex = r" \\[0.3em] ".join(part.strip() for part in re.split(r"\n\s*\n", tex))
+    bare = tex
+    while (shorter := ENVIRONMENT.sub("", bare)) != bare:
+        bare = shorter
+    bare = re.sub(r"\\substack\{[^}]*\}|\\&", "", bare)
+    return rf"\begin{{aligned}}{tex}\end{{aligned}}" if r"\\" in bare or "&" in bare else tex
 
 
 class TagEquations(SphinxTransform):
@@ -132,8 +135,8 @@ def _tex(self: Any, node: nodes.Element, display: bool) -> str:
         return rf"\href{{{uri}\#{target}}}{{\text{{({number})}}}}"
 
     tex = EQREF.sub(reference, node.astext().strip())
-    if display and _breaks(tex):
-        tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
+    if display:
+        tex = _display(tex)
     try:
         return render(tex, display, _macros(self.config.static_math_macros))
     except TexError as error:
