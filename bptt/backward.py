@@ -133,7 +133,7 @@ def backward(
     _check.instance("trace", trace, Trace)
     _check.real("trace.outputs", trace.outputs)
     d_a = _check.array("d_outputs", d_outputs, trace.outputs.shape)
-    d_states = _final_states(trace.layers, d_final)
+    d_states = final_states(trace.layers, d_final)
     _check.one_precision(
         [("trace.outputs", trace.outputs), ("d_outputs", d_a), *tree_leaves(d_states, "d_final")]
     )
@@ -145,14 +145,14 @@ def backward(
         for layer, d_state in zip(reversed(trace.layers), reversed(d_states), strict=True):
             layers.insert(0, run_layer_backward(layer, d_a, d_state))
             d_a = layers[0].x
-    for i, found in enumerate(layers):
-        _refuse_overflow(f"gradient.layers[{i}].", found)
-    return Gradient(
+    gradient = Gradient(
         params=Params(tuple(layer.params for layer in layers), readout),
         x=d_a,
         initial=tuple(layer.initial for layer in layers),
         delta=(*(layer.delta for layer in layers), delta),
     )
+    _refuse_overflow(gradient)
+    return gradient
 
 
 def layer_backward(
@@ -200,7 +200,7 @@ def layer_backward(
     _check.one_precision([("trace.a", trace.a), ("d_a", d_above), *tree_leaves(d_state, "d_final")])
     with np.errstate(over="ignore", invalid="ignore"):
         gradient = run_layer_backward(trace, d_above, d_state)
-    _refuse_overflow("gradient.", gradient)
+    _refuse_overflow(gradient)
     return gradient
 
 
@@ -239,9 +239,10 @@ def outer_sum(a: Array, delta: Array) -> Array:
     return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
 
 
-def _final_states(
+def final_states(
     layers: Sequence[LayerTrace], d_final: Sequence[State | ArrayLike] | None
 ) -> tuple[State, ...]:
+    """Return the cotangents of the final states, one tuple a layer, zero where none is given."""
     each = (None,) * len(layers)
     if d_final is not None:
         each = _check.sequence("d_final", d_final, len(layers), "states, one a recurrent layer")
@@ -264,7 +265,7 @@ def _final_state(name: str, trace: LayerTrace, d_final: State | ArrayLike | None
     )
 
 
-def _refuse_overflow(prefix: str, gradient: LayerGradient) -> None:
-    _check.computed(f"{prefix}delta", gradient.delta)
-    for name, array in tree_leaves((gradient.params.w, gradient.params.u)):
-        _check.computed(f"{prefix}params{name}", array)
+def _refuse_overflow(gradient: Gradient | LayerGradient) -> None:
+    """Look at δ first: it is where an explosion begins."""
+    for name, array in sorted(tree_leaves(gradient, "gradient"), key=lambda n: "delta" not in n[0]):
+        _check.computed(name, array)

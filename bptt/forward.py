@@ -101,9 +101,10 @@ def forward(
     stack
         The architecture.
     params
-        Its parameters, float32 or float64. (Complex numbers pass too, for the complex step.)
+        Its parameters, float32 or float64. (Complex numbers pass too, for the complex step.) Kept in
+        the trace, not copied: do not write to them before `bptt.backward` has used it.
     x
-        Input, shape (T, B, n_0), of the same precision. Kept in the trace, not copied.
+        Input, shape (T, B, n_0), of the same precision. Kept in the trace likewise.
     initial
         The state of each recurrent layer before the first step: a tuple of arrays (B, n_l), or the
         array where it is only one. Zero if not given.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from bptt import _check
 from bptt._typing import Array
+from bptt.tree import check_like, tree_leaves
 
 __all__ = ["Affine", "Params", "Recurrent"]
 
@@ -95,3 +96,26 @@ def check_params(params: Any, gates: Sequence[int]) -> Params:
         checked.append(check_recurrent(f"params.layers[{i}]", layer, below, g))
         below = checked[-1].u.shape[0]
     return Params(tuple(checked), check_affine("params.readout", given.readout, below))
+
+
+def check_floats(name: str, record: Any) -> None:
+    """Refuse a record in which an array is not float32 or float64, or a number is not finite."""
+    for leaf_name, leaf in tree_leaves(record, name):
+        _check.finite(leaf_name, _check.floating(leaf_name, leaf))
+
+
+def check_twins(params: Any, **records: Any) -> None:
+    """Refuse records that are not made like the parameters, array by array, in one precision."""
+    check_floats("params", params)
+    for name, record in records.items():
+        check_floats(name, record)
+        check_like(name, record, "params", params)
+        for leaf, own in zip(tree_leaves(record, name), tree_leaves(params, "params"), strict=True):
+            _check.one_precision([own, leaf])
+
+
+def refuse_overflow(**records: Any) -> None:
+    """Refuse to return records in which a number is not finite."""
+    for name, record in records.items():
+        for leaf_name, leaf in tree_leaves(record, name):
+            _check.computed(leaf_name, leaf)
