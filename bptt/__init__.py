@@ -33,14 +33,7 @@ from bptt.diagnostics import (
     truncation_bias,
 )
 from bptt.examples import Example, tiny
-from bptt.forward import (
-    BidirectionalTrace,
-    LayerTrace,
-    Trace,
-    forward,
-    layer_forward,
-    lengths_to_mask,
-)
+from bptt.forward import forward, layer_forward
 from bptt.gradcheck import Comparison, central_difference, check_gradient, compare, complex_step
 from bptt.hessian import hessian_vector_product
 from bptt.initialization import forget_bias, orthogonal_recurrent
@@ -58,7 +51,9 @@ from bptt.parameters import Affine, Params, Recurrent
 from bptt.rtrl import rtrl, uoro
 from bptt.scan import scan_bptt, step_jacobians
 from bptt.stack import Stack, initialize
+from bptt.states import lengths_to_mask
 from bptt.storage import load, save
+from bptt.traces import BidirectionalTrace, LayerTrace, Trace
 from bptt.tree import flatten, tree_leaves, tree_map
 from bptt.truncated import surrogate, truncated_bptt
 from bptt.unrolled import Unrolled, copies, fold, unroll

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from bptt._typing import Array
 
@@ -23,7 +23,7 @@ def array(
     name: str, value: ArrayLike, shape: Sequence[Size], dtypes: Sequence[str] = REAL
 ) -> Array:
     """Return `value` as a finite array of the given shape, in which no size is zero."""
-    found = _floating(name, value, dtypes)
+    found = floating(name, value, dtypes)
     if len(found.shape) != len(shape) or any(
         isinstance(want, int) and want != got for want, got in zip(shape, found.shape, strict=True)
     ):
@@ -38,7 +38,7 @@ def array(
 
 def trailing(name: str, value: ArrayLike, dtypes: Sequence[str] = REAL) -> Array:
     """Return `value` as a finite, non-empty array of one axis or more: (..., n)."""
-    found = _floating(name, value, dtypes)
+    found = floating(name, value, dtypes)
     if found.ndim == 0:
         _raise_shape(name, ("...", "n"), found.shape)
     if found.size == 0:
@@ -48,12 +48,18 @@ def trailing(name: str, value: ArrayLike, dtypes: Sequence[str] = REAL) -> Array
     return found
 
 
-def _floating(name: str, value: ArrayLike, dtypes: Sequence[str]) -> Array:
+def as_array(name: str, value: ArrayLike) -> np.ndarray:
+    """Return `value` as an array of any dtype, which rows of unequal length do not make."""
     try:
-        found = np.asarray(value)
-    except ValueError as error:  # rows of unequal length
+        return np.asarray(value)
+    except ValueError as error:
         msg = f"{name} must be an array of numbers, got {type(value).__name__}: {error}"
         raise TypeError(msg) from None
+
+
+def floating(name: str, value: ArrayLike, dtypes: Sequence[str] = REAL) -> Array:
+    """Return `value` as an array of one of `dtypes`."""
+    found = as_array(name, value)
     if found.dtype.name not in dtypes:
         hint = "; convert with .astype(float)" if found.dtype.kind in "iub" else ""
         msg = f"{name} must have dtype {' or '.join(REAL)}, got {found.dtype}{hint}"
@@ -93,10 +99,21 @@ def real(name: str, value: Array) -> None:
         raise TypeError(msg)
 
 
+def real_dtype(name: str, value: DTypeLike) -> None:
+    """Refuse a dtype that is not float32 or float64, and what names no dtype at all."""
+    try:
+        got = np.dtype(value).name
+    except TypeError:
+        got = describe(value)
+    if got not in REAL:
+        msg = f"{name} must be {' or '.join(REAL)}, got {got}"
+        raise TypeError(msg)
+
+
 def instance(name: str, value: object, kind: type[Record]) -> Record:
     """Refuse anything but a `kind`."""
     if not isinstance(value, kind):
-        msg = f"{name} must be a {kind.__name__}, got {_describe(value)}"
+        msg = f"{name} must be a {kind.__name__}, got {describe(value)}"
         raise TypeError(msg)
     return value
 
@@ -104,7 +121,7 @@ def instance(name: str, value: object, kind: type[Record]) -> Record:
 def sequence(name: str, value: Any, length: int, of: str) -> tuple[Any, ...]:
     """Return `value` as a tuple, which must have `length` items."""
     if not isinstance(value, (tuple, list)):
-        msg = f"{name} must be a tuple of {length} {of}, got {_describe(value)}"
+        msg = f"{name} must be a tuple of {length} {of}, got {describe(value)}"
         raise TypeError(msg)
     if len(value) != length:
         msg = f"{name} must have {length} {of}, got {len(value)}"
@@ -112,21 +129,25 @@ def sequence(name: str, value: Any, length: int, of: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def number(name: str, value: float, *, above: float, below: float | None = None) -> None:
-    """Refuse anything but a finite real number greater than `above` (and less than `below`)."""
+def number(name: str, value: float, *, below: float = np.inf, zero: bool = False) -> float:
+    """Return `value` as a float, which must be > 0 (or 0, if `zero`) and < `below`.
+
+    Not as the NumPy number that it may be: a float64 of NumPy would make float32 arrays float64.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-        msg = f"{name} must be a real number, got {_describe(value)}"
+        msg = f"{name} must be a real number, got {describe(value)}"
         raise TypeError(msg)
-    if not (np.isfinite(value) and value > above and (below is None or value < below)):
-        upper = "" if below is None else f" and < {below}"
-        msg = f"{name} must be a number > {above}{upper}, got {value}"
+    if not (0 < value < below or (zero and value == 0)):
+        upper = "" if below == np.inf else f" and < {below}"
+        msg = f"{name} must be a number {'>=' if zero else '>'} 0{upper}, got {value}"
         raise ValueError(msg)
+    return float(value)
 
 
 def size(name: str, value: int) -> int:
     """Return `value` as an int, which must be 1 or more."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        msg = f"{name} must be an integer, got {_describe(value)}"
+        msg = f"{name} must be an integer, got {describe(value)}"
         raise TypeError(msg)
     if value < 1:
         msg = f"{name} must be >= 1, got {value}"
@@ -145,5 +166,6 @@ def computed(name: str, value: Array) -> None:
         raise FloatingPointError(msg)
 
 
-def _describe(value: object) -> str:
+def describe(value: object) -> str:
+    """Name the type of a value, and show it."""
     return f"{type(value).__name__} ({value!r:.40})"

@@ -33,8 +33,9 @@ from numpy.typing import ArrayLike
 from bptt import _check
 from bptt._typing import Array, State
 from bptt.cells import BothDirections, Cell
-from bptt.forward import BidirectionalTrace, LayerTrace, Trace, state_arrays
 from bptt.parameters import Affine, Params
+from bptt.states import final_state, final_states
+from bptt.traces import BidirectionalTrace, LayerTrace, Trace
 from bptt.tree import tree_leaves, tree_map
 
 __all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
@@ -55,7 +56,8 @@ class LayerGradient(NamedTuple):
     initial
         With respect to its initial state, arrays of shape (B, n): (BP0).
     delta
-        The errors ∂C/∂z of all steps, shape (T, B, gates n): (BP2).
+        The errors ∂C/∂z of all steps, shape (T, B, gates n): (BP2). Empty for an unfactored cell,
+        which has no z that the engine knows.
     """
 
     params: Any
@@ -142,8 +144,7 @@ def backward(
         [("trace.outputs", trace.outputs), ("d_outputs", d_a), *tree_leaves(d_states, "d_final")]
     )
     gradient = run_backward(trace, d_a, d_states)
-    for name, array in tree_leaves((gradient.x, gradient.params), "gradient"):
-        _check.computed(name, array)
+    _refuse_overflow(gradient)
     return gradient
 
 
@@ -210,14 +211,13 @@ def layer_backward(
         _check.instance("trace", trace, LayerTrace)
     _check.real("trace.outputs", trace.outputs)
     d_above = _check.array("d_a", d_a, trace.outputs.shape)
-    d_state = _final_state("d_final", trace, d_final)
+    d_state = final_state("d_final", trace, d_final)
     _check.one_precision(
         [("trace.outputs", trace.outputs), ("d_a", d_above), *tree_leaves(d_state, "d_final")]
     )
     with np.errstate(over="ignore", invalid="ignore"):
         gradient = run_any_layer_backward(trace, d_above, d_state)
-    for name, array in tree_leaves((gradient.x, gradient.params), "gradient"):
-        _check.computed(name, array)
+    _refuse_overflow(gradient)
     return gradient
 
 
@@ -274,7 +274,7 @@ def _unfactored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
         now, d_x[t], d_past = cell.unfactored_backward(trace.params, d_state, trace.saved[t])
         d_params = tree_map(np.add, d_params, now)
         d_state = _to_the_past(0, d_past, held)
-    return LayerGradient(d_params, d_x, d_state, None)
+    return LayerGradient(d_params, d_x, d_state, ())
 
 
 def _hold(mask: Any, t: int, d_state: State) -> tuple[State, State | None]:
@@ -299,26 +299,7 @@ def outer_sum(a: Array, delta: Array) -> Array:
     return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
 
 
-def final_states(layers: Sequence[Any], d_final: Sequence[Any] | None) -> tuple[Any, ...]:
-    """Return the cotangents of the final states as arrays that have been checked, zero if not given."""
-    each = (None,) * len(layers)
-    if d_final is not None:
-        each = _check.sequence("d_final", d_final, len(layers), "states, one a recurrent layer")
-    return tuple(
-        _final_state(f"d_final[{i}]", layer, state)
-        for i, (layer, state) in enumerate(zip(layers, each, strict=True))
-    )
-
-
-def _final_state(name: str, trace: LayerTrace | BidirectionalTrace, d_final: Any) -> Any:
-    if isinstance(trace, BidirectionalTrace):
-        given = (None, None)
-        if d_final is not None:
-            given = _check.sequence(name, d_final, 2, "states, one a direction")
-        return BothDirections(
-            _final_state(f"{name}[0]", trace.forward, given[0]),
-            _final_state(f"{name}[1]", trace.backward, given[1]),
-        )
-    if d_final is None:
-        return tuple(np.zeros_like(array) for array in trace.final)
-    return state_arrays(name, trace.cell, d_final, trace.final[0].shape, _check.REAL)
+def _refuse_overflow(gradient: Gradient | LayerGradient) -> None:
+    """Look at δ first: it is where an explosion begins."""
+    for name, array in sorted(tree_leaves(gradient, "gradient"), key=lambda n: "delta" not in n[0]):
+        _check.computed(name, array)

@@ -21,10 +21,10 @@ from numpy.typing import ArrayLike
 from bptt import _check
 from bptt._typing import Array
 from bptt.backward import Gradient, backward
-from bptt.forward import LayerTrace, Trace
 from bptt.parameters import Params
 from bptt.scan import step_jacobians
 from bptt.stack import Stack
+from bptt.traces import LayerTrace, Trace
 from bptt.tree import flatten
 from bptt.truncated import truncated_bptt
 from bptt.ways import CostOfSteps, full_bptt, segment

@@ -28,6 +28,7 @@ from bptt import _check
 from bptt._typing import Array
 from bptt.activations import Activation
 from bptt.parameters import Affine, check_affine
+from bptt.tree import tree_leaves
 
 __all__ = ["Gradient", "Trace", "backward", "forward"]
 
@@ -162,10 +163,9 @@ def backward(trace: Trace, d_outputs: ArrayLike) -> Gradient:
     _check.real("trace.outputs", trace.outputs)
     d_a = _check.array("d_outputs", d_outputs, trace.outputs.shape)
     _check.one_precision([("trace.outputs", trace.outputs), ("d_outputs", d_a)])
-    slopes = [
-        f.derivative(z, a) for f, z, a in zip(trace.activations, trace.z, trace.a[1:], strict=True)
-    ]
+    run = zip(trace.activations, trace.z, trace.a[1:], strict=True)
     with np.errstate(over="ignore", invalid="ignore"):
+        slopes = [function.derivative(z, a) for function, z, a in run]
         delta = [d_a * slopes[-1]]  # (BP1)
         for slope, above in zip(slopes[-2::-1], trace.layers[:0:-1], strict=True):
             delta.insert(0, slope * (delta[0] @ above.w.T))  # (BP2)
@@ -174,10 +174,12 @@ def backward(trace: Trace, d_outputs: ArrayLike) -> Gradient:
             for below, d in zip(trace.a[:-1], delta, strict=True)
         )
         d_x = delta[0] @ trace.layers[0].w.T
-    for i, layer in enumerate(layers):
-        _check.computed(f"gradient.layers[{i}].w", layer.w)
-    _check.computed("gradient.x", d_x)
-    return Gradient(layers, d_x, tuple(delta))
+    gradient = Gradient(layers, d_x, tuple(delta))
+    for name, array in reversed(
+        tree_leaves(gradient, "gradient")
+    ):  # δ first, the last one's before all
+        _check.computed(name, array)
+    return gradient
 
 
 def _checked(layers: Sequence[Affine], x: ArrayLike) -> tuple[tuple[Affine, ...], Array]:

@@ -8,8 +8,7 @@ Arrays are time-major: (T, B, n) for T steps, B sequences side by side and n uni
 of all steps is one matrix product before the loop over time; only the recurrent product must be inside it.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,121 +17,12 @@ from bptt import _check
 from bptt._typing import Array, State
 from bptt.cells import Bidirectional, BothDirections, Cell
 from bptt.parameters import Params
-from bptt.stack import (
-    AnyCell,
-    OneDirection,
-    Stack,
-    check_cell_type,
-    check_layer,
-    check_params,
-    units_of,
-)
+from bptt.stack import AnyCell, OneDirection, Stack, check_cell_type, check_layer, check_params
+from bptt.states import Initial, check_mask, initial_state, initial_states
+from bptt.traces import BidirectionalTrace, LayerTrace, Trace
 from bptt.tree import tree_leaves
 
-__all__ = ["LayerTrace", "Trace", "forward", "layer_forward", "lengths_to_mask"]
-
-Initial: TypeAlias = "Sequence[Any] | None"
-"""The states of the layers before the first step; where a state is one array, it may stand bare."""
-
-
-class LayerTrace(NamedTuple):
-    """What a run leaves behind in one recurrent layer.
-
-    Attributes
-    ----------
-    cell
-        What was run.
-    params
-        With which parameters.
-    x
-        Its input, shape (T, B, n_below).
-    states
-        The arrays of its state, the activation's first, each (T + 1, B, n): index 0 is the initial
-        state, index t the state after step t.
-    saved
-        For each step, what the cell's derivative needs.
-    mask
-        Which steps of which sequences there are, booleans of shape (T, B); None if all.
-    """
-
-    cell: OneDirection
-    params: Any
-    x: Array
-    states: tuple[Array, ...]
-    saved: tuple[Any, ...]
-    mask: Any = None
-
-    @property
-    def a(self) -> Array:
-        """The activations, initial state included, shape (T + 1, B, n): ``a[t]`` is a^(t)."""
-        return self.states[0]
-
-    @property
-    def outputs(self) -> Array:
-        """What the layer above sees: the activations of steps 1 to T, shape (T, B, n)."""
-        return self.states[0][1:]
-
-    @property
-    def final(self) -> State:
-        """The state after the last step, arrays of shape (B, n)."""
-        return tuple(array[-1] for array in self.states)
-
-
-class BidirectionalTrace(NamedTuple):
-    """What a run leaves behind in a bidirectional layer.
-
-    Attributes
-    ----------
-    forward
-        The trace of the layer that reads from the first step.
-    backward
-        The trace of the layer that reads from the last step; its own step 1 is step T.
-    """
-
-    forward: LayerTrace
-    backward: LayerTrace
-
-    @property
-    def outputs(self) -> Array:
-        """What the layer above sees: both activations side by side, shape (T, B, 2 n)."""
-        return np.concatenate([self.forward.outputs, self.backward.outputs[::-1]], axis=2)
-
-    @property
-    def final(self) -> BothDirections:
-        """The states of both directions after their last steps."""
-        return BothDirections(self.forward.final, self.backward.final)
-
-
-class Trace(NamedTuple):
-    """What a run of a stack leaves behind: all that `bptt.backward` needs.
-
-    Attributes
-    ----------
-    stack
-        What was run.
-    params
-        With which parameters.
-    x
-        On which input, shape (T, B, n_0).
-    layers
-        A `LayerTrace` for each recurrent layer (or `BidirectionalTrace`), the lowest first.
-    z
-        The weighted inputs of the readout, z^L, shape (T, B, n_L).
-    outputs
-        The activations of the readout, a^L, shape (T, B, n_L).
-    """
-
-    stack: Stack
-    params: Params
-    x: Array
-    layers: tuple[Any, ...]
-    z: Array
-    outputs: Array
-
-    @property
-    def final(self) -> tuple[Any, ...]:
-        """The final state of each recurrent layer: what a next window starts from."""
-        return tuple(layer.final for layer in self.layers)
+__all__ = ["forward", "layer_forward"]
 
 
 def forward(
@@ -149,9 +39,10 @@ def forward(
     stack
         The architecture.
     params
-        Its parameters, float32 or float64. (Complex numbers pass too, for the complex step.)
+        Its parameters, float32 or float64. (Complex numbers pass too, for the complex step.) Kept in
+        the trace, not copied: do not write to them before `bptt.backward` has used it.
     x
-        Input, shape (T, B, n_0), of the same precision. Kept in the trace, not copied.
+        Input, shape (T, B, n_0), of the same precision. Kept in the trace likewise.
     initial
         The state of each recurrent layer before the first step: a tuple of arrays (B, n_l), or the
         array where it is only one. Zero if not given. For a bidirectional layer, a pair of those.
@@ -192,8 +83,8 @@ def forward(
     _check.instance("stack", stack, Stack)
     params = check_params(stack, params)
     a = x = _check.array("x", x, ("T", "B", _inputs(params.layers[0])), _check.ANALYTIC)
-    states = _initial_states(stack.cells, params, x, initial)
-    found = _mask(mask, x)
+    states = initial_states(stack.cells, params, x, initial)
+    found = check_mask(mask, x)
     _check.one_precision(
         [*tree_leaves(params, "params"), ("x", x), *tree_leaves(states, "initial")]
     )
@@ -258,57 +149,13 @@ def layer_forward(
     check_cell_type("cell", cell)
     params, _ = check_layer("params", cell, params, None)
     x = _check.array("x", x, ("T", "B", _inputs(params)), _check.ANALYTIC)
-    state = _initial_state("initial", cell, params, x, initial)
-    found = _mask(mask, x)
+    state = initial_state("initial", cell, params, x, initial)
+    found = check_mask(mask, x)
     _check.one_precision([*tree_leaves(params, "params"), ("x", x), *tree_leaves(state, "initial")])
     with np.errstate(over="ignore", invalid="ignore"):
         trace = run_any_layer(cell, params, x, state, found)
     _refuse_overflow("", trace)
     return trace
-
-
-def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Any:
-    """Say which steps of a padded batch there are.
-
-    Parameters
-    ----------
-    lengths
-        How many steps each sequence has, integers of shape (B,), 1 or more.
-    steps
-        T, the steps of the padded batch; the longest length if not given.
-
-    Returns
-    -------
-    ndarray of bool
-        Shape (T, B): True where the sequence goes on, False where it has ended.
-
-    Raises
-    ------
-    TypeError
-        If `lengths` are not integers.
-    ValueError
-        If a length is below 1 or above `steps`.
-
-    Examples
-    --------
-    >>> import bptt
-    >>> bptt.lengths_to_mask([2, 3]).astype(int)
-    array([[1, 1],
-           [1, 1],
-           [0, 1]])
-    """
-    found = np.asarray(lengths)
-    if found.dtype.kind not in "iu":
-        msg = f"lengths must be integers, got {found.dtype}"
-        raise TypeError(msg)
-    if found.ndim != 1 or not found.size:
-        msg = f"lengths must have shape (B,), got {found.shape}"
-        raise ValueError(msg)
-    total = int(found.max()) if steps is None else _check.size("steps", steps)
-    if found.min() < 1 or found.max() > total:
-        msg = f"lengths must be from 1 to {total}, got {found.min()} to {found.max()}"
-        raise ValueError(msg)
-    return np.arange(total)[:, None] < found
 
 
 def run_any_layer(
@@ -361,60 +208,6 @@ def _inputs(params: Any) -> int:
     """Return n_below: the rows of a layer's first parameter."""
     first = params.forward if isinstance(params, BothDirections) else params
     return len(first[0])
-
-
-def _mask(mask: ArrayLike | None, x: Array) -> Any:
-    if mask is None:
-        return None
-    found = np.asarray(mask)
-    if found.dtype != np.bool_:
-        msg = f"mask must be boolean, got {found.dtype}"
-        raise TypeError(msg)
-    if found.shape != x.shape[:2]:
-        msg = f"mask must have shape {x.shape[:2]}, got {found.shape}"
-        raise ValueError(msg)
-    return found
-
-
-def _initial_states(
-    cells: Sequence[AnyCell], params: Params, x: Array, initial: Initial
-) -> tuple[Any, ...]:
-    each = (None,) * len(cells)
-    if initial is not None:
-        each = _check.sequence("initial", initial, len(cells), "states, one a recurrent layer")
-    return tuple(
-        _initial_state(f"initial[{i}]", cell, layer, x, state)
-        for i, (cell, layer, state) in enumerate(zip(cells, params.layers, each, strict=True))
-    )
-
-
-def _initial_state(name: str, cell: AnyCell, params: Any, x: Array, initial: Any) -> Any:
-    if isinstance(cell, Bidirectional):
-        given = (None, None)
-        if initial is not None:
-            given = _check.sequence(name, initial, 2, "states, one a direction")
-        return BothDirections(
-            _initial_state(f"{name}[0]", cell.forward, params.forward, x, given[0]),
-            _initial_state(f"{name}[1]", cell.backward, params.backward, x, given[1]),
-        )
-    shape = (x.shape[1], units_of(cell, params))
-    if initial is None:
-        return tuple(np.zeros(shape, params[0].real.dtype) for _ in cell.state_names)
-    return state_arrays(name, cell, initial, shape, _check.ANALYTIC)
-
-
-def state_arrays(
-    name: str, cell: OneDirection, given: Any, shape: tuple[int, ...], dtypes: Sequence[str]
-) -> State:
-    """Return a state, or the cotangent of one, as arrays that have been checked."""
-    if isinstance(given, np.ndarray):
-        given = (given,)
-    names = cell.state_names
-    arrays = _check.sequence(name, given, len(names), "arrays, " + ", ".join(names))
-    return tuple(
-        _check.array(f"{name}.{part}", array, shape, dtypes)
-        for part, array in zip(names, arrays, strict=True)
-    )
 
 
 def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> None:

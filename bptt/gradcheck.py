@@ -23,13 +23,14 @@ import numpy as np
 
 from bptt import _check
 from bptt._typing import Array
-from bptt.tree import tree_leaves, tree_map
+from bptt.tree import check_like, tree_leaves, tree_map
 
 __all__ = ["Comparison", "central_difference", "check_gradient", "compare", "complex_step"]
 
 Record = TypeVar("Record")
 CostFunction = Callable[[Any], Any]
 
+EPSILON = float(np.finfo(np.float64).eps)
 TINY = 1e-30  # the complex step's h: h² is far below the rounding error of any number in reach
 
 
@@ -96,7 +97,7 @@ def central_difference(cost: CostFunction, at: Record, step: float = 6e-6) -> Re
     TypeError
         If a leaf of `at` is not a float64 array, or the cost does not return a real number.
     ValueError
-        If `step` is not positive.
+        If `step` is not positive, or too small to move an entry.
 
     Examples
     --------
@@ -104,7 +105,9 @@ def central_difference(cost: CostFunction, at: Record, step: float = 6e-6) -> Re
     >>> bptt.central_difference(lambda z: (z**3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
     """
-    _check.number("step", step, above=0)
+    if _check.number("step", step) < EPSILON:
+        msg = f"step must be at least {EPSILON:.1e}, or it would not move an entry, got {step}"
+        raise ValueError(msg)
     leaves = _float64_leaves(at)
     moved = tree_map(lambda leaf: leaf.copy(), at)
     gradients: list[Array] = []
@@ -202,12 +205,14 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
       worst entry [1]: got 2, want 4
       WRONG gradient: 5.0e-01
     """
-    _check.number("tolerance", tolerance, above=0)
+    _check.number("tolerance", tolerance)
+    check_like("gradient", gradient, "trusted", trusted)
+    for record_name, record in ("gradient", gradient), ("trusted", trusted):
+        for name, leaf in _some_leaves(record_name, record):
+            _check.real(name, leaf)
+            _check.finite(name, leaf)
     differences = tree_leaves(tree_map(lambda got, want: np.abs(got - want), gradient, trusted))
     named = list(zip(tree_leaves(gradient), tree_leaves(trusted), strict=True))
-    for (name, got), (_, want) in named:
-        _check.finite(f"gradient{_dotted(name)}", got)
-        _check.finite(f"trusted{_dotted(name)}", want)
     overall = max(float(np.abs(want).max(initial=0)) for _, (_, want) in named) or 1.0
     errors, worst = {}, (-1.0, "", 0.0, 0.0)
     for (_, difference), ((name, got), (_, want)) in zip(differences, named, strict=True):
@@ -271,17 +276,22 @@ def check_gradient(
 
 
 def _float64_leaves(at: Any) -> list[tuple[str, Array]]:
-    leaves = tree_leaves(at)
+    leaves = _some_leaves("at", at)
     for name, leaf in leaves:
         if leaf.dtype != np.float64:
-            msg = f"at{_dotted(name)} must have dtype float64, got {leaf.dtype}"
+            msg = f"{name} must have dtype float64, got {leaf.dtype}"
             raise TypeError(msg)
-        _check.finite(f"at{_dotted(name)}", leaf)
+        _check.finite(name, leaf)
     return leaves
 
 
-def _dotted(name: str) -> str:
-    return name if not name or name.startswith("[") else f".{name}"
+def _some_leaves(name: str, record: Any) -> list[tuple[str, Array]]:
+    leaves = tree_leaves(record, name)
+    for leaf_name, leaf in leaves or [(name, np.zeros(0))]:
+        if leaf.size == 0:
+            msg = f"{leaf_name} must hold one number or more, got none"
+            raise ValueError(msg)
+    return leaves
 
 
 def _like(record: Record, leaves: list[Array]) -> Record:
@@ -297,13 +307,14 @@ def _complex_number(value: Any) -> complex:
             "part away; use truth=central_difference"
         )
         raise TypeError(msg)
+    _check.computed("cost", np.asarray(value))
     return complex(value)
 
 
 def _real_number(value: Any) -> float:
-    if np.ndim(value) or np.iscomplexobj(value):
-        msg = (
-            f"cost must return a real number, got {type(value).__name__} of shape {np.shape(value)}"
-        )
+    found = np.asarray(value)
+    if found.ndim or found.dtype.kind not in "fiu":
+        msg = f"cost must return a real number, got {_check.describe(value)}"
         raise TypeError(msg)
+    _check.computed("cost", found)
     return float(value)

@@ -69,7 +69,7 @@ def orthogonal_recurrent(
     True
     """
     _check.instance("rng", rng, np.random.Generator)
-    _check.number("gain", gain, above=0)
+    gain = _check.number("gain", gain)
 
     def change(_: OneDirection, layer: Any) -> Any:
         if "u" not in layer._fields:

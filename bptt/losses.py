@@ -57,6 +57,8 @@ def squared_error(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
         If an argument has a wrong dtype, or float32 meets float64.
     ValueError
         If shapes do not match, a number that counts is not finite, or a weight is negative.
+    FloatingPointError
+        If the cost overflows.
 
     Examples
     --------
@@ -68,9 +70,12 @@ def squared_error(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
     a = _check.trailing("outputs", outputs, _check.ANALYTIC)
     m = _weights(mask, a)
     y = _targets(targets, a, m)
-    error = np.where(m[..., None] > 0, a - y, a.dtype.type(0))
-    d_outputs = m[..., None] * error
-    return Cost(0.5 * (d_outputs * error).sum(), d_outputs)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.where(m[..., None] > 0, a - y, a.dtype.type(0))
+        d_outputs = m[..., None] * error
+        value = 0.5 * (d_outputs * error).sum()
+    _check.computed("cost", value)
+    return Cost(value, d_outputs)
 
 
 def softmax_cross_entropy(
@@ -105,6 +110,8 @@ def softmax_cross_entropy(
         If an argument has a wrong dtype.
     ValueError
         If shapes do not match, a class is unknown, a number is not finite or a weight is negative.
+    FloatingPointError
+        If the cost overflows.
 
     Examples
     --------
@@ -116,12 +123,14 @@ def softmax_cross_entropy(
     z = _check.trailing("logits", logits, _check.ANALYTIC)
     m = _weights(mask, z)
     right = _class_indices(classes, z, m)[..., None]
-    shifted = z - z.real.max(axis=-1, keepdims=True)
-    log_total = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    log_a = shifted - log_total
-    error = np.exp(log_a)
-    np.put_along_axis(error, right, np.take_along_axis(error, right, -1) - 1, -1)  # a - y
-    value = -(m * np.take_along_axis(log_a, right, -1)[..., 0]).sum()
+    with np.errstate(over="ignore", invalid="ignore"):
+        shifted = z - z.real.max(axis=-1, keepdims=True)
+        log_a = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        error = np.exp(log_a)
+        np.put_along_axis(error, right, np.take_along_axis(error, right, -1) - 1, -1)  # a - y
+        log_right = np.where(m > 0, np.take_along_axis(log_a, right, -1)[..., 0], 0)
+        value = -(m * log_right).sum()
+    _check.computed("cost", value)
     return Cost(value, m[..., None] * error)
 
 
@@ -130,7 +139,7 @@ def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
     real = outputs.real.dtype
     if mask is None:
         return np.ones(outputs.shape[:-1], real)
-    found = np.asarray(mask)
+    found = _check.as_array("mask", mask)
     if found.dtype.kind not in "bf":
         msg = f"mask must be boolean or float, got {found.dtype}"
         raise TypeError(msg)
@@ -146,10 +155,7 @@ def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
 
 
 def _targets(targets: ArrayLike, outputs: Array, weights: Array) -> Array:
-    y = np.asarray(targets)
-    if y.dtype.name not in _check.REAL:
-        msg = f"targets must have dtype float32 or float64, got {y.dtype}"
-        raise TypeError(msg)
+    y = _check.floating("targets", targets)
     if y.shape != outputs.shape:
         msg = f"targets must have shape {outputs.shape}, got {y.shape}"
         raise ValueError(msg)
@@ -160,7 +166,7 @@ def _targets(targets: ArrayLike, outputs: Array, weights: Array) -> Array:
 
 
 def _class_indices(classes: ArrayLike, logits: Array, weights: Array) -> np.ndarray:
-    c = np.asarray(classes)
+    c = _check.as_array("classes", classes)
     if c.dtype.kind not in "iu":
         msg = f"classes must be integers, got {c.dtype}"
         raise TypeError(msg)

@@ -20,6 +20,7 @@ told to.
 Sources: Polyak (1964); Kingma & Ba (2015); Pascanu, Mikolov & Bengio (2013).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +28,7 @@ import numpy as np
 
 from bptt import _check
 from bptt._typing import Array
+from bptt.parameters import check_floats, check_twins, refuse_overflow
 from bptt.tree import tree_leaves, tree_map
 
 __all__ = [
@@ -69,19 +71,22 @@ class GradientDescent:
 
     def __post_init__(self) -> None:
         """Refuse a rate that is not positive."""
-        _check.number("rate", self.rate, above=0)
+        _settle(self, "rate")
 
     def init(self, params: Any) -> tuple[()]:
         """Return the state before the first update: this rule remembers nothing."""
-        tree_leaves(params)
+        check_floats("params", params)
         return ()
 
     def update(
         self, params: Record, gradient: Record, state: tuple[()]
     ) -> tuple[Record, tuple[()]]:
         """Return the parameters after one update, and the state."""
-        _finite("gradient", gradient)
-        return tree_map(lambda p, g: p - self.rate * g, params, gradient), state
+        check_twins(params, gradient=gradient)
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = tree_map(lambda p, g: p - self.rate * g, params, gradient)
+        refuse_overflow(params=moved)
+        return moved, state
 
 
 @dataclass(frozen=True)
@@ -116,18 +121,22 @@ class Momentum:
 
     def __post_init__(self) -> None:
         """Refuse settings out of range."""
-        _check.number("rate", self.rate, above=0)
-        _fraction("momentum", self.momentum)
+        _settle(self, "rate")
+        _settle(self, "momentum", fraction=True)
 
     def init(self, params: Record) -> Record:
         """Return the state before the first update: a velocity of zero."""
+        check_floats("params", params)
         return tree_map(np.zeros_like, params)
 
     def update(self, params: Record, gradient: Record, state: Record) -> tuple[Record, Record]:
         """Return the parameters after one update, and the new velocity."""
-        _finite("gradient", gradient)
-        velocity = tree_map(lambda v, g: self.momentum * v + g, state, gradient)
-        return tree_map(lambda p, v: p - self.rate * v, params, velocity), velocity
+        check_twins(params, gradient=gradient, state=state)
+        with np.errstate(over="ignore", invalid="ignore"):
+            velocity = tree_map(lambda v, g: self.momentum * v + g, state, gradient)
+            moved = tree_map(lambda p, v: p - self.rate * v, params, velocity)
+        refuse_overflow(state=velocity, params=moved)
+        return moved, velocity
 
 
 class AdamState(NamedTuple):
@@ -185,33 +194,37 @@ class Adam:
 
     def __post_init__(self) -> None:
         """Refuse settings out of range."""
-        _check.number("rate", self.rate, above=0)
-        _fraction("beta1", self.beta1)
-        _fraction("beta2", self.beta2)
-        _check.number("epsilon", self.epsilon, above=0)
+        _settle(self, "rate", "epsilon")
+        _settle(self, "beta1", "beta2", fraction=True)
 
     def init(self, params: Any) -> AdamState:
         """Return the state before the first update: means of zero."""
+        check_floats("params", params)
         return AdamState(0, tree_map(np.zeros_like, params), tree_map(np.zeros_like, params))
 
     def update(
         self, params: Record, gradient: Record, state: AdamState
     ) -> tuple[Record, AdamState]:
         """Return the parameters after one update, and the new means."""
-        _finite("gradient", gradient)
         _check.instance("state", state, AdamState)
+        check_twins(params, gradient=gradient, mean=state.mean, square=state.square)
         count = state.updates + 1
-        mean = tree_map(lambda m, g: self.beta1 * m + (1 - self.beta1) * g, state.mean, gradient)
-        square = tree_map(
-            lambda s, g: self.beta2 * s + (1 - self.beta2) * g**2, state.square, gradient
-        )
         bias1, bias2 = 1 - self.beta1**count, 1 - self.beta2**count
+
+        def running(beta: float) -> Callable[[Array, Array], Array]:
+            return lambda mean, new: beta * mean + (1 - beta) * new
 
         def step(p: Array, m: Array, s: Array) -> Array:
             moved: Array = p - self.rate * (m / bias1) / (np.sqrt(s / bias2) + self.epsilon)
             return moved
 
-        return tree_map(step, params, mean, square), AdamState(count, mean, square)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = tree_map(running(self.beta1), state.mean, gradient)
+            square = tree_map(running(self.beta2), state.square, tree_map(np.square, gradient))
+            moved = tree_map(step, params, mean, square)
+        new = AdamState(count, mean, square)
+        refuse_overflow(mean=mean, square=square, params=moved)
+        return moved, new
 
 
 def global_norm(record: Any) -> float:
@@ -225,7 +238,8 @@ def global_norm(record: Any) -> float:
     Returns
     -------
     float
-        The norm, free of overflow: entries are scaled by the largest before they are squared.
+        The norm. Entries are scaled by the largest before they are squared, so that no square
+        overflows.
 
     Raises
     ------
@@ -233,6 +247,8 @@ def global_norm(record: Any) -> float:
         If a leaf is not an array.
     ValueError
         If an entry is not finite.
+    FloatingPointError
+        If the norm itself is larger than any number.
 
     Examples
     --------
@@ -240,11 +256,17 @@ def global_norm(record: Any) -> float:
     >>> bptt.global_norm((np.array([3.0]), np.array([4.0])))
     5.0
     """
-    _finite("record", record)
+    return _norm("record", record)
+
+
+def _norm(name: str, record: Any) -> float:
+    check_floats(name, record)
     leaves = [leaf.astype(np.float64).ravel() for _, leaf in tree_leaves(record)]
     entries = np.concatenate(leaves) if leaves else np.zeros(0)
     largest = float(np.abs(entries).max(initial=0.0))
-    return largest * float(np.linalg.norm(entries / largest)) if largest else 0.0
+    norm = largest * float(np.linalg.norm(entries / largest)) if largest else 0.0
+    _check.computed(f"norm of {name}", np.asarray(norm))
+    return norm
 
 
 def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
@@ -268,6 +290,8 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
         If a leaf is not an array.
     ValueError
         If an entry is not finite or `limit` is not positive.
+    FloatingPointError
+        If the norm is larger than any number.
 
     Examples
     --------
@@ -275,17 +299,15 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
     >>> bptt.clip_by_global_norm(np.array([3.0, 4.0]), limit=1.0)
     (array([0.6, 0.8]), 5.0)
     """
-    _check.number("limit", limit, above=0)
-    norm = global_norm(gradient)
+    limit = _check.number("limit", limit)
+    norm = _norm("gradient", gradient)
     scale = min(1.0, limit / norm) if norm else 1.0
     return tree_map(lambda g: g * scale, gradient), norm
 
 
-def _finite(name: str, record: Any) -> None:
-    for leaf_name, leaf in tree_leaves(record, name):
-        _check.finite(leaf_name, leaf)
-
-
-def _fraction(name: str, value: float) -> None:
-    if value != 0:
-        _check.number(name, value, above=0, below=1)
+def _settle(rule: object, *names: str, fraction: bool = False) -> None:
+    """Check settings of a frozen record, and put them in the form in which they are used."""
+    for name in names:
+        value = getattr(rule, name)
+        below = 1.0 if fraction else np.inf
+        object.__setattr__(rule, name, _check.number(name, value, below=below, zero=fraction))

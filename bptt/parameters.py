@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bptt import _check
 from bptt._typing import Array
+from bptt.tree import check_like, tree_leaves
 
 __all__ = ["Affine", "Params", "Recurrent"]
 
@@ -69,3 +70,26 @@ def check_affine(name: str, layer: Any, below: int | str) -> Affine:
     w = _check.array(f"{name}.w", given.w, (below, "n"), _check.ANALYTIC)
     b = _check.array(f"{name}.b", given.b, (w.shape[1],), _check.ANALYTIC)
     return Affine(w, b)
+
+
+def check_floats(name: str, record: Any) -> None:
+    """Refuse a record in which an array is not float32 or float64, or a number is not finite."""
+    for leaf_name, leaf in tree_leaves(record, name):
+        _check.finite(leaf_name, _check.floating(leaf_name, leaf))
+
+
+def check_twins(params: Any, **records: Any) -> None:
+    """Refuse records that are not made like the parameters, array by array, in one precision."""
+    check_floats("params", params)
+    for name, record in records.items():
+        check_floats(name, record)
+        check_like(name, record, "params", params)
+        for leaf, own in zip(tree_leaves(record, name), tree_leaves(params, "params"), strict=True):
+            _check.one_precision([own, leaf])
+
+
+def refuse_overflow(**records: Any) -> None:
+    """Refuse to return records in which a number is not finite."""
+    for name, record in records.items():
+        for leaf_name, leaf in tree_leaves(record, name):
+            _check.computed(leaf_name, leaf)

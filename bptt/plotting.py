@@ -4,7 +4,7 @@ The arrays come from `bptt.diagnostics`; each function here draws one of them in
 style and no colors of its own but the map of a picture, and returns the axes.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -138,9 +138,9 @@ def plot_truncation_bias(found: TruncationBias, ax: "Axes | None" = None) -> "Ax
     return axes
 
 
-def _axes(ax: Any) -> Any:
+def _axes(ax: "Axes | None") -> "Axes":
     if ax is not None:
         return ax
-    from matplotlib import pyplot  # noqa: PLC0415  (the library itself needs NumPy alone)
+    import matplotlib.pyplot as plt  # noqa: PLC0415  (the library itself needs NumPy alone)
 
-    return pyplot.subplots()[1]
+    return plt.subplots()[1]

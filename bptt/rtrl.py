@@ -31,9 +31,10 @@ from numpy.typing import ArrayLike
 from bptt import _check
 from bptt._typing import Array
 from bptt.backward import Gradient, backward
-from bptt.forward import Trace, forward
+from bptt.forward import forward
 from bptt.parameters import Params
 from bptt.stack import Stack, check_params
+from bptt.traces import Trace
 from bptt.tree import tree_leaves, tree_map
 from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction
 

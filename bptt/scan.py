@@ -26,9 +26,11 @@ from bptt import _check
 from bptt._typing import Array, State
 from bptt.backward import LayerGradient, layer_backward, run_backward
 from bptt.cells import Diagonal
-from bptt.forward import LayerTrace, forward, layer_forward
+from bptt.forward import forward, layer_forward
 from bptt.parameters import Params
 from bptt.stack import Stack
+from bptt.traces import LayerTrace
+from bptt.tree import tree_map
 from bptt.ways import CostOfSteps, Result, cost_of, one_direction
 
 __all__ = ["scan_bptt", "step_jacobians"]
@@ -137,7 +139,7 @@ def _layer(trace: LayerTrace, d_a: Array, parallel: bool) -> LayerGradient:
         found.params,
         x=found.x.reshape(trace.x.shape),
         initial=tuple(array.reshape(steps, batch, n)[0] for array in found.initial),
-        delta=None if found.delta is None else found.delta.reshape(steps, batch, -1),
+        delta=tree_map(lambda d: d.reshape(steps, batch, -1), found.delta),
     )
 
 

@@ -118,9 +118,7 @@ def initialize(
     """
     _check.instance("stack", stack, Stack)
     _check.instance("rng", rng, np.random.Generator)
-    if np.dtype(dtype).name not in _check.REAL:
-        msg = f"dtype must be float32 or float64, got {np.dtype(dtype)}"
-        raise TypeError(msg)
+    _check.real_dtype("dtype", dtype)
     given = _check.sequence("sizes", sizes, len(stack.cells) + 2, "numbers, n_0 to n_L")
     below, *units, outputs = (_check.size(f"sizes[{i}]", size) for i, size in enumerate(given))
 

@@ -79,6 +79,21 @@ def _refuse_other_structure(name: str, record: Any, others: tuple[Any, ...]) -> 
             raise ValueError(msg)
 
 
+def check_like(name: str, record: Any, like: str, other: Any) -> None:
+    """Refuse a record that has not the structure and the shapes of another, naming both."""
+    got, want = list(_leaves(name, record)), list(_leaves(like, other))
+    if len(got) != len(want):
+        msg = f"{name} must have the {len(want)} arrays of {like}, got {len(got)}"
+        raise ValueError(msg)
+    for (leaf, found), (twin, expected) in zip(got, want, strict=True):
+        if leaf.removeprefix(name) != twin.removeprefix(like):
+            msg = f"{name} must have the structure of {like}, got {leaf} for {twin}"
+            raise ValueError(msg)
+        if found.shape != expected.shape:
+            msg = f"{leaf} must have shape {expected.shape}, that of {twin}, got {found.shape}"
+            raise ValueError(msg)
+
+
 def tree_leaves(record: Any, name: str = "") -> list[tuple[str, Array]]:
     """List the arrays of a record, each with the expression that reaches it.
 

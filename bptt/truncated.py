@@ -28,9 +28,10 @@ from numpy.typing import ArrayLike
 from bptt import _check
 from bptt._typing import Array
 from bptt.backward import Gradient, backward
-from bptt.forward import Trace, forward
+from bptt.forward import forward
 from bptt.parameters import Params
 from bptt.stack import Stack
+from bptt.traces import Trace
 from bptt.tree import tree_map
 from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction, segment
 
@@ -173,13 +174,11 @@ def _placed(gradient: Gradient, trace: Trace, start: int) -> Gradient:
     """Put the gradient of a piece where it belongs in the whole: zeros elsewhere."""
     steps, end = len(trace.x), start + len(gradient.x)
 
-    def place(part: Array | None) -> Array | None:
-        if part is None:
-            return None
+    def place(part: Array) -> Array:
         whole = np.zeros((steps, *part.shape[1:]), part.dtype)
         whole[start:end] = part
         return whole
 
+    x, delta = tree_map(place, (gradient.x, gradient.delta))
     reaches = gradient.initial if start == 0 else tree_map(np.zeros_like, gradient.initial)
-    x, *delta = (place(part) for part in (gradient.x, *gradient.delta))
-    return Gradient(gradient.params, x, reaches, tuple(d for d in delta if d is not None))  # type: ignore[arg-type]
+    return Gradient(gradient.params, x, reaches, delta)

@@ -14,7 +14,6 @@ Source: Rumelhart, Hinton & Williams (1986), section "Recurrent nets"; Minsky & 
 """
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,9 +24,10 @@ from bptt._typing import Array, State
 from bptt.activations import Activation
 from bptt.backward import Gradient
 from bptt.cells import Elman
-from bptt.forward import Trace
 from bptt.parameters import Affine, Params, Recurrent
-from bptt.tree import tree_map
+from bptt.states import final_states
+from bptt.traces import Trace
+from bptt.tree import check_like, tree_leaves, tree_map
 
 __all__ = ["Unrolled", "copies", "fold", "unroll"]
 
@@ -61,15 +61,24 @@ class Unrolled(NamedTuple):
     computes: tuple[Block, ...]
     trace: Trace
 
-    def cotangent(self, d_outputs: ArrayLike, d_final: Sequence[State] | None = None) -> Array:
-        """Lay out ∂C/∂outputs and ∂C/∂(final states) as one row for each sequence, shape (B, n)."""
+    def cotangent(
+        self, d_outputs: ArrayLike, d_final: Sequence[State | ArrayLike] | None = None
+    ) -> Array:
+        """Lay out ∂C/∂outputs and ∂C/∂(final states) as one row for each sequence, shape (B, n).
+
+        Takes and refuses what `bptt.backward` does.
+        """
         found = np.zeros((self.x.shape[0], _width(self.blocks[-1])), self.x.dtype)
         outputs = _check.array("d_outputs", d_outputs, self.trace.outputs.shape)
+        states = final_states(self.trace.layers, d_final)
+        _check.one_precision(
+            [("trace.outputs", found), ("d_outputs", outputs), *tree_leaves(states, "d_final")]
+        )
         for (kind, l, t), columns in self.blocks[-1].items():
             if kind == "y":
                 found[:, columns] = outputs[t - 1]
-            elif d_final is not None:
-                found[:, columns] = d_final[l - 1][0]
+            else:
+                found[:, columns] = states[l - 1][0]
         return found
 
 
@@ -140,12 +149,14 @@ def copies(unrolled: Unrolled, gradient: feedforward.Gradient) -> tuple[Params, 
     Returns
     -------
     tuple of Params
-        The gradients with respect to the copies of steps 1 to T.
+        The gradients with respect to the copies of steps 1 to T: views of `gradient`.
 
     Raises
     ------
     TypeError
         If an argument has a wrong type.
+    ValueError
+        If `gradient` is that of another network.
 
     Examples
     --------
@@ -159,6 +170,7 @@ def copies(unrolled: Unrolled, gradient: feedforward.Gradient) -> tuple[Params, 
     """
     _check.instance("unrolled", unrolled, Unrolled)
     _check.instance("gradient", gradient, feedforward.Gradient)
+    check_like("gradient.layers", gradient.layers, "unrolled.layers", unrolled.layers)
     top = len(unrolled.trace.layers) + 1
     found: dict[Block, Affine | Recurrent] = {}
     for i, block in enumerate(unrolled.computes):
@@ -191,6 +203,8 @@ def fold(unrolled: Unrolled, gradient: feedforward.Gradient) -> Gradient:
     ------
     TypeError
         If an argument has a wrong type.
+    ValueError
+        If `gradient` is that of another network.
 
     Examples
     --------
@@ -213,9 +227,9 @@ def fold(unrolled: Unrolled, gradient: feedforward.Gradient) -> Gradient:
         for i, block in enumerate(unrolled.computes)
     }
     return Gradient(
-        params=reduce(lambda total, copy: tree_map(np.add, total, copy), each),  # (TIE)
+        params=tree_map(lambda *of_steps: np.sum(of_steps, axis=0), *each),  # (TIE)
         x=np.stack([gradient.x[:, start["x", 0, t]] for t in range(1, steps + 1)]),
-        initial=tuple((gradient.x[:, start["a", l, 0]],) for l in range(1, top)),
+        initial=tuple((gradient.x[:, start["a", l, 0]].copy(),) for l in range(1, top)),
         delta=tuple(
             np.stack([errors["a" if l < top else "y", l, t] for t in range(1, steps + 1)])
             for l in range(1, top + 1)

@@ -21,10 +21,11 @@ from numpy.typing import ArrayLike
 from bptt import _check
 from bptt._typing import Array
 from bptt.backward import Gradient, backward
-from bptt.forward import LayerTrace, Trace, forward
+from bptt.forward import forward
 from bptt.losses import Cost
 from bptt.parameters import Params
 from bptt.stack import Stack
+from bptt.traces import LayerTrace, Trace
 from bptt.tree import tree_map
 
 __all__ = ["CostOfSteps", "Result", "full_bptt", "segment"]

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.house
 ROOT = Path(__file__).parents[1]
 LINES = 320
 LONGER = {
-    # file: why it may be longer
+    # file: why it may be longer (pages are as long as their argument)
 }
-OURS = {".cff", ".css", ".js", ".md", ".mjs", ".py", ".sh", ".toml", ".yaml", ".yml"}
+CODE = {".css", ".js", ".mjs", ".py", ".sh", ".toml", ".yaml", ".yml"}
 VENDORED = "_vendor/"
 
 
@@ -87,16 +87,16 @@ def test_supported_pythons_agree():
 
 
 def test_files_are_short_or_listed_with_a_reason():
-    ours = [name for name in tracked() if Path(name).suffix in OURS and VENDORED not in name]
-    long = {name for name in ours if len(text(name).splitlines()) > LINES}
+    code = [name for name in tracked() if Path(name).suffix in CODE and VENDORED not in name]
+    long = {name for name in code if len(text(name).splitlines()) > LINES}
     assert long == set(LONGER)
 
 
 def test_no_tracked_file_names_a_registry_or_a_machine():
-    # Written in pieces, so that this file is not one of those it looks for.
-    registries = ["py" + "pi.org", "pythonhosted" + ".org", "npmjs" + ".org", "npmjs" + ".com"]
-    machines = [r"/(?:home|Users)/\w+/", r"/work/(?:main|shared)", r"/root/", r"/tmp/\w+/"]
-    pattern = re.compile("|".join([*map(re.escape, registries), *machines]))
+    # The brackets keep this file from being one of those it looks for.
+    registries = [r"py[p]i\.org", r"pythonho[s]ted\.org", r"np[m]js\.(?:org|com)"]
+    machines = [r"/(?:home|Users)/\w+/", r"/work/(?:main|shared)", r"/[r]oot/", r"/[t]mp/\w+/"]
+    pattern = re.compile("|".join([*registries, *machines]))
     named = {}
     for name in tracked():
         content = (ROOT / name).read_bytes()

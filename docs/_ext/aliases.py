@@ -1,0 +1,55 @@
+"""Show type aliases by name in signatures, the library's and NumPy's.
+
+The formatter is an instance of a class and not a function, because Sphinx pickles its configuration: a
+function would be refused, and every page would be read again in each build.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from numpy.random import Generator
+from numpy.typing import ArrayLike, DTypeLike
+from sphinx_autodoc_typehints import format_annotation
+
+UNIONS = (Union, UnionType)
+NUMPY = {"ArrayLike": ArrayLike, "DTypeLike": DTypeLike}
+
+
+class AliasFormatter:
+    """A ``typehints_formatter`` that knows the aliases of one module, and NumPy's."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+
+    def _aliases(self) -> list[tuple[str, Any]]:
+        own = vars(importlib.import_module(self.module))
+        names = [name for name in own if name in getattr(own, "__all__", own) and name[0].isupper()]
+        mine = [(f"~{self.module}.{n}", own[n]) for n in names if get_args(own[n])]
+        return mine + [(f"~numpy.typing.{n}", alias) for n, alias in NUMPY.items()]
+
+    def __call__(self, annotation: Any, config: Any) -> str | None:
+        """Return the role that shows an alias, alone or in a union; None for any other type."""
+        if annotation is Generator:
+            return ":py:class:`numpy.random.Generator`"
+        aliases = self._aliases()
+        for name, alias in aliases:
+            if str(alias) == str(annotation):
+                return f":py:data:`{name}`"
+        if get_origin(annotation) not in UNIONS:
+            return None
+        parts = set(get_args(annotation))
+        for name, alias in aliases:
+            if get_origin(alias) in UNIONS and (inner := set(get_args(alias))) <= parts:
+                rest = [a for a in get_args(annotation) if a not in inner]
+                others = [format_annotation(a, config) for a in rest]
+                return " | ".join([f":py:data:`{name}`", *others])
+        return None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AliasFormatter) and other.module == self.module
+
+    def __hash__(self) -> int:
+        return hash(self.module)

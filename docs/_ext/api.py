@@ -1,0 +1,79 @@
+"""Refuse a site that does not document every public name.
+
+A bare ``automodule`` in a MyST page documents nothing and warns of nothing; so the build itself asks
+whether each name of ``bptt.__all__`` is in the inventory (``objects.inv``) that it is about to write.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util import logging
+
+log = logging.getLogger(__name__)
+
+
+def undocumented(module: Any, known: set[str]) -> Iterator[str]:
+    """Yield the public names of a module that are known neither by it nor where they are defined."""
+    for name in module.__all__:
+        if name.startswith("__"):
+            continue
+        thing = getattr(module, name)
+        home = getattr(thing, "__module__", None) or module.__name__
+        own = getattr(thing, "__name__", None)  # a module is known by its own name
+        if not {f"{module.__name__}.{name}", f"{home}.{name}", own} & known:
+            yield f"{module.__name__}.{name}"
+
+
+def public_locations(module: Any) -> dict[str, str]:
+    """Return, for each public thing, where it is defined -> where it is documented."""
+    things = {name: getattr(module, name) for name in module.__all__}
+    homes = {n: f"{t.__module__}.{t.__qualname__}" for n, t in things.items() if hasattr(t, "__qualname__")}
+    return {home: f"{module.__name__}.{name}" for name, home in homes.items()}
+
+
+def _document_data(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
+    """Give a public instance, as ``bptt.tanh``, the docstring that stands below its definition.
+
+    Then keep napoleon from taking a first line with a colon for ``type: description``.
+    """
+    del app, options
+    if what not in ("attribute", "data", "property") or not lines:
+        return
+    home = getattr(thing, "__module__", None)
+    if what == "data" and home and not hasattr(thing, "__name__"):
+        docs = ModuleAnalyzer.for_module(home).find_attr_docs()
+        lines[:] = docs.get(("", name.rpartition(".")[2]), lines)
+    if ":" in lines[0]:
+        lines[0] = f":{lines[0]}"
+
+
+def _no_signature(app: Sphinx, what: str, *_: Any) -> tuple[str, None] | None:
+    """Show an instance that can be called, as ``bptt.tanh``, as the value that it is."""
+    del app
+    return ("", None) if what == "data" else None
+
+
+def _check(app: Sphinx, env: BuildEnvironment) -> None:
+    if app.config.bptt_only_pages:
+        return
+    domain = env.get_domain("py")
+    known = {row[0] for row in domain.get_objects()}
+    for name in undocumented(importlib.import_module("bptt"), known):
+        log.warning("%s is public, and no page documents it", name, type="bptt", subtype="api")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Check once all pages are read."""
+    app.add_config_value("bptt_only_pages", False, "", types=(bool,))
+    app.connect("autodoc-process-docstring", _document_data, priority=400)
+    app.connect("autodoc-process-signature", _no_signature, priority=400)
+    app.connect("env-check-consistency", _check)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

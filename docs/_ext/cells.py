@@ -1,0 +1,109 @@
+"""What a cell on a page must not do, and the form its outputs are shown in.
+
+Everything here works on a notebook's cell: its tags, its metadata and its outputs, whether they come from
+the kernel or from the cache. A problem is worded for the author of the page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from nbformat import NotebookNode
+
+from _ext import figures
+
+HIDING = {"remove-input", "remove_input", "remove-cell", "remove_cell", "hide-input", "hide-cell"}
+HIDING |= {"hide_input", "hide_cell", "skip-execution"}
+EXPECTED = "raises-exception"
+ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+PROGRESS = re.compile(r".*\d+/\d+\S*$")
+SVG = "image/svg+xml"
+DROPPED = ("text/plain", "image/png", "text/latex")  # beside a figure or a table
+
+
+def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Return outputs in an order and a form that does not depend on how fast the machine was.
+
+    All of stderr comes first, as its progress bars' last states; the pieces of stdout are joined.
+    """
+    stderr = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stderr")
+    tidied: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type != "stream":
+            tidied.append(output)
+        elif output.name == "stdout":
+            last = tidied[-1] if tidied else None
+            if last is not None and last.output_type == "stream":
+                last.text += output.text
+            else:
+                tidied.append(output)
+    lines = [_last_state(line) for line in stderr.split("\n")]
+    if text := "".join(f"{line}\n" for line in lines if line):
+        tidied.insert(0, NotebookNode(output_type="stream", name="stderr", text=text))
+    return tidied
+
+
+def _last_state(line: str) -> str:
+    states = [s.strip() for s in ANSI.sub("", line).split("\r")]
+    return next((s for s in reversed(states) if s), "")
+
+
+def _texts(output: NotebookNode) -> Iterator[str]:
+    if output.output_type == "stream":
+        yield output.text
+    for kind, data in output.get("data", {}).items():
+        if kind.startswith("text/") and SVG not in output.data:
+            yield str(data)
+
+
+def _alt(cell: NotebookNode) -> str:
+    settings = cell.metadata.get("mystnb") or {}
+    return str((settings.get("image") or {}).get("alt") or "").strip()
+
+
+def problems(cell: NotebookNode) -> Iterator[str]:
+    """Say what is wrong with a cell as it was written and as it came out."""
+    tags = set(cell.metadata.get("tags", []))
+    for tag in sorted(tags & HIDING):
+        yield f"the tag {tag!r} hides code that the rest needs: a copied cell would not run"
+    outputs = cell.get("outputs", [])
+    errors = [o for o in outputs if o.output_type == "error"]
+    if EXPECTED in tags and cell.source.strip() and not errors:
+        yield f"the cell is tagged {EXPECTED!r} and raised nothing"
+    if EXPECTED not in tags:
+        yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in errors)
+    for output in outputs:
+        for text in _texts(output):
+            if found := ADDRESS.search(text):
+                yield (
+                    f"the output shows {found[0]!r}, which differs in every run: end the cell with "
+                    "plt.show(), or assign the value"
+                )
+        if output.output_type == "stream" and output.name == "stderr":
+            for line in output.text.splitlines():
+                if not PROGRESS.match(line):
+                    yield f"the cell wrote to stderr, which only a progress bar may: {line!r}"
+    drawn = sum(SVG in o.get("data", {}) for o in outputs)
+    if drawn and not _alt(cell):
+        yield "the figure has no alternative text: give the cell `mystnb: {image: {alt: ...}}`"
+    if drawn > 1:
+        yield f"the cell draws {drawn} figures: draw one a cell, each with its alternative text"
+
+
+def show(cell: NotebookNode) -> list[NotebookNode]:
+    """Return the outputs as the page shows them: figures inline, one form of each value."""
+    shown: list[Any] = []
+    for output in cell.get("outputs", []):
+        data = output.get("data")
+        if data and SVG in data:
+            data = {"text/html": figures.inline(data[SVG], _alt(cell))}
+        elif data and len(data) > 1:
+            rich = {k: v for k, v in data.items() if k not in DROPPED}
+            data = rich or {"text/plain": data["text/plain"]}
+        if output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]  # the line that says it
+        shown.append(output if data is None else NotebookNode({**output, "data": data}))
+    return shown

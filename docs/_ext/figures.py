@@ -1,0 +1,52 @@
+"""Turn a matplotlib SVG into one that reads in the light and in the dark theme, and says what it shows.
+
+Cells stay plain matplotlib. The kernel draws with placeholder colors; here the color of text and axes
+becomes ``currentColor`` and the k-th series color the CSS variable ``--ck``, which custom.css defines
+for both themes. Colors that a cell chose itself, and colormaps, stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+
+INK = re.compile(r"#(?:010203|000000)\b")
+PAPER = re.compile(r"#ffffff\b")
+SERIES = re.compile(r"#0c0([0-7])01\b")
+ID = re.compile(r' id="([^"]+)"')
+USE = re.compile(r'(?:href="#|url\(#)([^")]+)')
+
+
+def inline(svg: str, alt: str) -> str:
+    """Return the HTML of a figure: unique ids, theme colors, a name for screen readers."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = _ids(_colors(svg))
+    svg = svg.replace("xlink:href", "href").replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    svg = svg.replace(' xmlns="http://www.w3.org/2000/svg"', "").replace(' version="1.1"', "")
+    svg = re.sub(r">\s+<", "><", svg).strip()
+    name = html.escape(alt, quote=True)
+    svg = re.sub(
+        r'<svg([^>]*?) width="([\d.]+)pt"([^>]*?)>',
+        lambda m: f'<svg{m[1]}{m[3]} style="--w: {float(m[2]) * 4 / 3:.0f}px" role="img" aria-label="{name}">',
+        svg,
+        count=1,
+    )
+    svg = re.sub(r'^(<svg[^>]*?) height="[\d.]+pt"', r"\1", svg)
+    scroller = 'role="group" aria-label="Figure" tabindex="0"'
+    return f'<div class="bptt-figure" {scroller}>{svg}</div>\n'
+
+
+def _colors(svg: str) -> str:
+    svg = INK.sub("currentColor", svg)
+    svg = PAPER.sub("var(--color-background-primary)", svg)
+    return SERIES.sub(r"var(--c\1)", svg)
+
+
+def _ids(svg: str) -> str:
+    """Prefix the ids that are used by the figure's digest; drop the others."""
+    prefix = "f" + hashlib.sha256(svg.encode()).hexdigest()[:10]
+    used = {name: f"{prefix}-{k}" for k, name in enumerate(dict.fromkeys(USE.findall(svg)))}
+    svg = ID.sub(lambda m: f' id="{used[m[1]]}"' if m[1] in used else "", svg)
+    return USE.sub(lambda m: m[0].replace(m[1], used[m[1]]), svg)

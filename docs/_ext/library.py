@@ -1,0 +1,97 @@
+"""``{library} bptt.backward.backward``: show the library's own code, with a link to it in its file.
+
+````
+```{library} bptt.backward
+:lines: 1-20      (optional: a part of it, counted from its first line)
+```
+````
+
+The code shown is the code that the cells import. The caption names the file and the lines and links to
+the highlighted source. ``:docstring: no`` leaves the docstring out.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.ext.viewcode import viewcode_anchor
+from sphinx.util.docutils import SphinxDirective
+
+
+def find(dotted: str) -> Any:
+    """Import what a dotted name means, the longest module first."""
+    parts = dotted.split(".")
+    for k in range(len(parts), 0, -1):
+        try:
+            thing: Any = importlib.import_module(".".join(parts[:k]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[k:]:
+            thing = getattr(thing, name)
+        return thing
+    message = f"nothing is called {dotted!r}"
+    raise AttributeError(message)
+
+
+def without_docstring(code: str) -> str:
+    """Return the source of a function or class without its docstring."""
+    body = ast.parse(dedent(code)).body[0].body  # type: ignore[attr-defined]
+    first = body[0]
+    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)):
+        return code
+    lines = code.splitlines(keepends=True)
+    return "".join(lines[: first.lineno - 1] + lines[first.end_lineno :])
+
+
+class Library(SphinxDirective):
+    """Show the source of an object of the library."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {
+        "docstring": lambda text: directives.choice(text, ("yes", "no")),
+        "lines": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        """Return the code block and its caption."""
+        try:
+            thing = find(self.arguments[0])
+            lines, start = inspect.getsourcelines(thing)
+        except (AttributeError, ImportError, OSError, TypeError) as error:
+            raise self.error(f"library: {error}") from error
+        file = Path(inspect.getsourcefile(thing) or "")
+        self.env.note_dependency(str(file))
+        start = max(start, 1)
+        if part := self.options.get("lines"):
+            first, _, last = part.partition("-")
+            lines, start = lines[int(first) - 1 : int(last or first)], start + int(first) - 1
+        code = "".join(lines)
+        if self.options.get("docstring") == "no":
+            code = without_docstring(code)
+        block = nodes.literal_block(code, dedent(code).rstrip(), language="python3")  # codeautolink: cells only
+        module = thing.__name__ if inspect.ismodule(thing) else thing.__module__
+        name = "" if inspect.ismodule(thing) else thing.__qualname__
+        page = "_modules/" + module.replace(".", "/")
+        where = f"{'/'.join(module.split('.'))}.py, lines {start} to {start + len(lines) - 1} "
+        if file.name == "__init__.py":
+            where = where.replace(".py", "/__init__.py", 1)
+        caption = nodes.caption("", where)
+        caption += viewcode_anchor(reftarget=page, refid=name, refdoc=self.env.docname)
+        box = nodes.container("", caption, block, literal_block=True)
+        box["classes"] += ["literal-block-wrapper", "library-code"]
+        self.set_source_info(box)
+        return [box]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive."""
+    app.add_directive("library", Library)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,38 @@
+"""Say on each page what it was built from: the library's version, the commit, the installed versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+COMMIT = "BPTT_DOCS_COMMIT"  # for a build outside git
+
+
+def commit(root: Path) -> str:
+    """Return the short commit of a working copy, marked if it was changed since."""
+    if given := os.environ.get(COMMIT):
+        return given
+    try:
+        name = _git(root, "rev-parse", "--short=10", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--", "bptt", "docs")
+    except (OSError, subprocess.CalledProcessError):
+        return "outside git"
+    return f"{name} with local changes" if changed else name
+
+
+def _git(root: Path, *args: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *args], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def installed() -> str:
+    """Return the versions that matter to what the pages show."""
+    names = {"NumPy": "numpy", "Sphinx": "sphinx"}
+    return ", ".join(
+        [f"Python {platform.python_version()}"] + [f"{n} {version(d)}" for n, d in names.items()]
+    )

@@ -1,0 +1,78 @@
+"""What happened on a page, cell by cell: written while pages are read, told by docs/build.py."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+FRAME = re.compile(r"(?:Cell In\[\d+\], line|<cell line:) (\d+)")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Cell:
+    """One code cell: its place on the page, counted among the code cells, and what came of it."""
+
+    number: int
+    line: int
+    seconds: float | None
+    problems: list[str] = field(default_factory=list)
+    traceback: str = ""
+
+
+@dataclass
+class Page:
+    """One page; `kept` says that its outputs came from the cache."""
+
+    docname: str
+    path: str
+    kept: bool
+    cells: list[Cell] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Say whether any cell did what it must not."""
+        return any(cell.problems for cell in self.cells)
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds the page's cells took when they were last run."""
+        return sum(cell.seconds or 0.0 for cell in self.cells)
+
+    def add_cell(
+        self, cell: Any, start: int, seconds: float | None, problems: list[str]
+    ) -> Cell:
+        """Add a notebook's cell whose code begins at line `start` of the page's file."""
+        trace, line = "", start
+        errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
+        if errors and problems:
+            trace = ANSI.sub("", "\n".join(errors[0].get("traceback", [])))
+            if found := FRAME.search(trace):
+                line = start + int(found[1]) - 1
+        self.cells.append(Cell(len(self.cells) + 1, line, seconds, problems, trace))
+        return self.cells[-1]
+
+    def dumps(self) -> str:
+        """Return the record as JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def load(cls, file: Path) -> Page:
+        """Read a record."""
+        data = json.loads(file.read_text("utf-8"))
+        return cls(**{**data, "cells": [Cell(**c) for c in data["cells"]]})
+
+
+def locate(page: list[str], source: str, fence: int) -> int:
+    """Return the line of the page's file, from 1, where a cell's code begins.
+
+    `fence` is a line at or above it: between the two are the cell's options.
+    """
+    code = [line.strip() for line in source.splitlines()]
+    for k in range(max(fence - 1, 0), len(page)):
+        if [line.strip() for line in page[k : k + len(code)]] == code:
+            return k + 1
+    return max(fence, 1)

@@ -1,0 +1,136 @@
+"""Tell what a build did: as text for the terminal, as JUnit XML for whatever reads that."""
+
+from __future__ import annotations
+
+import os
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+from _ext.record import Cell, Page
+
+LOCATED = re.compile(r"^(?P<file>[^:\n]+\.(?:md|rst|py))(?::(?:docstring of [^:]+:)?(?P<line>\d*))?:")
+WARNING = re.compile(r"\n(?=[^\n]*(?:WARNING|ERROR|CRITICAL|SEVERE): )")
+CELL = "[mystnb.cell]"
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
+SLOWEST = 5
+
+
+@dataclass
+class Report:
+    """One build: its pages, the warnings that no cell caused, how long it took."""
+
+    root: Path
+    docs: Path
+    only: list[str]
+    code: int
+    seconds: float
+    pages: list[Page]
+    warnings: list[str]
+    elsewhere: int
+
+    @classmethod
+    def gather(cls, root: Path, docs: Path, only: list[str], code: int, seconds: float) -> Report:
+        """Read what a build left in `root`."""
+        pages = [Page.load(file) for file in sorted((root / "records").glob("*.json"))]
+        file = root / "warnings.txt"
+        text = COLOR.sub("", file.read_text("utf-8")) if file.is_file() else ""
+        each = [w.strip() for w in WARNING.split(text) if w.strip()]
+        warnings = [w for w in each if CELL not in w]
+        own = {str(docs / f"{page}.md") for page in only}
+        here = [w for w in warnings if not only or cls._file(w) in own]
+        return cls(root, docs, only, code, seconds, pages, here, len(warnings) - len(here))
+
+    @staticmethod
+    def _file(warning: str) -> str:
+        found = LOCATED.match(warning)
+        return found["file"] if found else ""
+
+    @property
+    def bad_pages(self) -> list[Page]:
+        """Return the pages with a cell that failed."""
+        return [page for page in self.pages if page.failed]
+
+    @property
+    def unrun(self) -> list[str]:
+        """Return the pages asked for by name that left no record."""
+        return [p for p in self.only if p not in {page.docname for page in self.pages}]
+
+    @property
+    def red(self) -> bool:
+        """Say whether anything at all is wrong."""
+        return bool(self.code or self.bad_pages or self.warnings)
+
+    def _path(self, page: Page) -> str:
+        return os.path.relpath(page.path, self.docs.parent)
+
+    def text(self) -> str:
+        """Return the summary that ends a build."""
+        out = [""]
+        for page in self.bad_pages:
+            for cell in page.cells:
+                out += [self._line(page, cell, words) for words in cell.problems]
+        out += [f"  warning: {w}" for w in self.warnings]
+        cells = [(page, cell) for page in self.pages for cell in page.cells]
+        slow = sorted(cells, key=lambda pc: -(pc[1].seconds or 0))[:SLOWEST]
+        if slow:
+            out += ["", "slowest cells:"]
+            out += [f"  {c.seconds or 0:7.2f} s  {self._path(p)}:{c.line} (cell {c.number})" for p, c in slow]
+        kept = sum(page.kept for page in self.pages)
+        spent = sum(page.seconds for page in self.pages if not page.kept)
+        out += [
+            "",
+            f"{len(self.pages)} pages with {len(cells)} cells: {len(self.pages) - kept} run in "
+            f"{spent:.1f} s, {kept} kept; all in {self.seconds:.1f} s",
+        ]
+        if self.elsewhere:
+            out.append(f"{self.elsewhere} warnings on other pages, not counted here")
+        if not self.warnings and not self.bad_pages and self.code:
+            out.append(f"Sphinx ended with exit code {self.code}: see above")
+        bad = len(self.bad_pages)
+        wrong = f"; {len(self.warnings)} warnings" if self.warnings else ""
+        out.append(f"docs: passed {len(self.pages) - bad}, failed {bad}{wrong}")
+        out.append(f"docs: {'RED' if self.red else 'green'}; the site is {self._site()}")
+        return "\n".join(out) + "\n"
+
+    def _line(self, page: Page, cell: Cell, words: str) -> str:
+        seconds = "" if cell.seconds is None else f" ({cell.seconds:.2f} s)"
+        return f"  {self._path(page)}:{cell.line}: cell {cell.number}: {words}{seconds}"
+
+    def _site(self) -> str:
+        name = self.only[0] if self.only else "index"
+        return os.path.relpath(self.root / "html" / f"{name}.html")
+
+    def junit(self) -> str:
+        """Return the report as JUnit XML: a suite a page, a case a cell, and one for the warnings."""
+        top = ET.Element("testsuites", name="docs", time=f"{self.seconds:.3f}")
+        for page in self.pages:
+            bad = str(sum(bool(c.problems) for c in page.cells))
+            suite = ET.SubElement(
+                top, "testsuite", name=page.docname, tests=str(len(page.cells)), failures=bad,
+                errors="0", time=f"{page.seconds:.3f}",
+            )  # fmt: skip
+            for cell in page.cells:
+                case = ET.SubElement(
+                    suite, "testcase", classname=page.docname, name=f"cell {cell.number}",
+                    file=self._path(page), line=str(cell.line), time=f"{cell.seconds or 0:.3f}",
+                )  # fmt: skip
+                for words in cell.problems:
+                    failure = ET.SubElement(case, "failure", message=_xml(words))
+                    failure.text = _xml(self._line(page, cell, words) + "\n" + cell.traceback)
+        failed = bool(self.warnings or (self.code and not self.bad_pages))
+        suite = ET.SubElement(
+            top, "testsuite", name="sphinx", tests="1", failures=str(int(failed)), errors="0"
+        )
+        case = ET.SubElement(suite, "testcase", classname="sphinx", name="no warnings")
+        if failed:
+            words = f"{len(self.warnings)} warnings, exit code {self.code}"
+            ET.SubElement(case, "failure", message=words).text = _xml("\n".join(self.warnings))
+        ET.indent(top)
+        return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
+
+
+def _xml(text: str) -> str:
+    """Return text without the characters that XML cannot hold."""
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text)

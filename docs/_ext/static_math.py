@@ -1,0 +1,197 @@
+"""Render every formula while the site is built, so that no JavaScript reaches the reader.
+
+KaTeX (vendored in docs/_vendor/katex) is run by QuickJS inside Python and writes HTML for the eye and
+MathML for screen readers. A formula that does not parse is a warning at its own line.
+
+``static_math_macros``
+    name -> replacement, or (replacement, number of arguments), as in Sphinx's MathJax macros.
+``static_math_tags``
+    label -> tag. An equation with such a label shows ``(BP2)`` instead of a number, and so do the
+    references to it, by ``{eq}`bp2``` in prose and by ``\\eqref{bp2}`` inside other formulas.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import os
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.domains.math import MathDomain
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
+
+log = logging.getLogger(__name__)
+KATEX = Path(__file__).resolve().parent.parent / "_vendor" / "katex"
+EQREF = re.compile(r"\\eqref\{([^}]*)\}")
+ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
+MATHML = "http://www.w3.org/1998/Math/MathML"
+RENDER = r"""
+function render(tex, display, macros) {
+  try {
+    return JSON.stringify({html: katex.renderToString(tex, {
+      displayMode: display, macros: macros, output: 'htmlAndMathml', throwOnError: true,
+      strict: 'error', trust: c => c.command === '\\href' && c.protocol === '_relative'})});
+  } catch (e) { return JSON.stringify({error: String(e.message)}); }
+}
+"""
+
+ET.register_namespace("", MATHML)
+
+
+class TexError(Exception):
+    """A formula that does not parse."""
+
+
+@functools.cache
+def _engine(_pid: int) -> Any:
+    """One engine a process: none may be carried over a fork (``-j``)."""
+    from quickjs import Context  # noqa: PLC0415 - only the build needs it
+
+    engine = Context()
+    engine.set_max_stack_size(6 << 20)  # the default overflows at some twenty nested fractions
+    engine.eval((KATEX / "katex.min.js").read_text(encoding="utf-8") + RENDER)
+    return engine
+
+
+@functools.cache
+def render(tex: str, display: bool, macros: str) -> str:
+    """Return a formula's HTML and MathML; ``macros`` is a JSON object."""
+    call = f"render({json.dumps(tex)}, {json.dumps(display)}, {macros})"
+    result = json.loads(_engine(os.getpid()).eval(call))
+    if "error" in result:
+        raise TexError(result["error"])
+    return _valid(result["html"])
+
+
+def _valid(text: str) -> str:
+    """Repair what HTML checkers refuse in KaTeX's output."""
+
+    def repair(found: re.Match[str]) -> str:
+        root = ET.fromstring(found[0])
+        for e in root.iter():
+            if e.tag == f"{{{MATHML}}}mo" and len(e):  # <mo> may hold text only
+                e.tag = f"{{{MATHML}}}mrow"
+            if e.tag in (f"{{{MATHML}}}mtd", f"{{{MATHML}}}mtable"):
+                e.attrib.pop("width", None)
+        return ET.tostring(root, encoding="unicode")
+
+    text = re.sub(r"<math.*?</math>", repair, text, count=1, flags=re.DOTALL)
+    text = re.sub(r"<a (?=[^>]*href=)", '<a tabindex="-1" ', text)  # inside aria-hidden
+    return re.sub(r"height:-[\d.]+em;?", "", text)  # from \vdots; no browser heeds it
+
+
+def _display(tex: str) -> str:
+    """Return a display whose paragraphs are lines, aligned if it says so outside its environments."""
+    tex = r" \\[0.3em] ".join(part.strip() for part in re.split(r"\n\s*\n", tex))
+    bare = tex
+    while (shorter := ENVIRONMENT.sub("", bare)) != bare:
+        bare = shorter
+    bare = re.sub(r"\\substack\{[^}]*\}|\\&", "", bare)
+    return rf"\begin{{aligned}}{tex}\end{{aligned}}" if r"\\" in bare or "&" in bare else tex
+
+
+class TagEquations(SphinxTransform):
+    """Give tagged equations their tag, and number the others of a page without gaps."""
+
+    default_priority = 400
+
+    def apply(self, **_: Any) -> None:
+        """Run over one page, as it is read."""
+        domain = self.env.get_domain("math")
+        assert isinstance(domain, MathDomain)
+        count = 0
+        for node in self.document.findall(nodes.math_block):
+            label = node.get("label")
+            if label is None or label not in domain.equations:
+                continue
+            tag: Any = self.config.static_math_tags.get(label)
+            if tag is None:
+                tag = count = count + 1
+            node["number"] = tag
+            domain.equations[label] = (self.env.docname, tag)
+
+
+def _tex(self: Any, node: nodes.Element, display: bool) -> str:
+    """Return the HTML of a formula's node, or warn and show its source."""
+    builder = self.builder
+
+    def reference(found: re.Match[str]) -> str:
+        known = builder.env.get_domain("math").equations.get(found[1])
+        if known is None:
+            log.warning("no equation is labelled %r", found[1], location=node, type="math")
+            return r"\text{(?)}"
+        document, number = known
+        here = builder.current_docname
+        uri = "" if document == here else builder.get_relative_uri(here, document)
+        target = nodes.make_id(f"equation-{found[1]}")
+        return rf"\href{{{uri}\#{target}}}{{\text{{({number})}}}}"
+
+    tex = EQREF.sub(reference, node.astext().strip())
+    if display:
+        tex = _display(tex)
+    try:
+        return render(tex, display, _macros(self.config.static_math_macros))
+    except TexError as error:
+        log.warning("%s, in the formula %r", error, tex, location=node, type="math")
+        return f"<code>{html.escape(tex)}</code>"
+
+
+def _macros(macros: dict[str, Any]) -> str:
+    plain = {rf"\{k}": v[0] if isinstance(v, (list, tuple)) else v for k, v in macros.items()}
+    return json.dumps(plain, sort_keys=True)
+
+
+def visit_math(self: Any, node: nodes.math) -> None:
+    """Write an inline formula."""
+    self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
+    self.body.append(_tex(self, node, display=False) + "</span>")
+    raise nodes.SkipNode
+
+
+def visit_math_block(self: Any, node: nodes.math_block) -> None:
+    """Write a display: the formula in a box that scrolls, its number beside the box."""
+    number, ids = node.get("number"), node["ids"]
+    if "math-wrapper" in node.parent.get("classes", ()):  # furo's wrapper bears the id already
+        node["ids"] = []
+    self.body.append(self.starttag(node, "div", CLASS="math notranslate nohighlight"))
+    node["ids"] = ids
+    name = f"Equation {number}" if number else "Formula"
+    self.body.append(
+        f'<div class="math-scroll" role="group" aria-label="{name}" tabindex="0">'
+        f"{_tex(self, node, display=True)}</div>"
+    )
+    if number:
+        self.body.append(f'<span class="eqno">({number})')
+        self.add_permalink_ref(node, "Link to this equation")
+        self.body.append("</span>")
+    self.body.append("</div>\n")
+    raise nodes.SkipNode
+
+
+def _copy(app: Sphinx, error: Exception | None) -> None:
+    """Put the reader's part of KaTeX beside the pages."""
+    if error or app.builder.format != "html":
+        return
+    out = Path(app.outdir) / "_static" / "katex"
+    shutil.copytree(KATEX / "fonts", out / "fonts", dirs_exist_ok=True)
+    for name in ("katex.min.css", "LICENSE"):
+        shutil.copy(KATEX / name, out / name)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the renderer as ``html_math_renderer = "static"``."""
+    app.add_html_math_renderer("static", (visit_math, None), (visit_math_block, None))
+    app.add_config_value("static_math_macros", {}, "html")
+    app.add_config_value("static_math_tags", {}, "env")
+    app.add_transform(TagEquations)
+    app.add_css_file("katex/katex.min.css", priority=400)
+    app.connect("build-finished", _copy)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,120 @@
+"""Sphinx configuration of the site; `nox -s docs` builds it, docs/_ext/README.md explains its parts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+
+import bptt  # noqa: E402
+from _ext.aliases import AliasFormatter  # noqa: E402
+from _ext.api import public_locations  # noqa: E402
+from _ext.digest import digest  # noqa: E402
+from _ext.provenance import commit, installed  # noqa: E402
+
+PACKAGE = Path(bptt.__file__).resolve().parent
+
+project = "bptt"
+author = "The bptt developers"
+release = version = bptt.__version__
+language = "en"
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_autodoc_typehints",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+    "sphinxcontrib.bibtex",
+    "sphinx_codeautolink",
+    "sphinx_design",
+    "_ext.a11y",
+    "_ext.api",
+    "_ext.execution",
+    "_ext.library",
+    "_ext.static_math",
+]
+exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
+nitpicky = True
+numfig = True
+math_numfig = False
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "plain"
+
+# --- cells: what they can see is in the cache's path (see _ext/digest.py)
+bptt_package = str(PACKAGE)
+bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
+bptt_pages_without_cells = ["reference/index", "reference/api", "reference/bibliography"]
+bptt_pages_without_cells += ["changelog", "contributing", "learn/index", "tutorials/index"]
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, DOCS))
+nb_execution_raise_on_error = False
+nb_execution_timeout = 300
+nb_merge_streams = False  # _ext/cells.py has done so, in an order that does not change
+nb_ipywidgets_js: dict[str, Any] = {}
+nb_number_source_lines = False
+
+# --- pages
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+myst_dmath_double_inline = True
+html_math_renderer = "static"
+static_math_macros: dict[str, Any] = {
+    "R": r"\mathbb{R}",
+    "pd": [r"\frac{\partial #1}{\partial #2}", 2],
+    "transpose": r"^{\mathsf{T}}",
+}
+static_math_tags = {
+    "fwd": "FWD",
+    "bp0": "BP0",
+    "bp1": "BP1",
+    "bp2": "BP2",
+    "bp3": "BP3",
+    "bp4": "BP4",
+}
+
+# --- the library's reference
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+always_use_bars_union = True
+typehints_defaults = "comma"
+typehints_use_rtype = False
+napoleon_google_docstring = False
+napoleon_numpy_docstring = True
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+viewcode_follow_imported_members = True
+viewcode_line_numbers = False
+codeautolink_inventory_map = public_locations(bptt)
+codeautolink_warn_on_missing_inventory = False
+
+
+typehints_formatter = AliasFormatter("bptt._typing")
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", "_vendor/inventories/python.inv"),
+    "numpy": ("https://numpy.org/doc/stable", "_vendor/inventories/numpy.inv"),
+}
+intersphinx_disabled_reftypes = ["std:doc"]
+
+# --- the look
+html_theme = "furo"
+html_title = "bptt"
+html_favicon = "_static/favicon.svg"
+html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_css_files = ["custom.css"]
+html_js_files = [("copy.js", {"defer": "defer"})]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_copyright = False
+html_show_sphinx = False
+html_show_search_summary = False  # it would fetch pages, which file:// forbids
+html_last_updated_fmt = None
+html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
+html_context = {"bptt_commit": commit(DOCS.parent), "bptt_installed": installed()}
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
