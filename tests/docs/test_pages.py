@@ -36,7 +36,9 @@ def test_table_of_errata_says_what_its_cells_found():
     assert all(number == target for number, target, _ in rows)
     headings = re.findall(r"^### (\d+)\.", text, re.MULTILINE)
     assert headings == [number for number, _, _ in rows]
-    said = {number: set(re.findall(r"\d+", last)) - {"0"} for number, _, last in rows if last.strip()}
+    said = {
+        number: set(re.findall(r"\d+", last)) - {"0"} for number, _, last in rows if last.strip()
+    }
     cell = text[text.index("assert sizes == {") :]
     found = re.findall(r'"(\d+)": (\([\d, ]+\)|\d+),', cell)
     shown = {number: set(re.findall(r"\d+", sizes)) - {"0"} for number, sizes in found}
