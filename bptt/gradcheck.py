@@ -137,8 +137,10 @@ class Comparison:
         The largest error in each array, by the array's name.
     worst
         The name of the entry with the largest error of all, such as ``layers[0].u[1, 2]``.
-    got, want
-        The gradient there, and the trusted one.
+    got
+        The gradient there.
+    want
+        The trusted one.
     tolerance
         Up to which error the gradient counts as right.
     """

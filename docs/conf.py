@@ -10,11 +10,12 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-import bptt  # noqa: E402
-from _ext.aliases import AliasFormatter  # noqa: E402
-from _ext.api import public_locations  # noqa: E402
-from _ext.digest import digest  # noqa: E402
-from _ext.provenance import commit, installed  # noqa: E402
+from _ext.aliases import AliasFormatter
+from _ext.api import public_locations
+from _ext.digest import digest
+from _ext.provenance import commit, installed
+
+import bptt
 
 PACKAGE = Path(bptt.__file__).resolve().parent
 
@@ -22,10 +23,12 @@ project = "bptt"
 author = "The bptt developers"
 release = version = bptt.__version__
 language = "en"
+show_warning_types = False  # MyST-NB writes them itself
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "_ext.api",  # before the next: it mends it
     "sphinx_autodoc_typehints",
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
@@ -33,9 +36,9 @@ extensions = [
     "sphinx_codeautolink",
     "sphinx_design",
     "_ext.a11y",
-    "_ext.api",
     "_ext.execution",
     "_ext.library",
+    "_ext.signatures",
     "_ext.static_math",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
@@ -48,8 +51,7 @@ bibtex_default_style = "plain"
 # --- cells: what they can see is in the cache's path (see _ext/digest.py)
 bptt_package = str(PACKAGE)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
-bptt_pages_without_cells = ["reference/index", "reference/api", "reference/bibliography"]
-bptt_pages_without_cells += ["changelog", "contributing", "learn/index", "tutorials/index"]
+bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, DOCS))
 nb_execution_raise_on_error = False
@@ -75,10 +77,14 @@ static_math_tags = {
     "bp2": "BP2",
     "bp3": "BP3",
     "bp4": "BP4",
+    "tie": "TIE",
+    "ff-fwd": "FWD-FF",
+    **{f"ff-bp{k}": f"BP{k}-FF" for k in (1, 2, 3, 4)},
 }
 
 # --- the library's reference
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 always_use_bars_union = True
 typehints_defaults = "comma"

@@ -23,9 +23,15 @@ RULES = [
     (r"<pre(?![^>]*tabindex)", r'<pre tabindex="0"'),
     # furo: two landmarks of one kind, without names.
     (r'<aside class="sidebar-drawer">', r'<aside class="sidebar-drawer" aria-label="Site">'),
-    (r'<aside class="toc-drawer( no-toc)?">', r'<aside class="toc-drawer\1" aria-label="On this page">'),
+    (
+        r'<aside class="toc-drawer( no-toc)?">',
+        r'<aside class="toc-drawer\1" aria-label="On this page">',
+    ),
     # furo: a search page without a heading.
-    (r'(?<!</h1>)<div id="search-results">', r'<h1 class="hidden-heading">Search</h1><div id="search-results">'),
+    (
+        r'(?<!</h1>)<div id="search-results">',
+        r'<h1 class="hidden-heading">Search</h1><div id="search-results">',
+    ),
 ]
 COMPILED = [(re.compile(pattern), text) for pattern, text in RULES]
 ENOUGH, MOST = 40, 155  # characters of a description
@@ -53,7 +59,11 @@ def describe(doctree: nodes.document) -> str:
 
 
 def _describe(
-    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+    app: Sphinx,
+    pagename: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
 ) -> None:
     del app, pagename, template
     tags = context.get("metatags", "")

@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
+import sphinx_autodoc_typehints
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
@@ -33,7 +34,11 @@ def undocumented(module: Any, known: set[str]) -> Iterator[str]:
 def public_locations(module: Any) -> dict[str, str]:
     """Return, for each public thing, where it is defined -> where it is documented."""
     things = {name: getattr(module, name) for name in module.__all__}
-    homes = {n: f"{t.__module__}.{t.__qualname__}" for n, t in things.items() if hasattr(t, "__qualname__")}
+    homes = {
+        n: f"{t.__module__}.{t.__qualname__}"
+        for n, t in things.items()
+        if hasattr(t, "__qualname__")
+    }
     return {home: f"{module.__name__}.{name}" for name, home in homes.items()}
 
 
@@ -55,10 +60,16 @@ def _document_data(
         lines[0] = f":{lines[0]}"
 
 
-def _no_signature(app: Sphinx, what: str, *_: Any) -> tuple[str, None] | None:
-    """Show an instance that can be called, as ``bptt.tanh``, as the value that it is."""
-    del app
-    return ("", None) if what == "data" else None
+def _process_signature(app: Sphinx, what: str, *args: Any) -> Any:
+    """Keep autodoc-typehints from giving an instance that can be called, as ``bptt.tanh``, a signature.
+
+    Sphinx 9 fails where such a thing gets one.
+    """
+    return None if what == "data" else WITH_TYPES(app, what, *args)
+
+
+WITH_TYPES = sphinx_autodoc_typehints.process_signature
+sphinx_autodoc_typehints.process_signature = _process_signature
 
 
 def _check(app: Sphinx, env: BuildEnvironment) -> None:
@@ -74,6 +85,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Check once all pages are read."""
     app.add_config_value("bptt_only_pages", False, "", types=(bool,))
     app.connect("autodoc-process-docstring", _document_data, priority=400)
-    app.connect("autodoc-process-signature", _no_signature, priority=400)
     app.connect("env-check-consistency", _check)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

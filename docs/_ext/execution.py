@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
+from fnmatch import fnmatch
 from hashlib import sha256
+from logging import ERROR
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,7 @@ class Runner(NotebookClient):
 
     def __init__(self, notebook: NotebookNode, timeout: int) -> None:
         super().__init__(notebook, kernel_name=KERNEL, timeout=timeout)
+        self.log.setLevel(ERROR)
         self.seconds: dict[int, float] = {}
 
     async def async_execute_cell(self, cell: NotebookNode, cell_index: int, **kwargs: Any) -> Any:
@@ -164,8 +168,6 @@ def _kernelspec(app: Sphinx, _config: Any) -> None:
 
 
 def _remove(home: Path) -> None:
-    import shutil  # noqa: PLC0415
-
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -176,11 +178,12 @@ def _outdated(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
 
 
 def _all_run(app: Sphinx, env: BuildEnvironment) -> None:
-    """Refuse a page without a cell that ran, unless conf.py lists it."""
+    """Refuse a page without a cell that ran, unless a pattern in conf.py excuses it."""
     records = Path(app.outdir).parent / "records"
     for docname in sorted(env.found_docs):
         ran = (records / f"{docname.replace('/', '.')}.json").is_file()
-        if wanted(docname) and not ran and docname not in app.config.bptt_pages_without_cells:
+        excused = any(fnmatch(docname, p) for p in app.config.bptt_pages_without_cells)
+        if wanted(docname) and not ran and not excused:
             log.warning("no cell of this page is run", location=docname, type="bptt")
 
 

@@ -23,13 +23,17 @@ def inline(svg: str, alt: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = _ids(_colors(svg))
-    svg = svg.replace("xlink:href", "href").replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    svg = svg.replace("xlink:href", "href").replace(
+        ' xmlns:xlink="http://www.w3.org/1999/xlink"', ""
+    )
     svg = svg.replace(' xmlns="http://www.w3.org/2000/svg"', "").replace(' version="1.1"', "")
     svg = re.sub(r">\s+<", "><", svg).strip()
     name = html.escape(alt, quote=True)
     svg = re.sub(
         r'<svg([^>]*?) width="([\d.]+)pt"([^>]*?)>',
-        lambda m: f'<svg{m[1]}{m[3]} style="--w: {float(m[2]) * 4 / 3:.0f}px" role="img" aria-label="{name}">',
+        lambda m: (
+            f'<svg{m[1]}{m[3]} style="--w: {float(m[2]) * 4 / 3:.0f}px" role="img" aria-label="{name}">'
+        ),
         svg,
         count=1,
     )

@@ -10,6 +10,7 @@ It differs from a reader's own Python in four things, none of which a copied cel
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -63,6 +64,7 @@ def main() -> None:
     config = Config()
     config.InlineBackend.figure_formats = {"svg"}
     config.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
+    config.IPKernelApp.log_level = logging.ERROR
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
     app = IPKernelApp.instance(config=config)

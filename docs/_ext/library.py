@@ -76,7 +76,8 @@ class Library(SphinxDirective):
         code = "".join(lines)
         if self.options.get("docstring") == "no":
             code = without_docstring(code)
-        block = nodes.literal_block(code, dedent(code).rstrip(), language="python3")  # codeautolink: cells only
+        code = dedent(code).rstrip()
+        block = nodes.literal_block(code, code, language="python")
         module = thing.__name__ if inspect.ismodule(thing) else thing.__module__
         name = "" if inspect.ismodule(thing) else thing.__qualname__
         page = "_modules/" + module.replace(".", "/")

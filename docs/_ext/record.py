@@ -42,9 +42,7 @@ class Page:
         """Return the seconds the page's cells took when they were last run."""
         return sum(cell.seconds or 0.0 for cell in self.cells)
 
-    def add_cell(
-        self, cell: Any, start: int, seconds: float | None, problems: list[str]
-    ) -> Cell:
+    def add_cell(self, cell: Any, start: int, seconds: float | None, problems: list[str]) -> Cell:
         """Add a notebook's cell whose code begins at line `start` of the page's file."""
         trace, line = "", start
         errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]

