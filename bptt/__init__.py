@@ -22,6 +22,7 @@ from bptt.cells import (
     ResetBeforeGRU,
     UnfactoredCell,
 )
+from bptt.check_cell import check_cell, check_layer
 from bptt.checkpointed import binomial, checkpointed_bptt, every, square_root
 from bptt.diagnostics import (
     Contributions,
@@ -33,6 +34,7 @@ from bptt.diagnostics import (
     truncation_bias,
 )
 from bptt.examples import Example, tiny
+from bptt.fingerprints import KNOWN_BUGS
 from bptt.forward import forward, layer_forward
 from bptt.gradcheck import Comparison, central_difference, check_gradient, compare, complex_step
 from bptt.hessian import hessian_vector_product
@@ -48,6 +50,7 @@ from bptt.optim import (
     global_norm,
 )
 from bptt.parameters import Affine, Params, Recurrent
+from bptt.report import CellReport, Check
 from bptt.rtrl import rtrl, uoro
 from bptt.scan import scan_bptt, step_jacobians
 from bptt.stack import Stack, initialize
@@ -63,6 +66,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "GRU",
+    "KNOWN_BUGS",
     "LSTM",
     "Activation",
     "Adam",
@@ -72,6 +76,8 @@ __all__ = [
     "BidirectionalTrace",
     "BothDirections",
     "Cell",
+    "CellReport",
+    "Check",
     "Comparison",
     "Contributions",
     "Cost",
@@ -102,7 +108,9 @@ __all__ = [
     "backward",
     "binomial",
     "central_difference",
+    "check_cell",
     "check_gradient",
+    "check_layer",
     "checkpointed_bptt",
     "clip_by_global_norm",
     "compare",

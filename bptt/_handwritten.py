@@ -64,7 +64,9 @@ class Layer:
     def function(self, mask: Any = None) -> Function:
         return lambda at: self.run(at, mask)[0]
 
-    def pull(self, at: Arrays, cotangents: Sequence[Array], saved: Any) -> Arrays:
+    def pull(
+        self, at: Arrays, cotangents: Sequence[Array], saved: Any, *, copy: bool = True
+    ) -> Arrays:
         """Run backward; return copies of all gradients, zero for those that are None."""
         k = self.n_params
         d_final = rebuild(self.initial, list(cotangents[1:]))
@@ -78,10 +80,8 @@ class Layer:
             None if d_x is None else np.asarray(d_x),
             *aligned("d_initial of backward", self.initial, d_initial),
         ]
-        return [
-            np.zeros_like(a) if g is None else np.array(g)
-            for g, a in zip(gradients, at, strict=True)
-        ]
+        found = [np.zeros_like(a) if g is None else g for g, a in zip(gradients, at, strict=True)]
+        return [np.array(g) for g in found] if copy else found
 
     def gradient(self, at: Arrays, cotangents: Sequence[Array], mask: Any = None) -> Arrays:
         """Run forward and backward on copies of all arguments."""

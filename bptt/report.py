@@ -1,0 +1,119 @@
+"""What a check of a backward pass has found, as records that print as a report."""
+
+from dataclasses import dataclass
+
+__all__ = ["CellReport", "Check"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a backward pass.
+
+    Attributes
+    ----------
+    name
+        What was checked.
+    errors
+        For each tensor the largest error, relative to the largest entry of the trusted tensor.
+    tolerance
+        Up to which error a tensor counts as right.
+    note
+        What there is to say beside numbers.
+    itself
+        Whether the layer was compared with itself, and not with an independent truth.
+    """
+
+    name: str
+    errors: dict[str, float]
+    tolerance: float
+    note: str = ""
+    itself: bool = False
+
+    @property
+    def faulty(self) -> tuple[str, ...]:
+        """The names of the tensors that are wrong."""
+        return tuple(name for name, e in self.errors.items() if not e <= self.tolerance)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no error is above the tolerance."""
+        return not self.faulty
+
+    def __str__(self) -> str:
+        """Report in one line."""
+        worst = max(self.errors, key=lambda name: self.errors[name], default="")
+        size = f"{self.errors[worst]:.1e}" if worst else "-"
+        line = f"{'ok   ' if self.ok else 'WRONG'} {self.name}: {size}"
+        if not self.ok:
+            line += f" > {self.tolerance:.0e} in {', '.join(self.faulty)}"
+        return f"{line} ({self.note})" if self.note else line
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """Whether a backward pass is right; prints as a report.
+
+    Attributes
+    ----------
+    subject
+        What was checked.
+    checks
+        The checks, the simplest first.
+    truth
+        What it was held against: the complex step, or central differences.
+    trap
+        Why not the complex step; empty if it was.
+    bugs
+        For each known bug that would give these very numbers, its name, and the evidence.
+    local
+        Of a cell: its own check, from which all other errors follow.
+    """
+
+    subject: str
+    checks: tuple[Check, ...]
+    truth: str
+    trap: str = ""
+    bugs: tuple[tuple[str, str], ...] = ()
+    local: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all checks pass."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def faulty(self) -> tuple[str, ...]:
+        """The names of the wrong tensors, in the order in which the checks find them.
+
+        Of a cell whose own derivative is wrong, those of that derivative alone: the errors of a whole
+        layer follow from them. A comparison of the layer with itself counts if all others pass: there a
+        wrong tensor may spoil a right one.
+        """
+        own = [check.faulty for check in self.checks if check.name == self.local]
+        held = [check.faulty for check in self.checks if not check.itself]
+        for found in (own, held, [check.faulty for check in self.checks]):
+            if any(found):
+                return tuple(dict.fromkeys(name for names in found for name in names))
+        return ()
+
+    @property
+    def likely(self) -> tuple[str, ...]:
+        """The names of the known bugs that would give these very numbers."""
+        return tuple(name for name, _ in self.bugs)
+
+    def __getitem__(self, name: str) -> Check:
+        """Return the check of that name."""
+        return next(check for check in self.checks if check.name == name)
+
+    def __str__(self) -> str:
+        """Report: a line for each check, then the faulty tensors and what may be wrong."""
+        lines = [f"{self.subject}: backward {'right' if self.ok else 'WRONG'}, by {self.truth}"]
+        if self.trap:
+            lines.append(f"  no complex step: {self.trap}")
+        lines += [f"  {check}" for check in self.checks]
+        if not self.ok:
+            lines.append(f"faulty: {', '.join(self.faulty)}")
+            lines += [f"likely bug: {name} ({evidence})" for name, evidence in self.bugs]
+            if not self.bugs:
+                lines.append("likely bug: none of the known ones gives these numbers")
+        return "\n".join(lines)
