@@ -26,9 +26,11 @@ from numpy.typing import ArrayLike
 from bptt import _check
 from bptt._typing import Array
 from bptt.backward import Gradient, backward
-from bptt.forward import forward
+from bptt.forward import check_run, run_forward
 from bptt.parameters import Params
-from bptt.stack import Stack, check_params
+from bptt.stack import Stack
+from bptt.traces import Trace
+from bptt.tree import tree_map
 from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
@@ -177,12 +179,10 @@ def checkpointed_bptt(
     3
     """
     one_direction(stack)
-    params = check_params(stack, params)
-    whole = _check.array("x", x, ("T", "B", len(params.layers[0][0])), _check.REAL)
+    params, whole, state, there = check_run(stack, params, x, initial, mask)
+    _check.real("x", whole)
     plan = (schedule or square_root())(len(whole))
-    sweep = _Sweep(stack, params, whole, cost, mask, plan)
-    start = forward(stack, params, whole[:1], initial, sweep.mask_of(0, 1))
-    state = tuple(tuple(array[0] for array in layer.states) for layer in start.layers)
+    sweep = _Sweep(stack, params, whole, cost, there, plan)
     sweep.reverse(math.ceil(len(whole) / plan.piece), state)
     return sweep.result()
 
@@ -213,43 +213,53 @@ class _Sweep:
             while last - first > 1:  # what comes before the middle waits, and its state is kept
                 middle = first + _split(last - first, free)
                 to_do.append((first, middle, state, free))
-                state = self.advance(first, middle, state)
+                state = self.advance(first, middle, state, kept=len(to_do))
                 first, free = middle, free - 1
             self.piece(first, state, kept=len(to_do))
 
-    def advance(self, first: int, last: int, state: Any) -> Any:
-        """Run some pieces forward, one at a time, and keep nothing but the state they end in."""
-        for i in range(first, last):
-            a, b = self.steps_of(i)
-            state = forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b)).final
+    def advance(self, first: int, last: int, state: Any, kept: int) -> Any:
+        """Run some pieces forward, as many steps at a time as there is room for; keep the last state."""
+        a, end = self.steps_of(first)[0], self.steps_of(last - 1)[1]
+        room = max(self.plan.piece, self.plan.expected(len(self.x)) - kept)
+        while a < end:
+            b = min(a + room, end)
+            self.stored = max(self.stored, kept + b - a)
+            state = _final(self.run(a, b, state))
+            a = b
         return state
 
     def piece(self, i: int, state: Any, kept: int) -> None:
         """Run one piece with all that its derivative needs, and go back through it."""
         a, b = self.steps_of(i)
         self.stored = max(self.stored, kept + b - a)
-        trace = forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
+        trace = self.run(a, b, state)
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
         gradient = backward(trace, d_outputs, self.d_state)
-        self.final = self.final or trace.final  # the last piece comes first
+        self.final = self.final or _final(trace)  # the last piece comes first
         self.value += value
         self.d_params = add(self.d_params, gradient.params)
         self.d_state = gradient.initial
-        self.outputs.insert(0, trace.outputs)
-        self.d_x.insert(0, gradient.x)
+        self.outputs.append(trace.outputs)
+        self.d_x.append(gradient.x)
+
+    def run(self, a: int, b: int, state: Any) -> Trace:
+        """Run the steps after a, up to b."""
+        mask = None if self.mask is None else self.mask[a:b]
+        return run_forward(self.stack, self.params, self.x[a:b], state, mask)
 
     def steps_of(self, i: int) -> tuple[int, int]:
         """Return where a piece begins and ends."""
         return i * self.plan.piece, min((i + 1) * self.plan.piece, len(self.x))
 
-    def mask_of(self, a: int, b: int) -> Any:
-        """Return the mask of some steps."""
-        return None if self.mask is None else np.asarray(self.mask)[a:b]
-
     def result(self) -> Result:
         """Put together what was gathered."""
-        gradient = Gradient(self.d_params, np.concatenate(self.d_x), self.d_state, ())
-        return Result(self.value, gradient, np.concatenate(self.outputs), self.final, self.stored)
+        gradient = Gradient(self.d_params, np.concatenate(self.d_x[::-1]), self.d_state, ())
+        return Result(self.value, gradient, np.concatenate(self.outputs[::-1]), self.final, self.stored)
+
+
+def _final(trace: Trace) -> Any:
+    """Return a copy of the final state: a view would keep the states of all steps alive."""
+    return tree_map(np.copy, trace.final)
 
 
 def _split(pieces: int, free: int) -> int:

@@ -80,18 +80,32 @@ def forward(
     >>> bptt.forward(stack, adder, np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1)).outputs.ravel()
     array([1., 3., 6.])
     """
+    params, x, states, found = check_run(stack, params, x, initial, mask)
+    return run_forward(stack, params, x, states, found)
+
+
+def check_run(
+    stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: ArrayLike | None
+) -> tuple[Params, Array, tuple[Any, ...], Any]:
+    """Return parameters, input, initial states and mask, checked against the stack and one another."""
     _check.instance("stack", stack, Stack)
     params = check_params(stack, params)
-    a = x = _check.array("x", x, ("T", "B", _inputs(params.layers[0])), _check.ANALYTIC)
+    x = _check.array("x", x, ("T", "B", _inputs(params.layers[0])), _check.ANALYTIC)
     states = initial_states(stack.cells, params, x, initial)
     found = check_mask(mask, x)
     _check.one_precision(
         [*tree_leaves(params, "params"), ("x", x), *tree_leaves(states, "initial")]
     )
+    return params, x, states, found
+
+
+def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Trace:
+    """Run a stack on arguments that have been checked: from the lowest layer up."""
     layers: list[LayerTrace | BidirectionalTrace] = []
+    a = x
     with np.errstate(over="ignore", invalid="ignore"):
         for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
-            layers.append(run_any_layer(cell, layer, a, state, found))
+            layers.append(run_any_layer(cell, layer, a, state, mask))
             a = layers[-1].outputs
         w, b = params.readout
         z = a @ w + b

@@ -80,6 +80,10 @@ static_math_tags = {
     "tie": "TIE",
     "ff-fwd": "FWD-FF",
     **{f"ff-bp{k}": f"BP{k}-FF" for k in (1, 2, 3, 4)},
+    "gate-step": "CELL",
+    "gate-delta": "CELL-DELTA",
+    "gate-bp2": "CELL-BP2",
+    "gate-bp4": "CELL-BP4",
 }
 
 # --- the library's reference

@@ -17,7 +17,8 @@ The blocks stand in the order r, s, n. (The update gate is called z in the paper
 weighted input; here it is s.) The second form puts a product inside a function of another product, so
 it does not split into two contributions, and stands on the unfactored level.
 
-Source: Cho et al. (2014). There s and 1 - s stand the other way round; this is PyTorch's choice.
+Source: Cho et al. (2014), where s keeps and 1 - s renews, as here and in PyTorch. In Chung et al. (2014)
+s and 1 - s stand the other way round.
 """
 
 from dataclasses import dataclass
