@@ -1,4 +1,4 @@
-"""Render every formula while the site is built, so that no JavaScript reaches the reader.
+r"""Render every formula while the site is built, so that no JavaScript reaches the reader.
 
 KaTeX (vendored in docs/_vendor/katex) is run by QuickJS inside Python and writes HTML for the eye and
 MathML for screen readers. A formula that does not parse is a warning at its own line.
@@ -7,7 +7,7 @@ MathML for screen readers. A formula that does not parse is a warning at its own
     name -> replacement, or (replacement, number of arguments), as in Sphinx's MathJax macros.
 ``static_math_tags``
     label -> tag. An equation with such a label shows ``(BP2)`` instead of a number, and so do the
-    references to it, by ``{eq}`bp2``` in prose and by ``\\eqref{bp2}`` inside other formulas.
+    references to it, by ``{eq}`bp2``` in prose and by ``\eqref{bp2}`` inside other formulas.
 """
 
 from __future__ import annotations
