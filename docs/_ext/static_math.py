@@ -28,6 +28,8 @@ from sphinx.domains.math import MathDomain
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
+from _ext.opaque import mark
+
 log = logging.getLogger(__name__)
 KATEX = Path(__file__).resolve().parent.parent / "_vendor" / "katex"
 EQREF = re.compile(r"\\eqref\{([^}]*)\}")
@@ -138,7 +140,7 @@ def _tex(self: Any, node: nodes.Element, display: bool) -> str:
     if display:
         tex = _display(tex)
     try:
-        return render(tex, display, _macros(self.config.static_math_macros))
+        return mark(render(tex, display, _macros(self.config.static_math_macros)))
     except TexError as error:
         log.warning("%s, in the formula %r", error, tex, location=node, type="math")
         return f"<code>{html.escape(tex)}</code>"
