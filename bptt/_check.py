@@ -113,7 +113,9 @@ def real_dtype(name: str, value: DTypeLike) -> None:
 def instance(name: str, value: object, kind: type[Record]) -> Record:
     """Refuse anything but a `kind`."""
     if not isinstance(value, kind):
-        msg = f"{name} must be a {kind.__name__}, got {describe(value)}"
+        module = f"{kind.__module__}." if type(value).__name__ == kind.__name__ else ""
+        article = "an" if (module + kind.__name__)[0] in "AEIOU" else "a"
+        msg = f"{name} must be {article} {module}{kind.__name__}, got {describe(value)}"
         raise TypeError(msg)
     return value
 

@@ -8,7 +8,7 @@ All of them accept complex128 too, and are analytic there, so that the complex s
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -59,8 +59,8 @@ class Activation:
     """
 
     name: str
-    function: ElementWise
-    derivative: Derivative
+    function: ElementWise = field(repr=False)  # an address is no name
+    derivative: Derivative = field(repr=False)
 
     def __post_init__(self) -> None:
         """Try the pair on a few numbers."""

@@ -209,16 +209,14 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
     """
     _check.number("tolerance", tolerance)
     check_like("gradient", gradient, "trusted", trusted)
-    for record_name, record in ("gradient", gradient), ("trusted", trusted):
-        for name, leaf in _some_leaves(record_name, record):
-            _check.real(name, leaf)
-            _check.finite(name, leaf)
-    differences = tree_leaves(tree_map(lambda got, want: np.abs(got - want), gradient, trusted))
+    for name, leaf in [*_some_leaves("gradient", gradient), *_some_leaves("trusted", trusted)]:
+        _check.real(name, leaf)
+        _check.finite(name, leaf)
     named = list(zip(tree_leaves(gradient), tree_leaves(trusted), strict=True))
-    overall = max(float(np.abs(want).max(initial=0)) for _, (_, want) in named) or 1.0
+    overall = max(float(np.abs(want).max()) for _, (_, want) in named) or 1.0
     errors, worst = {}, (-1.0, "", 0.0, 0.0)
-    for (_, difference), ((name, got), (_, want)) in zip(differences, named, strict=True):
-        relative = difference / (float(np.abs(want).max(initial=0)) or overall)
+    for (name, got), (_, want) in named:
+        relative = np.abs(got - want) / (float(np.abs(want).max()) or overall)
         at = np.unravel_index(relative.argmax(), relative.shape)
         errors[name or "gradient"] = float(relative[at])
         entry = f"{name}[{', '.join(str(i) for i in at)}]" if at else name

@@ -57,7 +57,9 @@ def _map(function: Callable[..., Array], name: str, record: Any, others: tuple[A
             if np.shape(other) != record.shape:
                 msg = f"{name} must have one shape in all records, got {record.shape} and {np.shape(other)}"
                 raise ValueError(msg)
-        return function(record, *others)
+        found: Any = function(record, *others)
+        # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
+        return np.asarray(found) if isinstance(found, np.generic) else found
     _refuse_other_structure(name, record, others)
     children = [
         _map(function, child, part, tuple(other[i] for other in others))

@@ -19,6 +19,8 @@ RULES = [
     # docutils: a list without list items; a role that ARIA 1.3 deprecates.
     (r'<div role="list" class="citation-list">', r'<div class="citation-list">'),
     (r' role="doc-biblioentry"', ""),
+    # ours: what opaque.py marked on a page that has no names to link.
+    (r"<!--/?opaque-->", ""),
     # Code that scrolls must be reachable from the keyboard.
     (r"<pre(?![^>]*tabindex)", r'<pre tabindex="0"'),
     # furo: two landmarks of one kind, without names.
@@ -97,5 +99,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Describe pages as they are written, repair them when all are."""
     app.connect("doctree-read", _images)
     app.connect("html-page-context", _describe)
-    app.connect("build-finished", _repair)
+    app.connect("build-finished", _repair, priority=900)  # after codeautolink
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

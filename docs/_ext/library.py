@@ -66,7 +66,8 @@ class Library(SphinxDirective):
             thing = find(self.arguments[0])
             lines, start = inspect.getsourcelines(thing)
         except (AttributeError, ImportError, OSError, TypeError) as error:
-            raise self.error(f"library: {error}") from error
+            message = f"library: {error}"
+            raise self.error(message) from error
         file = Path(inspect.getsourcefile(thing) or "")
         self.env.note_dependency(str(file))
         start = max(start, 1)

@@ -84,10 +84,10 @@ class Report:
             ]
         kept = sum(page.kept for page in self.pages)
         spent = sum(page.seconds for page in self.pages if not page.kept)
+        ran = f"{len(self.pages) - kept} run in {spent:.1f} s, {kept} kept"
         out += [
             "",
-            f"{len(self.pages)} pages with {len(cells)} cells: {len(self.pages) - kept} run in "
-            f"{spent:.1f} s, {kept} kept; all in {self.seconds:.1f} s",
+            f"{len(self.pages)} pages with {len(cells)} cells: {ran}; all in {self.seconds:.1f} s",
         ]
         if self.elsewhere:
             out.append(f"{self.elsewhere} warnings on other pages, not counted here")

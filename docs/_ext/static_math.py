@@ -1,4 +1,4 @@
-"""Render every formula while the site is built, so that no JavaScript reaches the reader.
+r"""Render every formula while the site is built, so that no JavaScript reaches the reader.
 
 KaTeX (vendored in docs/_vendor/katex) is run by QuickJS inside Python and writes HTML for the eye and
 MathML for screen readers. A formula that does not parse is a warning at its own line.
@@ -7,7 +7,7 @@ MathML for screen readers. A formula that does not parse is a warning at its own
     name -> replacement, or (replacement, number of arguments), as in Sphinx's MathJax macros.
 ``static_math_tags``
     label -> tag. An equation with such a label shows ``(BP2)`` instead of a number, and so do the
-    references to it, by ``{eq}`bp2``` in prose and by ``\\eqref{bp2}`` inside other formulas.
+    references to it, by ``{eq}`bp2``` in prose and by ``\eqref{bp2}`` inside other formulas.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from sphinx.application import Sphinx
 from sphinx.domains.math import MathDomain
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
+
+from _ext.opaque import mark
 
 log = logging.getLogger(__name__)
 KATEX = Path(__file__).resolve().parent.parent / "_vendor" / "katex"
@@ -138,7 +140,7 @@ def _tex(self: Any, node: nodes.Element, display: bool) -> str:
     if display:
         tex = _display(tex)
     try:
-        return render(tex, display, _macros(self.config.static_math_macros))
+        return mark(render(tex, display, _macros(self.config.static_math_macros)))
     except TexError as error:
         log.warning("%s, in the formula %r", error, tex, location=node, type="math")
         return f"<code>{html.escape(tex)}</code>"

@@ -14,13 +14,18 @@
     area.remove();
     if (!done) throw new Error("the browser refused to copy");
   };
+  // An example from a docstring: its code alone, without prompts and results.
+  const code = (text) =>
+    text.startsWith(">>> ")
+      ? text.split("\n").filter((line) => /^(>>>|\.\.\.)( |$)/.test(line)).map((line) => line.slice(4)).join("\n")
+      : text;
   const blocks = document.querySelectorAll(
     "div.cell_input div.highlight, div.library-code div.highlight, article div[class*=highlight-] > div.highlight",
   );
   for (const block of new Set(blocks)) {
     const pre = block.querySelector("pre");
     if (!pre || block.closest(".cell_output")) continue;
-    const source = pre.textContent.replace(/\n$/, "");
+    const source = code(pre.textContent.replace(/\n$/, ""));
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy-button";

@@ -158,22 +158,23 @@ HOLES: dict[str, Callable[[Scratch], None]] = {
     )
 }  # fmt: skip
 
-# hole -> file, the text that closes it, what stands there without the fix
-FIXES: dict[str, tuple[str, str, str]] = {
-    "broken_library": ("docs/_ext/digest.py", "(library, list(_files(library))), ", ""),
-    "red_twice": ("docs/build.py", "        empty(root)\n", "        pass\n"),
+# hole -> file, the text that closes it, what stands there without the fix, and what is seen then
+FIXES: dict[str, tuple[str, str, str, str]] = {
+    "broken_library": ("docs/_ext/digest.py", "list(_files(library))", "[]", "docs: green"),
+    "red_twice": ("docs/build.py", "        empty(root)\n", "        pass\n", "docs: green"),
     "all_at_once": (
         "docs/_ext/execution.py",
-        "            pass  # the cell holds",
-        "            raise  # the",
+        "            pass  # the cell holds the error",
+        "            raise",
+        "SphinxParallelError",
     ),
-    "undocumented": ("docs/_ext/api.py", '    app.connect("env-check', '    ("env-check'),
-    "own_kernel": ("docs/_ext/kernel.py", "    _own_library()\n", ""),
-    "hidden_cell": ("docs/_ext/cells.py", "sorted(tags & HIDING)", "()"),
-    "identical": ("docs/_ext/matplotlibrc", "svg.hashsalt: bptt\n", ""),
-    "address": ("docs/_ext/cells.py", "ADDRESS.search(text)", "None"),
-    "pickled": ("docs/conf.py", "AliasFormatter(", "lambda *_: (lambda _: None)("),
-    "alt": ("docs/_ext/cells.py", "if drawn and not _alt(cell)", "if False"),
+    "undocumented": ("docs/_ext/api.py", "if app.config.bptt_only_pages", "if True", "docs: green"),
+    "own_kernel": ("docs/_ext/kernel.py", "    _own_library()\n", "", "docs: green"),
+    "hidden_cell": ("docs/_ext/cells.py", "sorted(tags & HIDING)", "()", "docs: green"),
+    "identical": ("docs/_ext/matplotlibrc", "svg.hashsalt: bptt\n", "", "figure.html"),
+    "address": ("docs/_ext/cells.py", "ADDRESS.search(text)", "None", "docs: green"),
+    "pickled": ("docs/conf.py", "AliasFormatter(", "lambda *_: (lambda _: None)(", "pickl"),
+    "alt": ("docs/_ext/cells.py", "if drawn and not _alt(cell)", "if False", "docs: green"),
 }
 
 
@@ -190,8 +191,9 @@ def test_hole(hole: str, site: Scratch) -> None:
 
 @pytest.mark.parametrize("hole", HOLES)
 def test_fix_matters(hole: str, site: Scratch) -> None:
-    site.patch(*FIXES[hole])
-    with pytest.raises(pytest.fail.Exception):
+    file, fix, without, seen = FIXES[hole]
+    site.patch(file, fix, without)
+    with pytest.raises(pytest.fail.Exception, match=seen):
         HOLES[hole](site)
 
 

@@ -1,0 +1,7 @@
+"""Profiles of Hypothesis: a small one that repeats itself, and `--hypothesis-profile=nightly`."""
+
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None, max_examples=40, derandomize=True)
+settings.register_profile("nightly", deadline=None, max_examples=2000)
+settings.load_profile("default")

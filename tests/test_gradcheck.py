@@ -1,0 +1,134 @@
+"""Gradient checks find planted errors, name them, and refuse what they cannot check."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from problems import problem
+
+import bptt
+
+TINY = bptt.tiny()
+
+
+def tiny_cost(params):
+    trace = bptt.forward(TINY.stack, params, TINY.x)
+    return bptt.squared_error(trace.outputs, TINY.targets).value
+
+
+def tiny_gradient():
+    trace = bptt.forward(TINY.stack, TINY.params, TINY.x)
+    return bptt.backward(trace, bptt.squared_error(trace.outputs, TINY.targets).d_outputs).params
+
+
+def planted(layer, part, index, change):
+    """Return the gradient of the tiny net with one entry changed."""
+    gradient = bptt.tree_map(np.copy, tiny_gradient())
+    place = gradient.readout if layer == "readout" else gradient.layers[layer]
+    getattr(place, part)[index] = change(getattr(place, part)[index])
+    return gradient
+
+
+@pytest.mark.parametrize("truth", [bptt.complex_step, bptt.central_difference])
+def test_the_right_gradient_is_called_right(truth):
+    report = bptt.check_gradient(tiny_cost, TINY.params, tiny_gradient(), truth=truth)
+    assert report.ok
+    assert report.error == max(report.errors.values()) <= report.tolerance
+    assert str(report).startswith("gradient right: largest relative error ")
+    assert str(report).endswith(f"at {report.worst}")
+    assert "\n" not in str(report)
+
+
+@pytest.mark.parametrize("truth", [bptt.complex_step, bptt.central_difference])
+@pytest.mark.parametrize(
+    ("layer", "part", "index", "name"),
+    [
+        (0, "w", (0, 1), "layers[0].w[0, 1]"),
+        (0, "u", (1, 0), "layers[0].u[1, 0]"),
+        (0, "b", (1,), "layers[0].b[1]"),
+        (1, "u", (0, 1), "layers[1].u[0, 1]"),
+        (1, "w", (1, 1), "layers[1].w[1, 1]"),
+        ("readout", "w", (1, 0), "readout.w[1, 0]"),
+        ("readout", "b", (0,), "readout.b[0]"),
+    ],
+)
+@pytest.mark.parametrize(
+    "change", [lambda g: -g, lambda _: 0.0, lambda g: g * 1.01], ids=["sign", "zero", "percent"]
+)
+def test_a_planted_error_is_found_and_named(truth, layer, part, index, name, change):
+    gradient = planted(layer, part, index, change)
+    report = bptt.check_gradient(tiny_cost, TINY.params, gradient, truth=truth)
+    array = name[: name.rindex("[")]
+    assert not report.ok
+    assert report.worst == name
+    assert {n for n, error in report.errors.items() if error > report.tolerance} == {array}
+    place = gradient.readout if layer == "readout" else gradient.layers[layer]
+    assert report.got == getattr(place, part)[index]
+    lines = str(report).splitlines()
+    assert lines[0].startswith("gradient WRONG: largest relative error ")
+    assert lines[1].startswith(f"  worst entry {name}: got ")
+    assert [line for line in lines[2:] if "WRONG" in line] == [
+        f"  WRONG {array}: {report.errors[array]:.1e}"
+    ]
+    assert len(lines) == 2 + 8
+
+
+def test_the_last_digits_count_for_the_complex_step():
+    """An error of 1e-9 is above its default tolerance, and below that of central differences."""
+    gradient = planted(1, "u", (0, 0), lambda g: g * (1 + 1e-9))
+    assert not bptt.check_gradient(tiny_cost, TINY.params, gradient).ok
+    args = tiny_cost, TINY.params, gradient
+    assert bptt.check_gradient(*args, truth=bptt.central_difference).ok
+    assert bptt.check_gradient(*args, tolerance=1e-6).ok
+
+
+def test_both_truths_agree_on_a_network():
+    given = problem(12)
+    exact = bptt.complex_step(given.total, given.at)
+    assert bptt.compare(bptt.central_difference(given.total, given.at), exact, 1e-8).ok
+
+
+def test_both_truths_know_a_derivative_in_closed_form():
+    z = np.array([[0.5, -2.0], [3.0, 0.0]])
+    for truth, tolerance in (bptt.complex_step, 1e-15), (bptt.central_difference, 1e-9):
+        found = truth(lambda z: (np.sin(z) * z).sum(), z)
+        assert found == pytest.approx(np.cos(z) * z + np.sin(z), rel=tolerance, abs=tolerance)
+
+
+def test_a_record_of_one_number_without_axes():
+    report = bptt.check_gradient(lambda z: z[()] ** 2, np.array(3.0), np.array(6.0))
+    assert report.ok
+    assert report.errors == {"gradient": 0.0}
+    assert not bptt.compare(np.array(6.0), np.array(7.0)).ok
+
+
+def test_central_differences_go_where_the_complex_step_cannot():
+    z = np.array([1.0, -2.0])
+    cost = lambda z: np.abs(z).sum()
+    assert bptt.check_gradient(cost, z, np.sign(z), truth=bptt.central_difference).ok
+    with pytest.raises(TypeError, match="truth=central_difference"):
+        bptt.check_gradient(cost, z, np.sign(z))
+
+
+def test_the_record_is_not_changed_by_a_check():
+    before = bptt.tree_map(np.copy, TINY.params)
+    bptt.check_gradient(tiny_cost, TINY.params, tiny_gradient())
+    bptt.central_difference(tiny_cost, TINY.params)
+    for (_, now), (_, then) in zip(
+        bptt.tree_leaves(TINY.params), bptt.tree_leaves(before), strict=True
+    ):
+        assert (now == then).all()
+
+
+def test_an_array_whose_trusted_gradient_is_zero_is_measured_by_the_largest_of_all():
+    trusted = (np.zeros(2), np.array([4.0]))
+    report = bptt.compare((np.array([0.0, 1e-12]), np.array([4.0])), trusted)
+    assert report.errors == {"[0]": 2.5e-13, "[1]": 0.0}
+    assert report.worst == "[0][1]"
+    assert bptt.compare((np.full(2, 0.5),), (np.zeros(2),)).errors == {"[0]": 0.5}
+
+
+def test_a_comparison_is_frozen():
+    report = bptt.compare(np.ones(1), np.ones(1))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        report.tolerance = 1.0

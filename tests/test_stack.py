@@ -1,0 +1,89 @@
+"""Architectures and their initial parameters: shapes, bounds, dtype, and the same for one seed."""
+
+import numpy as np
+import pytest
+
+import bptt
+from bptt import examples
+
+
+class TwoGates:
+    """As much of a cell as `initialize` looks at."""
+
+    gates, state_names = 2, ("a",)
+
+    def step(self, z_x, z_h, state):
+        """Never called."""
+
+    def step_backward(self, d_state, saved):
+        """Never called."""
+
+
+STACK = bptt.Stack((bptt.Elman(), TwoGates()), bptt.sigmoid)
+SIZES = (3, 40, 50, 2)
+
+
+def draw(seed=0, dtype=np.float64):
+    return bptt.initialize(STACK, SIZES, np.random.default_rng(seed), dtype)
+
+
+def test_shapes_follow_sizes_and_gates():
+    shapes = {name: leaf.shape for name, leaf in bptt.tree_leaves(draw())}
+    assert shapes == {
+        "layers[0].w": (3, 40),
+        "layers[0].u": (40, 40),
+        "layers[0].b": (40,),
+        "layers[1].w": (40, 100),
+        "layers[1].u": (50, 100),
+        "layers[1].b": (100,),
+        "readout.w": (50, 2),
+        "readout.b": (2,),
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_fill_the_bounds_evenly(dtype):
+    """±1/√n_in, n_in of a recurrent layer being its own n: not one beyond, and close to both ends."""
+    for (name, leaf), n_in in zip(
+        bptt.tree_leaves(draw(dtype=dtype)), [40, 40, 40, 50, 50, 50, 50, 50], strict=True
+    ):
+        bound = dtype(1 / np.sqrt(n_in))
+        assert leaf.dtype == dtype
+        assert np.abs(leaf).max() <= bound, name
+        if leaf.size > 1000:
+            assert leaf.max() > 0.99 * bound
+            assert leaf.min() < -0.99 * bound
+            # The variance of a uniform distribution between ±c is c²/3.
+            assert leaf.var() == pytest.approx(bound**2 / 3, rel=0.1)
+
+
+def test_one_seed_gives_one_draw():
+    for (_, a), (_, b), (_, c) in zip(
+        *(bptt.tree_leaves(draw(seed)) for seed in (1, 1, 2)), strict=True
+    ):
+        assert (a == b).all()
+        assert (a != c).any()
+
+
+def test_no_global_generator_is_touched():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    draw()
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+def test_the_tiny_example_is_fresh_each_time_and_nothing_in_it_is_symmetric():
+    """An index or a matrix the wrong way round must give a wrong number on it."""
+    one, two = examples.tiny(), bptt.tiny()
+    one.params.layers[0].u[:] = 0
+    assert two.params.layers[0].u.any()
+    for layer in two.params.layers:
+        assert (layer.u != layer.u.T).any()
+    upper = two.params.layers[1].w
+    assert (upper != upper.T).any()
+    trace = bptt.forward(two.stack, two.params, two.x)
+    assert trace.outputs.shape == two.targets.shape == (3, 1, 1)
+
+
+def test_defaults_are_tanh_and_a_linear_readout():
+    assert bptt.Elman().activation is bptt.tanh
+    assert bptt.Stack((bptt.Elman(),)).output is bptt.identity
