@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt import _check
-from bptt._battery import layer_checks
-from bptt._handwritten import Layer
-from bptt._jacobian import Arrays, Truth, choose, flatten
-from bptt._ownstep import step_check
+from bptt._checking.battery import layer_checks
+from bptt._checking.handwritten import Layer
+from bptt._checking.jacobian import Arrays, Truth, choose, flatten
+from bptt._checking.ownstep import step_check
 from bptt._typing import Array
 from bptt.backward import run_any_layer_backward
 from bptt.cells import Bidirectional, Cell
@@ -118,8 +118,11 @@ def check_layer(
     at: Arrays = [_float64(*leaf) for leaf in flatten(params, "params")]
     at += [found, *(_float64(*leaf) for leaf in flatten(initial, "initial"))]
     layer = Layer(forward, backward, params, initial, masked)
+    if not layer.states:
+        msg = f"initial must hold one array or more, got {initial!r}"
+        raise ValueError(msg)
     for name, state in zip(layer.states, at[layer.n_params + 1 :], strict=True):
-        _check.array(f"initial{name}", state, (found.shape[1], *state.shape[1:]))
+        _check.array(f"initial{name}", state, (found.shape[1], "n"))
     rng = np.random.default_rng(seed)
     truth = choose(layer.function(), at, rng, layer.function())
     return _report("layer", layer, at, truth, rng)

@@ -9,16 +9,17 @@ The families come from questions, issues and corrections in public repositories 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bptt._battery import LARGE, Case, errors
-from bptt._cellbugs import cell_bugs
-from bptt._jacobian import Arrays
-from bptt._loopbugs import loop_bugs, mask_bugs
-from bptt._ownstep import OwnStep, own_step_bugs
-from bptt._sweep import numeric, sweep, trusted
+from bptt._checking.battery import LARGE, Case, errors
+from bptt._checking.cellbugs import cell_bugs
+from bptt._checking.jacobian import Arrays, rebuild
+from bptt._checking.loopbugs import loop_bugs, mask_bugs
+from bptt._checking.ownstep import OwnStep, own_step_bugs
+from bptt._checking.sweep import numeric, sweep, trusted
 
 __all__ = ["KNOWN_BUGS"]
 
@@ -102,6 +103,7 @@ class _Guess(NamedTuple):
 
 def diagnose(case: Case) -> dict[str, str]:
     """Name the known bugs that give the numbers of a layer, with the evidence."""
+    case = _from_below(case)
     found = dict(_habits(case))
     if not case.checks["batch forward"].ok:
         return found  # no trusted step of a sequence by itself: the batch is mixed on the way there
@@ -112,6 +114,36 @@ def diagnose(case: Case) -> dict[str, str]:
         bugs = mask_bugs(steps, case.masked.cotangents, case.masked.mask)
         found |= _best(case, case.masked.got, case.masked.want, bugs)
     return found
+
+
+def _from_below(case: Case) -> Case:
+    """Turn weights round that are written as (g n, n_below), so that all bugs are made for one form."""
+    layer, k = case.layer, case.layer.n_params
+    n_below, n = case.at[k].shape[2], case.at[k + 1].shape[1]
+    matrices = {i: a.shape for i, a in enumerate(case.at[:k]) if a.ndim == 2}
+    columns = {i for i, (rows, c) in matrices.items() if c in {n_below, n} and rows % n == 0}
+    if any(rows == n_below for rows, _ in matrices.values()) or not columns:
+        return case
+
+    def turned(arrays: Arrays) -> Arrays:
+        return [a.T if i in columns and a.ndim == 2 else a for i, a in enumerate(arrays)]
+
+    def forward(params: Any, *others: Any) -> Any:
+        return layer.forward(rebuild(layer.params, turned(list(params.values()))), *others)
+
+    params = dict(zip(layer.names[:k], turned(case.at[:k]), strict=True))
+    masked = case.masked and case.masked._replace(
+        at=turned(case.masked.at), got=turned(case.masked.got), want=turned(case.masked.want)
+    )
+    return case._replace(
+        layer=replace(layer, forward=forward, params=params),
+        at=turned(case.at),
+        got=turned(case.got),
+        want=turned(case.want),
+        large=turned(case.large),
+        twice=(turned(case.twice[0]), turned(case.twice[1])),
+        masked=masked,
+    )
 
 
 def diagnose_step(cell: Any, step: OwnStep) -> dict[str, str]:

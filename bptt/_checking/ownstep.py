@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bptt._battery import errors, true_gradient
-from bptt._cellbugs import LIKE, SIGMOID, TANH, same, slopes
-from bptt._jacobian import Arrays, Truth, jacobian
+from bptt._checking.battery import errors, true_gradient
+from bptt._checking.cellbugs import LIKE, SIGMOID, TANH, same, slopes
+from bptt._checking.jacobian import Arrays, Truth, jacobian
 from bptt._typing import Array
 from bptt.report import Check
 

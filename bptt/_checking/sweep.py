@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bptt._handwritten import Layer
-from bptt._jacobian import Arrays, Truth, along
+from bptt._checking.handwritten import Layer
+from bptt._checking.jacobian import Arrays, Truth, along
 from bptt._typing import Array
 
 

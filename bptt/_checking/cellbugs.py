@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt import activations
-from bptt._grubugs import gru_bugs
-from bptt._jacobian import Arrays
-from bptt._sweep import Steps, sweep
+from bptt._checking.grubugs import gru_bugs
+from bptt._checking.jacobian import Arrays
+from bptt._checking.sweep import Steps, sweep
 from bptt._typing import Array
 
 Bugs: TypeAlias = Iterator[tuple[str, str, list[Any]]]

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bptt._handwritten import Layer
-from bptt._jacobian import Arrays, Truth, along, jacobian, joined
+from bptt._checking.handwritten import Layer
+from bptt._checking.jacobian import Arrays, Truth, along, jacobian, joined
 from bptt.report import Check
 
 SAME = 1e-12  # two ways to sum the same numbers

@@ -5,8 +5,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bptt._jacobian import Arrays
-from bptt._sweep import Carry, Pull, Steps, Swept, keep, numeric, sweep
+from bptt._checking.jacobian import Arrays
+from bptt._checking.sweep import Carry, Pull, Steps, Swept, keep, numeric, sweep
 from bptt._typing import Array
 
 Bugs: TypeAlias = Iterator[tuple[str, str, list[Any]]]

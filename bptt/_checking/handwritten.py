@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bptt import _check
-from bptt._jacobian import Arrays, Function, flatten, rebuild
+from bptt._checking.jacobian import Arrays, Function, flatten, rebuild
 from bptt._typing import Array
 
 

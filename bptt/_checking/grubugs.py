@@ -1,4 +1,4 @@
-"""Bugs of gated recurrent units, of both kinds, made on purpose (see `bptt._cellbugs`)."""
+"""Bugs of gated recurrent units, of both kinds, made on purpose (see `bptt._checking.cellbugs`)."""
 
 from collections.abc import Callable, Iterator
 from itertools import permutations, product
@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from bptt._jacobian import Arrays
-from bptt._sweep import Steps, sweep
+from bptt._checking.jacobian import Arrays
+from bptt._checking.sweep import Steps, sweep
 from bptt._typing import Array
 from bptt.activations import sigmoid, tanh
 
-GRU_BUGS = {
-    "other GRU's reset": "the reset gate's error, and u's, as if it acted on the other side of the product",
-    "reset gate left out": "δ of n reaches the past without r",
-    "update gate swapped": "s and 1 - s change places on the way back",
-    "direct path missing": "s ∂C/∂a does not arrive",
-}
+GRU_BUGS = (  # how the sweep calls it, name, evidence
+    ("other", "other GRU's reset", "δ of r, u's gradient and the way to the past are the other's"),
+    ("other r", "other GRU's reset", "δ of r alone is the other's"),
+    ("open", "reset gate left out", "δ of n reaches the past without r"),
+    ("swapped", "update gate swapped", "s and 1 - s change places on the way back"),
+    ("direct", "direct path missing", "what is kept of ∂C/∂a does not arrive"),
+)
 
 
 class _GRU:
@@ -63,26 +64,27 @@ class _GRU:
         slopes = {"r": sigmoid.derivative, "s": sigmoid.derivative, "n": tanh.derivative} | (
             wrong or {}
         )
-        before = self.before ^ (bug == "other GRU's reset")
+        before = self.before ^ (bug == "other")
 
         def pull(t: int, row: Arrays) -> Arrays:
             r, s, new, past = self.r[t], self.s[t], self.new[t], self.steps.past[t]
             d_a = row[0] + row[1]
             of_new, of_past = self.weights(t)
-            if bug == "update gate swapped":
+            if bug == "swapped":
                 of_new, of_past = of_past, of_new
             d_n = d_a * of_new * slopes["n"](self.z["n"][t], new)
             d_s = d_a * (past - new) * (-1 if self.turned else 1) * slopes["s"](self.z["s"][t], s)
-            gated = d_n if bug == "reset gate left out" else d_n * r
+            gated = d_n if bug == "open" else d_n * r
             back = d_n @ self.u["n"].T  # to r ⊙ a, if r acts before the product
-            product = past @ self.u["n"] if before != self.before else self.product[t]
-            d_r = (back * past if before else d_n * product) * slopes["r"](self.z["r"][t], r)
+            other_r = before ^ (bug == "other r")
+            product = self.product[t] if other_r == self.before else past @ self.u["n"]
+            d_r = (back * past if other_r else d_n * product) * slopes["r"](self.z["r"][t], r)
             delta = {"r": d_r, "s": d_s, "n": d_n}
             left = {"r": past, "s": past, "n": r * past if before else past}
             to_u = {"r": d_r, "s": d_s, "n": d_n if before else gated}
-            d_past = d_a * of_past * (bug != "direct path missing")
+            d_past = d_a * of_past * (bug != "direct")
             d_past = d_past + d_r @ self.u["r"].T + d_s @ self.u["s"].T
-            open_ = bug == "reset gate left out"
+            open_ = bug == "open"
             d_past = d_past + (back * (1 if open_ else r) if before else gated @ self.u["n"].T)
             return self._laid_out(t, delta, left, to_u, d_past)
 
@@ -117,8 +119,8 @@ def gru_bugs(
         gru = _GRU(steps, (z_x, z_h), order, before, turned)
         if not gru.fits():
             continue
-        for bug, evidence in GRU_BUGS.items():
-            yield bug, evidence, sweep(steps, gru.pull(bug), cotangents).record()
+        for bug, called, evidence in GRU_BUGS:
+            yield called, evidence, sweep(steps, gru.pull(bug), cotangents).record()
         sigma, squash = slopes(sigmoid), slopes(tanh)
         for name in sigma:
             for gates in ("r", "s", "n", "rs", "rsn"):

@@ -1,0 +1,333 @@
+"""check_cell and check_layer: what is right passes, and each planted bug is caught and named.
+
+The truths are the planted bugs themselves (`planted`): one line of a right layer is wrong, and known.
+"""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import planted
+import pytest
+from handwritten import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM
+
+import bptt
+
+ACTIVATIONS = (bptt.tanh, bptt.sigmoid, bptt.relu, bptt.softplus, bptt.identity)
+CELLS = (
+    *map(bptt.Elman, ACTIVATIONS),
+    *map(bptt.Diagonal, ACTIVATIONS),
+    bptt.LSTM(),
+    bptt.PeepholeLSTM(),
+    bptt.GRU(),
+    bptt.ResetBeforeGRU(),
+)
+CONFIGURATIONS = 500 if os.environ.get("NIGHTLY") else 14
+
+
+def check(bug):
+    return planted.check(planted.with_bug(bug), like=bug.source)
+
+
+def check_elman(*replacements):
+    source = ELMAN
+    for right, wrong in replacements:
+        assert source.count(right) == 1
+        source = source.replace(right, wrong)
+    return planted.check(source, like=ELMAN)
+
+
+@pytest.mark.parametrize("seed", range(CONFIGURATIONS))
+def test_no_false_alarm_on_built_in_cells(seed):
+    rng = np.random.default_rng([7, seed])
+    cell = CELLS[seed % len(CELLS)]
+    steps, batch, n_below, n = (int(i) for i in rng.integers([1, 1, 1, 1], [8, 6, 5, 5]))
+    report = bptt.check_cell(cell, sizes=(steps, batch, n_below, n), seed=seed)
+    assert report.ok, f"{cell}, {steps, batch, n_below, n}, {seed}\n{report}"
+    assert report.truth == "complex step"
+    assert report.likely == report.faulty == ()
+
+
+@pytest.mark.parametrize("source", [ELMAN, LSTM, GRU_AFTER, GRU_BEFORE])
+@pytest.mark.parametrize("seed", range(2))
+def test_right_layers_pass(source, seed):
+    report = planted.check(source, seed)
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("bug", planted.PLANTED, ids=lambda bug: bug.id)
+def test_planted_bug_is_caught_its_tensors_named_and_the_bug_too(bug):
+    report = check(bug)
+    assert not report.ok
+    assert set(report.faulty) == set(bug.tensors), report
+    assert bug.bug in report.likely, report
+    assert len(report.likely) <= 2
+    assert bug.bug in bptt.KNOWN_BUGS
+    assert f"likely bug: {bug.bug}" in str(report)
+
+
+def test_enough_families_are_planted():
+    families = {bug.bug for bug in planted.PLANTED}
+    assert len(families) >= 30
+    assert len({bug.id for bug in planted.PLANTED}) == len(planted.PLANTED)
+
+
+def test_two_bugs_at_once_are_both_named():
+    report = check_elman(
+        (planted.D_U, "d_u += h[t + 1].T @ delta"), (planted.D_B, "d_b += delta.mean(axis=0)")
+    )
+    assert set(report.faulty) == {"u", "b"}
+    assert set(report.likely) == {"h_t for h_(t-1)", "mean over the batch"}
+
+
+def test_an_unknown_bug_is_caught_though_not_named():
+    report = check_elman((planted.D_U, "d_u += h[t].T @ delta * 1.1"))
+    assert report.faulty == ("u",)
+    assert report.likely == ()
+    assert "none of the known ones" in str(report)
+
+
+@pytest.mark.parametrize("bug", ["h_t for h_(t-1)", "u transposed", "a' missing", "mask ignored"])
+def test_bugs_are_named_whichever_way_the_weights_are_written(bug):
+    given = next(p for p in planted.PLANTED if p.bug == bug and p.source == ELMAN)
+    forward, backward = planted.functions(planted.with_bug(given))
+
+    def turned(params):
+        return {"w": params["w"].T, "u": params["u"].T, "b": params["b"]}
+
+    def forward_turned(params, *others):
+        return forward(tuple(turned(params).values()), *others)
+
+    def backward_turned(params, *others):
+        (d_w, d_u, d_b), *rest = backward(tuple(turned(params).values()), *others)
+        return turned({"w": d_w, "u": d_u, "b": d_b}), *rest
+
+    rng = np.random.default_rng(0)
+    params = {"w": rng.normal(size=(2, 3)), "u": rng.normal(size=(2, 2)), "b": rng.normal(size=2)}
+    x, h = rng.normal(size=(5, 4, 3)), rng.normal(size=(4, 2))
+    report = bptt.check_layer(forward_turned, backward_turned, params, x, h, masked=True)
+    assert set(report.faulty) == set(given.tensors)
+    assert bug in report.likely, report
+
+
+def test_paths_are_told_apart():
+    by_bug = {bug.bug: bug for bug in planted.PLANTED if bug.source == ELMAN}
+    no_future = check(by_bug["no recurrence"])
+    assert no_future["one step"].ok
+    assert not no_future["two steps"].ok
+    no_final = check(by_bug["final state ignored"])
+    assert no_final["outputs only"].ok
+    assert not no_final["final state only"].ok
+    no_costs = check(by_bug["nothing from above"])
+    assert no_costs["last output only"].ok
+    assert not no_costs["outputs only"].ok
+
+
+def test_forward_that_mixes_the_batch_is_caught():
+    report = check_elman(("a.append(np.tanh(", "a.append(0.1 * h[t][::-1] + np.tanh("))
+    assert not report["batch forward"].ok
+    assert "forward crosses sequences" in report.likely
+
+
+def test_results_that_later_calls_change_are_noticed():
+    """A buffer that is reused gives the right numbers, and takes them away again."""
+    kept = "SUMS.setdefault('kept', [np.zeros_like(p) for p in (w, u, b)])"
+    counted = "SUMS.setdefault('calls', []).append(1)"
+    stale = check_elman(
+        (planted.ZEROS, f"{counted}; {planted.ZEROS}"),
+        (
+            planted.RETURN,
+            f"k = {kept}; k[0][...] = d_w * len(SUMS['calls']); return (k[0], d_u, d_b), d_x, d_next",
+        ),
+    )
+    assert "first call" in stale["called twice"].note
+
+
+# Cells on the protocol's two levels, each with one wrong line.
+
+
+class SquashedTwice(bptt.Elman):
+    """Takes a for z in the derivative."""
+
+    def step_backward(self, d_state, saved):
+        delta = d_state[0] * (1 - np.tanh(saved.a) ** 2)
+        return delta, delta, None
+
+
+class NoDirectPath(bptt.LSTM):
+    """Leaves out the cell state's own way to the past."""
+
+    def step_backward(self, d_state, saved):
+        delta_x, delta_h, direct = super().step_backward(d_state, saved)
+        return delta_x, delta_h, tuple(map(np.zeros_like, direct))
+
+
+class OpenReset(bptt.GRU):
+    """Forgets the reset gate on the way to the past."""
+
+    def step_backward(self, d_state, saved, c):
+        delta_x, _, direct, d_c = super().step_backward(d_state, saved, c)
+        return delta_x, delta_x, direct, d_c
+
+
+class MeanPeepholes(bptt.PeepholeLSTM):
+    """Averages its own gradient over the batch."""
+
+    def step_backward(self, d_state, saved, p):
+        delta_x, delta_h, direct, d_p = super().step_backward(d_state, saved, p)
+        return delta_x, delta_h, direct, d_p / len(delta_x)
+
+
+class UnsummedBias(bptt.GRU):
+    """Does not add its own gradient up over the batch."""
+
+    def step_backward(self, d_state, saved, c):
+        delta_x, delta_h, direct, _ = super().step_backward(d_state, saved, c)
+        return delta_x, delta_h, direct, np.split(delta_h, 3, axis=1)[2]
+
+
+class Doubled(bptt.Diagonal):
+    """Gives twice the gradient."""
+
+    def unfactored_backward(self, params, d_state, saved):
+        return super().unfactored_backward(params, (2 * d_state[0],), saved)
+
+
+@pytest.mark.parametrize(
+    ("cell", "tensors", "bug"),
+    [
+        (SquashedTwice(), {"delta_x", "delta_h"}, "a' at a instead of z"),
+        (NoDirectPath(), {"direct.c"}, "direct path missing"),
+        (OpenReset(), {"delta_h"}, "reset gate left out"),
+        (MeanPeepholes(), {"p"}, "mean over the batch"),
+        (UnsummedBias(), {"c"}, "not summed over the batch"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_wrong_cells_are_caught_and_the_bug_named(cell, tensors, bug):
+    report = bptt.check_cell(cell)
+    assert set(report.faulty) == tensors, report
+    assert bug in report.likely, report
+
+
+def test_wrong_cell_of_the_unfactored_level_is_caught():
+    report = bptt.check_cell(Doubled(bptt.tanh))
+    assert report.faulty == ("w", "v", "b", "x", "initial.a")
+
+
+# Traps of the complex step: the report must not be wrong, and must say why it took another way.
+
+
+class Trap(NamedTuple):
+    """An activation, its derivative of z and a, and what the report must say."""
+
+    function: object
+    derivative: object
+    word: str
+
+
+def _buffered(z):
+    found = np.empty(z.shape)
+    found[...] = np.tanh(z)
+    return found
+
+
+def _refusing(z):
+    return np.tanh(z) * np.heaviside(z, 0.0)
+
+
+TRAPS = {
+    "abs": Trap(lambda z: np.abs(z) * z, lambda z, _: 2 * np.abs(z), "np.abs"),
+    "conjugate": Trap(lambda z: np.tanh(z.conj()), lambda _, a: 1 - a**2, "conjugate"),
+    "real": Trap(lambda z: np.tanh(z.real), lambda _, a: 1 - a**2, "imaginary part"),
+    "sign": Trap(lambda z: np.sign(z) * z**2, lambda z, _: 2 * np.abs(z), "np.sign"),
+    "buffer": Trap(_buffered, lambda _, a: 1 - a**2, "real buffer"),
+    "refused": Trap(_refusing, lambda z, _: (z > 0) * (1 - np.tanh(z) ** 2), "heaviside"),
+}
+HARMLESS = {
+    "maximum": Trap(lambda z: np.maximum(z, 0), lambda z, _: (z > 0).astype(z.dtype), ""),
+    "where": Trap(lambda z: np.where(z > 0, z, 0.1 * z), lambda z, _: np.where(z > 0, 1, 0.1), ""),
+}
+
+
+class Trapped(bptt.Elman):
+    """An Elman cell that is right, with a function that the complex step may not pass through."""
+
+    def __init__(self, trap, factor=1.0):
+        super().__init__()
+        object.__setattr__(self, "trap", trap)
+        object.__setattr__(self, "factor", factor)
+
+    def step(self, z_x, z_h, _):
+        z = z_x + z_h
+        a = self.trap.function(z)
+        return (a,), (z, a)
+
+    def step_backward(self, d_state, saved):
+        delta = self.factor * d_state[0] * self.trap.derivative(*saved)
+        delta = delta.astype(d_state[0].dtype)
+        return delta, delta, None
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_traps_are_detected_and_central_differences_take_over(name):
+    report = bptt.check_cell(Trapped(TRAPS[name]))
+    assert report.ok, report
+    assert report.truth == "central differences"
+    assert TRAPS[name].word in report.trap, report
+    assert "no complex step: " in str(report)
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_behind_a_trap_bugs_are_still_caught(name):
+    report = bptt.check_cell(Trapped(TRAPS[name], factor=2.0))
+    assert report.faulty == ("delta_x", "delta_h")
+    assert "factor 2" in report.likely
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_comparisons_that_numpy_makes_by_the_real_part_do_no_harm(name):
+    report = bptt.check_cell(Trapped(HARMLESS[name]))
+    assert report.ok, report
+    assert report.truth == "complex step"
+
+
+def test_traps_in_a_whole_layer_are_named():
+    assert check_elman(("np.tanh(x[t]", "np.abs(1) * np.tanh(x[t]")).truth == "complex step"
+    z = "(x[t] @ w + h[t] @ u + b)"
+    report = check_elman((f"np.tanh{z}", f"np.tanh({z}.real)"))
+    assert report.ok, report
+    assert report.truth == "central differences"
+    assert ".real" in report.trap
+
+
+def test_check_layer_is_deterministic():
+    assert str(check(planted.PLANTED[0])) == str(check(planted.PLANTED[0]))
+
+
+# Arguments.
+
+
+def _zeros(*shape):
+    return np.zeros(shape)
+
+
+def test_what_cannot_be_checked_is_refused():
+    forward, backward = planted.functions(GRU_BEFORE)
+    params, x, h = (_zeros(3, 6), _zeros(2, 6), _zeros(6)), _zeros(5, 4, 3), _zeros(4, 2)
+    with pytest.raises(TypeError, match="cell must be a cell"):
+        bptt.check_cell(np.tanh)
+    with pytest.raises(TypeError, match="one direction, got Bidirectional"):
+        bptt.check_cell(bptt.Bidirectional(bptt.Elman(), bptt.Elman()))
+    with pytest.raises(ValueError, match="sizes must have 4 numbers"):
+        bptt.check_cell(bptt.Elman(), sizes=(1, 2, 3))
+    with pytest.raises(TypeError, match="backward must be callable, got int"):
+        bptt.check_layer(forward, 3, params, x, h)
+    with pytest.raises(TypeError, match="x must have dtype float64"):
+        bptt.check_layer(forward, backward, params, x.astype(np.float32), h)
+    with pytest.raises(ValueError, match=r"initial must have shape \(4, n\), got \(3, 2\)"):
+        bptt.check_layer(forward, backward, params, x, h[:3])
+    with pytest.raises(ValueError, match=r"forward\(...\) must have 3 items"):
+        bptt.check_layer(lambda *_: (x, h), backward, params, x, h)
+    with pytest.raises(TypeError, match="d_params of backward must be"):
+        bptt.check_layer(forward, lambda *_: (3.0, x, h), params, x, h)
