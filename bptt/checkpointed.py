@@ -8,8 +8,9 @@ Three schedules say which states are kept:
 
 - `every` k steps: T/k states and one piece of k steps;
 - `square_root`: k = √T, the least memory with one extra run, about 2 √T steps;
-- `binomial`: given s states to keep, the schedule that runs the fewest steps again. With s states and
-  at most r runs of any step, :math:`\binom{s + r}{s}` steps can be reversed.
+- `binomial`: given s states to keep, the schedule that runs the fewest steps again. With s states, and
+  no step run more than r times before the run for its derivative, :math:`\binom{s + r}{s}` steps can be
+  reversed.
 
 Sources: Griewank & Walther (2000), "revolve"; Chen et al. (2016), √T; Gruslys et al. (2016), for
 recurrent networks.
@@ -26,7 +27,7 @@ from numpy.typing import ArrayLike
 from bptt import _check
 from bptt._typing import Array
 from bptt.backward import Gradient, backward
-from bptt.forward import check_run, run_forward
+from bptt.forward import check_run, run_forward, run_to_final
 from bptt.parameters import Params
 from bptt.stack import Stack
 from bptt.traces import Trace
@@ -224,7 +225,7 @@ class _Sweep:
         while a < end:
             b = min(a + room, end)
             self.stored = max(self.stored, kept + b - a)
-            state = _final(self.run(a, b, state))
+            state = run_to_final(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
             a = b
         return state
 
@@ -232,7 +233,7 @@ class _Sweep:
         """Run one piece with all that its derivative needs, and go back through it."""
         a, b = self.steps_of(i)
         self.stored = max(self.stored, kept + b - a)
-        trace = self.run(a, b, state)
+        trace = run_forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
         gradient = backward(trace, d_outputs, self.d_state)
         self.final = self.final or _final(trace)  # the last piece comes first
@@ -242,10 +243,9 @@ class _Sweep:
         self.outputs.append(trace.outputs)
         self.d_x.append(gradient.x)
 
-    def run(self, a: int, b: int, state: Any) -> Trace:
-        """Run the steps after a, up to b."""
-        mask = None if self.mask is None else self.mask[a:b]
-        return run_forward(self.stack, self.params, self.x[a:b], state, mask)
+    def mask_of(self, a: int, b: int) -> Any:
+        """Return the mask of the steps after a, up to b."""
+        return None if self.mask is None else self.mask[a:b]
 
     def steps_of(self, i: int) -> tuple[int, int]:
         """Return where a piece begins and ends."""
@@ -254,7 +254,9 @@ class _Sweep:
     def result(self) -> Result:
         """Put together what was gathered."""
         gradient = Gradient(self.d_params, np.concatenate(self.d_x[::-1]), self.d_state, ())
-        return Result(self.value, gradient, np.concatenate(self.outputs[::-1]), self.final, self.stored)
+        return Result(
+            self.value, gradient, np.concatenate(self.outputs[::-1]), self.final, self.stored
+        )
 
 
 def _final(trace: Trace) -> Any:
@@ -265,8 +267,9 @@ def _final(trace: Trace) -> Any:
 def _split(pieces: int, free: int) -> int:
     """Return after how many pieces to keep the next state, with `free` states, this one included.
 
-    With s states and at most r runs of any piece, binomial(s + r, s) pieces can be reversed. The next
-    state goes where both parts stay within reach of the same r.
+    With s states, and no piece run more than r times before the run for its derivative,
+    binomial(s + r, s) pieces can be reversed. The next state goes where both parts stay within reach,
+    the first with s and r - 1, the second with s - 1 and r. No split runs fewer pieces.
     """
     if free >= pieces:
         return 1

@@ -116,6 +116,29 @@ def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) 
     return Trace(stack, params, x, tuple(layers), z, outputs)
 
 
+def run_to_final(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Any:
+    """Run layers of one direction on checked arguments; keep nothing but the state they end in."""
+    final: list[State] = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
+            x, last = _run_and_forget(cell, layer, x, state, mask)
+            final.append(last)
+    for name, array in tree_leaves(tuple(final), "final"):
+        _check.computed(name, array)
+    return tuple(final)
+
+
+def _run_and_forget(cell: Any, params: Any, x: Array, state: State, mask: Any) -> tuple[Any, State]:
+    """Run one layer; return what the layer above sees, and the last state."""
+    step = _stepper(cell, params, x)
+    outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *params, *state))
+    for t in range(len(x)):
+        stepped, _ = step(t, state)
+        state = stepped if mask is None else _where_there_is_a_step(mask[t], stepped, state)
+        outputs[t] = state[0]
+    return outputs, state
+
+
 def layer_forward(
     cell: AnyCell,
     params: Any,
