@@ -1,5 +1,9 @@
 """Recurrent layers as an engineer writes them, with a loop over time of their own; they are right."""
 
+import numpy as np
+
+import bptt
+
 ELMAN = """
 def forward(params, x, initial, mask):
     w, u, b = params
@@ -143,3 +147,41 @@ def backward(params, saved, d_outputs, d_final):
         d_h = d_h * (1 - s) + d_s @ u_s.T + d_r @ u_r.T + to_h
     return (d_w, d_u, d_b), np.array(d_x), d_h
 """
+
+
+def functions(source):
+    """Run the text of a layer; return forward and backward."""
+    names = {"np": np, "sigmoid": bptt.sigmoid, "SUMS": {}}
+    exec(compile(source, "a planted layer", "exec"), names)  # noqa: S102
+    return names["forward"], names["backward"]
+
+
+def check(source, seed=0, like=None):
+    """Check a layer made from the layer `like`, on random numbers; no two sizes are equal."""
+    like = like or source
+    rng = np.random.default_rng(seed)
+    steps, batch, n_below, n = 5, 4, 3, 2
+    gates = {ELMAN: 1, LSTM: 4}.get(like, 3)
+    own = {LSTM: [(3 * n,)], GRU_AFTER: [(n,)]}.get(like, [])
+    shapes = [(n_below, gates * n), (n, gates * n), (gates * n,), *own]
+    params = tuple(rng.uniform(-0.6, 0.6, shape) for shape in shapes)
+    x, h, c = (rng.normal(size=s) for s in ((steps, batch, n_below), (batch, n), (batch, n)))
+    if gates == 4:
+        params, h = dict(zip(("w", "u", "b", "p"), params, strict=True)), {"h": h, "c": c}
+    if gates == 1:
+        params = bptt.Recurrent(*params)
+    masked = gates == 1
+    return bptt.check_layer(*functions(source), params, x, h, masked=masked, seed=seed)
+
+
+def replaced(source, *replacements):
+    """Return a layer's text with some lines replaced."""
+    for right, wrong in replacements:
+        assert source.count(right) == 1, right
+        source = source.replace(right, wrong)
+    return source
+
+
+def check_elman(*replacements):
+    """Check the Elman layer with some lines replaced."""
+    return check(replaced(ELMAN, *replacements), like=ELMAN)

@@ -7,10 +7,7 @@ repository and number of the issue or change.
 
 from typing import NamedTuple
 
-import numpy as np
-from handwritten import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM
-
-import bptt
+from handwritten import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, check, replaced
 
 ALL = ("w", "u", "b", "x", "initial")
 LSTM_ALL = ("w", "u", "b", "p", "x", "initial.h", "initial.c")
@@ -286,32 +283,11 @@ PLANTED = (
 )  # fmt: skip
 
 
-def functions(source):
-    """Run the text of a layer; return forward and backward."""
-    names = {"np": np, "sigmoid": bptt.sigmoid, "SUMS": {}}
-    exec(compile(source, "a planted layer", "exec"), names)  # noqa: S102
-    return names["forward"], names["backward"]
-
-
-def check(source, seed=0, like=None):
-    """Check a layer made from the layer `like`, on random numbers; no two sizes are equal."""
-    like = like or source
-    rng = np.random.default_rng(seed)
-    steps, batch, n_below, n = 5, 4, 3, 2
-    gates = {ELMAN: 1, LSTM: 4}.get(like, 3)
-    own = {LSTM: [(3 * n,)], GRU_AFTER: [(n,)]}.get(like, [])
-    shapes = [(n_below, gates * n), (n, gates * n), (gates * n,), *own]
-    params = tuple(rng.uniform(-0.6, 0.6, shape) for shape in shapes)
-    x, h, c = (rng.normal(size=s) for s in ((steps, batch, n_below), (batch, n), (batch, n)))
-    if gates == 4:
-        params, h = dict(zip(("w", "u", "b", "p"), params, strict=True)), {"h": h, "c": c}
-    if gates == 1:
-        params = bptt.Recurrent(*params)
-    masked = gates == 1
-    return bptt.check_layer(*functions(source), params, x, h, masked=masked, seed=seed)
-
-
 def with_bug(planted):
     """Return the layer's text with one line replaced."""
-    assert planted.source.count(planted.right) == 1, planted.id
-    return planted.source.replace(planted.right, planted.wrong)
+    return replaced(planted.source, (planted.right, planted.wrong))
+
+
+def checked(planted, seed=0):
+    """Check a layer with a planted bug."""
+    return check(with_bug(planted), seed, planted.source)

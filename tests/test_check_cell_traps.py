@@ -1,0 +1,148 @@
+"""Traps of the complex step: a report must not be wrong, and must say why it took another way."""
+
+from typing import NamedTuple
+
+import handwritten
+import numpy as np
+import pytest
+
+import bptt
+
+
+class Trap(NamedTuple):
+    """An activation, its derivative of z and a, and what the report must say."""
+
+    function: object
+    derivative: object
+    word: str
+
+
+def _buffered(z):
+    found = np.empty(z.shape)
+    found[...] = np.tanh(z)
+    return found
+
+
+def _refusing(z):
+    return np.tanh(z) * np.heaviside(z, 0.0)
+
+
+TRAPS = {
+    "abs": Trap(lambda z: np.abs(z) * z, lambda z, _: 2 * np.abs(z), "np.abs"),
+    "conjugate": Trap(lambda z: np.tanh(z.conj()), lambda _, a: 1 - a**2, "conjugate"),
+    "real": Trap(lambda z: np.tanh(z.real), lambda _, a: 1 - a**2, "imaginary part"),
+    "sign": Trap(lambda z: np.sign(z) * z**2, lambda z, _: 2 * np.abs(z), "np.sign"),
+    "buffer": Trap(_buffered, lambda _, a: 1 - a**2, "real buffer"),
+    "refused": Trap(_refusing, lambda z, _: (z > 0) * (1 - np.tanh(z) ** 2), "heaviside"),
+}
+HARMLESS = {
+    "maximum": Trap(lambda z: np.maximum(z, 0), lambda z, _: (z > 0).astype(z.dtype), ""),
+    "where": Trap(lambda z: np.where(z > 0, z, 0.1 * z), lambda z, _: np.where(z > 0, 1, 0.1), ""),
+}
+
+
+class Trapped(bptt.Elman):
+    """An Elman cell that is right, with a function that the complex step may not pass through."""
+
+    def __init__(self, trap, factor=1.0):
+        super().__init__()
+        object.__setattr__(self, "trap", trap)
+        object.__setattr__(self, "factor", factor)
+
+    def step(self, z_x, z_h, _):
+        z = z_x + z_h
+        a = self.trap.function(z)
+        return (a,), (z, a)
+
+    def step_backward(self, d_state, saved):
+        delta = self.factor * d_state[0] * self.trap.derivative(*saved)
+        delta = delta.astype(d_state[0].dtype)
+        return delta, delta, None
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_traps_are_detected_and_central_differences_take_over(name):
+    report = bptt.check_cell(Trapped(TRAPS[name]))
+    assert report.ok, report
+    assert report.truth == "central differences"
+    assert TRAPS[name].word in report.trap, report
+    assert "no complex step: " in str(report)
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_behind_a_trap_bugs_are_still_caught(name):
+    report = bptt.check_cell(Trapped(TRAPS[name], factor=2.0))
+    assert report.faulty == ("delta_x", "delta_h")
+    assert "factor 2" in report.likely
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_comparisons_that_numpy_makes_by_the_real_part_do_no_harm(name):
+    report = bptt.check_cell(Trapped(HARMLESS[name]))
+    assert report.ok, report
+    assert report.truth == "complex step"
+
+
+def test_traps_in_a_whole_layer_are_named():
+    assert (
+        handwritten.check_elman(("np.tanh(x[t]", "np.abs(1) * np.tanh(x[t]")).truth
+        == "complex step"
+    )
+    z = "(x[t] @ w + h[t] @ u + b)"
+    report = handwritten.check_elman((f"np.tanh{z}", f"np.tanh({z}.real)"))
+    assert report.ok, report
+    assert report.truth == "central differences"
+    assert ".real" in report.trap
+
+
+def test_a_kink_between_two_points_does_no_harm():
+    """A weighted input of 1e-6, where the wide central difference steps over the kink of abs."""
+    forward, backward = handwritten.functions(
+        """
+def forward(params, x, initial):
+    a = np.abs(x * params[0])
+    return a + initial, a[-1] + initial, x
+
+def backward(params, x, d_outputs, d_final):
+    d = d_outputs.copy()
+    d[-1] += d_final
+    slope = d * np.sign(x * params[0])
+    return ((slope * x).sum(axis=(0, 1)),), slope * params[0], d.sum(axis=0)
+"""
+    )
+    x = np.random.default_rng(0).normal(size=(4, 3, 2))
+    x[1, 1, 1] = 1e-6
+    report = bptt.check_layer(forward, backward, (np.array([0.7, 1.3]),), x, np.zeros((3, 2)))
+    assert report["one step"].ok, report
+    assert "np.abs" in report.trap
+    assert "x" not in report["outputs only"].faulty
+
+
+def test_traps_of_the_unfactored_level_and_of_casts_are_named():
+    class Cast(bptt.Diagonal):
+        """Casts to float on the way."""
+
+        def unfactored_step(self, params, x, state):
+            (a,), saved = super().unfactored_step(params, x, state)
+            return (a.astype(np.float32 if x.dtype == np.float32 else float),), saved
+
+    class Absolute(bptt.Diagonal):
+        """Takes the absolute value of its activation."""
+
+        def unfactored_step(self, params, x, state):
+            (a,), saved = super().unfactored_step(params, x, state)
+            return (np.abs(a),), saved
+
+        def unfactored_backward(self, params, d_state, saved):
+            return super().unfactored_backward(params, (d_state[0] * np.sign(saved.a),), saved)
+
+    for cell, word in ((Cast(bptt.tanh), "cast"), (Absolute(bptt.tanh), "np.abs")):
+        report = bptt.check_cell(cell)
+        assert report.ok, report
+        assert word in report.trap
+
+
+def test_outputs_that_are_real_are_a_trap_too():
+    report = handwritten.check_elman(("return h[1:], h[-1],", "return h.real[1:], h.real[-1],"))
+    assert report.ok, report
+    assert "an output is real" in report.trap
