@@ -171,20 +171,24 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
         grew = [n for n, e in errors(names, more, case.want).items() if e <= LIKE]
         if grew:
             yield "accumulates across calls", f"{', '.join(grew)}: the second call added its own"
-    if case.checks["linear"].ok:
-        return
-    for i, name in enumerate(names):
-        large, true = case.large[i], LARGE * case.want[i]
-        top, norm = float(np.abs(large).max()), float(np.linalg.norm(large))
-        if large.shape != true.shape or name not in case.checks["linear"].faulty:
+    for bug, clipped in _clipped(case).items():
+        yield bug, "; ".join(clipped)
+
+
+def _clipped(case: Case) -> dict[str, list[str]]:
+    """Compare the gradient of a cost that is very large with the multiple that it should be."""
+    found: dict[str, list[str]] = {}
+    for name, large, want in zip(case.layer.names, case.large, case.want, strict=True):
+        if name not in case.checks["linear"].faulty or large.shape != want.shape:
             continue
+        true, top, norm = LARGE * want, float(np.abs(large).max()), float(np.linalg.norm(large))
         if np.allclose(large, np.clip(true, -top, top), rtol=1e-6, atol=0):
-            yield "clipped entry by entry", f"no entry of {name} is above {top:.4g}, at any cost"
-        elif np.allclose(large / norm, true / np.linalg.norm(true), rtol=1e-6, atol=1e-9):
-            yield (
-                "clipped by norm",
-                f"{name} keeps its direction, and its norm is {norm:.4g}, at any cost",
-            )
+            told = f"no entry of {name} is above {top:.4g}, whatever the cost"
+            found.setdefault("clipped entry by entry", []).append(told)
+        elif norm and np.allclose(large / norm, true / np.linalg.norm(true), rtol=1e-6, atol=1e-9):
+            told = f"{name} has the norm {norm:.4g}, whatever the cost"
+            found.setdefault("clipped by norm", []).append(told)
+    return found
 
 
 def _hypotheses(case: Case) -> Iterator[tuple[str, str, list[Any]]]:

@@ -3,6 +3,7 @@
 The truths are the planted bugs themselves (`planted`): one line of a right layer is wrong, and known.
 """
 
+import importlib
 import os
 
 import handwritten
@@ -102,6 +103,21 @@ def test_bugs_are_named_whichever_way_the_weights_are_written(bug):
     report = bptt.check_layer(forward_turned, backward_turned, params, x, h, masked=True)
     assert set(report.faulty) == set(given.tensors)
     assert bug in report.likely, report
+
+
+@pytest.mark.parametrize("source", [ELMAN, LSTM, GRU_AFTER, GRU_BEFORE])
+def test_every_bug_that_can_be_named_is_described(source, monkeypatch):
+    named = set()
+
+    def collect(_case, _got, _want, bugs):
+        named.update(name for name, *_ in bugs)
+        return {}
+
+    monkeypatch.setattr(importlib.import_module("bptt.fingerprints"), "_best", collect)
+    wrong = handwritten.replaced(source, ("+= x", "+= 1.1 * x"))
+    handwritten.check(wrong, like=source)
+    assert len(named) >= 20
+    assert named <= set(bptt.KNOWN_BUGS)
 
 
 def test_paths_are_told_apart():
