@@ -18,6 +18,7 @@ class Leaky:
     """a = (1 - r) a⁻ + r tanh(z): a fraction of the past stays, without any weight."""
 
     gates, state_names = 1, ("a",)
+    own_blocks, parameters = (), bptt.Recurrent
 
     def __init__(self, rate):
         self.rate = rate
@@ -51,6 +52,7 @@ class Memory:
     """
 
     gates, state_names = 2, ("a", "c")
+    own_blocks, parameters = (), bptt.Recurrent
 
     def step(self, z_x, z_h, state):
         """Return the state (a, c), and what the derivative needs."""

@@ -56,6 +56,7 @@ class NoCell:
     """Lacks step_backward."""
 
     gates, state_names = 1, ("a",)
+    own_blocks, parameters = (), bptt.Recurrent
 
     def step(self, z_x, z_h, state):
         """Never called."""
@@ -87,8 +88,8 @@ KINDS = [
     (lambda: forward(ONE._replace(layers=(READOUT,))), T, "params.layers[0] must be a Recurrent, got Affine"),
     (lambda: forward(ONE._replace(readout=LAYER)), T, "params.readout must be an Affine, got Recurrent"),
     (lambda: with_layer(u=np.ones((3, 4))), V, "params.layers[0].u must have shape (n, n), got (3, 4)"),
-    (lambda: with_layer(u=np.ones(3)), V, "params.layers[0].u must have shape (n, gates n), got (3,)"),
-    (lambda: with_layer(w=np.ones((2, 4))), V, "params.layers[0].w must have shape (n_0, 3), got (2, 4)"),
+    (lambda: with_layer(u=np.ones(3)), V, "params.layers[0].u must have shape (n, n), got (3,)"),
+    (lambda: with_layer(w=np.ones((2, 4))), V, "params.layers[0].w must have shape (n_below, 3), got (2, 4)"),
     (lambda: with_layer(b=np.ones((1, 3))), V, "params.layers[0].b must have shape (3,), got (1, 3)"),
     (lambda: with_layer(b=at(LAYER.b, 1, NAN)), V, "params.layers[0].b must be finite, got nan at index (1,)"),
     (lambda: with_layer(w=LAYER.w.astype(np.float32)), T, "params.layers[0].u must have the precision of params.layers[0].w, float32, got float64"),
@@ -124,7 +125,7 @@ KINDS = [
     # layer_backward
     (lambda: bptt.layer_backward(TRACE, D), T, "trace must be a LayerTrace, got Trace"),
     (lambda: bptt.layer_backward(LAYER_TRACE, D), V, "d_a must have shape (4, 2, 3), got (4, 2, 1)"),
-    (lambda: bptt.layer_backward(complex_trace().layers[0], D), T, "trace.a must have dtype float32 or float64, got complex128"),
+    (lambda: bptt.layer_backward(complex_trace().layers[0], D), T, "trace.outputs must have dtype float32 or float64, got complex128"),
     (lambda: bptt.layer_backward(LAYER_TRACE, np.ones((4, 2, 3)), ()), V, "d_final must have 1 arrays, a, got 0"),
     # feedforward
     (lambda: bptt.feedforward.forward(READOUT.w, X[0], bptt.tanh), T, "layers must be a tuple of one Affine or more, got array"),
@@ -264,6 +265,7 @@ class Other:
     """An Elman cell in all but type."""
 
     gates, state_names = 1, ("a",)
+    own_blocks, parameters = (), bptt.Recurrent
     step, step_backward = bptt.Elman().step, bptt.Elman().step_backward
 
 

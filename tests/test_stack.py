@@ -11,6 +11,7 @@ class TwoGates:
     """As much of a cell as `initialize` looks at."""
 
     gates, state_names = 2, ("a",)
+    own_blocks, parameters = (), bptt.Recurrent
 
     def step(self, z_x, z_h, state):
         """Never called."""
