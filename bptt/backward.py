@@ -32,7 +32,8 @@ from numpy.typing import ArrayLike
 
 from bptt import _check
 from bptt._typing import Array, State
-from bptt.cells import BothDirections, Cell
+from bptt.cells import BothDirections
+from bptt.cells.protocol import is_factored
 from bptt.parameters import Affine, Params
 from bptt.states import final_state, final_states
 from bptt.traces import BidirectionalTrace, LayerTrace, Trace
@@ -226,7 +227,7 @@ def run_any_layer_backward(
 ) -> LayerGradient:
     """Go back through one layer, of one direction or both, on arguments that have been checked."""
     if isinstance(trace, LayerTrace):
-        kind = _factored if isinstance(trace.cell, Cell) else _unfactored
+        kind = _factored if is_factored(trace.cell) else _unfactored
         return kind(trace, d_a, d_state)
     n = trace.forward.outputs.shape[2]
     there = run_any_layer_backward(trace.forward, d_a[:, :, :n], d_state[0])
@@ -251,10 +252,10 @@ def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
         d_state, held = _hold(trace.mask, t, d_state)
         delta_x[t], delta_h[t], direct, *more = cell.step_backward(d_state, trace.saved[t], *own)
         d_own = [total + now for total, now in zip(d_own, more, strict=True)]
-        d_state = _to_the_past(delta_h[t] @ u.T, direct, held)
-    params = type(
-        trace.params
-    )(
+        through_u = (delta_h[t] @ u.T, *map(np.zeros_like, d_state[1:]))
+        d_state = _to_the_past(through_u, direct, held)
+    record = type(trace.params)
+    params = record(
         outer_sum(trace.x, delta_x),  # (BP4)
         outer_sum(trace.a[:-1], delta_h),  # (BP4), its twin
         delta_x.sum(axis=(0, 1)),  # (BP3)
@@ -273,7 +274,7 @@ def _unfactored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
         d_state, held = _hold(trace.mask, t, d_state)
         now, d_x[t], d_past = cell.unfactored_backward(trace.params, d_state, trace.saved[t])
         d_params = tree_map(np.add, d_params, now)
-        d_state = _to_the_past(0, d_past, held)
+        d_state = _to_the_past(d_past, None, held)
     return LayerGradient(d_params, d_x, d_state, ())
 
 
@@ -285,13 +286,12 @@ def _hold(mask: Any, t: int, d_state: State) -> tuple[State, State | None]:
     return tuple(d * there for d in d_state), tuple(d * ~there for d in d_state)
 
 
-def _to_the_past(through_u: Any, direct: State | None, held: State | None) -> State:
+def _to_the_past(through: State, direct: State | None, held: State | None) -> State:
     """Add up the ways from a step to the state before it."""
-    ways = [way for way in (direct, held) if way is not None]
-    if not ways:
-        return (through_u,)
-    first, *others = (sum(parts[1:], parts[0]) for parts in zip(*ways, strict=True))
-    return (through_u + first, *others)
+    for way in (direct, held):
+        if way is not None:
+            through = tuple(one + other for one, other in zip(through, way, strict=True))
+    return through
 
 
 def outer_sum(a: Array, delta: Array) -> Array:

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 
 from bptt import _check
 from bptt._typing import Array, State
-from bptt.cells import Bidirectional, BothDirections, Cell
+from bptt.cells import Bidirectional, BothDirections
+from bptt.cells.protocol import is_factored
 from bptt.parameters import Params
 from bptt.stack import AnyCell, OneDirection, Stack, check_cell_type, check_layer, check_params
 from bptt.states import Initial, check_mask, initial_state, initial_states
@@ -225,8 +226,9 @@ def run_layer(cell: OneDirection, params: Any, x: Array, state: State, mask: Any
 
 def _stepper(cell: OneDirection, params: Any, x: Array) -> Any:
     """Return what goes one step forward, with all that can be done before the loop done."""
-    if not isinstance(cell, Cell):
-        return lambda t, state: cell.unfactored_step(params, x[t], state)
+    if not is_factored(cell):
+        by_hand: Any = cell
+        return lambda t, state: by_hand.unfactored_step(params, x[t], state)
     w, u, b, *own = params
     z_x = x @ w + b  # of all steps at once
     return lambda t, state: cell.step(z_x[t], state[0] @ u, state, *own)

@@ -12,6 +12,7 @@ from bptt import _check
 from bptt._typing import Array
 from bptt.activations import Activation, identity
 from bptt.cells import Bidirectional, BothDirections, Cell, UnfactoredCell
+from bptt.cells.protocol import is_factored
 from bptt.parameters import Affine, Params, check_affine
 
 __all__ = ["Stack", "initialize"]
@@ -142,7 +143,7 @@ def initialize(
 
 def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[int, ...], ...]:
     """Return the shape of each parameter of a layer of n units."""
-    if isinstance(cell, Cell):
+    if is_factored(cell):
         g = cell.gates
         return (n_below, g * n), (n, g * n), (g * n,), *((k * n,) for k in cell.own_blocks)
     return cell.shapes(n_below, n)
@@ -150,7 +151,7 @@ def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[in
 
 def units_of(cell: OneDirection, params: Any) -> int:
     """Return n, the number of units of a layer whose parameters have been checked."""
-    if isinstance(cell, Cell):
+    if is_factored(cell):
         return len(params.u)
     shapes = tuple(p.shape for p in params)
     return next(n for n in _sizes(shapes) if cell.shapes(shapes[0][0], n) == shapes)
@@ -177,7 +178,7 @@ def check_layer(name: str, cell: AnyCell, layer: Any, below: int | None) -> tupl
         return BothDirections(there, back), n_there + n_back
     arrays = _check.instance(name, layer, cell.parameters)
     names = [f"{name}.{field}" for field in arrays._fields]  # type: ignore[attr-defined]
-    if isinstance(cell, Cell):
+    if is_factored(cell):
         return _check_factored(names, cell, arrays, below)
     return _check_unfactored(name, names, cell, arrays, below)
 

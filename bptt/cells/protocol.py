@@ -14,9 +14,12 @@ second, unfactored level, which gets the parameters, the input and the state, an
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bptt._typing import Array, State
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 __all__ = ["Cell", "UnfactoredCell"]
 
@@ -112,3 +115,14 @@ class UnfactoredCell(Protocol):
     ) -> tuple[Any, Array, State]:
         """Return ∂C/∂ the parameters (summed over the batch), the input and the previous state."""
         ...
+
+
+_FACTORED: dict[type, bool] = {}
+
+
+def is_factored(cell: object) -> "TypeIs[Cell]":
+    """Say whether a cell is of the factored level; asked of each type once, since asking is slow."""
+    kind = type(cell)
+    if kind not in _FACTORED:
+        _FACTORED[kind] = isinstance(cell, Cell)
+    return _FACTORED[kind]
