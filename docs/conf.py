@@ -79,6 +79,8 @@ static_math_tags = {
     "bp3": "BP3",
     "bp4": "BP4",
     "tie": "TIE",
+    "contrib": "CONTRIB",
+    "trunc": "TRUNC",
     "ff-fwd": "FWD-FF",
     **{f"ff-bp{k}": f"BP{k}-FF" for k in (1, 2, 3, 4)},
     "gate-step": "CELL",
