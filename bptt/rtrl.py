@@ -31,9 +31,9 @@ from numpy.typing import ArrayLike
 from bptt import _check
 from bptt._typing import Array
 from bptt.backward import Gradient, backward
-from bptt.forward import forward
+from bptt.forward import check_run, run_forward
 from bptt.parameters import Params
-from bptt.stack import Stack, check_params
+from bptt.stack import Stack
 from bptt.traces import Trace
 from bptt.tree import tree_leaves, tree_map
 from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction
@@ -169,29 +169,30 @@ class _Walk:
     ) -> None:
         one_direction(stack)
         self.stack, self.cost = stack, cost
-        self.params = check_params(stack, params)
-        self.x = _check.array("x", x, ("T", "B", len(self.params.layers[0][0])), _check.REAL)
-        self.mask = None if mask is None else np.asarray(mask)
+        self.params, self.x, self.initial, self.mask = check_run(stack, params, x, initial, mask)
+        _check.real("x", self.x)
         self.steps = len(self.x)
-        first = forward(stack, self.params, self.x[:1], initial)
-        self.initial = tuple(tuple(s[0] for s in layer.states) for layer in first.layers)
         self.state: Any = self.initial
         self.outputs: list[Array] = []
         self.value = 0.0
 
     def step(self, t: int) -> tuple[Trace, Array]:
         """Run one step, and ask for its cost."""
-        mask = None if self.mask is None else self.mask[t : t + 1]
-        trace = forward(self.stack, self.params, self.x[t : t + 1], self.state, mask)
+        trace = self.run(t, self.state)
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(t, t + 1))
         self.state = trace.final
         self.outputs.append(trace.outputs)
         self.value += value
         return trace, d_outputs
 
+    def run(self, t: int, state: Any) -> Trace:
+        """Run one step from a state."""
+        mask = None if self.mask is None else self.mask[t : t + 1]
+        return run_forward(self.stack, self.params, self.x[t : t + 1], state, mask)
+
     def result(self, d_params: Any, d_initial: Any) -> Result:
         """Put together what was gathered."""
-        gradient = Gradient(d_params, np.empty((0, *self.x.shape[1:])), d_initial, ())
+        gradient = Gradient(d_params, self.x[:0].copy(), d_initial, ())
         return Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1)
 
 
@@ -208,7 +209,7 @@ class _Influence(NamedTuple):
         like = (trace.params, initial)
         columns = [(part, i) for part, record in enumerate(like) for i in _indices(record)]
         own = [i for i, (part, (_, index)) in enumerate(columns) if part == 1 and index[0] == b]
-        matrix = np.zeros((len(own), len(columns)))
+        matrix = np.zeros((len(own), len(columns)), trace.outputs.dtype)
         matrix[np.arange(len(own)), own] = 1
         return cls(matrix, like)
 
@@ -236,8 +237,7 @@ def _rank_one(
     """Move the rank-one estimate one step on: random signs mix the new term into the old one."""
     t = len(walk.outputs) - 1
     moved = tree_map(lambda s, d: s + 1j * TINY * d, before, s_tilde)
-    mask = None if walk.mask is None else walk.mask[t : t + 1]
-    ahead = forward(walk.stack, walk.params, walk.x[t : t + 1], moved, mask).final
+    ahead = walk.run(t, moved).final
     j_s = tree_map(lambda s: s.imag / TINY, ahead)  # J s̃, a directional derivative
     signs = tree_map(lambda s: rng.choice([-1.0, 1.0], size=s.shape), trace.final)
     new = backward(trace, np.zeros_like(trace.outputs), signs).params
