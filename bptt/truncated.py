@@ -5,11 +5,13 @@ Every k1 steps, the costs of these k1 steps are carried back through the last k2
 .. math::
 
    g = \sum_{c} \; \sum_{t = s_c + 1}^{e_c} \frac{\partial^+ z^{(t)}}{\partial \theta}
-       \, \delta_c^{(t)} , \qquad e_c = c \, k_1 , \quad s_c = e_c - k_2                && \text{(TRUNC)}
+       \, \delta_c^{(t)} , \qquad e_c = \min(c \, k_1, T) , \quad
+   s_c = \max(0, e_c - k_2)                                                             && \text{(TRUNC)}
 
-where :math:`\delta_c` is the error of the costs of steps :math:`e_c - k_1 + 1` to :math:`e_c` alone.
+where :math:`\delta_c` is the error of the costs of steps :math:`(c - 1) k_1 + 1` to :math:`e_c` alone.
 Two cases have names. With k1 = k2 the sequence is cut into windows, and the state, but no gradient, is
-carried from one to the next. With k1 = 1 every cost reaches back exactly k2 steps.
+carried from one to the next. (If k1 does not divide T, the last pass has fewer costs, and still goes back
+through k2 steps.) With k1 = 1 every cost reaches back exactly k2 steps.
 
 A truncated gradient is not the gradient of C. It is the exact gradient of a surrogate, the sum of the
 costs of all pieces, each run from a state that is held constant; `surrogate` is that function, and so a
@@ -65,7 +67,9 @@ def truncated_bptt(
     Returns
     -------
     Result
-        With the truncated gradient; its `Gradient.delta` holds the sums over all passes.
+        With the truncated gradient; its `Gradient.delta` holds the sums over all passes. Its
+        ``stored`` is through how many steps one pass goes, and so what a run in windows would hold;
+        this function, which is there to study truncation, runs the whole sequence first.
 
     Raises
     ------
