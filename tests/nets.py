@@ -1,0 +1,109 @@
+"""Nets of every cell with data, masks and costs, and the ways to their gradient: one table for all tests.
+
+A setting is drawn from a seed. Its cost is a function of outputs and the steps they belong to, as all
+ways take it, and goes through with complex numbers too.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import bptt
+
+CELLS = {
+    "Elman": bptt.Elman(),
+    "Elman of softplus": bptt.Elman(bptt.softplus),
+    "LSTM": bptt.LSTM(),
+    "PeepholeLSTM": bptt.PeepholeLSTM(),
+    "GRU": bptt.GRU(),
+    "ResetBeforeGRU": bptt.ResetBeforeGRU(),
+    "Diagonal": bptt.Diagonal(),
+    "Diagonal of tanh": bptt.Diagonal(bptt.tanh),
+}
+
+EXACT: dict[str, Callable[..., bptt.Result]] = {
+    "full": bptt.full_bptt,
+    "every 3": partial(bptt.checkpointed_bptt, schedule=bptt.every(3)),
+    "square root": partial(bptt.checkpointed_bptt, schedule=bptt.square_root()),
+    "binomial 2": partial(bptt.checkpointed_bptt, schedule=bptt.binomial(2)),
+    "binomial 2, pieces of 2": partial(bptt.checkpointed_bptt, schedule=bptt.binomial(2, piece=2)),
+    "scan, parallel": bptt.scan_bptt,
+    "scan, sequential": partial(bptt.scan_bptt, parallel=False),
+    "RTRL": bptt.rtrl,
+    "truncated beyond T": partial(bptt.truncated_bptt, k1=2, k2=1000),
+}
+
+
+class At(NamedTuple):
+    """All that the cost of a run depends on."""
+
+    params: bptt.Params
+    x: Any
+    initial: tuple
+
+
+class Setting(NamedTuple):
+    """A net, where to run it, and what it is for."""
+
+    stack: bptt.Stack
+    at: At
+    mask: Any
+    targets: Any
+    weights: Any  # what each step and sequence counts in the cost; zero where there is no step
+
+    def cost(self, outputs, steps):
+        """Ask for the cost of some steps, as a way does."""
+        return bptt.squared_error(outputs, self.targets[steps], self.weights[steps])
+
+    def run(self, at=None):
+        """Run the net where the setting says, or elsewhere."""
+        return bptt.forward(self.stack, *(at or self.at), self.mask)
+
+    def total(self, at):
+        """Return the scalar C(params, x, initial), for truths that know nothing of gradients."""
+        outputs = self.run(at).outputs
+        return self.cost(outputs, slice(0, len(outputs))).value
+
+    def by(self, way):
+        """Take the gradient one way, see `EXACT`."""
+        params, x, initial = self.at
+        return way(self.stack, params, x, self.cost, initial, self.mask)
+
+
+def draw(cells, rng, *, sizes=None, steps=7, batch=2, mask="none", dtype=np.float64):
+    """Draw a setting for some cells; the mask: none, lengths, or holes anywhere."""
+    stack = bptt.Stack(tuple(cells), bptt.sigmoid)
+    sizes = sizes or (2, *(2 + i % 2 for i in range(len(cells))), 2)
+    x = rng.uniform(-1, 1, (steps, batch, sizes[0])).astype(dtype)
+    initial = tuple(
+        state(cell, rng, batch, n, dtype) for cell, n in zip(cells, sizes[1:-1], strict=True)
+    )
+    at = At(bptt.initialize(stack, sizes, rng, dtype), x, initial)
+    found = draw_mask(rng, mask, steps, batch)
+    weights = rng.uniform(0.1, 1, (steps, batch)).astype(dtype)
+    weights = weights if found is None else weights * found
+    targets = rng.uniform(size=(steps, batch, sizes[-1])).astype(dtype)
+    return Setting(stack, at, found, targets, weights)
+
+
+def state(cell, rng, batch, n, dtype=np.float64):
+    """Draw the state of one layer."""
+    if isinstance(cell, bptt.Bidirectional):
+        return tuple(state(one, rng, batch, n, dtype) for one in (cell.forward, cell.backward))
+    return tuple(rng.uniform(-1, 1, (batch, n)).astype(dtype) for _ in cell.state_names)
+
+
+def draw_mask(rng, kind, steps, batch):
+    """Draw which steps there are."""
+    if kind == "lengths":
+        return bptt.lengths_to_mask(rng.integers(1, steps + 1, batch), steps)
+    return rng.random((steps, batch)) < 0.6 if kind == "holes" else None
+
+
+def gives(result, at):
+    """Return what a way gives of the gradient, and what it is the gradient of."""
+    gradient = result.gradient
+    got, of = (gradient.params, gradient.initial), (at.params, at.initial)
+    return ((*got, gradient.x), (*of, at.x)) if len(gradient.x) else (got, of)
