@@ -1,8 +1,13 @@
 """What a check of a backward pass has found, as records that print as a report."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from textwrap import wrap
 
 __all__ = ["CellReport", "Check"]
+
+OK, WIDTH = "ok   ", 88
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,11 @@ class Check:
         return not self.faulty
 
     def __str__(self) -> str:
-        """Report in one line."""
-        worst = max(self.errors, key=lambda name: self.errors[name], default="")
-        size = f"{self.errors[worst]:.1e}" if worst else "-"
-        line = f"{'ok   ' if self.ok else 'WRONG'} {self.name}: {size}"
-        if not self.ok:
-            line += f" > {self.tolerance:.0e} in {', '.join(self.faulty)}"
+        """Report in one line: the size of an error that is one, and no digits of what is rounding."""
+        if self.ok:
+            return f"{OK} {self.name}, to {self.tolerance:.0e}"
+        size = max(self.errors[name] for name in self.faulty)
+        line = f"WRONG {self.name}: {size:.1e} > {self.tolerance:.0e} in {', '.join(self.faulty)}"
         return f"{line} ({self.note})" if self.note else line
 
 
@@ -106,14 +110,23 @@ class CellReport:
         return next(check for check in self.checks if check.name == name)
 
     def __str__(self) -> str:
-        """Report: a line for each check, then the faulty tensors and what may be wrong."""
+        """Report: what passes by name, a line for what fails; then the faulty tensors, the likely bug."""
         lines = [f"{self.subject}: backward {'right' if self.ok else 'WRONG'}, by {self.truth}"]
         if self.trap:
             lines.append(f"  no complex step: {self.trap}")
-        lines += [f"  {check}" for check in self.checks]
+        for ok, checks in groupby(self.checks, key=lambda check: check.ok):
+            lines += _listed(check.name for check in checks) if ok else [f"  {c}" for c in checks]
         if not self.ok:
             lines.append(f"faulty: {', '.join(self.faulty)}")
             lines += [f"likely bug: {name} ({evidence})" for name, evidence in self.bugs]
             if not self.bugs:
                 lines.append("likely bug: none of the known ones gives these numbers")
         return "\n".join(lines)
+
+
+def _listed(names: Iterable[str]) -> list[str]:
+    """Say of some checks that they pass, in as many lines as their names need."""
+    indent = f"  {OK} "
+    return wrap(
+        "; ".join(names), WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent)
+    )

@@ -5,6 +5,7 @@ The truths are the planted bugs themselves (`planted`): one line of a right laye
 
 import importlib
 import os
+import re
 
 import handwritten
 import numpy as np
@@ -276,3 +277,22 @@ def test_what_cannot_be_checked_is_refused():
         bptt.check_layer(forward, backward, params, x, ())
     with pytest.raises(TypeError, match="d_params of backward must be"):
         bptt.check_layer(forward, lambda *_: (3.0, x, h), params, x, h)
+
+
+def test_a_report_shows_digits_of_what_is_wrong_and_none_of_what_is_rounding():
+    right = bptt.check_cell(bptt.GRU())
+    digits = r"\d\.\de[-+]\d\d"
+    assert not re.search(digits, str(right))
+    assert all(len(line) <= 88 for line in str(right).splitlines())
+    assert " ".join(str(right).split()).count("; ") == len(right.checks) - 1
+    assert str(right["one step"]) == "ok    one step, to 1e-10"
+
+    class NothingDirect(bptt.GRU):
+        def step_backward(self, d_state, saved, c, /):
+            delta_x, delta_h, _, d_c = super().step_backward(d_state, saved, c)
+            return delta_x, delta_h, None, d_c
+
+    wrong = bptt.check_cell(NothingDirect())
+    told = [line for line in str(wrong).splitlines() if line.startswith("  WRONG")]
+    assert len(told) == sum(not check.ok for check in wrong.checks)
+    assert all(re.search(digits, line) for line in told)
