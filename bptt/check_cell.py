@@ -87,7 +87,7 @@ def check_layer(
 
     See Also
     --------
-    check_cell : for the mathematics of a single step, where the loop is this library's.
+    bptt.check_cell : for the mathematics of a single step, where the loop is this library's.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def check_cell(cell: Any, *, sizes: Sequence[int] | None = None, seed: int = 0) 
 
     See Also
     --------
-    check_layer : for a layer with a loop over time of its own.
+    bptt.check_layer : for a layer with a loop over time of its own.
 
     Examples
     --------

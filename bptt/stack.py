@@ -107,7 +107,8 @@ def initialize(
 
     See Also
     --------
-    bptt.orthogonal_recurrent, bptt.forget_bias : other customs, applied afterwards.
+    bptt.orthogonal_recurrent : another custom, applied afterwards.
+    bptt.forget_bias : likewise, for LSTM cells.
 
     Examples
     --------

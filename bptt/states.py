@@ -19,7 +19,7 @@ from bptt.traces import BidirectionalTrace, LayerTrace
 
 __all__ = ["lengths_to_mask"]
 
-Initial: TypeAlias = "Sequence[Any] | None"
+Initial: TypeAlias = Sequence[Any] | None
 """The states of the layers before the first step; where a state is one array, it may stand bare."""
 
 

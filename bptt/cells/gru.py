@@ -68,7 +68,7 @@ class GRU:
 
     See Also
     --------
-    ResetBeforeGRU : the published form.
+    bptt.ResetBeforeGRU : the published form.
 
     Examples
     --------
@@ -126,7 +126,7 @@ class ResetBeforeGRU:
 
     See Also
     --------
-    GRU : the form of PyTorch and cuDNN.
+    bptt.GRU : the form of PyTorch and cuDNN.
 
     Examples
     --------

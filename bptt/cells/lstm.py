@@ -61,7 +61,7 @@ class LSTM:
 
     See Also
     --------
-    PeepholeLSTM : gates that see the cell state.
+    bptt.PeepholeLSTM : gates that see the cell state.
 
     Examples
     --------

@@ -37,8 +37,8 @@ class Cell(Protocol):
 
     See Also
     --------
-    Elman : the smallest cell there is.
-    UnfactoredCell : for a cell that does not split.
+    bptt.Elman : the smallest cell there is.
+    bptt.UnfactoredCell : for a cell that does not split.
     """
 
     @property
@@ -89,7 +89,7 @@ class UnfactoredCell(Protocol):
 
     See Also
     --------
-    Cell : the factored level, which is faster wherever it fits.
+    bptt.Cell : the factored level, which is faster wherever it fits.
     """
 
     @property
