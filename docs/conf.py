@@ -81,6 +81,10 @@ static_math_tags = {
     "tie": "TIE",
     "contrib": "CONTRIB",
     "trunc": "TRUNC",
+    "rtrl": "RTRL",
+    "uoro": "UORO",
+    "scan": "SCAN",
+    "hvp": "HVP",
     "ff-fwd": "FWD-FF",
     **{f"ff-bp{k}": f"BP{k}-FF" for k in (1, 2, 3, 4)},
     "gate-step": "CELL",
@@ -106,7 +110,7 @@ codeautolink_inventory_map = public_locations(bptt)
 codeautolink_warn_on_missing_inventory = False
 
 
-typehints_formatter = AliasFormatter("bptt._typing")
+typehints_formatter = AliasFormatter("bptt._typing", "bptt.checkpointed", "bptt.ways")
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_vendor/inventories/python.inv"),
     "numpy": ("https://numpy.org/doc/stable", "_vendor/inventories/numpy.inv"),
