@@ -18,7 +18,7 @@ recurrent networks.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -183,7 +183,8 @@ def checkpointed_bptt(
     params, whole, state, there = check_run(stack, params, x, initial, mask)
     _check.real("x", whole)
     plan = (schedule or square_root())(len(whole))
-    sweep = _Sweep(stack, params, whole, cost, there, plan)
+    outputs = np.empty((*whole.shape[:2], len(params.readout.b)), whole.dtype)
+    sweep = _Sweep(stack, params, whole, cost, there, plan, outputs, np.empty_like(whole))
     sweep.reverse(math.ceil(len(whole) / plan.piece), state)
     return sweep.result()
 
@@ -198,13 +199,13 @@ class _Sweep:
     cost: CostOfSteps
     mask: Any
     plan: Plan
+    outputs: Array  # of all steps, as is d_x: a list of pieces would hold each of them twice
+    d_x: Array
     value: float = 0.0
     stored: int = 0
     d_params: Any = None
     d_state: Any = None
     final: Any = None
-    outputs: list[Array] = field(default_factory=list)
-    d_x: list[Array] = field(default_factory=list)
 
     def reverse(self, pieces: int, state: Any) -> None:
         """Go back through all pieces, the last one first, from the state before the first."""
@@ -219,9 +220,13 @@ class _Sweep:
             self.piece(first, state, kept=len(to_do))
 
     def advance(self, first: int, last: int, state: Any, kept: int) -> Any:
-        """Run some pieces forward, as many steps at a time as there is room for; keep the last state."""
+        """Run some pieces forward, some steps at a time; keep the last state.
+
+        The products with the input of a step take about as much as four states: so many of the states
+        that are not kept yet lend their room to each step beyond a piece.
+        """
         a, end = self.steps_of(first)[0], self.steps_of(last - 1)[1]
-        room = max(self.plan.piece, self.plan.expected(len(self.x)) - kept)
+        room = self.plan.piece + (self.plan.expected(len(self.x)) - self.plan.piece - kept) // 4
         while a < end:
             b = min(a + room, end)
             self.stored = max(self.stored, kept + b - a)
@@ -240,8 +245,8 @@ class _Sweep:
         self.value += value
         self.d_params = add(self.d_params, gradient.params)
         self.d_state = gradient.initial
-        self.outputs.append(trace.outputs)
-        self.d_x.append(gradient.x)
+        self.outputs[a:b] = trace.outputs
+        self.d_x[a:b] = gradient.x
 
     def mask_of(self, a: int, b: int) -> Any:
         """Return the mask of the steps after a, up to b."""
@@ -253,10 +258,8 @@ class _Sweep:
 
     def result(self) -> Result:
         """Put together what was gathered."""
-        gradient = Gradient(self.d_params, np.concatenate(self.d_x[::-1]), self.d_state, ())
-        return Result(
-            self.value, gradient, np.concatenate(self.outputs[::-1]), self.final, self.stored
-        )
+        gradient = Gradient(self.d_params, self.d_x, self.d_state, ())
+        return Result(self.value, gradient, self.outputs, self.final, self.stored)
 
 
 def _final(trace: Trace) -> Any:

@@ -230,7 +230,8 @@ def _stepper(cell: OneDirection, params: Any, x: Array) -> Any:
         by_hand: Any = cell
         return lambda t, state: by_hand.unfactored_step(params, x[t], state)
     w, u, b, *own = params
-    z_x = x @ w + b  # of all steps at once
+    z_x = x @ w  # of all steps at once
+    z_x = np.add(z_x, b, out=z_x if np.result_type(z_x, b) == z_x.dtype else None)
     return lambda t, state: cell.step(z_x[t], state[0] @ u, state, *own)
 
 
