@@ -1,7 +1,8 @@
 """Padded batches, masks, segments and all ways, by Hypothesis: shapes, lengths, dtypes, cells.
 
 `--hypothesis-profile=nightly` looks at 2,000 nets for each property. Sums over sequences and pieces are
-held to 1e-13 of the largest entry that is added; what is computed in the same order, bit for bit.
+held to 1e-13 of the largest entry of what is added (an array in which two directions cancel has no more
+correct digits than they have); what is computed in the same order, bit for bit.
 """
 
 from functools import partial
@@ -84,12 +85,9 @@ def check_against_sequences(net):
             bptt.tree_map(lambda leaf, m=m: leaf[m : m + 1], trace.final), run.final, 1e-13
         )
         parts.append(backward(alone, run, run.final))
-        near(whole.x[there, m : m + 1], parts[-1].x, [parts[-1].x])
-        near(
-            bptt.tree_map(lambda leaf, m=m: leaf[m : m + 1], whole.initial),
-            parts[-1].initial,
-            [parts[-1].initial],
-        )
+        near(whole.x[there, m : m + 1], parts[-1].x, [parts[-1][:3]])
+        own = bptt.tree_map(lambda leaf, m=m: leaf[m : m + 1], whole.initial)
+        near(own, parts[-1].initial, [parts[-1][:3]])
     total = bptt.tree_map(lambda *each: sum(each), *(part.params for part in parts))
     near(whole.params, total, [part.params for part in parts])
     assert not whole.x[~net.mask].any()
