@@ -91,7 +91,8 @@ def draw(cells, rng, *, sizes=None, steps=7, batch=2, mask="none", dtype=np.floa
 def state(cell, rng, batch, n, dtype=np.float64):
     """Draw the state of one layer."""
     if isinstance(cell, bptt.Bidirectional):
-        return tuple(state(one, rng, batch, n, dtype) for one in (cell.forward, cell.backward))
+        both = (state(one, rng, batch, n, dtype) for one in (cell.forward, cell.backward))
+        return bptt.BothDirections(*both)
     return tuple(rng.uniform(-1, 1, (batch, n)).astype(dtype) for _ in cell.state_names)
 
 

@@ -58,7 +58,7 @@ def measured(way, steps, stack=STACK):
 
 @functools.cache
 def bytes_of_a_step(stack):
-    """What a step takes with all that its derivative needs: the slope of the full run's memory."""
+    """Return what a step takes with all that its derivative needs: the slope of the full run's memory."""
     long, short = (measured(bptt.full_bptt, steps, stack)[1] for steps in (800, 400))
     return (long - short) / 400
 
@@ -83,7 +83,6 @@ def test_states_bytes_and_gradient_at_ten_thousand_steps(name):
     result, found = measured(way, STEPS)
     assert result.stored == waiting + piece == schedule(STEPS).expected(STEPS)
     ratio = found / theory(STACK, result, waiting, piece)
-    print(f"{name}: {result.stored} stored, {found} bytes, {ratio:.3f} of theory")
     assert abs(ratio - 1) < 0.1
     want = exact()
     assert result.value == pytest.approx(want.value, rel=1e-13)
@@ -102,7 +101,6 @@ def test_bytes_of_a_deeper_net_with_gates(name):
         waiting, piece = 39, 40
     assert result.stored == waiting + piece
     ratio = found / theory(GATED, result, waiting, piece)
-    print(f"gated, {name}: {found} bytes, {ratio:.3f} of theory")
     assert abs(ratio - 1) < 0.1
 
 
@@ -114,7 +112,7 @@ def test_a_long_run_takes_no_more_states_than_its_schedule_says():
 
 
 def fewest(steps, states):
-    """The dynamic program: fewest steps run again to reverse `steps`, with `states` to keep."""
+    """Solve the dynamic program: fewest steps run again to reverse `steps`, with `states` to keep."""
 
     @functools.cache
     def advances(l, s):

@@ -40,11 +40,11 @@ def build(kind, depth, both, rng, dtype=np.float64):
 
 def in_rows(states, arrays):
     """Return our states as PyTorch's: for each array one (layers x directions, B, n)."""
-    flat = [one for layer in states for one in directions_of(layer, arrays)]
+    flat = [one for layer in states for one in directions_of(layer)]
     return [np.stack([state[i] for state in flat]) for i in range(arrays)]
 
 
-def directions_of(layer, arrays):
+def directions_of(layer):
     return [layer] if isinstance(layer[0], np.ndarray) else list(layer)
 
 

@@ -1,0 +1,170 @@
+"""A reader's own cell of some twenty lines goes through everything, unchanged.
+
+Two of them: one with a parameter of its own, one with a state of two arrays. Neither inherits anything;
+the truths are the complex step, sequences run one by one, and the full gradient of the same problem.
+"""
+
+import inspect
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from closeness import assert_close
+from nets import EXACT, draw, gives
+
+import bptt
+
+
+class LeakyParams(NamedTuple):
+    w: np.ndarray
+    u: np.ndarray
+    b: np.ndarray
+    r: np.ndarray
+
+
+class Leaky:
+    """a = (1 - s) a⁻ + s tanh(z_x + z_h), where s = sigmoid(r): each unit learns how fast it is."""
+
+    gates, own_blocks, state_names, parameters = 1, (1,), ("a",), LeakyParams
+
+    def step(self, z_x, z_h, state, r):
+        s, n = bptt.sigmoid(r), np.tanh(z_x + z_h)
+        return ((1 - s) * state[0] + s * n,), (n, state[0])
+
+    def step_backward(self, d_state, saved, r):
+        (n, past), (d_a,), s = saved, d_state, bptt.sigmoid(r)
+        delta = d_a * s * (1 - n**2)
+        d_r = (d_a * (n - past) * s * (1 - s)).sum(axis=0)
+        return delta, delta, ((1 - s) * d_a,), d_r
+
+
+class Swing:
+    """v = 0.9 v⁻ + tanh(z_x + z_h) - a⁻, a = a⁻ + 0.1 v: a state of a place and a speed."""
+
+    gates, own_blocks, state_names, parameters = 1, (), ("a", "v"), bptt.Recurrent
+
+    def step(self, z_x, z_h, state):
+        (past, v), n = state, np.tanh(z_x + z_h)
+        v = 0.9 * v + n - past
+        return (past + 0.1 * v, v), n
+
+    def step_backward(self, d_state, n):
+        d_a, d_v = d_state
+        d_v = d_v + 0.1 * d_a
+        delta = d_v * (1 - n**2)
+        return delta, delta, (d_a - d_v, 0.9 * d_v)
+
+
+STACKS = {
+    "leaky": [Leaky()],
+    "swing": [Swing()],
+    "three layers": [Leaky(), Swing(), Leaky()],
+    "among others": [bptt.LSTM(), Swing(), bptt.Diagonal(bptt.tanh)],
+    "above GRU": [bptt.GRU(), Leaky()],
+}
+stacks = pytest.mark.parametrize("name", STACKS)
+masks = pytest.mark.parametrize("mask", ["none", "lengths", "holes"])
+
+
+def setting(name, mask="none"):
+    return draw(STACKS[name], np.random.default_rng([50, *map(ord, name)]), mask=mask)
+
+
+@pytest.mark.parametrize("cell", [Leaky, Swing])
+def test_a_cell_takes_twenty_lines(cell):
+    assert len(inspect.getsource(cell).splitlines()) <= 20
+    assert cell.__bases__ == (object,)
+    assert isinstance(cell(), bptt.Cell)
+
+
+@stacks
+@masks
+def test_forward_and_backward(name, mask):
+    """With a cost of outputs and final states, masked and not: against the complex step."""
+    given = setting(name, mask)
+    trace = given.run()
+    d_outputs = given.cost(trace.outputs, slice(0, 7)).d_outputs
+    gradient = bptt.backward(trace, d_outputs, given.at.initial)
+
+    def total(at):
+        final = given.run(at).final
+        arrays = zip(bptt.tree_leaves(final), bptt.tree_leaves(given.at.initial), strict=True)
+        return given.total(at) + sum((a * d).sum() for (_, a), (_, d) in arrays)
+
+    want = bptt.complex_step(total, given.at)
+    assert_close((gradient.params, gradient.x, gradient.initial), tuple(want), 1e-12)
+
+
+@stacks
+@masks
+@pytest.mark.parametrize("way", EXACT)
+def test_every_way_to_the_gradient(name, mask, way):
+    given = setting(name, mask)
+    got, want = gives(given.by(EXACT[way]), given.by(bptt.full_bptt).gradient)
+    assert_close(got, want, 1e-12)
+
+
+@stacks
+@pytest.mark.parametrize(("k1", "k2"), [(1, 2), (2, 3), (4, 4)])
+def test_truncation(name, k1, k2):
+    given = setting(name, "holes")
+    params, x, initial = given.at
+    problem = given.stack, params, x, given.cost, initial, given.mask
+    got = bptt.truncated_bptt(*problem, k1=k1, k2=k2).gradient.params
+    want = bptt.complex_step(bptt.surrogate(*problem, k1=k1, k2=k2), params)
+    assert_close(got, want, 1e-12)
+
+
+@pytest.mark.parametrize("cell", [Leaky(), Swing()])
+def test_both_directions(cell):
+    stack = [bptt.Bidirectional(cell, bptt.LSTM()), bptt.Bidirectional(bptt.Elman(), cell)]
+    given = draw(stack, np.random.default_rng(51), mask="lengths")
+    result = given.by(bptt.full_bptt)
+    want = bptt.complex_step(given.total, given.at)
+    assert_close(gives(result, given.at)[0], (want.params, want.initial, want.x), 1e-12)
+
+
+@stacks
+def test_the_rest_of_the_library(name, tmp_path):
+    """Curvature, contributions, Jacobians, initialization, files, update rules."""
+    given = setting(name)
+    params, x, initial = given.at
+    vector = bptt.tree_map(np.cos, params)
+    product = bptt.hessian_vector_product(given.stack, params, x, given.cost, vector, initial)
+
+    def gradient(p):
+        return bptt.full_bptt(given.stack, p, x, given.cost, initial).gradient.params
+
+    up, down = (
+        gradient(bptt.tree_map(lambda p, v, h=h: p + h * v, params, vector)) for h in (1e-5, -1e-5)
+    )
+    assert_close(product, bptt.tree_map(lambda a, b: (a - b) / 2e-5, up, down), 1e-7)
+    trace = given.run()
+    d_outputs = given.cost(trace.outputs, slice(0, 7)).d_outputs
+    assert_close(bptt.contributions(trace, d_outputs).total(), gradient(params), 1e-12)
+    for layer in trace.layers:
+        assert bptt.jacobian_spectrum(layer).singular_values.shape[:2] == (7, 2)
+    drawn = bptt.orthogonal_recurrent(given.stack, params, np.random.default_rng(0))
+    assert_close(bptt.forget_bias(given.stack, drawn, 0.0).readout, params.readout, 1e-300)
+    bptt.save(tmp_path / "own.npz", params)
+    assert_close(bptt.load(tmp_path / "own.npz", like=params), params, 1e-300)
+    rule = bptt.Adam()
+    moved, _ = rule.update(params, gradient(params), rule.init(params))
+    assert type(moved.layers[0]) is type(params.layers[0])
+
+
+@pytest.mark.parametrize("cell", [Leaky(), Swing()])
+def test_it_can_be_checked(cell):
+    assert bptt.check_cell(cell).ok
+
+
+def test_uoro_takes_it_too():
+    """The mean over a few draws is nearer to the exact gradient than one draw is likely to be."""
+    given = draw([Leaky()], np.random.default_rng(52), steps=4, batch=1, sizes=(1, 2, 1))
+    rng = np.random.default_rng(53)
+    draws = [given.by(partial(bptt.uoro, rng=rng)).gradient.params for _ in range(300)]
+    flat = np.array([bptt.flatten(one)[0] for one in draws])
+    exact = bptt.flatten(given.by(bptt.full_bptt).gradient.params)[0]
+    error = np.linalg.norm(flat.mean(axis=0) - exact)
+    assert error < 4 * np.linalg.norm(flat.std(axis=0)) / np.sqrt(len(flat))
