@@ -36,8 +36,6 @@ from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 
-Schedule: TypeAlias = Callable[[int], "Plan"]
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -58,6 +56,10 @@ class Plan:
         """Return how many steps are in memory at most: kept states and one piece."""
         pieces = math.ceil(steps / self.piece)
         return min(self.states, pieces - 1) + min(self.piece, steps)
+
+
+Schedule: TypeAlias = Callable[[int], Plan]
+"""Takes the number of steps, and says which states to keep while they are reversed."""
 
 
 def every(k: int) -> Schedule:

@@ -7,8 +7,9 @@ function would be refused, and every page would be read again in each build.
 from __future__ import annotations
 
 import importlib
+import inspect
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, TypeAlias, Union, get_args, get_origin
 
 from numpy.random import Generator
 from numpy.typing import ArrayLike, DTypeLike
@@ -19,15 +20,23 @@ NUMPY = {"ArrayLike": ArrayLike, "DTypeLike": DTypeLike}
 
 
 class AliasFormatter:
-    """A ``typehints_formatter`` that knows the aliases of one module, and NumPy's."""
+    """A ``typehints_formatter`` that knows the aliases of some modules, and NumPy's.
 
-    def __init__(self, module: str) -> None:
-        self.module = module
+    An alias that the package exports is linked to by its public name.
+    """
+
+    def __init__(self, *modules: str) -> None:
+        self.modules = modules
 
     def _aliases(self) -> list[tuple[str, Any]]:
-        own = vars(importlib.import_module(self.module))
-        names = [name for name in own if name in getattr(own, "__all__", own) and name[0].isupper()]
-        mine = [(f"~{self.module}.{n}", own[n]) for n in names if get_args(own[n])]
+        mine = []
+        for name in self.modules:
+            module, (package, _, _) = importlib.import_module(name), name.partition(".")
+            public = importlib.import_module(package).__all__
+            for alias, kind in inspect.get_annotations(module).items():
+                if kind is TypeAlias and get_args(getattr(module, alias)):
+                    home = package if alias in public else name
+                    mine.append((f"~{home}.{alias}", getattr(module, alias)))
         return mine + [(f"~numpy.typing.{n}", alias) for n, alias in NUMPY.items()]
 
     def __call__(self, annotation: Any, config: Any) -> str | None:
@@ -49,7 +58,7 @@ class AliasFormatter:
         return None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, AliasFormatter) and other.module == self.module
+        return isinstance(other, AliasFormatter) and other.modules == self.modules
 
     def __hash__(self) -> int:
-        return hash(self.module)
+        return hash(self.modules)

@@ -7,6 +7,9 @@ whether each name of ``bptt.__all__`` is in the inventory (``objects.inv``) that
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +20,8 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
 
 log = logging.getLogger(__name__)
+
+MARKUP = re.compile(r"([\\*_`|])")
 
 
 def undocumented(module: Any, known: set[str]) -> Iterator[str]:
@@ -37,7 +42,7 @@ def public_locations(module: Any) -> dict[str, str]:
     homes = {
         n: f"{t.__module__}.{t.__qualname__}"
         for n, t in things.items()
-        if hasattr(t, "__qualname__")
+        if inspect.isclass(t) or inspect.isroutine(t)
     }
     return {home: f"{module.__name__}.{name}" for name, home in homes.items()}
 
@@ -47,17 +52,28 @@ def _document_data(
 ) -> None:
     """Give a public instance, as ``bptt.tanh``, the docstring that stands below its definition.
 
-    Then keep napoleon from taking a first line with a colon for ``type: description``.
+    Below that of a mapping of words, as ``bptt.KNOWN_BUGS``, comes what it holds. Then keep napoleon
+    from taking a first line with a colon for ``type: description``.
     """
     del app, options
     if what not in ("attribute", "data", "property") or not lines:
         return
-    home = getattr(thing, "__module__", None)
-    if what == "data" and home and not hasattr(thing, "__name__"):
+    package, _, own = name.rpartition(".")
+    if what == "data" and (home := _home(package, own)):
         docs = ModuleAnalyzer.for_module(home).find_attr_docs()
-        lines[:] = docs.get(("", name.rpartition(".")[2]), lines)
+        lines[:] = docs.get(("", own), lines)
     if ":" in lines[0]:
         lines[0] = f":{lines[0]}"
+    if isinstance(thing, dict):
+        for entry in thing.items():
+            term, words = (MARKUP.sub(r"\\\1", text) for text in entry)
+            lines += [term, f"    {words}", ""]
+
+
+def _home(package: str, name: str) -> str:
+    """Return the module of a package that defines what the package exports; none if it does itself."""
+    inside = [m for m in sys.modules if m.startswith(f"{package}.")]
+    return next((m for m in inside if name in getattr(sys.modules[m], "__all__", ())), "")
 
 
 def _process_signature(app: Sphinx, what: str, *args: Any) -> Any:
