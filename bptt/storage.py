@@ -2,7 +2,8 @@
 
 A file is written beside its destination, flushed to the disk, and then put in its place in one move: a
 reader sees the old file or the new one, never a part. It carries a digest of its contents; a file that
-was damaged, or that holds something else than is asked for, is refused.
+was damaged, or that holds something else than is asked for, is refused. (A writer that is killed may
+leave its unfinished file behind, under a name that begins with a dot.)
 
 The suffix says the format: ``.safetensors``, which most frameworks read, or NumPy's ``.npz``. No
 pickled object is ever read.
@@ -14,8 +15,10 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import secrets
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +36,23 @@ Record = TypeVar("Record")
 CODES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 DIGEST = "bptt.sha256"
 
+# What the readers of JSON, ZIP and NPY raise where a file is not what it seems. (RuntimeError: a ZIP of
+# another version, with a password, or nesting without end; MemoryError: a size that was never meant.)
+DAMAGE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 def save(path: str | os.PathLike[str], record: Any) -> None:
     """Save a record of arrays, whole or not at all.
@@ -42,7 +62,8 @@ def save(path: str | os.PathLike[str], record: Any) -> None:
     path
         Where to: a file name that ends in ``.safetensors`` or ``.npz``.
     record
-        Nested tuples of float32 or float64 arrays: parameters, a gradient, a state of an optimizer's.
+        Nested tuples of float32 or float64 arrays: parameters, a gradient, a state of a network. (Of
+        a `bptt.AdamState`, which counts with an integer, ``(state.mean, state.square)``.)
 
     Raises
     ------
@@ -68,11 +89,9 @@ def save(path: str | os.PathLike[str], record: Any) -> None:
     pack = _format(target)[0]
     arrays: dict[str, Array] = {}
     for name, leaf in tree_leaves(record, "record"):
-        _check.finite(name, leaf)
-        if leaf.dtype.name not in _check.REAL:
-            msg = f"{name} must have dtype float32 or float64, got {leaf.dtype}"
-            raise TypeError(msg)
-        arrays[name.removeprefix("record").lstrip(".") or "array"] = np.ascontiguousarray(leaf)
+        _check.finite(name, _check.floating(name, leaf))
+        native = leaf.dtype.newbyteorder("=")
+        arrays[name.removeprefix("record").lstrip(".") or "array"] = leaf.astype(native, order="C")
     _replace(target, pack(arrays))
 
 
@@ -109,9 +128,10 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     """
     source = Path(path)
     unpack = _format(source)[1]
+    data = source.read_bytes()
     try:
-        arrays, digest = unpack(source.read_bytes())
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        arrays, digest = unpack(data)
+    except DAMAGE as error:
         msg = f"{source.name} must be a whole file that bptt.save wrote, got a damaged one: {error}"
         raise ValueError(msg) from None
     if digest != _digest(arrays):
@@ -196,13 +216,13 @@ def _from_npz(data: bytes) -> tuple[dict[str, Array], str]:
 
 def _replace(target: Path, data: bytes) -> None:
     """Write beside the target, flush to the disk, and put it in its place in one move."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(target)
+        beside.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
