@@ -25,6 +25,7 @@ from bptt._typing import Array
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, GRUParams
 from bptt.parameters import Recurrent
 from bptt.stack import OneDirection, check_layer
+from bptt.tree import tree_map
 
 __all__ = ["from_flax", "from_torch", "to_flax", "to_torch"]
 
@@ -63,6 +64,7 @@ def to_torch(cells: tuple[Any, ...], layers: tuple[Any, ...]) -> dict[str, Array
     {'weight_ih_l0': (9, 2), 'weight_hh_l0': (9, 3), 'bias_ih_l0': (9,), 'bias_hh_l0': (9,)}
     """
     found: dict[str, Array] = {}
+    _check.instance("cells", cells, tuple)
     given = _check.sequence("layers", layers, len(cells), "recurrent layers")
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         for suffix, one, params in _directions(f"layers[{k}]", cell, layer):
@@ -108,18 +110,20 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
     >>> bool((again[1].u == params.layers[1].u).all())
     True
     """
-    left = dict(state)
+    _check.instance("cells", cells, tuple)
+    left = dict(_mapping("state", state))
 
-    def take(name: str) -> Array:
+    def take(name: str, *shape: int | str) -> Array:
         if name not in left:
             msg = f"state must hold {name}, got {', '.join(sorted(state)) or 'nothing'}"
             raise ValueError(msg)
-        return np.array(left.pop(name))
+        return _check.array(f"state[{name!r}]", left.pop(name), shape).copy()
 
     def read(cell: OneDirection, k: int, suffix: str) -> Any:
         _torch_has(f"cells[{k}]", cell)
-        w, u = take(f"weight_ih_l{k}{suffix}").T.copy(), take(f"weight_hh_l{k}{suffix}").T.copy()
-        one, second = take(f"bias_ih_l{k}{suffix}"), take(f"bias_hh_l{k}{suffix}")
+        u = take(f"weight_hh_l{k}{suffix}", "gates n", "n").T.copy()
+        w = take(f"weight_ih_l{k}{suffix}", u.shape[1], "n_below").T.copy()
+        one, second = (take(f"bias_{s}h_l{k}{suffix}", u.shape[1]) for s in "ih")
         if not isinstance(cell, GRU):
             return Recurrent(w, u, one + second)
         n = len(u)
@@ -176,6 +180,7 @@ def to_flax(cell: OneDirection, layer: Any) -> dict[str, dict[str, Array]]:
     _torch_has("cell", cell)
     params, n = check_layer("layer", cell, layer, None)
     gates = FLAX_GATES.get(type(cell), "")
+    params = tree_map(np.copy, params)
     if not gates:
         return {"i": {"kernel": params.w, "bias": params.b}, "h": {"kernel": params.u}}
     found: dict[str, dict[str, Array]] = {}
@@ -221,24 +226,26 @@ def from_flax(cell: OneDirection, tree: Mapping[str, Mapping[str, Any]]) -> Any:
     True
     """
     _torch_has("cell", cell)
+    _mapping("tree", tree)
 
-    def take(part: str, kind: str) -> Array:
+    def take(part: str, kind: str, *shape: int | str) -> Array:
         try:
-            return np.asarray(tree[part][kind])
-        except KeyError:
+            found = tree[part][kind]
+        except (KeyError, TypeError):
             msg = f"tree must hold {part}.{kind}, got {', '.join(sorted(tree)) or 'nothing'}"
             raise ValueError(msg) from None
+        return _check.array(f"tree[{part!r}][{kind!r}]", found, shape).copy()
 
-    gates = FLAX_GATES.get(type(cell), "")
-    if not gates:
-        layer: Any = Recurrent(take("i", "kernel"), take("h", "kernel"), take("i", "bias"))
-    else:
-        side = "h" if isinstance(cell, LSTM) else "i"
-        w = np.concatenate([take(f"i{gate}", "kernel") for gate in gates], axis=1)
-        u = np.concatenate([take(f"h{gate}", "kernel") for gate in gates], axis=1)
-        b = np.concatenate([take(f"{side}{gate}", "bias") for gate in gates])
-        layer = Recurrent(w, u, b) if side == "h" else GRUParams(w, u, b, take("hn", "bias"))
-    checked, _ = check_layer("tree", cell, layer, None)
+    gates = FLAX_GATES.get(type(cell), "") or ("",)
+    side = "h" if isinstance(cell, LSTM) else "i"
+    n = take(f"h{gates[0]}", "kernel", "n", "n").shape[1]
+    n_below = len(take(f"i{gates[0]}", "kernel", "n_below", n))
+    w = np.concatenate([take(f"i{gate}", "kernel", n_below, n) for gate in gates], axis=1)
+    u = np.concatenate([take(f"h{gate}", "kernel", n, n) for gate in gates], axis=1)
+    b = np.concatenate([take(f"{side}{gate}", "bias", n) for gate in gates])
+    own = (take("hn", "bias", n),) if isinstance(cell, GRU) else ()
+    kind: Any = cell.parameters
+    checked, _ = check_layer("tree", cell, kind(w, u, b, *own), None)
     return checked
 
 
@@ -247,6 +254,13 @@ def _directions(name: str, cell: Any, layer: Any) -> list[tuple[str, OneDirectio
     if isinstance(cell, Bidirectional):
         return [("", cell.forward, checked.forward), ("_reverse", cell.backward, checked.backward)]
     return [("", cell, checked)]
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        msg = f"{name} must be a mapping of names to arrays, got {_check.describe(value)}"
+        raise TypeError(msg)
+    return value
 
 
 def _torch_has(name: str, cell: Any) -> None:
