@@ -17,6 +17,8 @@ import bptt
 
 
 class LeakyParams(NamedTuple):
+    """Recurrent, and what sets the rate of each unit."""
+
     w: np.ndarray
     u: np.ndarray
     b: np.ndarray
