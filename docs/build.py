@@ -4,7 +4,8 @@
     The gate. Empties the output, keeps only the outputs of cells that nothing they can see has changed
     since (docs/_ext/digest.py), turns every warning into a failure, and ends with a summary.
 ``python docs/build.py --page learn/feedforward`` (or just ``feedforward``; repeatable)
-    Runs only the cells of this page; what is wrong elsewhere is mentioned and not counted.
+    Runs only the cells of this page; what is wrong elsewhere is mentioned and not counted. What was
+    read for one page is kept for the next, so that from the second on it is quick.
 
 The report is also written as JUnit XML, whatever happens. The exit code is 0 only if all is well.
 """
@@ -80,7 +81,7 @@ def sphinx(root: Path, jobs: str, pages: list[str]) -> int:
 
 def build(pages: list[str], jobs: str = "auto") -> Report:
     """Build the site, or some pages of it, and return what happened."""
-    root = BUILD / "page" / "+".join(p.replace("/", ".") for p in pages) if pages else BUILD
+    root = BUILD / "page" if pages else BUILD
     root.mkdir(parents=True, exist_ok=True)
     if pages:
         shutil.rmtree(root / "records", ignore_errors=True)

@@ -101,7 +101,6 @@ class Client(NotebookClientBase):
             for cell, outputs in zip(self.notebook.cells, kept["outputs"], strict=True):
                 if cell.cell_type == "code":
                     cell.outputs = [nbformat.from_dict(o) for o in outputs]
-        self.notebook.metadata["language_info"] = {"name": "ipython3"}
         page = self._record(seconds, kept is not None)
         if kept is None and not page.failed:
             outputs = [c.get("outputs", []) for c in self.notebook.cells]
@@ -150,6 +149,7 @@ def create_client(
     """Stand in for MyST-NB's choice among its own clients."""
     del read_fmt
     run_it = config.execution_mode != "off" and wanted(logger.extra["docname"])
+    notebook.metadata["language_info"] = {"name": "ipython3"}  # for the highlighter, run or not
     return (Client if run_it else NotebookClientBase)(notebook, Path(source), config, logger)
 
 

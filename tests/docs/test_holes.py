@@ -212,7 +212,7 @@ def test_one_page(site: Scratch) -> None:
     site.cell("good", "1")
     built = site.build("--page", "good")
     expect(not built.red and "1 pages with 1 cells: 1 run" in built.text, built)
-    expect("docs/_build/page/good/html/good.html" in built.text, built)
+    expect("docs/_build/page/html/good.html" in built.text, built)
     for _ in range(2):
         expect(site.build("--page", "bad").red, "a bad page built alone was green")
     expect(site.build("--page", "reference/nothing").code != 0, "an unknown page was built")
