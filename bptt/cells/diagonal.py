@@ -15,7 +15,7 @@ from bptt import _check
 from bptt._typing import Array, State
 from bptt.activations import Activation, identity
 
-__all__ = ["Diagonal", "DiagonalParams"]
+__all__ = ["Diagonal", "DiagonalParams", "DiagonalSaved"]
 
 
 class DiagonalParams(NamedTuple):
@@ -36,7 +36,9 @@ class DiagonalParams(NamedTuple):
     b: Array
 
 
-class _Saved(NamedTuple):
+class DiagonalSaved(NamedTuple):
+    """What a diagonal step keeps for its derivative: input, past, weighted input and activation."""
+
     x: Array
     a_past: Array
     z: Array
@@ -80,16 +82,16 @@ class Diagonal:
 
     def unfactored_step(
         self, params: DiagonalParams, x: Array, state: State, /
-    ) -> tuple[State, _Saved]:
+    ) -> tuple[State, DiagonalSaved]:
         """Return the next state, ``(a,)``, and what its derivative needs."""
         w, v, b = params
         (a_past,) = state
         z = x @ w + v * a_past + b
         a = self.activation.function(z)
-        return (a,), _Saved(x, a_past, z, a)
+        return (a,), DiagonalSaved(x, a_past, z, a)
 
     def unfactored_backward(
-        self, params: DiagonalParams, d_state: State, saved: _Saved, /
+        self, params: DiagonalParams, d_state: State, saved: DiagonalSaved, /
     ) -> tuple[DiagonalParams, Array, State]:
         """Return ∂C/∂(w, v, b), ∂C/∂x and ∂C/∂(previous state)."""
         delta = d_state[0] * self.activation.derivative(saved.z, saved.a)

@@ -30,7 +30,7 @@ from bptt._typing import Array, State
 from bptt.activations import sigmoid
 from bptt.parameters import Recurrent
 
-__all__ = ["GRU", "GRUParams", "GRUSaved", "ResetBeforeGRU"]
+__all__ = ["GRU", "BeforeSaved", "GRUParams", "GRUSaved", "ResetBeforeGRU"]
 
 
 class GRUParams(NamedTuple):
@@ -38,8 +38,12 @@ class GRUParams(NamedTuple):
 
     Attributes
     ----------
-    w, u, b
-        As in `bptt.Recurrent`, with three blocks: r, s, n.
+    w
+        Weights from the layer below, shape (n_below, 3 n): blocks r, s, n.
+    u
+        Recurrent weights, shape (n, 3 n).
+    b
+        Bias, shape (3 n,).
     c
         The recurrent bias of the block n, shape (n,). (For r and s it would be the same as b.)
     """
@@ -108,8 +112,8 @@ class GRU:
         return delta_x, delta_h, (d_a * s,), (d_n * r).sum(axis=0)
 
 
-class _Before(NamedTuple):
-    """What a reset-before step keeps for its derivative."""
+class BeforeSaved(NamedTuple):
+    """What a reset-before step keeps for its derivative: input, gates and the past."""
 
     x: Array
     r: Array
@@ -146,7 +150,7 @@ class ResetBeforeGRU:
 
     def unfactored_step(
         self, params: Recurrent, x: Array, state: State, /
-    ) -> tuple[State, _Before]:
+    ) -> tuple[State, BeforeSaved]:
         """Return the next state, ``(a,)``, and what its derivative needs."""
         w, u, b = params
         (a_past,) = state
@@ -155,10 +159,10 @@ class ResetBeforeGRU:
         h_r, h_s = np.split(a_past @ u[:, : 2 * n_units], 2, axis=1)
         r, s = sigmoid(z_r + h_r), sigmoid(z_s + h_s)
         n = np.tanh(x_n + (r * a_past) @ u[:, 2 * n_units :])
-        return ((1 - s) * n + s * a_past,), _Before(x, r, s, n, a_past)
+        return ((1 - s) * n + s * a_past,), BeforeSaved(x, r, s, n, a_past)
 
     def unfactored_backward(
-        self, params: Recurrent, d_state: State, saved: _Before, /
+        self, params: Recurrent, d_state: State, saved: BeforeSaved, /
     ) -> tuple[Recurrent, Array, State]:
         """Return ∂C/∂(w, u, b), ∂C/∂x and ∂C/∂(previous state)."""
         w, u, _ = params

@@ -43,8 +43,12 @@ class PeepholeLSTMParams(NamedTuple):
 
     Attributes
     ----------
-    w, u, b
-        As in `bptt.Recurrent`, with four blocks: i, f, g, o.
+    w
+        Weights from the layer below, shape (n_below, 4 n): blocks i, f, g, o.
+    u
+        Recurrent weights, shape (n, 4 n).
+    b
+        Bias, shape (4 n,).
     p
         Peephole weights from the cell state to the gates i, f and o, shape (3 n,).
     """
