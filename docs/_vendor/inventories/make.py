@@ -18,6 +18,7 @@ PYTHON = {
             f"collections.abc.{name}"
             for name in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence")
         ],
+        "library/os.html#$": ["os.PathLike"],
         "library/typing.html#$": ["typing.NamedTuple", "typing.Protocol", "typing.TypeVar"],
     },
     "py:data": {
