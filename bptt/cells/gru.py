@@ -91,10 +91,11 @@ class GRU:
     def step(self, z_x: Array, z_h: Array, state: State, c: Array, /) -> tuple[State, GRUSaved]:
         """Return the next state, ``(a,)``, and what its derivative needs."""
         (a_past,) = state
-        x_r, x_s, x_n = np.split(z_x, 3, axis=1)
-        h_r, h_s, h_n = np.split(z_h, 3, axis=1)
-        r, s, reset = sigmoid(x_r + h_r), sigmoid(x_s + h_s), h_n + c
-        n = np.tanh(x_n + r * reset)
+        n_units = a_past.shape[1]
+        gates = sigmoid(z_x[:, : 2 * n_units] + z_h[:, : 2 * n_units])
+        r, s = gates[:, :n_units], gates[:, n_units:]
+        reset = z_h[:, 2 * n_units :] + c
+        n = np.tanh(z_x[:, 2 * n_units :] + r * reset)
         return ((1 - s) * n + s * a_past,), GRUSaved(r, s, n, reset, a_past)
 
     def step_backward(
@@ -155,9 +156,9 @@ class ResetBeforeGRU:
         w, u, b = params
         (a_past,) = state
         n_units = len(u)
-        z_r, z_s, x_n = np.split(x @ w + b, 3, axis=1)
-        h_r, h_s = np.split(a_past @ u[:, : 2 * n_units], 2, axis=1)
-        r, s = sigmoid(z_r + h_r), sigmoid(z_s + h_s)
+        z = x @ w + b
+        gates = sigmoid(z[:, : 2 * n_units] + a_past @ u[:, : 2 * n_units])
+        r, s, x_n = gates[:, :n_units], gates[:, n_units:], z[:, 2 * n_units :]
         n = np.tanh(x_n + (r * a_past) @ u[:, 2 * n_units :])
         return ((1 - s) * n + s * a_past,), BeforeSaved(x, r, s, n, a_past)
 

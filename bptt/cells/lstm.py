@@ -85,7 +85,7 @@ class LSTM:
 
     def step(self, z_x: Array, z_h: Array, state: State, /) -> tuple[State, LSTMSaved]:
         """Return the next state, ``(a, c)``, and what its derivative needs."""
-        return _step(z_x + z_h, state[1], (0.0, 0.0, 0.0))
+        return _step(z_x + z_h, state[1], None)
 
     def step_backward(
         self, d_state: State, saved: LSTMSaved, /
@@ -130,14 +130,15 @@ class PeepholeLSTM:
         return delta, delta, (np.zeros_like(d_c_past), d_c_past), d_p
 
 
-def _step(z: Array, c_past: Array, p: tuple[Array | float, ...]) -> tuple[State, LSTMSaved]:
+def _step(z: Array, c_past: Array, p: State | None) -> tuple[State, LSTMSaved]:
     z_i, z_f, z_g, z_o = z.reshape(len(z), 4, -1).swapaxes(0, 1)  # views; np.split is slow
-    p_i, p_f, p_o = p
-    i = sigmoid(z_i + p_i * c_past)
-    f = sigmoid(z_f + p_f * c_past)
-    g = np.tanh(z_g)
+    if p is not None:
+        z_i, z_f = z_i + p[0] * c_past, z_f + p[1] * c_past
+    i, f, g = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g)
     c = f * c_past + i * g
-    o = sigmoid(z_o + p_o * c)
+    if p is not None:
+        z_o = z_o + p[2] * c
+    o = sigmoid(z_o)
     tanh_c = np.tanh(c)
     return (o * tanh_c, c), LSTMSaved(i, f, g, o, c_past, c, tanh_c)
 
