@@ -1,4 +1,4 @@
-"""Pages that promise to be complete are: the home page, the API's overview, the table of errata."""
+"""Pages that promise to be complete are: home, the API's overview and map, the table of errata."""
 
 import re
 from pathlib import Path
@@ -27,6 +27,15 @@ def test_overview_of_the_api_names_everything_public():
     overview = page("reference/api/index")
     public = [name for name in bptt.__all__ if not name.startswith("__")]
     assert [name for name in public if f"`bptt.{name}`" not in overview] == []
+
+
+def test_map_says_of_each_module_what_it_is_for():
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", page("reference/api/map"), re.MULTILINE)
+    assert all(len(words) > 20 for _, words in rows)
+    folder = Path(bptt.__file__).parent
+    files = [f.stem for f in folder.glob("*.py") if f.stem != "__init__"]
+    packages = [f.parent.name for f in folder.glob("*/__init__.py")]
+    assert sorted(name for name, _ in rows) == sorted(files + packages)
 
 
 def test_table_of_errata_says_what_its_cells_found():
