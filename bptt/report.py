@@ -1,6 +1,5 @@
 """What a check of a backward pass has found, as records that print as a report."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import wrap
@@ -114,8 +113,9 @@ class CellReport:
         lines = [f"{self.subject}: backward {'right' if self.ok else 'WRONG'}, by {self.truth}"]
         if self.trap:
             lines.append(f"  no complex step: {self.trap}")
-        for ok, checks in groupby(self.checks, key=lambda check: check.ok):
-            lines += _listed(check.name for check in checks) if ok else [f"  {c}" for c in checks]
+        for ok, group in groupby(self.checks, key=lambda check: check.ok):
+            checks = list(group)
+            lines += _listed(checks) if ok else [f"  {check}" for check in checks]
         if not self.ok:
             lines.append(f"faulty: {', '.join(self.faulty)}")
             lines += [f"likely bug: {name} ({evidence})" for name, evidence in self.bugs]
@@ -124,9 +124,8 @@ class CellReport:
         return "\n".join(lines)
 
 
-def _listed(names: Iterable[str]) -> list[str]:
+def _listed(checks: list[Check]) -> list[str]:
     """Say of some checks that they pass, in as many lines as their names need."""
-    indent = f"  {OK} "
-    return wrap(
-        "; ".join(names), WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent)
-    )
+    first, then = f"  {OK} ", "        "
+    names = "; ".join(check.name for check in checks)
+    return wrap(names, WIDTH, initial_indent=first, subsequent_indent=then)

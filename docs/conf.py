@@ -44,7 +44,7 @@ extensions = [
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
-nitpick_ignore = [("py:class", "matplotlib.axes._axes.Axes")]  # which nothing here needs but bptt.plotting
+nitpick_ignore = [("py:class", "matplotlib.axes._axes.Axes")]  # of bptt.plotting alone
 numfig = True
 math_numfig = False
 bibtex_bibfiles = ["references.bib"]
