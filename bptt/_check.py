@@ -136,13 +136,19 @@ def number(name: str, value: float, *, below: float = np.inf, zero: bool = False
 
     Not as the NumPy number that it may be: a float64 of NumPy would make float32 arrays float64.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-        msg = f"{name} must be a real number, got {describe(value)}"
-        raise TypeError(msg)
+    real_number(name, value)
     if not (0 < value < below or (zero and value == 0)):
         upper = "" if below == np.inf else f" and < {below}"
         msg = f"{name} must be a number {'>=' if zero else '>'} 0{upper}, got {value}"
         raise ValueError(msg)
+    return float(value)
+
+
+def real_number(name: str, value: float) -> float:
+    """Return `value` as a float, of any sign."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        msg = f"{name} must be a real number, got {describe(value)}"
+        raise TypeError(msg)
     return float(value)
 
 

@@ -184,11 +184,19 @@ def checkpointed_bptt(
     one_direction(stack)
     params, whole, state, there = check_run(stack, params, x, initial, mask)
     _check.real("x", whole)
-    plan = (schedule or square_root())(len(whole))
+    plan = _plan(square_root() if schedule is None else schedule, len(whole))
     outputs = np.empty((*whole.shape[:2], len(params.readout.b)), whole.dtype)
     sweep = _Sweep(stack, params, whole, cost, there, plan, outputs, np.empty_like(whole))
     sweep.reverse(math.ceil(len(whole) / plan.piece), state)
     return sweep.result()
+
+
+def _plan(schedule: Any, steps: int) -> Plan:
+    plan = schedule(steps) if callable(schedule) else None
+    if not isinstance(plan, Plan):
+        msg = f"schedule must be made by every, square_root or binomial, got {schedule!r:.40}"
+        raise TypeError(msg)
+    return plan
 
 
 @dataclass

@@ -148,10 +148,14 @@ def delta_norms(gradient: Gradient) -> Array:
     (3, 3)
     """
     _check.instance("gradient", gradient, Gradient)
-    rows = [
-        _check.instance(f"gradient.delta[{i}]", d, np.ndarray) for i, d in enumerate(gradient.delta)
-    ]
-    return np.stack([np.sqrt((row**2).sum(axis=(1, 2))) for row in rows])
+    if not gradient.delta:
+        msg = "gradient.delta must hold the errors of each layer, got none"
+        raise TypeError(msg)
+    for i, d in enumerate(gradient.delta):
+        if not isinstance(d, np.ndarray):
+            msg = f"gradient.delta[{i}] must be an array (T, B, n), got {_check.describe(d)}"
+            raise TypeError(msg)
+    return np.stack([np.sqrt((d**2).sum(axis=(1, 2))) for d in gradient.delta])
 
 
 class JacobianSpectrum(NamedTuple):
@@ -258,15 +262,19 @@ def truncation_bias(
     >>> bool(found.cosine[-1] > 1 - 1e-12)
     True
     """
+    if np.ndim(ks) != 1 or len(ks) == 0:
+        msg = f"ks must be a sequence of one number or more, got {ks!r:.40}"
+        raise ValueError(msg)
+    reaches = [_check.size(f"ks[{i}]", k) for i, k in enumerate(ks)]
     full = flatten(full_bptt(stack, params, x, cost).gradient.params)[0]
     length = float(np.linalg.norm(full))
     if length == 0:
         msg = "the full gradient must not be zero: there is no angle to it"
         raise ValueError(msg)
     cosine, norm = [], []
-    for k in ks:
+    for k in reaches:
         found = truncated_bptt(stack, params, x, cost, k1=k if windowed else 1, k2=k)
         part = flatten(found.gradient.params)[0]
         norm.append(float(np.linalg.norm(part)) / length)
         cosine.append(float(part @ full) / (length**2 * norm[-1]) if norm[-1] else 0.0)
-    return TruncationBias(np.asarray(ks), np.asarray(cosine), np.asarray(norm))
+    return TruncationBias(np.asarray(reaches), np.asarray(cosine), np.asarray(norm))

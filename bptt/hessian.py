@@ -20,11 +20,10 @@ from bptt import _check
 from bptt._typing import Array
 from bptt.backward import run_backward
 from bptt.forward import forward
-from bptt.losses import Cost
-from bptt.parameters import Params
+from bptt.parameters import Params, check_twins
 from bptt.stack import Stack
 from bptt.tree import tree_leaves, tree_map
-from bptt.ways import CostOfSteps
+from bptt.ways import CostOfSteps, ask
 
 __all__ = ["hessian_vector_product"]
 
@@ -77,18 +76,20 @@ def hessian_vector_product(
     >>> bptt.compare(twice.readout.w, 2 * once.readout.w, tolerance=1e-14).ok
     True
     """
-    for name, leaf in tree_leaves(vector, "vector"):
-        _check.finite(name, leaf)
+    check_twins(_check.instance("params", params, Params), vector=vector)
+    for name, leaf in tree_leaves(params, "params"):
+        if leaf.dtype != np.float64:
+            msg = f"{name} must have dtype float64, got {leaf.dtype}"
+            raise TypeError(msg)
     moved: Any = tree_map(lambda p, v: p + 1j * TINY * v, params, vector)
     trace = forward(stack, moved, x, initial, mask)
-    found = _check.instance(
-        "cost(outputs, steps)", cost(trace.outputs, slice(0, len(trace.x))), Cost
-    )
-    if not np.iscomplexobj(found.d_outputs):
+    d_outputs = ask(cost, trace.outputs, slice(0, len(trace.x))).d_outputs
+    if not np.iscomplexobj(d_outputs):
         msg = "cost must keep complex numbers: the imaginary part carries the R-operator"
         raise TypeError(msg)
+    d_outputs = _check.array("d_outputs", d_outputs, trace.outputs.shape, _check.ANALYTIC)
     zero = tuple(tree_map(np.zeros_like, layer.final) for layer in trace.layers)
-    gradient = run_backward(trace, found.d_outputs, zero)
+    gradient = run_backward(trace, d_outputs, zero)
 
     def imaginary(leaf: Array) -> Array:
         return leaf.imag / TINY

@@ -101,7 +101,7 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
     TypeError
         If an argument has a wrong type.
     ValueError
-        If the parameters do not fit the stack.
+        If the parameters do not fit the stack, or `value` is not finite.
 
     Notes
     -----
@@ -115,12 +115,14 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
     >>> bptt.forget_bias(stack, params, 2.0).layers[0].b[3:6]
     array([2., 2., 2.])
     """
+    bias = _check.real_number("value", value)
+    _check.finite("value", np.asarray(bias))
 
     def change(cell: OneDirection, layer: Any) -> Any:
         if not isinstance(cell, (LSTM, PeepholeLSTM)):
             return layer
         b, n = layer.b.copy(), len(layer.u)
-        b[n : 2 * n] = value
+        b[n : 2 * n] = bias
         return layer._replace(b=b)
 
     return _each_layer(stack, params, change)

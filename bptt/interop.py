@@ -22,6 +22,7 @@ import numpy as np
 
 from bptt import _check
 from bptt._typing import Array
+from bptt.activations import relu, tanh
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, GRUParams
 from bptt.parameters import Recurrent
 from bptt.stack import OneDirection, check_layer
@@ -51,7 +52,7 @@ def to_torch(cells: tuple[Any, ...], layers: tuple[Any, ...]) -> dict[str, Array
     Raises
     ------
     TypeError
-        If PyTorch has no such cell.
+        If PyTorch has no such cell, or they are of several kinds.
     ValueError
         If the parameters do not fit the cells.
 
@@ -64,11 +65,10 @@ def to_torch(cells: tuple[Any, ...], layers: tuple[Any, ...]) -> dict[str, Array
     {'weight_ih_l0': (9, 2), 'weight_hh_l0': (9, 3), 'bias_ih_l0': (9,), 'bias_hh_l0': (9,)}
     """
     found: dict[str, Array] = {}
-    _check.instance("cells", cells, tuple)
+    _torch_has_all(cells)
     given = _check.sequence("layers", layers, len(cells), "recurrent layers")
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         for suffix, one, params in _directions(f"layers[{k}]", cell, layer):
-            _torch_has(f"cells[{k}]", one)
             second = np.zeros_like(params.b)
             if isinstance(one, GRU):
                 second[2 * len(params.c) :] = params.c
@@ -97,7 +97,7 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
     Raises
     ------
     TypeError
-        If PyTorch has no such cell.
+        If PyTorch has no such cell, or they are of several kinds.
     ValueError
         If an array is missing, or has another shape than its neighbors ask for, or is left over.
 
@@ -110,17 +110,16 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
     >>> bool((again[1].u == params.layers[1].u).all())
     True
     """
-    _check.instance("cells", cells, tuple)
+    _torch_has_all(cells)
     left = dict(_mapping("state", state))
 
     def take(name: str, *shape: int | str) -> Array:
         if name not in left:
-            msg = f"state must hold {name}, got {', '.join(sorted(state)) or 'nothing'}"
+            msg = f"state must hold {name}, got {', '.join(sorted(map(str, state))) or 'nothing'}"
             raise ValueError(msg)
         return _check.array(f"state[{name!r}]", left.pop(name), shape).copy()
 
     def read(cell: OneDirection, k: int, suffix: str) -> Any:
-        _torch_has(f"cells[{k}]", cell)
         u = take(f"weight_hh_l{k}{suffix}", "gates n", "n").T.copy()
         w = take(f"weight_ih_l{k}{suffix}", u.shape[1], "n_below").T.copy()
         one, second = (take(f"bias_{s}h_l{k}{suffix}", u.shape[1]) for s in "ih")
@@ -142,7 +141,9 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
         checked, below = check_layer(f"layers[{k}]", cell, layer, below)
         layers.append(checked)
     if left:
-        msg = f"state must hold nothing but these layers, got {', '.join(sorted(left))} too"
+        msg = (
+            f"state must hold nothing but these layers, got {', '.join(sorted(map(str, left)))} too"
+        )
         raise ValueError(msg)
     return tuple(layers)
 
@@ -231,8 +232,8 @@ def from_flax(cell: OneDirection, tree: Mapping[str, Mapping[str, Any]]) -> Any:
     def take(part: str, kind: str, *shape: int | str) -> Array:
         try:
             found = tree[part][kind]
-        except (KeyError, TypeError):
-            msg = f"tree must hold {part}.{kind}, got {', '.join(sorted(tree)) or 'nothing'}"
+        except (LookupError, TypeError):
+            msg = f"tree must hold {part}.{kind}, got {', '.join(sorted(map(str, tree))) or 'nothing'}"
             raise ValueError(msg) from None
         return _check.array(f"tree[{part!r}][{kind!r}]", found, shape).copy()
 
@@ -261,6 +262,22 @@ def _mapping(name: str, value: Any) -> Mapping[str, Any]:
         msg = f"{name} must be a mapping of names to arrays, got {_check.describe(value)}"
         raise TypeError(msg)
     return value
+
+
+def _torch_has_all(cells: Any) -> None:
+    """Refuse cells that are not of one kind, or that PyTorch does not have."""
+    kinds: list[Any] = []
+    for k, cell in enumerate(_check.instance("cells", cells, tuple)):
+        both = isinstance(cell, Bidirectional)
+        for one in (cell.forward, cell.backward) if both else (cell,):
+            _torch_has(f"cells[{k}]", one)
+            if isinstance(one, Elman) and one.activation not in {tanh, relu}:
+                msg = f"cells[{k}] must be an Elman of tanh or relu, got {one!r:.60}"
+                raise TypeError(msg)
+            kinds.append(one)
+            if one != kinds[0]:
+                msg = f"cells must be all of one kind, got {kinds[0]!r:.40} and {one!r:.40}"
+                raise TypeError(msg)
 
 
 def _torch_has(name: str, cell: Any) -> None:

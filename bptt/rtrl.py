@@ -144,6 +144,9 @@ def uoro(
     """
     _check.instance("rng", rng, np.random.Generator)
     walk = _Walk(stack, params, x, cost, initial, mask)
+    if walk.x.dtype != np.float64:
+        msg = f"x must have dtype float64, got {walk.x.dtype}"
+        raise TypeError(msg)
     if walk.x.shape[1] != 1:
         msg = f"x must have shape (T, 1, {walk.x.shape[2]}), got {walk.x.shape}"
         raise ValueError(msg)
@@ -193,6 +196,8 @@ class _Walk:
     def result(self, d_params: Any, d_initial: Any) -> Result:
         """Put together what was gathered."""
         gradient = Gradient(d_params, self.x[:0].copy(), d_initial, ())
+        for name, array in tree_leaves(gradient, "gradient"):
+            _check.computed(name, array)
         return Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1)
 
 
@@ -215,7 +220,8 @@ class _Influence(NamedTuple):
 
     def pull(self, d_state: Array) -> Any:
         """Return d_state P, as a record."""
-        return _record(d_state @ self.matrix, self.like)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _record(d_state @ self.matrix, self.like)
 
     def onward(self, trace: Trace, b: int) -> "_Influence":
         """Return P after one more step: J P and the immediate derivative, row by row."""
@@ -227,7 +233,8 @@ class _Influence(NamedTuple):
                 tree_leaves(one)[leaf][1][b, unit] = 1
                 row = backward(trace, np.zeros_like(trace.outputs), one)
                 immediate = _flat((row.params, zero))
-                rows.append(_row(row.initial, b) @ self.matrix + immediate)
+                with np.errstate(over="ignore", invalid="ignore"):  # `_Walk.result` looks at it
+                    rows.append(_row(row.initial, b) @ self.matrix + immediate)
         return _Influence(np.array(rows), self.like)
 
 

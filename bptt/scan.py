@@ -132,6 +132,7 @@ def _layer(trace: LayerTrace, d_a: Array, parallel: bool) -> LayerGradient:
         totals = _scan(arrivals, _diagonal_jacobians(trace), np.multiply, parallel)
     else:
         totals = _scan(arrivals, step_jacobians(trace), _row_times_matrix, parallel)
+    _check.computed("the derivative with respect to the states", totals)
     each = _all_steps_at_once(trace, copies=1)
     flat = totals.reshape(steps * batch, -1)
     found = layer_backward(each, np.zeros_like(each.outputs), _as_state(flat, len(trace.states)))

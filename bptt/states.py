@@ -53,13 +53,13 @@ def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Any:
            [1, 1],
            [0, 1]])
     """
-    found = np.asarray(lengths)
+    found = _check.as_array("lengths", lengths)
+    if found.ndim != 1 or not found.size:
+        msg = f"lengths must have shape (B,), B >= 1, got {found.shape}"
+        raise ValueError(msg)
     if found.dtype.kind not in "iu":
         msg = f"lengths must be integers, got {found.dtype}"
         raise TypeError(msg)
-    if found.ndim != 1 or not found.size:
-        msg = f"lengths must have shape (B,), got {found.shape}"
-        raise ValueError(msg)
     total = int(found.max()) if steps is None else _check.size("steps", steps)
     if found.min() < 1 or found.max() > total:
         msg = f"lengths must be from 1 to {total}, got {found.min()} to {found.max()}"
@@ -71,7 +71,7 @@ def check_mask(mask: ArrayLike | None, x: Array) -> Any:
     """Return a mask that fits the input."""
     if mask is None:
         return None
-    found = np.asarray(mask)
+    found = _check.as_array("mask", mask)
     if found.dtype != np.bool_:
         msg = f"mask must be boolean, got {found.dtype}"
         raise TypeError(msg)

@@ -35,7 +35,7 @@ from bptt.parameters import Params
 from bptt.stack import Stack
 from bptt.traces import Trace
 from bptt.tree import tree_map
-from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction, segment
+from bptt.ways import CostOfSteps, Result, add, ask, cost_of, one_direction, segment
 
 __all__ = ["surrogate", "truncated_bptt"]
 
@@ -157,7 +157,7 @@ def surrogate(
             now = forward(
                 stack, at, trace.x[start:end], frozen, None if there is None else there[start:end]
             )
-            value = value + cost(now.outputs[first - start :], slice(first, end)).value
+            value = value + ask(cost, now.outputs[first - start :], slice(first, end)).value
         return value
 
     return total

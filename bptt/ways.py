@@ -131,6 +131,11 @@ def segment(trace: Trace, start: int, stop: int) -> Trace:
     (2, 1, 1)
     """
     _check.instance("trace", trace, Trace)
+    bounds: dict[str, Any] = {"start": start, "stop": stop}
+    for name, step in bounds.items():
+        if not isinstance(step, (int, np.integer)):
+            msg = f"{name} must be an integer, got {_check.describe(step)}"
+            raise TypeError(msg)
     if not 0 <= start < stop <= len(trace.x):
         msg = f"start and stop must be 0 <= start < stop <= {len(trace.x)}, got {start}, {stop}"
         raise ValueError(msg)
@@ -154,9 +159,25 @@ def segment(trace: Trace, start: int, stop: int) -> Trace:
 
 
 def cost_of(cost: CostOfSteps, outputs: Array, steps: slice) -> tuple[float, Array]:
-    """Ask for the cost of some steps, and refuse what is not one."""
-    found = _check.instance("cost(outputs, steps)", cost(outputs, steps), Cost)
-    return float(np.real(found.value)), found.d_outputs
+    """Ask for the cost of some steps, and refuse what is not one, or not theirs."""
+    _check.real("outputs", outputs)
+    found = ask(cost, outputs, steps)
+    d_outputs = _check.array("d_outputs", found.d_outputs, outputs.shape)
+    _check.one_precision([("outputs", outputs), ("d_outputs", d_outputs)])
+    value = np.asarray(found.value)
+    if value.shape or value.dtype.kind not in "fiu":
+        msg = f"cost must be a real number, got {_check.describe(found.value)}"
+        raise TypeError(msg)
+    _check.finite("cost", value)
+    return float(value), d_outputs
+
+
+def ask(cost: Any, outputs: Array, steps: slice) -> Cost:
+    """Call what should be a cost of steps, and refuse what returns something else."""
+    if not callable(cost):
+        msg = f"cost must be a function of outputs and steps, got {_check.describe(cost)}"
+        raise TypeError(msg)
+    return _check.instance("cost(outputs, steps)", cost(outputs, steps), Cost)
 
 
 def one_direction(stack: Stack) -> None:
