@@ -165,7 +165,7 @@ def test_uoro_takes_it_too():
     """The mean over a few draws is nearer to the exact gradient than one draw is likely to be."""
     given = draw([Leaky()], np.random.default_rng(52), steps=4, batch=1, sizes=(1, 2, 1))
     rng = np.random.default_rng(53)
-    draws = [given.by(partial(bptt.uoro, rng=rng)).gradient.params for _ in range(300)]
+    draws = [given.by(partial(bptt.uoro, rng=rng)).gradient.params for _ in range(150)]
     flat = np.array([bptt.flatten(one)[0] for one in draws])
     exact = bptt.flatten(given.by(bptt.full_bptt).gradient.params)[0]
     error = np.linalg.norm(flat.mean(axis=0) - exact)

@@ -175,7 +175,7 @@ def test_uoro_is_unbiased():
     exact = bptt.flatten(given.by(bptt.full_bptt).gradient.params)[0]
     rng = np.random.default_rng(24)
     draws = np.array(
-        [bptt.flatten(given.by(partial(bptt.uoro, rng=rng)).gradient.params)[0] for _ in range(400)]
+        [bptt.flatten(given.by(partial(bptt.uoro, rng=rng)).gradient.params)[0] for _ in range(300)]
     )
     deviation = draws.std(axis=0) / np.sqrt(len(draws))
     noisy = deviation > 1e-12 * np.abs(exact).max()
