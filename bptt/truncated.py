@@ -116,11 +116,12 @@ def surrogate(
 ) -> Callable[[Params], Any]:
     """Return the function of which `truncated_bptt` is the exact gradient.
 
+    The states that the pieces start from are computed once, here, and are constants from then on.
+
     Parameters
     ----------
     stack, params, x, cost, initial, mask, k1, k2
-        As for `truncated_bptt`. The states that the pieces start from are computed once, here, and are
-        constants from then on.
+        As for `truncated_bptt`.
 
     Returns
     -------

@@ -56,13 +56,13 @@ def _document_data(
     from taking a first line with a colon for ``type: description``.
     """
     del app, options
-    if what not in ("attribute", "data", "property") or not lines:
+    if what not in ("attribute", "data", "property"):
         return
     package, _, own = name.rpartition(".")
     if what == "data" and (home := _home(package, own)):
         docs = ModuleAnalyzer.for_module(home).find_attr_docs()
         lines[:] = docs.get(("", own), lines)
-    if ":" in lines[0]:
+    if lines and ":" in lines[0]:
         lines[0] = f":{lines[0]}"
     if isinstance(thing, dict):
         for entry in thing.items():
