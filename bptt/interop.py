@@ -15,7 +15,7 @@ here           PyTorch, layer k (``_reverse`` at the end)   Flax, gate g of a ce
 The order of the gates is PyTorch's in all three. From here to there and back is exact, bit for bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -119,25 +119,14 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
             raise ValueError(msg)
         return _check.array(f"state[{name!r}]", left.pop(name), shape).copy()
 
-    def read(cell: OneDirection, k: int, suffix: str) -> Any:
-        u = take(f"weight_hh_l{k}{suffix}", "gates n", "n").T.copy()
-        w = take(f"weight_ih_l{k}{suffix}", u.shape[1], "n_below").T.copy()
-        one, second = (take(f"bias_{s}h_l{k}{suffix}", u.shape[1]) for s in "ih")
-        if not isinstance(cell, GRU):
-            return Recurrent(w, u, one + second)
-        n = len(u)
-        c = second[2 * n :].copy()
-        second[2 * n :] = 0
-        return GRUParams(w, u, one + second, c)
-
     layers: list[Any] = []
     below: int | None = None
     for k, cell in enumerate(cells):
         if isinstance(cell, Bidirectional):
-            both = read(cell.forward, k, ""), read(cell.backward, k, "_reverse")
-            layer: Any = BothDirections(*both)
+            there = _read_torch(take, cell.forward, f"l{k}")
+            layer: Any = BothDirections(there, _read_torch(take, cell.backward, f"l{k}_reverse"))
         else:
-            layer = read(cell, k, "")
+            layer = _read_torch(take, cell, f"l{k}")
         checked, below = check_layer(f"layers[{k}]", cell, layer, below)
         layers.append(checked)
     if left:
@@ -146,6 +135,19 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
         )
         raise ValueError(msg)
     return tuple(layers)
+
+
+def _read_torch(take: Callable[..., Array], cell: OneDirection, end: str) -> Any:
+    """Read one layer of one direction, whose names end in `end`."""
+    u = take(f"weight_hh_{end}", "gates n", "n").T.copy()
+    w = take(f"weight_ih_{end}", u.shape[1], "n_below").T.copy()
+    one, second = take(f"bias_ih_{end}", u.shape[1]), take(f"bias_hh_{end}", u.shape[1])
+    if not isinstance(cell, GRU):
+        return Recurrent(w, u, one + second)
+    n = len(u)
+    c = second[2 * n :].copy()
+    second[2 * n :] = 0
+    return GRUParams(w, u, one + second, c)
 
 
 def to_flax(cell: OneDirection, layer: Any) -> dict[str, dict[str, Array]]:

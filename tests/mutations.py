@@ -96,7 +96,7 @@ MUTATIONS = [
     Mutation("checkpoints: the error between pieces dropped", "checkpointed.py", "backward(trace, d_outputs, self.d_state)", "backward(trace, d_outputs, None)", "test_ways"),
     Mutation("checkpoints: a kept state is a view of its piece", "checkpointed.py", "tree_map(np.copy, trace.final)", "trace.final", "test_memory"),
     Mutation("checkpoints: split in the middle", "checkpointed.py", "max(1, min(before, pieces - after))", "pieces // 2", "test_memory"),
-    Mutation("checkpoints: stored without the waiting", "checkpointed.py", "max(self.stored, kept + b - a)\n        trace", "max(self.stored, b - a)\n        trace", "test_memory"),
+    Mutation("checkpoints: one state more than is kept", "checkpointed.py", "min(self.states, pieces - 1)", "min(self.states, pieces)", "test_memory"),
     Mutation("RTRL forgets the immediate derivative", "rtrl.py", "@ self.matrix + immediate", "@ self.matrix + 0 * immediate", "test_ways"),
     Mutation("RTRL in float64 only", "rtrl.py", "len(columns)), trace.outputs.dtype)", "len(columns)))", "test_ways"),
     Mutation("UORO without its random signs", "rtrl.py", "rng.choice([-1.0, 1.0], size=s.shape)", "np.ones(s.shape)", "test_ways"),

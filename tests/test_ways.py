@@ -112,9 +112,9 @@ def test_windows_are_gradients_of_separate_runs_with_carried_state():
 
 def test_truncation_keeps_what_reaches_the_initial_state_only():
     """∂C/∂(initial state) comes from passes that begin at the first step; here the first window's."""
-    given = setting("GRU", 1)
+    given = draw([bptt.GRU()], np.random.default_rng(27))
     params, x, initial = given.at
-    trace = bptt.forward(given.stack, params, x[:3], initial, given.mask[:3])
+    trace = bptt.forward(given.stack, params, x[:3], initial)
     first = bptt.backward(trace, given.cost(trace.outputs, slice(0, 3)).d_outputs)
     got = given.by(partial(bptt.truncated_bptt, k1=3, k2=3)).gradient
     assert_close(got.initial, first.initial, 1e-14)
