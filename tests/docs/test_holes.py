@@ -173,7 +173,7 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
     "hidden_cell": ("docs/_ext/cells.py", "sorted(tags & HIDING)", "()", "docs: green"),
     "identical": ("docs/_ext/matplotlibrc", "svg.hashsalt: bptt\n", "", "figure.html"),
     "address": ("docs/_ext/cells.py", "ADDRESS.search(text)", "None", "docs: green"),
-    "pickled": ("docs/conf.py", "AliasFormatter(", "lambda *_: (lambda _: None)(", "pickl"),
+    "pickled": ("docs/conf.py", "AliasFormatter(", "lambda *_: (lambda *_: None)(", "pickl"),
     "alt": ("docs/_ext/cells.py", "if drawn and not _alt(cell)", "if False", "docs: green"),
 }
 
