@@ -248,7 +248,7 @@ def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
     delta_h = np.empty_like(delta_x)
     d_own = [np.zeros_like(parameter) for parameter in own]
     for t in reversed(range(len(d_a))):
-        d_state = (d_a[t] + d_state[0], *d_state[1:])  # from above, and from the future
+        d_state = (d_a[t] + d_state[0], *d_state[1:])  # (BP2): from above, from the future
         d_state, held = _hold(trace.mask, t, d_state)
         delta_x[t], delta_h[t], direct, *more = cell.step_backward(d_state, trace.saved[t], *own)
         d_own = [total + now for total, now in zip(d_own, more, strict=True)]
