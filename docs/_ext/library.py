@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, ClassVar
@@ -81,12 +82,14 @@ class Library(SphinxDirective):
         block = nodes.literal_block(code, code, language="python")
         module = thing.__name__ if inspect.ismodule(thing) else thing.__module__
         name = "" if inspect.ismodule(thing) else thing.__qualname__
+        public = getattr(sys.modules[module], "__all__", ())
+        anchor = name if name.partition(".")[0] in public else ""  # the source marks no other
         page = "_modules/" + module.replace(".", "/")
         where = f"{'/'.join(module.split('.'))}.py, lines {start} to {start + len(lines) - 1} "
         if file.name == "__init__.py":
             where = where.replace(".py", "/__init__.py", 1)
         caption = nodes.caption("", where)
-        caption += viewcode_anchor(reftarget=page, refid=name, refdoc=self.env.docname)
+        caption += viewcode_anchor(reftarget=page, refid=anchor, refdoc=self.env.docname)
         box = nodes.container("", caption, block, literal_block=True)
         box["classes"] += ["literal-block-wrapper", "library-code"]
         self.set_source_info(box)
