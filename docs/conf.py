@@ -38,7 +38,7 @@ extensions = [
     "_ext.a11y",
     "_ext.execution",
     "_ext.library",
-    "_ext.opaque",
+    "_ext.links",
     "_ext.signatures",
     "_ext.static_math",
 ]
