@@ -37,6 +37,7 @@ extensions = [
     "sphinx_design",
     "_ext.a11y",
     "_ext.execution",
+    "_ext.ledger",
     "_ext.library",
     "_ext.links",
     "_ext.signatures",
@@ -52,6 +53,7 @@ bibtex_default_style = "plain"
 
 # --- cells: what they can see is in the cache's path (see _ext/digest.py)
 bptt_package = str(PACKAGE)
+bptt_ledger_law = False  # every equation needs a check and code (docs/_ext/ledger)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
 bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
 nb_execution_mode = "cache"
