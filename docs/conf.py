@@ -101,6 +101,7 @@ autodoc_typehints = "signature"
 always_use_bars_union = True
 typehints_defaults = "comma"
 typehints_use_rtype = False
+typehints_document_rtype_none = False
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_ivar = True
