@@ -20,7 +20,6 @@ from sphinx.util.docutils import SphinxDirective
 
 import bptt
 from _ext import netpicture
-from _ext.opaque import mark
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -191,7 +190,7 @@ class Moving(SphinxDirective):
             message = f"{self.name}: say in its content what the figure shows"
             raise self.error(message)
         made = net_figure() if kind == "net" else triangle_figure()
-        node = nodes.raw("", mark(made), format="html", twin=f"*{words}*", moving=kind)
+        node = nodes.raw("", made, format="html", twin=f"*{words}*", moving=kind)
         self.set_source_info(node)
         return [node]
 
