@@ -13,7 +13,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 from _ext.aliases import AliasFormatter
 from _ext.api import public_locations
 from _ext.digest import digest
-from _ext.provenance import commit, installed, site_address
+from _ext.provenance import commit, installed, revision, site_address
 
 import bptt
 
@@ -41,9 +41,12 @@ extensions = [
     "_ext.finding",
     "_ext.library",
     "_ext.links",
+    "_ext.llms",
+    "_ext.moving",
     "_ext.share",
     "_ext.signatures",
     "_ext.static_math",
+    "_ext.twins",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
@@ -57,6 +60,8 @@ bibtex_default_style = "plain"
 bptt_package = str(PACKAGE)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
 bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
+bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links
+bptt_revision = os.environ.get("BPTT_DOCS_REVISION") or revision(DOCS.parent)
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, DOCS))
 nb_execution_raise_on_error = False
