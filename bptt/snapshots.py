@@ -48,7 +48,7 @@ def save_snapshot(folder: str | os.PathLike[str], step: int, record: Any, *, kee
     Parameters
     ----------
     folder
-        Where to, one for each run; it is made if need be.
+        Where to, one for each run, with one writer at a time; it is made if need be.
     step
         How many steps have been done, 1 or more.
     record
@@ -84,6 +84,8 @@ def save_snapshot(folder: str | os.PathLike[str], step: int, record: Any, *, kee
     earlier = [number for number in _steps(home) if number <= done]
     for number in earlier[kept:]:
         (home / f"step-{number:010}.safetensors").unlink(missing_ok=True)
+    for unfinished in home.glob(".step-*.safetensors.*"):  # of a writer that was killed
+        unfinished.unlink(missing_ok=True)
 
 
 def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Record] | None:

@@ -23,7 +23,7 @@ def full(step):
 
 
 def files(folder):
-    return sorted(int(path.stem.removeprefix("step-")) for path in folder.iterdir())
+    return sorted(int(path.stem.removeprefix("step-")) for path in folder.glob("step-*"))
 
 
 def damage(path):
@@ -36,6 +36,11 @@ def test_no_snapshot_is_the_beginning(tmp_path):
     (tmp_path / "notes.txt").touch()
     (tmp_path / ".step-0000000003.safetensors.0123").touch()  # of a writer that was killed
     assert bptt.load_snapshot(tmp_path, LIKE) is None
+    bptt.save_snapshot(tmp_path, 4, full(4))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "notes.txt",
+        "step-0000000004.safetensors",
+    ]
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3, 99])
