@@ -111,7 +111,7 @@ def nothing_at_all(site: Scratch) -> None:
 
 
 def flipped_sign(site: Scratch) -> None:
-    """The library is wrong: the check of the equation says so, by its label."""
+    """Make the library wrong: the check of the equation says so, by its label."""
     site.patch("bptt/__init__.py", "return 2 *", "return -2 *")
 
 
@@ -125,13 +125,13 @@ def unknown_names(site: Scratch) -> None:
 
 
 def beyond_what_is_stated(site: Scratch) -> None:
-    """A line says that an error is within a tolerance that it is above."""
+    """Print that an error is within a tolerance that it is above."""
     line = "twice: holds, largest relative error 2.0e-12 <= 1e-12 (1 case)"
     site.patch("docs/math.md", CHECK, f'print("{line}")\n{CHECK}')
 
 
 def needless_excuse(site: Scratch) -> None:
-    """The table excuses what has code, twice, once without a reason."""
+    """Excuse what has code, twice, once without a reason."""
     site.write("docs/equations.toml", '[elsewhere]\ntwice = ""\n\n[form]\ntwice = ["twice"]\n')
 
 
