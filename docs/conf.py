@@ -37,6 +37,7 @@ extensions = [
     "sphinx_design",
     "_ext.a11y",
     "_ext.execution",
+    "_ext.folding",
     "_ext.library",
     "_ext.links",
     "_ext.signatures",
