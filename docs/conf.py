@@ -40,6 +40,7 @@ extensions = [
     "_ext.execution",
     "_ext.finding",
     "_ext.ledger",
+    "_ext.folding",
     "_ext.library",
     "_ext.links",
     "_ext.llms",
