@@ -69,6 +69,15 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(default=True)
+def snippets(session: nox.Session) -> None:
+    """Run every snippet of the built site alone, as copied; `-- --page NAME` only one page's."""
+    session.install("-e.", *groups("docs"))
+    if not list(Path("docs/_build/snippets").glob("*.json")):
+        session.run("python", "docs/build.py", env=ONE_THREAD)
+    session.run("python", "docs/snippets.py", *session.posargs, env=ONE_THREAD)
+
+
 @nox.session(default=False)
 def serve(session: nox.Session) -> None:
     """Show the site at localhost:8000, and build it again whenever a page or the library changes."""

@@ -84,7 +84,8 @@ def build(pages: list[str], jobs: str = "auto") -> Report:
     root = BUILD / "page" if pages else BUILD
     root.mkdir(parents=True, exist_ok=True)
     if pages:
-        shutil.rmtree(root / "records", ignore_errors=True)
+        for folder in ("records", "snippets"):
+            shutil.rmtree(root / folder, ignore_errors=True)
         (root / "warnings.txt").unlink(missing_ok=True)
     else:
         empty(root)
@@ -103,7 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fresh", action="store_true", help="run every cell again")
     args = parser.parse_args(arguments)
     if args.fresh:
-        shutil.rmtree(BUILD / "cache", ignore_errors=True)
+        for kept in (BUILD / "cache").glob("*"):
+            if kept.name != "pyodide":  # no output of ours
+                shutil.rmtree(kept)
     report = build([find_page(name) for name in args.page], args.jobs)
     sys.stdout.write(report.text())
     return int(report.red)

@@ -38,8 +38,10 @@ extensions = [
     "_ext.a11y",
     "_ext.execution",
     "_ext.library",
+    "_ext.live",
     "_ext.opaque",
     "_ext.signatures",
+    "_ext.snippets",
     "_ext.static_math",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
@@ -61,6 +63,10 @@ nb_execution_timeout = 300
 nb_merge_streams = False  # _ext/cells.py has done so, in an order that does not change
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_number_source_lines = False
+
+# --- live cells: fetched once, kept beside the outputs
+live_cells = os.environ.get("BPTT_DOCS_LIVE") != "no"
+live_cells_store = str(DOCS / "_build" / "cache" / "pyodide")
 
 # --- pages
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -124,7 +130,7 @@ html_title = "bptt"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["custom.css"]
+html_css_files = ["custom.css", "copy.css", "live.css"]
 html_js_files = [("copy.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False

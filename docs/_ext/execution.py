@@ -105,6 +105,7 @@ class Client(NotebookClientBase):
         if kept is None and not page.failed:
             outputs = [c.get("outputs", []) for c in self.notebook.cells]
             _write(file, json.dumps({"seconds": seconds, "outputs": outputs}))
+        self._leave("snippets", json.dumps([cells.plain(cell) for cell in code], indent=1))
         for cell in code:
             cell.outputs = cells.show(cell)
 
@@ -116,6 +117,11 @@ class Client(NotebookClientBase):
         ]
         shape = [c.cell_type for c in self.notebook.cells]
         return sha256(json.dumps([parts, shape]).encode()).hexdigest()[:24]
+
+    def _leave(self, folder: str, text: str) -> None:
+        """Leave what others read about a page, in a folder beside the output."""
+        name = f"{self.logger.extra['docname'].replace('/', '.')}.json"
+        _write(Path(self.nb_config.output_folder).parent / folder / name, text)
 
     def _record(self, seconds: dict[int, float], kept: bool) -> Page:
         assert self.path is not None
@@ -130,8 +136,7 @@ class Client(NotebookClientBase):
             for words in found.problems:
                 message = f"cell {found.number}: {words}"
                 self.logger.warning(message, line=found.line, subtype="cell")
-        folder = Path(self.nb_config.output_folder).parent / "records"
-        _write(folder / f"{docname.replace('/', '.')}.json", page.dumps())
+        self._leave("records", page.dumps())
         return page
 
 
