@@ -84,8 +84,7 @@ def build(pages: list[str], jobs: str = "auto") -> Report:
     root = BUILD / "page" if pages else BUILD
     root.mkdir(parents=True, exist_ok=True)
     if pages:
-        for folder in ("records", "snippets"):
-            shutil.rmtree(root / folder, ignore_errors=True)
+        shutil.rmtree(root / "records", ignore_errors=True)
         (root / "warnings.txt").unlink(missing_ok=True)
     else:
         empty(root)

@@ -20,12 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).resolve().parent
 BUILD = DOCS / "_build"
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from _ext import alone, packages, slices
+from _ext.cells import SVG
 from _ext.digest import digest
 from _ext.kernel import environment
 
@@ -67,9 +69,17 @@ def read(file: Path) -> list[Snippet]:
     found = []
     for k, (cell, needed) in enumerate(zip(cells, slices.needs(sources), strict=True)):
         code = slices.runnable(sources, k, needed)
-        error = tuple(cell["error"]) if cell["error"] else None
-        found.append(Snippet(page, k + 1, code, needs, cell["text"], cell["figures"], error))
+        found.append(Snippet(page, k + 1, code, needs, *shown(cell["outputs"])))
     return found
+
+
+def shown(outputs: list[dict[str, Any]]) -> tuple[str, int, tuple[str, str] | None]:
+    """Return the text, the number of figures and the error among the outputs of a cell."""
+    data = [o["data"] for o in outputs if "data" in o]
+    texts = [o["text"] for o in outputs if o["output_type"] == "stream" and o["name"] == "stdout"]
+    texts += [f"{d['text/plain']}\n" for d in data if "text/plain" in d and SVG not in d]
+    errors = [(o["ename"], o["evalue"]) for o in outputs if o["output_type"] == "error"]
+    return "".join(texts), sum(SVG in d for d in data), errors[0] if errors else None
 
 
 def run(snippet: Snippet) -> tuple[list[str], float]:
@@ -144,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", action="append", default=[], help="only pages of this name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args(arguments)
-    files = sorted((BUILD / "snippets").glob("*.json"))
+    files = sorted((BUILD / "outputs").glob("*.json"))
     files = [f for f in files if not args.page or f.stem.split(".")[-1] in args.page]
     every = [snippet for file in files for snippet in read(file)]
     if not every:

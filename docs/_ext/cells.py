@@ -93,19 +93,10 @@ def problems(cell: NotebookNode) -> Iterator[str]:
         yield f"the cell draws {drawn} figures: draw one a cell, each with its alternative text"
 
 
-def plain(cell: NotebookNode) -> dict[str, Any]:
-    """Return the source of a cell, and in plain words what came out: text, figures, an error."""
-    outputs = cell.get("outputs", [])
-    texts = [o.text for o in outputs if o.output_type == "stream" and o.name == "stdout"]
-    data = [o.data for o in outputs if "data" in o and SVG not in o.data]
-    texts += [f"{d['text/plain']}\n" for d in data if "text/plain" in d]
-    errors = [[o.ename, o.evalue] for o in outputs if o.output_type == "error"]
-    return {
-        "source": cell.source,
-        "text": "".join(texts),
-        "figures": sum(SVG in o.get("data", {}) for o in outputs),
-        "error": errors[0] if errors else None,
-    }
+def raw(cell: NotebookNode) -> dict[str, Any]:
+    """Return a cell as it was executed: its source, tags, alternative text and outputs."""
+    tags, outputs = cell.metadata.get("tags", []), cell.get("outputs", [])
+    return {"source": cell.source, "tags": tags, "alt": _alt(cell), "outputs": outputs}
 
 
 def show(cell: NotebookNode) -> list[NotebookNode]:

@@ -105,7 +105,10 @@ class Client(NotebookClientBase):
         if kept is None and not page.failed:
             outputs = [c.get("outputs", []) for c in self.notebook.cells]
             _write(file, json.dumps({"seconds": seconds, "outputs": outputs}))
-        self._leave("snippets", json.dumps([cells.plain(cell) for cell in code], indent=1))
+        _write(
+            outputs_file(Path(self.nb_config.output_folder), page.docname),
+            json.dumps([cells.raw(cell) for cell in code]),
+        )
         for cell in code:
             cell.outputs = cells.show(cell)
 
@@ -117,11 +120,6 @@ class Client(NotebookClientBase):
         ]
         shape = [c.cell_type for c in self.notebook.cells]
         return sha256(json.dumps([parts, shape]).encode()).hexdigest()[:24]
-
-    def _leave(self, folder: str, text: str) -> None:
-        """Leave what others read about a page, in a folder beside the output."""
-        name = f"{self.logger.extra['docname'].replace('/', '.')}.json"
-        _write(Path(self.nb_config.output_folder).parent / folder / name, text)
 
     def _record(self, seconds: dict[int, float], kept: bool) -> Page:
         assert self.path is not None
@@ -136,8 +134,14 @@ class Client(NotebookClientBase):
             for words in found.problems:
                 message = f"cell {found.number}: {words}"
                 self.logger.warning(message, line=found.line, subtype="cell")
-        self._leave("records", page.dumps())
+        folder = Path(self.nb_config.output_folder).parent / "records"
+        _write(folder / f"{docname.replace('/', '.')}.json", page.dumps())
         return page
+
+
+def outputs_file(outdir: Path, docname: str) -> Path:
+    """Return where a page's cells are left as they were executed, for its twins."""
+    return outdir.parent / "outputs" / f"{docname.replace('/', '.')}.json"
 
 
 def _write(file: Path, text: str) -> None:

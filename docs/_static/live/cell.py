@@ -126,10 +126,8 @@ def run(code: str, name: str, alt: str, emit: Emit) -> str:
 
 
 def prepare() -> None:
-    """Make `figures` importable without Sphinx, and the cells' names those of a script."""
-    opaque = types.ModuleType("_ext.opaque")
-    opaque.mark = str  # type: ignore[attr-defined]
-    sys.modules |= {"_ext": types.ModuleType("_ext"), "_ext.opaque": opaque, "__main__": MAIN}
+    """Give the cells the names of a script, and a backend for their figures."""
+    sys.modules["__main__"] = MAIN
     sys.meta_path.insert(0, Backend())
     warnings.filterwarnings("default", module="__main__")
 

@@ -10,6 +10,7 @@ globalThis.fetch = async (what, options) => {
   const url = String(what.url ?? what);
   const fresh = /pyodide-lock\.json|\/bptt-[^/]*\.whl|sizes\.json/.test(url);
   const answer = await plain(what, fresh ? { ...options, cache: "no-cache" } : options);
+  if (!answer.ok) failed(new Error(`${url.split("/").pop()} could not be loaded (HTTP ${answer.status})`));
   if (!answer.body || !answer.ok) return answer;
   const count = new TransformStream({
     transform(chunk, out) {
@@ -22,11 +23,7 @@ globalThis.fetch = async (what, options) => {
   Object.defineProperty(copy, "url", { value: answer.url });
   return copy;
 };
-const get = async (name) => {
-  const answer = await fetch(new URL(name, import.meta.url));
-  if (!answer.ok) throw new Error(`${name} could not be loaded (HTTP ${answer.status})`);
-  return answer;
-};
+const get = (name) => fetch(new URL(name, import.meta.url));
 
 // --- which packages some code imports
 let lock = null;
@@ -57,8 +54,6 @@ const boot = async (code) => {
   const packages = closure(["numpy", "bptt", ...wanted(code)]);
   const files = packages.map((name) => lock.packages[name].file_name);
   total = ["pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", ...files].reduce((sum, f) => sum + (sizes[f] ?? 0), 0);
-  const head = await plain(`${here}pyodide.asm.wasm`, { method: "HEAD" });
-  if (!head.ok) throw new Error(`pyodide.asm.wasm could not be loaded (HTTP ${head.status})`);
   const texts = Promise.all(["cell.py", "figures.py", "matplotlibrc"].map(async (n) => (await get(n)).text()));
   const { loadPyodide } = await import(`${here}pyodide.mjs`);
   const env = { HOME: "/home/pyodide", MATPLOTLIBRC: "/home/pyodide/matplotlibrc", MPLBACKEND: "module://cell_backend",
