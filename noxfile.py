@@ -69,6 +69,13 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(default=True)
+def twins(session: nox.Session) -> None:
+    """Run every page's script that `docs` built, alone; check its notebook and its Markdown."""
+    session.install("-e.", *groups("docs"))
+    session.run("python", "docs/scripts.py", env=ONE_THREAD)
+
+
 @nox.session(default=False)
 def serve(session: nox.Session) -> None:
     """Show the site at localhost:8000, and build it again whenever a page or the library changes."""
