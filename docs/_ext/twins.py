@@ -19,6 +19,8 @@ import json
 import posixpath
 import re
 import sys
+from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -148,8 +150,7 @@ class Page:
     @property
     def needs(self) -> list[str]:
         """Return what pip must install to run the cells."""
-        known = packages_distributions()
-        names = {name for module in self.modules for name in known.get(module, [module])[:1]}
+        names = {min(_distributions().get(module, [module])) for module in self.modules}
         return [self.source.requirement, *sorted(names - {"bptt", "numpy"})]
 
     def script(self) -> str:
@@ -245,6 +246,12 @@ def _expecting(kept: NotebookNode) -> str:
         f"    assert type(error).__name__ == {error.ename!r}\n"
         '    print(f"{type(error).__name__}: {error}")'
     )
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Return the distributions that bring each module."""
+    return packages_distributions()
 
 
 def imported(code: str) -> set[str]:

@@ -232,6 +232,18 @@ def test_page_without_cells_is_markdown_only(site):
     assert not (site.html / "reference/api.ipynb").exists()
 
 
+def test_what_the_launch_links_need_is_made():
+    """Colab opens what the Pages workflow pushes, Binder what its image has built."""
+    root = DOCS.parent
+    workflow = (root / ".github/workflows/pages.yml").read_text("utf-8")
+    assert f"git push --quiet origin {twins.BRANCH}\n" in workflow
+    assert "BPTT_REPOSITORY: ${{ github.repository }}" in workflow
+    image = root / ".binder/postBuild"
+    assert os.access(image, os.X_OK)
+    assert "\npython docs/build.py\n" in image.read_text("utf-8")
+    assert "lab/tree/docs/_build/html/{page}.ipynb" in twins.BINDER
+
+
 def test_unknown_repository_has_no_launch_links():
     nowhere = twins.Source("", "")
     assert nowhere.links("learn/bp2") == {}
@@ -277,7 +289,7 @@ def test_llms_lists_every_page(site):
 
 def test_what_markdown_would_interpret_is_escaped():
     assert markdown.escape("a*b $c _d_ e_f <g> \\h") == r"a\*b \$c \_d\_ e_f &lt;g> \\h"
-    assert markdown.escape("__init__ and x__y") == r"\_\_init\_\_ and x__y"
+    assert markdown.escape("__init__, x_y") == r"\_\_init\_\_, x_y"
     assert markdown.escape("- a\n1. b\n# c") == "\\- a\n1\\. b\n\\# c"
     assert markdown.fence("```\nx\n```", "text").startswith("````text\n")
 
