@@ -38,7 +38,7 @@ extensions = [
     "_ext.a11y",
     "_ext.execution",
     "_ext.library",
-    "_ext.opaque",
+    "_ext.links",
     "_ext.signatures",
     "_ext.static_math",
 ]
@@ -124,7 +124,7 @@ html_title = "bptt"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["custom.css"]
+html_css_files = ["custom.css", "cheat-sheet.css"]
 html_js_files = [("copy.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False

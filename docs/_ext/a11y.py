@@ -19,8 +19,6 @@ RULES = [
     # docutils: a list without list items; a role that ARIA 1.3 deprecates.
     (r'<div role="list" class="citation-list">', r'<div class="citation-list">'),
     (r' role="doc-biblioentry"', ""),
-    # ours: what opaque.py marked on a page that has no names to link.
-    (r"<!--/?opaque-->", ""),
     # Code that scrolls must be reachable from the keyboard.
     (r"<pre(?![^>]*tabindex)", r'<pre tabindex="0"'),
     # furo: two landmarks of one kind, without names.
