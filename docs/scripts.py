@@ -1,6 +1,6 @@
 """Read and run the twins of the built site, as one does who has downloaded them.
 
-``python docs/scripts.py`` (``nox -s twins``) takes every page with cells that the last build left. Its notebook must be
+``python docs/scripts.py`` (``nox -s snippets``) takes every page with cells that the last build left. Its notebook must be
 valid and hold the cells and what they printed; its script is run from top to bottom, in a fresh Python, in an empty
 folder, and must print the same; its Markdown must hold every cell, and lead nowhere but to files that are there. A
 script that passed is not run again until it, what it prints, the library or a version changes.

@@ -144,7 +144,7 @@ class Scratch:
         """Run the driver, in an environment of which only what is given is ours."""
         ours = ("BPTT_", "JUPYTER", "PYTEST", "COV", "SOURCE_DATE")
         env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        env |= {"BPTT_DOCS_COMMIT": "scratch", **environment}
+        env |= {"BPTT_DOCS_COMMIT": "scratch", "BPTT_DOCS_LIVE": "no", **environment}
         command = [sys.executable, "docs/build.py", "--jobs", jobs, *arguments]
         done = subprocess.run(
             command, cwd=self.root, env=env, check=False, capture_output=True, text=True

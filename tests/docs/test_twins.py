@@ -251,7 +251,7 @@ def test_unknown_repository_has_no_launch_links():
 
 
 def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
-    """docs/scripts.py, which runs what `nox -s twins` runs: green as built, and red for each twin broken."""
+    """docs/scripts.py, which runs what `nox -s snippets` runs: green as built, and red for each twin broken."""
     record = site.docs / "_build/outputs/deep.page.json"
     passed, built = tmp_path / "passed", tmp_path / "html"
     shutil.copytree(site.html, built)
