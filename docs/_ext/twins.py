@@ -19,10 +19,7 @@ import json
 import posixpath
 import re
 import sys
-from collections.abc import Mapping
-from functools import cache
 from hashlib import sha256
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from textwrap import indent
 from typing import Any, NamedTuple
@@ -32,9 +29,10 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from _ext import figures
+from _ext import figures, packages
 from _ext.cells import EXPECTED, SVG
 from _ext.execution import outputs_file
+from _ext.ledger import twin
 from _ext.markdown import Cell, Writer, fence
 
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
@@ -145,13 +143,13 @@ class Page:
     @property
     def modules(self) -> list[str]:
         """Return the modules that the cells import and Python does not bring."""
-        return sorted({"bptt"}.union(*(imported(cell.source) for cell in self.cells)))
+        found = {"bptt"}.union(*(packages.imported(cell.source) for cell in self.cells))
+        return sorted({name.partition(".")[0] for name in found} - sys.stdlib_module_names)
 
     @property
     def needs(self) -> list[str]:
         """Return what pip must install to run the cells."""
-        names = {min(_distributions().get(module, [module])) for module in self.modules}
-        return [self.source.requirement, *sorted(names - {"bptt", "numpy"})]
+        return [self.source.requirement, *packages.needed(cell.source for cell in self.cells)]
 
     def script(self) -> str:
         """Return the script."""
@@ -248,23 +246,6 @@ def _expecting(kept: NotebookNode) -> str:
     )
 
 
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    """Return the distributions that bring each module."""
-    return packages_distributions()
-
-
-def imported(code: str) -> set[str]:
-    """Return the top-level modules outside the standard library that code imports."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-    return {name.partition(".")[0] for name in found} - sys.stdlib_module_names
-
-
 def whole_file(outdir: Path, docname: str) -> Path:
     """Return where a page leaves its part of llms-full.txt."""
     return outdir.parent / "llms" / f"{docname.replace('/', '.')}.md"
@@ -304,6 +285,7 @@ def _add(
     del template
     if doctree is None or pagename not in app.env.found_docs:
         return
+    twin.fill(app, pagename, doctree)
     page = Page(app, pagename, doctree)
     files = page.write()
     said = line(files, page.source.links(pagename) if page.cells else {})
