@@ -2,9 +2,9 @@
 
 Beside ``learn/bp2.html`` stand
 
-``bp2.ipynb``   the cells as they were executed, with their outputs, between the prose;
-``bp2.py``      the same in the percent format: prose in comments, code that runs from top to bottom;
-``bp2.md``      prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``.
+``bp2.ipynb``     the cells as they were executed, with their outputs, between the prose;
+``learn-bp2.py``  the same in the percent format: prose in comments, code that runs from top to bottom;
+``bp2.md``        prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``.
 
 A page without cells has Markdown only. Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision``
 (a commit) are set, a notebook installs the library of that commit where there is none, and the page has links that
@@ -197,7 +197,7 @@ class Page:
         for k, svg in enumerate(drawn, 1):
             base.with_name(f"{self.name}-{k}.svg").write_text(svg, "utf-8")
         if self.cells:
-            files = {"notebook": f"{self.name}.ipynb", "script": f"{self.name}.py", **files}
+            files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
             text = nbformat.writes(self.notebook()) + "\n"
             base.with_name(files["notebook"]).write_text(text, "utf-8")
             base.with_name(files["script"]).write_text(self.script(), "utf-8")
@@ -244,6 +244,11 @@ def _expecting(kept: NotebookNode) -> str:
         f"    assert type(error).__name__ == {error.ename!r}\n"
         '    print(f"{type(error).__name__}: {error}")'
     )
+
+
+def script_name(docname: str) -> str:
+    """Return the name of a page's script: one that no import can mean, as dask.py would be meant."""
+    return f"{docname.replace('/', '-')}.py"
 
 
 def whole_file(outdir: Path, docname: str) -> Path:
