@@ -29,6 +29,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from _ext.digest import digest
 from _ext.kernel import environment
+from _ext.twins import script_name
 
 PACKAGE = DOCS.parent / "bptt"
 TIMEOUT = 300
@@ -108,7 +109,7 @@ def check(site: Path, record: Path, passed: Path) -> list[str]:
     wrong = [
         *notebook(base.with_name(f"{base.name}.ipynb"), cells),
         *markdown(base.with_name(f"{base.name}.md"), cells),
-        *script(base.with_name(f"{base.name}.py"), cells, passed),
+        *script(base.with_name(script_name(page)), cells, passed),
     ]
     return [f"{page}: {words}" for words in wrong]
 
