@@ -78,11 +78,14 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=True)
 def snippets(session: nox.Session) -> None:
-    """Run every snippet of the built site alone, as copied; `-- --page NAME` only one page's."""
+    """Run every snippet of the built site alone, as copied, and every page's script; `-- --page NAME`: one's."""
     session.install("-e.", *groups("docs"))
+    frameworks(session)
     if not list(Path("docs/_build/outputs").glob("*.json")):
         session.run("python", "docs/build.py", env=ONE_THREAD)
     session.run("python", "docs/snippets.py", *session.posargs, env=ONE_THREAD)
+    if not session.posargs:
+        session.run("python", "docs/scripts.py", env=ONE_THREAD)
 
 
 def browser_tools(session: nox.Session) -> dict[str, str]:

@@ -16,7 +16,7 @@ from sphinx import addnodes
 
 from _ext.static_math import EQREF, aligned
 
-SPECIAL = re.compile(r"([\\`*$])|(?<!\w)(_)|(_)(?!\w)")
+SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
 LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
 SILENT = (
     addnodes.index,
@@ -39,7 +39,7 @@ def escape(text: str) -> str:
 
 def fence(code: str, language: str) -> str:
     """Return a block of code, with ticks enough."""
-    ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`{3,}", code)), 3)
+    ticks = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`{3,}", code))])
     return f"{ticks}{language}\n{code.rstrip()}\n{ticks}"
 
 

@@ -19,6 +19,8 @@ import json
 import posixpath
 import re
 import sys
+from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -95,11 +97,7 @@ class Page:
         if re.match(r"[a-z]+:", address):
             return address
         path, _, fragment = address.partition("#")
-        page = (
-            posixpath.normpath(posixpath.join(self.folder, path))
-            if path
-            else f"{self.docname}.html"
-        )
+        page = posixpath.normpath(posixpath.join(self.folder, path or f"{self.name}.html"))
         if root and page.endswith(".html"):
             page = page.removesuffix(".html")
             shown = path and page in self.app.env.found_docs  # and no page of source code
@@ -125,7 +123,7 @@ class Page:
                     kept.source, execution_count=count, outputs=outputs, metadata=tags
                 )
             )
-        cells.insert(1, nbformat.v4.new_code_cell(self._install(), metadata={"tags": ["setup"]}))
+        cells.insert(1, self._setup())
         for k, cell in enumerate(cells):
             cell["id"] = sha256(f"{k} {cell.source}".encode()).hexdigest()[:12]
         kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -133,14 +131,16 @@ class Page:
         metadata = {"kernelspec": kernel, "language_info": language}
         return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
-    def _install(self) -> str:
+    def _setup(self) -> NotebookNode:
+        """Return the cell that says what the others need, and installs it if it is known how."""
+        if not self.source.revision:
+            return nbformat.v4.new_markdown_cell(f"*These cells need {', '.join(self.needs)}.*")
         needs = " ".join(f'"{need}"' for need in self.needs)
-        return (
-            "try:\n"
-            f"    import {', '.join(self.modules)}\n"
-            "except ModuleNotFoundError:  # in Colab, for one\n"
-            f"    %pip install --quiet {needs}"
+        code = (
+            f"try:\n    import {', '.join(self.modules)}\n"
+            f"except ModuleNotFoundError:  # in Colab, for one\n    %pip install --quiet {needs}"
         )
+        return nbformat.v4.new_code_cell(code, metadata={"tags": ["setup"]})
 
     @property
     def modules(self) -> list[str]:
@@ -150,9 +150,8 @@ class Page:
     @property
     def needs(self) -> list[str]:
         """Return what pip must install to run the cells."""
-        known = packages_distributions()
-        names = {name for module in self.modules for name in known.get(module, [module])[:1]}
-        return [self.source.requirement, *sorted(names - {"bptt"})]
+        names = {min(_distributions().get(module, [module])) for module in self.modules}
+        return [self.source.requirement, *sorted(names - {"bptt", "numpy"})]
 
     def script(self) -> str:
         """Return the script."""
@@ -234,11 +233,25 @@ def _text(output: NotebookNode) -> str:
 def _expecting(kept: NotebookNode) -> str:
     """Return the code of a cell that raises, which goes on if it did."""
     error = next(o for o in kept.outputs if o.output_type == "error")
-    code = f"try:\n{indent(kept.source, '    ')}\nexcept Exception as error:\n"
-    code += f"    assert type(error).__name__ == {error.ename!r}\n"
-    code += '    print(f"{type(error).__name__}: {error}")'
-    ast.parse(code)
-    return code
+    inside = {  # the later lines of strings stay where they are
+        number
+        for node in ast.walk(ast.parse(kept.source))
+        if isinstance(node, (ast.Constant, ast.JoinedStr))
+        for number in range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)
+    }
+    lines = enumerate(kept.source.split("\n"), 1)
+    code = "\n".join(f"    {text}" if text and k not in inside else text for k, text in lines)
+    return (
+        f"try:\n{code}\nexcept Exception as error:\n"
+        f"    assert type(error).__name__ == {error.ename!r}\n"
+        '    print(f"{type(error).__name__}: {error}")'
+    )
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Return the distributions that bring each module."""
+    return packages_distributions()
 
 
 def imported(code: str) -> set[str]:
