@@ -120,8 +120,8 @@ def forward(
     a = [a0]
     with np.errstate(over="ignore", invalid="ignore"):
         for (w, b), function in zip(checked, functions, strict=True):
-            z.append(a[-1] @ w + b)
-            a.append(function(z[-1]))
+            z.append(a[-1] @ w + b)  # (FWD-FF)
+            a.append(function(z[-1]))  # (FWD-FF)
     for i, activation in enumerate(a):
         _check.computed(f"a[{i}]", activation)
     return Trace(checked, functions, tuple(z), tuple(a))

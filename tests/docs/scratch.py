@@ -108,7 +108,11 @@ class Scratch:
         self.write("bptt/_typing.py", TYPING)
         for module in ("checkpointed", "ways"):  # where conf.py looks for aliases
             self.write(f"bptt/{module}.py", '"""No alias."""\n')
-        for module in ("_check", "_sides", "equations"):  # what the ledger reads checks with
+        for module in (
+            "_check",
+            "_sides",
+            "equations",
+        ):  # what checks equations, and reads the checks
             shutil.copy(DOCS.parent / "bptt" / f"{module}.py", self.root / "bptt")
         self.write("docs/references.bib", "")
         self.write("docs/reference/api.md", API)

@@ -98,7 +98,7 @@ def _row(self: Any, book: Ledger, equation: Equation, uri: notes.Uri) -> str:
         f'<td data-name="{name}"{f" data-key={key}" if key else ""}>{cell}</td>'
         for name, key, cell in zip(COLUMNS, keys, cells, strict=True)
     )
-    return f"<tr>{columns}</tr>\n"
+    return f'<tr data-kind="{kind}">{columns}</tr>\n'
 
 
 def as_data(app: Sphinx, here: str) -> dict[str, Any]:

@@ -55,9 +55,9 @@ def of_kinds(ledger: Ledger, table: Path) -> Broken:
     for label in kinds.elsewhere:
         if label in ledger.code:
             yield f"equation {label!r} has code, and the table says why it has none", where
-    for line, end in kinds.proof.items():
-        if end in ledger.equations and end in kinds.proof:
-            yield f"{line!r} proves {end!r}, which the table calls a line of a proof itself", where
+    for label, of in kinds.shared.items():
+        if of in kinds.proof or of in kinds.elsewhere:
+            yield f"the table lets {label!r} share the code of {of!r}, which has none", where
 
 
 def of_equations(ledger: Ledger, stopped: set[str]) -> Broken:
@@ -68,9 +68,7 @@ def of_equations(ledger: Ledger, stopped: set[str]) -> Broken:
             yield f"equation {label!r} has no check: no cell shows that it holds", where
         if ledger.kind(label) == EQUATION and label not in ledger.code:
             name = ledger.tags.get(label, label)
-            words = (
-                f"mark the lines that are it with '# ({name})', or say in equations.toml why not"
-            )
+            words = f"mark its lines with '# ({name})', or say in equations.toml why it has none"
             yield f"equation {label!r} has no implementation: {words}", where
 
 

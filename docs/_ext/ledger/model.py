@@ -14,7 +14,8 @@ from pathlib import Path
 from _ext.ledger.source import Mark, Mention
 from bptt.equations import EquationCheck
 
-DEFINITION, PROOF, EXCUSED, EQUATION = "definition", "line of a proof", "no code", "equation"
+DEFINITION, FORM, PROOF = "definition", "another form", "line of a proof"
+NO_CODE, EQUATION = "no code", "equation"
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ class Lines:
 
 @dataclass(frozen=True)
 class Kinds:
-    """What `equations.toml` says: which equations are definitions, lines of proofs, or without code."""
+    """What `equations.toml` says: label -> the reason, or the equation whose code it shares."""
 
     definition: dict[str, str]
+    form: dict[str, str]
     proof: dict[str, str]
     elsewhere: dict[str, str]
     twice: tuple[str, ...] = ()
@@ -86,14 +88,24 @@ class Kinds:
     def load(cls, file: Path) -> Kinds:
         """Read the table; a site without one has none."""
         data = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
-        proof = [(line, end) for end, lines in data.get("proof", {}).items() for line in lines]
-        tables = data.get("definition", {}), dict(proof), data.get("elsewhere", {})
-        every = [*tables[0], *(line for line, _ in proof), *tables[2]]
-        return cls(*tables, twice=tuple(sorted({n for n in every if every.count(n) > 1})))
+        form, proof = (
+            [(line, of) for of, lines in data.get(name, {}).items() for line in lines]
+            for name in ("form", "proof")
+        )
+        alone = data.get("definition", {}), data.get("elsewhere", {})
+        every = [*alone[0], *alone[1], *(line for line, _ in form + proof)]
+        twice = tuple(sorted({label for label in every if every.count(label) > 1}))
+        return cls(alone[0], dict(form), dict(proof), alone[1], twice)
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """Return label -> the equation whose code it shares."""
+        return {**self.form, **self.proof}
 
     def labels(self) -> list[str]:
         """Return every label that the table names."""
-        return [*self.definition, *self.proof, *self.proof.values(), *self.elsewhere]
+        shared = self.shared
+        return list(dict.fromkeys([*self.definition, *shared, *shared.values(), *self.elsewhere]))
 
 
 @dataclass(frozen=True)
@@ -188,15 +200,18 @@ class Ledger:
         """Return what an equation is."""
         tables = (
             (DEFINITION, self.kinds.definition),
+            (FORM, self.kinds.form),
             (PROOF, self.kinds.proof),
-            (EXCUSED, self.kinds.elsewhere),
+            (NO_CODE, self.kinds.elsewhere),
         )
         return next((kind for kind, table in tables if label in table), EQUATION)
 
     def reason(self, label: str) -> str:
         """Return why an equation needs no code of its own; nothing where it does."""
         if (end := self.kinds.proof.get(label)) is not None:
-            return f"proves {self.name(end)}, which is where the code is"
+            return f"proves {self.name(end)}, whose code it shares"
+        if (same := self.kinds.form.get(label)) is not None:
+            return f"is {self.name(same)} in another form, and shares its code"
         return self.kinds.definition.get(label) or self.kinds.elsewhere.get(label) or ""
 
     def summary(self) -> dict[str, int]:

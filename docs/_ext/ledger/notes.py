@@ -103,9 +103,11 @@ def _count(sorts: list[tuple[str, list[str]]]) -> int:
 
 def _why(book: Ledger, label: str, uri: Uri) -> str:
     """Return, for an equation without code, why it has none."""
-    if (end := book.kinds.proof.get(label)) in book.equations and end is not None:
-        to = book.equations[end].docname, target(end)
-        return f"proves {link(uri(*to), book.name(end))}"
+    of = book.kinds.shared.get(label)
+    if of is not None and of in book.equations:
+        to = book.equations[of].docname, target(of)
+        words = "proves" if label in book.kinds.proof else "another form of"
+        return f"{words} {link(uri(*to), book.name(of))}"
     return "definition" if book.kind(label) == DEFINITION else ""
 
 
