@@ -279,6 +279,13 @@ def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
     assert len(list(passed.iterdir())) == 1  # of the script that passed
 
 
+def test_worker_processes_may_print_between():
+    assert scripts.same("a\nb\n", "a\nb\n", workers=False)
+    assert not scripts.same("a\na\nb\n", "a\nb\n", workers=False)
+    assert scripts.same("a\na\nb\n", "a\nb\n", workers=True)
+    assert not scripts.same("b\na\n", "a\nb\n", workers=True)
+
+
 def test_llms_lists_every_page(site):
     index = (site.html / "llms.txt").read_text("utf-8")
     assert re.match(r"# bptt\n\n> A page of the scratch site.*\n\n", index)
