@@ -31,7 +31,7 @@ class WrongAnswerError(AssertionError):
 
     def _render_traceback_(self) -> list[str]:
         """Show a notebook the message alone: the way to it is of no interest."""
-        return [fill(f"not yet: {self}", width=78)]
+        return f"not yet: {self}".splitlines()
 
 
 def check(name: str, answer: Any) -> None:
@@ -61,7 +61,9 @@ def check(name: str, answer: Any) -> None:
     ...     bptt.exercises.check("output-error", lambda z, y: np.tanh(z) - y)
     ... except bptt.exercises.WrongAnswerError as wrong:
     ...     print(wrong)
-    output-error: delta is off by 67 %. Likely: a'(z) is missing: the error goes back through tanh, too.
+    output-error
+      delta is off by 67%
+      likely: a'(z) is missing: the error goes back through tanh, too.
     """
     if name not in _TASKS:
         msg = f"name must be one of {', '.join(NAMES)}, got {name!r}"
@@ -72,7 +74,11 @@ def check(name: str, answer: Any) -> None:
     task = _TASKS[name]
     problem = task.problem(answer)
     if problem:
-        msg = f"{name}: {problem}"
-        raise WrongAnswerError(msg)
+        lines = [_indented(line) for line in problem.splitlines()]
+        raise WrongAnswerError("\n".join([name, *lines]))
     where = f"in {CASES} random cases" if isinstance(task, Function) else "by all checks of a layer"
     print(f"{name}: right, {where}")  # noqa: T201  (what a reader sees below the cell)
+
+
+def _indented(line: str) -> str:
+    return fill(line, width=72, initial_indent="  ", subsequent_indent="    ")

@@ -34,7 +34,7 @@ def test_each_answer_of_a_page_passes_and_each_beginning_is_caught_by_its_mistak
         if tag == "raises-exception":
             with pytest.raises(WrongAnswerError) as wrong:
                 exec(code, names)  # noqa: S102
-            assert "Likely" in str(wrong.value), "a beginning is a known mistake, and is named"
+            assert "likely: " in str(wrong.value), "a beginning is a known mistake, and is named"
             caught += asked
         else:
             exec(code, names)  # noqa: S102
@@ -62,9 +62,9 @@ def test_the_pages_ask_every_exercise_once_and_there_are_twenty():
 def test_each_known_mistake_is_caught_and_named(name, why):
     task = FUNCTIONS[name]
     given = task.draw(np.random.default_rng(0))
-    with pytest.raises(WrongAnswerError, match=f"^{name}: ") as wrong:
+    with pytest.raises(WrongAnswerError, match=f"^{name}\n") as wrong:
         check(name, lambda *values: task.mistakes[why](**dict(zip(given, values, strict=True))))
-    assert why in str(wrong.value)
+    assert f"likely: {why}" in " ".join(str(wrong.value).split())
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -80,9 +80,9 @@ def test_the_truth_passes_and_other_numbers_are_wrong_without_a_reason(name, cap
 
     check(name, truth)
     assert capsys.readouterr().out == f"{name}: right, in {CASES} random cases\n"
-    with pytest.raises(WrongAnswerError, match=r"off by 1 %") as wrong:
+    with pytest.raises(WrongAnswerError, match="off by 1%") as wrong:
         check(name, more)
-    assert "Likely" not in str(wrong.value)
+    assert "likely" not in str(wrong.value)
 
 
 def right(z, y):
@@ -134,7 +134,9 @@ def test_a_part_of_a_record_that_is_missing_is_named():
     def without_readout(stack, params, x, cost, k):
         return bptt.truncated_bptt(stack, params, x, cost, k1=k, k2=k).gradient.params[:1]
 
-    with pytest.raises(WrongAnswerError, match=r"must return gradient\.layers.* got gradient"):
+    with pytest.raises(
+        WrongAnswerError, match=r"(?s)must return gradient\.layers.* got\s+gradient"
+    ):
         check("windows", without_readout)
 
 
@@ -147,12 +149,12 @@ def test_an_unknown_bug_of_a_backward_pass_is_caught_though_not_named():
 
     with pytest.raises(WrongAnswerError, match="first in the check") as wrong:
         check("elman-backward", half)
-    assert "Likely" not in str(wrong.value)
+    assert "likely" not in str(wrong.value)
 
 
 def test_a_notebook_shows_the_message_alone():
-    (line,) = WrongAnswerError("bp1: delta is off")._render_traceback_()
-    assert line == "not yet: bp1: delta is off"
+    lines = WrongAnswerError("bp1\n  delta is off")._render_traceback_()
+    assert lines == ["not yet: bp1", "  delta is off"]
 
 
 def test_an_error_in_the_answer_itself_is_the_reader_s_to_see():

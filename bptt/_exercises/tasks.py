@@ -48,7 +48,7 @@ class Function:
     mistakes: Mapping[str, Callable[..., Any]]
 
     def problem(self, answer: Callable[..., Any]) -> str:
-        """Say what is wrong with an answer; nothing if it is right."""
+        """Say in lines what is wrong with an answer; nothing if it is right."""
         for seed in range(CASES):
             given = self.draw(np.random.default_rng(seed))
             mine = deepcopy(given)
@@ -71,14 +71,13 @@ class Function:
         wrong = {name: how for name, how in told.items() if how}
         if not wrong:
             return ""
-        right = [name for name in want if name not in wrong]
-        said = "; ".join(f"{name} {how}" for name, how in wrong.items())
-        if right:
-            said += f" ({', '.join(right)} right)"
-        reasons = [
-            why for why, made in self.mistakes.items() if self._explains(made, got, wrong, given)
-        ]
-        return f"{said}. Likely: {' Or: '.join(reasons)}" if reasons else f"{said}."
+        lines = [f"{name} {how}" for name, how in wrong.items()]
+        if right := [name for name in want if name not in wrong]:
+            lines.append(f"right: {', '.join(right)}")
+        for why, made in self.mistakes.items():
+            if self._explains(made, got, wrong, given):
+                lines.append(f"likely: {why}")
+        return "\n".join(lines)
 
     def _explains(self, made: Any, got: Leaves, wrong: Any, given: Given) -> bool:
         """Whether a mistake gives the very numbers that are wrong."""
@@ -116,7 +115,8 @@ def difference(got: Array, want: Array, all_of_it: Leaves) -> str:
     overall = max(float(np.abs(a).max(initial=0)) for a in all_of_it.values()) or 1.0
     scale = float(np.abs(want).max(initial=0)) or overall
     error = float(np.abs(got - want).max(initial=0)) / scale
-    return f"is off by {100 * error:.2g} %" if error > TOLERANCE else ""
+    size = f"{error:.0%}" if error > 0.095 else f"{100 * error:.1g}%"
+    return f"is off by {size}" if error > TOLERANCE else ""
 
 
 @dataclass(frozen=True)
@@ -138,18 +138,18 @@ class Backward:
     masked: bool = False
 
     def problem(self, answer: Callable[..., Any]) -> str:
-        """Say what is wrong with a backward pass; nothing if it is right."""
+        """Say in lines what is wrong with a backward pass; nothing if it is right."""
         at = self.draw(np.random.default_rng(0))
         report = check_layer(self.forward, answer, *at, masked=self.masked)
         if report.ok:
             return ""
         first = next(check for check in report.checks if not check.ok)
         passed = [check.name for check in report.checks if check.ok and "step" in check.name]
-        said = f"{', '.join(report.faulty)} wrong, first in the check {first.name!r}"
+        lines = [f"{', '.join(report.faulty)} wrong, first in the check {first.name!r}"]
         if passed:
-            said += f" ({', '.join(passed)} right)"
-        likely = [f"{name}: {KNOWN_BUGS[name]}" for name in report.likely]
-        return f"{said}. Likely {' Or '.join(likely)}." if likely else f"{said}."
+            lines.append(f"right: {', '.join(passed)}")
+        lines += [f"likely: {name}; {KNOWN_BUGS[name]}" for name in report.likely]
+        return "\n".join(lines)
 
 
 def gradient(cost: Callable[[Any], Any], at: Any) -> Any:

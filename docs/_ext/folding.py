@@ -10,11 +10,13 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx_design.icons import get_octicon
 
-OPEN = """\
+MARKER = get_octicon("chevron-right", height="1.5em")
+OPEN = f"""\
 <details class="sd-sphinx-override sd-dropdown sd-card sd-mb-3 answer">\
-<summary class="sd-summary-title sd-card-header">\
-<span class="sd-summary-text">Answer</span></summary>\
+<summary class="sd-summary-title sd-card-header"><span class="sd-summary-text">Answer</span>\
+<span class="sd-summary-state-marker sd-summary-chevron-right">{MARKER}</span></summary>\
 <div class="sd-summary-content sd-card-body docutils">"""
 CLOSE = "</div></details>"
 
