@@ -62,7 +62,7 @@ bibtex_default_style = "plain"
 
 # --- cells: what they can see is in the cache's path (see _ext/digest.py)
 bptt_package = str(PACKAGE)
-bptt_ledger_law = False  # every equation needs a check and code (docs/_ext/ledger)
+bptt_ledger_law = True  # every equation needs a check and code (docs/_ext/ledger)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
 bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
 bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links

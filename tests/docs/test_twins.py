@@ -18,7 +18,7 @@ from scratch import DOCS, Scratch
 
 sys.path.insert(0, str(DOCS))
 import scripts
-from _ext import markdown, twins
+from _ext import macros, markdown, twins
 
 pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twins")]
 
@@ -158,7 +158,7 @@ def test_notebook_installs_the_library_of_its_commit(notebook):
 
 
 def test_script_runs_alone_and_prints_the_same(site, notebook, tmp_path):
-    file = site.html / "deep/page.py"
+    file = site.html / "deep/deep-page.py"
     done = subprocess.run(
         [sys.executable, str(file)],
         cwd=tmp_path, env=environment(site), check=True, capture_output=True, text=True,
@@ -211,7 +211,11 @@ class Links(HTMLParser):
 
 def test_page_links_to_its_twins(site):
     found = Links((site.html / "deep/page.html").read_text("utf-8")).found
-    for kind, name in (("notebook", "page.ipynb"), ("script", "page.py"), ("Markdown", "page.md")):
+    for kind, name in (
+        ("notebook", "page.ipynb"),
+        ("script", "deep-page.py"),
+        ("Markdown", "page.md"),
+    ):
         assert found[kind] == name
         assert (site.html / "deep" / name).is_file()
     assert found["Colab"] == (
@@ -257,8 +261,8 @@ def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
     shutil.copytree(site.html, built)
     assert scripts.check(built, record, passed) == []
     for name, old, new, words in (
-        ("page.py", 'print("first"', 'print("second"', "the script prints\n      second"),
-        ("page.py", "import numpy as np", "import nump as np", "the script fails"),
+        ("deep-page.py", 'print("first"', 'print("second"', "the script prints\n      second"),
+        ("deep-page.py", "import numpy as np", "import nump as np", "the script fails"),
         ("page.ipynb", "first [0 1 2]", "first [0 1 3]", "does not hold what the cells printed"),
         ("page.ipynb", "2 + 2", "2 + 3", "cells are not the page's"),
         ("page.md", "2 + 2", "2 + 3", "the Markdown lacks cell 1"),
@@ -273,6 +277,13 @@ def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
         assert words in wrong[0]
         file.write_text(text, "utf-8")
     assert len(list(passed.iterdir())) == 1  # of the script that passed
+
+
+def test_worker_processes_may_print_between():
+    assert scripts.same("a\nb\n", "a\nb\n", workers=False)
+    assert not scripts.same("a\na\nb\n", "a\nb\n", workers=False)
+    assert scripts.same("a\na\nb\n", "a\nb\n", workers=True)
+    assert not scripts.same("b\na\n", "a\nb\n", workers=True)
 
 
 def test_llms_lists_every_page(site):
@@ -305,12 +316,12 @@ def test_what_markdown_would_interpret_is_escaped():
     ],
 )  # fmt: skip
 def test_macros_are_written_out(tex, out):
-    macros = {
+    known = {
         "R": r"\mathbb{R}",
         "pd": [r"\frac{\partial #1}{\partial #2}", 2],
         "transpose": r"^{\mathsf{T}}",
     }
-    assert markdown.without_macros(tex, macros) == out
+    assert macros.without_macros(tex, known) == out
 
 
 def test_a_node_can_say_what_stands_in_its_place():
@@ -318,5 +329,5 @@ def test_a_node_can_say_what_stands_in_its_place():
     assert writer.blocks(nodes.raw("", "<svg>", format="html", twin="*A drawing.*")) == [
         "*A drawing.*"
     ]
-    drawing = nodes.raw("", '<svg aria-label="A net.">', format="html")
+    drawing = nodes.raw("", '<div><svg role="img" aria-label="A net."></svg></div>', format="html")
     assert writer.blocks(drawing) == ["*Figure: A net.*"]
