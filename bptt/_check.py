@@ -17,10 +17,11 @@ Size = int | str  # a number that must match, or the letter of a size that is fr
 
 REAL = ("float32", "float64")
 ANALYTIC = (*REAL, "complex128")
+KINDS = {REAL: "fd", ANALYTIC: "fdD"}  # NumPy's letters for them: a dtype's name is slow to make
 
 
 def array(
-    name: str, value: ArrayLike, shape: Sequence[Size], dtypes: Sequence[str] = REAL
+    name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
 ) -> Array:
     """Return `value` as a finite array of the given shape, in which no size is zero."""
     found = floating(name, value, dtypes)
@@ -36,7 +37,7 @@ def array(
     return found
 
 
-def trailing(name: str, value: ArrayLike, dtypes: Sequence[str] = REAL) -> Array:
+def trailing(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:
     """Return `value` as a finite, non-empty array of one axis or more: (..., n)."""
     found = floating(name, value, dtypes)
     if found.ndim == 0:
@@ -57,10 +58,10 @@ def as_array(name: str, value: ArrayLike) -> np.ndarray:
         raise TypeError(msg) from None
 
 
-def floating(name: str, value: ArrayLike, dtypes: Sequence[str] = REAL) -> Array:
+def floating(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:
     """Return `value` as an array of one of `dtypes`."""
     found = as_array(name, value)
-    if found.dtype.name not in dtypes:
+    if found.dtype.char not in KINDS[dtypes]:
         hint = "; convert with .astype(float)" if found.dtype.kind in "iub" else ""
         msg = f"{name} must have dtype {' or '.join(REAL)}, got {found.dtype}{hint}"
         raise TypeError(msg)
@@ -75,10 +76,19 @@ def _raise_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> None
 
 def finite(name: str, value: Array) -> None:
     """Refuse NaN and infinity, naming the first place."""
-    if not np.isfinite(value).all():
+    if not _all_finite(value):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         msg = f"{name} must be finite, got {value[where]} at index {where}"
         raise ValueError(msg)
+
+
+def _all_finite(value: Array) -> bool:
+    """Say whether there is no NaN and no infinity.
+
+    A sum is finite only if all its terms are, and needs no array of answers; it may overflow, though.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.add.reduce(value, axis=None)) or np.isfinite(value).all())
 
 
 def one_precision(arrays: Iterable[tuple[str, Array]]) -> None:
@@ -165,7 +175,7 @@ def size(name: str, value: int) -> int:
 
 def computed(name: str, value: Array) -> None:
     """Refuse to return what overflowed: never a silent NaN."""
-    if not np.isfinite(value).all():
+    if not _all_finite(value):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         msg = (
             f"{name} must stay finite, got {value[where]} first at index {where}: "
