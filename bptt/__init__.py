@@ -33,6 +33,13 @@ from bptt.diagnostics import (
     jacobian_spectrum,
     truncation_bias,
 )
+from bptt.equations import (
+    EquationCheck,
+    EquationError,
+    check_bound,
+    check_equation,
+    check_fails,
+)
 from bptt.examples import Example, tiny
 from bptt.fingerprints import KNOWN_BUGS
 from bptt.forward import forward, layer_forward
@@ -86,6 +93,8 @@ __all__ = [
     "Diagonal",
     "DiagonalParams",
     "Elman",
+    "EquationCheck",
+    "EquationError",
     "Example",
     "GRUParams",
     "Gradient",
@@ -110,7 +119,10 @@ __all__ = [
     "backward",
     "binomial",
     "central_difference",
+    "check_bound",
     "check_cell",
+    "check_equation",
+    "check_fails",
     "check_gradient",
     "check_layer",
     "checkpointed_bptt",

@@ -13,7 +13,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 from _ext.aliases import AliasFormatter
 from _ext.api import public_locations
 from _ext.digest import digest
-from _ext.provenance import commit, installed
+from _ext.provenance import commit, installed, site_address
 
 import bptt
 
@@ -36,9 +36,12 @@ extensions = [
     "sphinx_codeautolink",
     "sphinx_design",
     "_ext.a11y",
+    "_ext.csp",
     "_ext.execution",
+    "_ext.finding",
     "_ext.library",
-    "_ext.opaque",
+    "_ext.links",
+    "_ext.share",
     "_ext.signatures",
     "_ext.static_math",
 ]
@@ -101,6 +104,7 @@ autodoc_typehints = "signature"
 always_use_bars_union = True
 typehints_defaults = "comma"
 typehints_use_rtype = False
+typehints_document_rtype_none = False
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_ivar = True
@@ -124,15 +128,22 @@ html_title = "bptt"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["custom.css"]
+html_css_files = ["custom.css", "cheat-sheet.css", ("print.css", {"media": "print"})]
 html_js_files = [("copy.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
+html_search_scorer = str(DOCS / "_ext" / "scorer.js")
 html_show_search_summary = False  # it would fetch pages, which file:// forbids
 html_last_updated_fmt = None
 html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
-html_context = {"bptt_commit": commit(DOCS.parent), "bptt_installed": installed()}
+html_baseurl = site_address()
+html_additional_pages = {"404": "404.html"}
+html_context = {
+    "bptt_commit": commit(DOCS.parent),
+    "bptt_installed": installed(),
+    "html_baseurl_known": bool(html_baseurl),
+}
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

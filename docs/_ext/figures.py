@@ -11,8 +11,6 @@ import hashlib
 import html
 import re
 
-from _ext.opaque import mark
-
 INK = re.compile(r"#(?:010203|000000)\b")
 PAPER = re.compile(r"#ffffff\b")
 SERIES = re.compile(r"#0c0([0-7])01\b")
@@ -41,7 +39,7 @@ def inline(svg: str, alt: str) -> str:
     )
     svg = re.sub(r'^(<svg[^>]*?) height="[\d.]+pt"', r"\1", svg)
     scroller = 'role="group" aria-label="Figure" tabindex="0"'
-    return mark(f'<div class="bptt-figure" {scroller}>{svg}</div>') + "\n"
+    return f'<div class="bptt-figure" {scroller}>{svg}</div>\n'
 
 
 def _colors(svg: str) -> str:

@@ -1,4 +1,4 @@
-"""Say on each page what it was built from: the library's version, the commit, the installed versions."""
+"""Say what a page was built from (version, commit, what is installed) and where it will stand."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 COMMIT = "BPTT_DOCS_COMMIT"  # for a build outside git
+ADDRESSES = ("BPTT_SITE_URL", "READTHEDOCS_CANONICAL_URL")  # set by who publishes the build
 
 
 def commit(root: Path) -> str:
@@ -36,3 +37,9 @@ def installed() -> str:
     return ", ".join(
         [f"Python {platform.python_version()}"] + [f"{n} {version(d)}" for n, d in names.items()]
     )
+
+
+def site_address() -> str:
+    """Return the address at which this build will stand, or nothing: only its publisher knows."""
+    given = next((os.environ[name] for name in ADDRESSES if os.environ.get(name)), "")
+    return given.rstrip("/") + "/" if given else ""

@@ -28,8 +28,6 @@ from sphinx.domains.math import MathDomain
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
-from _ext.opaque import mark
-
 log = logging.getLogger(__name__)
 KATEX = Path(__file__).resolve().parent.parent / "_vendor" / "katex"
 EQREF = re.compile(r"\\eqref\{([^}]*)\}")
@@ -140,7 +138,7 @@ def _tex(self: Any, node: nodes.Element, display: bool) -> str:
     if display:
         tex = _display(tex)
     try:
-        return mark(render(tex, display, _macros(self.config.static_math_macros)))
+        return render(tex, display, _macros(self.config.static_math_macros))
     except TexError as error:
         log.warning("%s, in the formula %r", error, tex, location=node, type="math")
         return f"<code>{html.escape(tex)}</code>"
