@@ -72,4 +72,6 @@ def draw(
     lengths = rng.integers(steps // 2, steps + 1, batch)
     lengths[0] = steps
     mask = bptt.lengths_to_mask(lengths) if masked else None
+    if mask is not None:  # what stands after the end of a sequence differs between libraries
+        d_a *= mask[:, :, None]
     return Problem(cell, params.layers, x, d_a, mask)

@@ -1,7 +1,8 @@
 """The plain loop over time, as tutorials on recurrent networks in NumPy write it: a contender.
 
-Dictionaries of what each step left, one product at a time, `dw += outer` inside the loop. In our own
-words, but in that manner: nothing is fused, nothing is taken out of the loop, nothing is reused.
+One sequence at a time, dictionaries of what each step left, `dw += outer` inside the loop. In our own
+words, but in that manner: nothing is fused, nothing is taken out of the loop, nothing is reused, and a
+batch is a loop over its sequences whose gradients are added.
 """
 
 from typing import Any
@@ -103,9 +104,19 @@ LAYERS = {"Elman": elman, "LSTM": lstm, "GRU": gru}
 
 
 def tutorial(problem: Problem) -> Contender:
-    """Take the gradient of one layer as a tutorial does."""
+    """Take the gradient of one layer as a tutorial does: sequence by sequence."""
     (params,) = problem.layers
     layer = LAYERS[problem.cell]
-    return Contender(
-        lambda: layer(params, problem.x, problem.d_a), lambda found: [*found[:2], *found[2]]
-    )
+
+    def run() -> Any:
+        outputs, d_x = np.empty_like(problem.x), np.empty_like(problem.x)
+        total = [np.zeros_like(p) for p in params]
+        for m in range(problem.x.shape[1]):
+            one = slice(m, m + 1)
+            outputs[:, one], d_x[:, one], found = layer(
+                params, problem.x[:, one], problem.d_a[:, one]
+            )
+            total = [whole + part for whole, part in zip(total, found, strict=True)]
+        return outputs, d_x, total
+
+    return Contender(run, lambda found: [*found[:2], *found[2]])

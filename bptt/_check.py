@@ -4,6 +4,7 @@ The functions here are called at the public boundary only. They return their arg
 without a copy, and never write to it.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -25,9 +26,7 @@ def array(
 ) -> Array:
     """Return `value` as a finite array of the given shape, in which no size is zero."""
     found = floating(name, value, dtypes)
-    if len(found.shape) != len(shape) or any(
-        isinstance(want, int) and want != got for want, got in zip(shape, found.shape, strict=True)
-    ):
+    if found.shape != shape and not _fits(found.shape, shape):
         _raise_shape(name, shape, found.shape)
     if 0 in found.shape:
         free = ", ".join(f"{size} >= 1" for size in shape if isinstance(size, str))
@@ -35,6 +34,12 @@ def array(
         raise ValueError(msg)
     finite(name, found)
     return found
+
+
+def _fits(got: tuple[int, ...], want: Sequence[Size]) -> bool:
+    if len(got) != len(want):
+        return False
+    return all(size == one or isinstance(size, str) for size, one in zip(want, got, strict=True))
 
 
 def trailing(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:
@@ -85,10 +90,17 @@ def finite(name: str, value: Array) -> None:
 def _all_finite(value: Array) -> bool:
     """Say whether there is no NaN and no infinity.
 
-    A sum is finite only if all its terms are, and needs no array of answers; it may overflow, though.
+    A sum is finite only if all its terms are, and needs no array of answers. It may overflow, though.
+    BLAS takes the sum of squares the fastest, where memory is in one piece.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.add.reduce(value, axis=None)) or np.isfinite(value).all())
+    batch_last = value.ndim == 3 and value.transpose(0, 2, 1).flags.c_contiguous
+    if value.flags.forc or batch_last:
+        flat = value.ravel(order="K")
+        total = np.vdot(flat, flat).real
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = abs(np.add.reduce(value, axis=None))
+    return math.isfinite(total) or bool(np.isfinite(value).all())
 
 
 def one_precision(arrays: Iterable[tuple[str, Array]]) -> None:

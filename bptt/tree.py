@@ -133,8 +133,13 @@ def _gather(name: str, record: Any, found: list[tuple[str, Array]]) -> None:
         found.append((name, record))
         return
     _refuse_other_structure(name or "record", record, ())
-    for child, part in _children(name, record):
-        _gather(child, part, found)
+    fields = getattr(record, "_fields", None)
+    for i, part in enumerate(record):
+        child = f"{name}[{i}]" if fields is None else f"{name}.{fields[i]}" if name else fields[i]
+        if isinstance(part, np.ndarray):
+            found.append((child, part))
+        else:
+            _gather(child, part, found)
 
 
 def _children(name: str, record: Any) -> Iterator[tuple[str, Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from bptt._fast.elman import ElmanKernel
 from bptt._fast.gru import GRUKernel
-from bptt._fast.kernel import Kept, Kernel
+from bptt._fast.kernel import Kept, Kernel, scalar
 from bptt._fast.lstm import LSTMKernel
 from bptt._typing import Array, State
 from bptt.cells import GRU, LSTM, Elman
@@ -24,7 +24,7 @@ from bptt.workspace import Workspace
 
 __all__ = ["Back", "There", "kernel_of", "run_back", "run_there"]
 
-SLAB_BYTES = 1 << 16  # what the steps of a slab write should stay in a core's own cache
+SLAB_BYTES = 1 << 17  # what the steps of a slab write should stay in a core's own cache
 SMALL = 64  # up to so many units
 
 
@@ -50,11 +50,11 @@ class _Forward:
     ) -> None:
         g, one = len(kernel.fold), batch == 1
         self.kernel, self.n = kernel, n
+        self.fold = [(k, scalar(scale, dtype)) for k, scale in kernel.fold]
         # Small matrices, and those that meet one column at a time, are read faster by columns.
         self.w_t: Array = _weights(g * n, below, dtype, by_columns=one or n <= SMALL)
         self.u_t: Array = _weights(g * n, n, dtype, by_columns=one)
-        self.b = np.empty((g * n, 1), dtype)
-        self.c = np.empty((n, batch), dtype)
+        self.b, self.c = np.empty((g * n, batch), dtype), np.empty((n, batch), dtype)
         self.z_h = np.empty((g * n, batch), dtype)
         self.run = kernel.run(steps, n, batch, self.z_h, (self.c,))
         self.past = list(self.run.states[0][:-1])
@@ -65,7 +65,7 @@ class _Forward:
         w, u, b, *own = params
         for into, p in ((self.w_t, w), (self.u_t, u), (self.b, b[None])):
             target, source = (m.reshape(-1, self.n, m.shape[1]) for m in (into, p.T))
-            for block, (k, scale) in zip(target, self.kernel.fold, strict=True):
+            for block, (k, scale) in zip(target, self.fold, strict=True):
                 np.multiply(source[k], scale, out=block)
         for c in own:
             self.c[...] = c[:, None]
