@@ -72,11 +72,30 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *outputs, *session.posargs, env=ONE_THREAD)
 
 
+def frameworks(session: nox.Session) -> None:
+    """Install PyTorch and JAX, which two pages run, by pip: so a machine's own wheels of them hold."""
+    session.install("pip")
+    session.run("python", "-m", "pip", "install", "--quiet", *groups("frameworks"))
+
+
 @nox.session(default=True)
 def docs(session: nox.Session) -> None:
     """Build the site: every cell of every page runs; `-- --page NAME` runs one page's only."""
     session.install("-e.", *groups("docs"))
+    frameworks(session)
     session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(default=True)
+def snippets(session: nox.Session) -> None:
+    """Run every snippet of the built site alone, as copied, and every page's script; `-- --page NAME`: one's."""
+    session.install("-e.", *groups("docs"))
+    frameworks(session)
+    if not list(Path("docs/_build/outputs").glob("*.json")):
+        session.run("python", "docs/build.py", env=ONE_THREAD)
+    session.run("python", "docs/snippets.py", *session.posargs, env=ONE_THREAD)
+    if not session.posargs:
+        session.run("python", "docs/scripts.py", env=ONE_THREAD)
 
 
 def browser_tools(session: nox.Session) -> dict[str, str]:
@@ -114,6 +133,7 @@ def site(session: nox.Session) -> None:
 def serve(session: nox.Session) -> None:
     """Show the site at localhost:8000, and build it again whenever a page or the library changes."""
     session.install("-e.", *groups("docs"), "sphinx-autobuild>=2025.8.25")
+    frameworks(session)
     watch = ["--watch", "bptt", "--ignore", "*/docs/_build/*", "--re-ignore", r"__pycache__"]
     out = ["-d", "docs/_build/serve/doctrees", "docs", "docs/_build/serve/html"]
     session.run("sphinx-autobuild", *watch, *session.posargs, *out, env=ONE_THREAD)

@@ -4,7 +4,7 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 `backward`, and hold it against an independent truth with `check_gradient`.
 """
 
-from bptt import feedforward
+from bptt import exercises, feedforward
 from bptt.activations import Activation, identity, relu, sigmoid, softmax, softplus, tanh
 from bptt.backward import Gradient, LayerGradient, backward, layer_backward
 from bptt.cells import (
@@ -60,6 +60,7 @@ from bptt.parameters import Affine, Params, Recurrent
 from bptt.report import CellReport, Check
 from bptt.rtrl import rtrl, uoro
 from bptt.scan import scan_bptt, step_jacobians
+from bptt.snapshots import Snapshot, load_snapshot, save_snapshot
 from bptt.stack import Stack, initialize
 from bptt.states import lengths_to_mask
 from bptt.storage import load, save
@@ -109,6 +110,7 @@ __all__ = [
     "Recurrent",
     "ResetBeforeGRU",
     "Result",
+    "Snapshot",
     "Stack",
     "Trace",
     "TruncationBias",
@@ -133,6 +135,7 @@ __all__ = [
     "copies",
     "delta_norms",
     "every",
+    "exercises",
     "feedforward",
     "flatten",
     "fold",
@@ -150,10 +153,12 @@ __all__ = [
     "layer_forward",
     "lengths_to_mask",
     "load",
+    "load_snapshot",
     "orthogonal_recurrent",
     "relu",
     "rtrl",
     "save",
+    "save_snapshot",
     "scan_bptt",
     "segment",
     "sigmoid",
