@@ -13,7 +13,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 from _ext.aliases import AliasFormatter
 from _ext.api import public_locations
 from _ext.digest import digest
-from _ext.provenance import commit, installed, site_address
+from _ext.provenance import installed, site_address
 
 import bptt
 
@@ -33,14 +33,16 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
+    "_ext.links",  # before the next: it takes the place of its writer
     "sphinx_codeautolink",
     "sphinx_design",
     "_ext.a11y",
     "_ext.csp",
     "_ext.execution",
+    "_ext.facts",
     "_ext.finding",
     "_ext.library",
-    "_ext.links",
+    "_ext.provenance",
     "_ext.share",
     "_ext.signatures",
     "_ext.static_math",
@@ -140,7 +142,6 @@ html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
 html_baseurl = site_address()
 html_additional_pages = {"404": "404.html"}
 html_context = {
-    "bptt_commit": commit(DOCS.parent),
     "bptt_installed": installed(),
     "html_baseurl_known": bool(html_baseurl),
 }
