@@ -62,10 +62,17 @@ def peers(session: nox.Session) -> None:
     session.run("pytest", "tests/peers", *session.posargs, env=ONE_THREAD)
 
 
+def frameworks(session: nox.Session) -> None:
+    """Install PyTorch and JAX, which two pages run, by pip: so a machine's own wheels of them hold."""
+    session.install("pip")
+    session.run("python", "-m", "pip", "install", "--quiet", *groups("frameworks"))
+
+
 @nox.session(default=True)
 def docs(session: nox.Session) -> None:
     """Build the site: every cell of every page runs; `-- --page NAME` runs one page's only."""
     session.install("-e.", *groups("docs"))
+    frameworks(session)
     session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
 
 
@@ -104,6 +111,7 @@ def site(session: nox.Session) -> None:
 def serve(session: nox.Session) -> None:
     """Show the site at localhost:8000, and build it again whenever a page or the library changes."""
     session.install("-e.", *groups("docs"), "sphinx-autobuild>=2025.8.25")
+    frameworks(session)
     watch = ["--watch", "bptt", "--ignore", "*/docs/_build/*", "--re-ignore", r"__pycache__"]
     out = ["-d", "docs/_build/serve/doctrees", "docs", "docs/_build/serve/html"]
     session.run("sphinx-autobuild", *watch, *session.posargs, *out, env=ONE_THREAD)

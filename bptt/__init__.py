@@ -33,6 +33,13 @@ from bptt.diagnostics import (
     jacobian_spectrum,
     truncation_bias,
 )
+from bptt.equations import (
+    EquationCheck,
+    EquationError,
+    check_bound,
+    check_equation,
+    check_fails,
+)
 from bptt.examples import Example, tiny
 from bptt.fingerprints import KNOWN_BUGS
 from bptt.forward import forward, layer_forward
@@ -53,6 +60,7 @@ from bptt.parameters import Affine, Params, Recurrent
 from bptt.report import CellReport, Check
 from bptt.rtrl import rtrl, uoro
 from bptt.scan import scan_bptt, step_jacobians
+from bptt.snapshots import Snapshot, load_snapshot, save_snapshot
 from bptt.stack import Stack, initialize
 from bptt.states import lengths_to_mask
 from bptt.storage import load, save
@@ -85,6 +93,8 @@ __all__ = [
     "Diagonal",
     "DiagonalParams",
     "Elman",
+    "EquationCheck",
+    "EquationError",
     "Example",
     "GRUParams",
     "Gradient",
@@ -99,6 +109,7 @@ __all__ = [
     "Recurrent",
     "ResetBeforeGRU",
     "Result",
+    "Snapshot",
     "Stack",
     "Trace",
     "TruncationBias",
@@ -108,7 +119,10 @@ __all__ = [
     "backward",
     "binomial",
     "central_difference",
+    "check_bound",
     "check_cell",
+    "check_equation",
+    "check_fails",
     "check_gradient",
     "check_layer",
     "checkpointed_bptt",
@@ -136,10 +150,12 @@ __all__ = [
     "layer_forward",
     "lengths_to_mask",
     "load",
+    "load_snapshot",
     "orthogonal_recurrent",
     "relu",
     "rtrl",
     "save",
+    "save_snapshot",
     "scan_bptt",
     "segment",
     "sigmoid",

@@ -171,6 +171,7 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
         grew = [n for n, e in errors(names, more, case.want).items() if e <= LIKE]
         if grew:
             yield "accumulates across calls", f"{', '.join(grew)}: the second call added its own"
+            return  # what such a layer gives for a large cost has earlier sums in it
     for bug, clipped in _clipped(case).items():
         yield bug, "; ".join(clipped)
 

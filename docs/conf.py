@@ -13,7 +13,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 from _ext.aliases import AliasFormatter
 from _ext.api import public_locations
 from _ext.digest import digest
-from _ext.provenance import installed, site_address
+from _ext.provenance import installed, revision, site_address
 
 import bptt
 
@@ -42,10 +42,13 @@ extensions = [
     "_ext.facts",
     "_ext.finding",
     "_ext.library",
+    "_ext.llms",
+    "_ext.moving",
     "_ext.provenance",
     "_ext.share",
     "_ext.signatures",
     "_ext.static_math",
+    "_ext.twins",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
@@ -59,6 +62,10 @@ bibtex_default_style = "plain"
 bptt_package = str(PACKAGE)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
 bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
+bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links
+bptt_revision = os.environ.get("BPTT_DOCS_REVISION") or (
+    revision(DOCS.parent) if bptt_repository else ""
+)
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, DOCS))
 nb_execution_raise_on_error = False
@@ -106,6 +113,7 @@ autodoc_typehints = "signature"
 always_use_bars_union = True
 typehints_defaults = "comma"
 typehints_use_rtype = False
+typehints_document_rtype_none = False
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_ivar = True
@@ -129,7 +137,7 @@ html_title = "bptt"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["custom.css", ("print.css", {"media": "print"})]
+html_css_files = ["custom.css", "cheat-sheet.css", ("print.css", {"media": "print"})]
 html_js_files = [("copy.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False

@@ -62,6 +62,12 @@ def test_enough_families_are_planted():
     assert len({bug.id for bug in planted.PLANTED}) == len(planted.PLANTED)
 
 
+@pytest.mark.parametrize("seed", [6, 7, 9])  # in which they looked so
+def test_sums_that_are_kept_are_not_called_clipped_as_well(seed):
+    bug = next(p for p in planted.PLANTED if p.bug == "accumulates across calls")
+    assert planted.checked(bug, seed).likely == ("accumulates across calls",)
+
+
 def test_gradients_that_are_not_there_count_as_zeros():
     report = handwritten.check_elman((planted.RETURN, "return None, d_x, d_next"))
     assert report.faulty == ("w", "u", "b")

@@ -13,17 +13,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 DISTRIBUTIONS = (
+    "dask",
+    "distributed",
     "ipykernel",
     "ipython",
+    "jax",
+    "jaxlib",
     "matplotlib",
     "matplotlib-inline",
     "myst-nb",
     "nbclient",
     "numpy",
     "pandas",
+    "scikit-learn",
     "scipy",
     "statsmodels",
     "sympy",
+    "torch",
     "tqdm",
 )
 

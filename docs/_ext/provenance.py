@@ -31,6 +31,15 @@ def commit(root: Path) -> str:
     return f"{name} with local changes" if changed else name
 
 
+def revision(root: Path) -> str:
+    """Return the whole name of the commit that this is, or "" if it is none."""
+    try:
+        changed = _git(root, "status", "--porcelain", "--", "bptt", "docs")
+        return "" if changed else _git(root, "rev-parse", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def _git(root: Path, *args: str) -> str:
     done = subprocess.run(
         ["git", "-C", str(root), *args], check=True, capture_output=True, text=True

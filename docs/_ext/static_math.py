@@ -88,7 +88,7 @@ def _valid(text: str) -> str:
     return re.sub(r"height:-[\d.]+em;?", "", text)  # from \vdots; no browser heeds it
 
 
-def _display(tex: str) -> str:
+def aligned(tex: str) -> str:
     """Return a display whose paragraphs are lines, aligned if it says so outside its environments."""
     tex = r" \\[0.3em] ".join(part.strip() for part in re.split(r"\n\s*\n", tex))
     bare = tex
@@ -136,7 +136,7 @@ def _tex(self: Any, node: nodes.Element, display: bool) -> str:
 
     tex = EQREF.sub(reference, node.astext().strip())
     if display:
-        tex = _display(tex)
+        tex = aligned(tex)
     try:
         return render(tex, display, _macros(self.config.static_math_macros))
     except TexError as error:
