@@ -87,11 +87,14 @@ def _slugs(metadata: dict[str, Any]) -> dict[str, Any]:
     return {**metadata, "myst_slugs": words}
 
 
-def in_order(env: BuildEnvironment) -> None:
-    """Put citations in the order of pages, in whichever order these were read."""
+def settle(env: BuildEnvironment, package: str) -> None:
+    """Make what is known the same, in whichever order and in however many builds pages were read."""
     citations = env.domaindata.get("cite", {}).get("citation_refs")
     if citations:
         citations.sort(key=lambda citation: citation.docname)
+    modules: dict[str, Any] = getattr(env, "_viewcode_modules", {})
+    for name in [n for n in modules if n.partition(".")[0] != package]:
+        del modules[name]  # of NumPy, say: looked into, and nothing of it shown
 
 
 class Watch:
@@ -105,9 +108,9 @@ class Watch:
         if changed():
             self.before = facts(app.env, changed())
 
-    def compare(self, _app: Sphinx, env: BuildEnvironment) -> list[str]:
+    def compare(self, app: Sphinx, env: BuildEnvironment) -> list[str]:
         """Return the pages to write beside those read: none, or all."""
-        in_order(env)
+        settle(env, app.config.project)
         if not changed():
             return []
         after = facts(env, changed())
@@ -128,5 +131,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     watch = Watch()
     app.connect("builder-inited", watch.remember)
     app.connect("env-get-outdated", _outdated)
-    app.connect("env-updated", watch.compare, priority=900)
+    app.connect("env-get-updated", watch.compare, priority=900)  # after figures are numbered
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
