@@ -76,6 +76,18 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(default=True)
+def snippets(session: nox.Session) -> None:
+    """Run every snippet of the built site alone, as copied, and every page's script; `-- --page NAME`: one's."""
+    session.install("-e.", *groups("docs"))
+    frameworks(session)
+    if not list(Path("docs/_build/outputs").glob("*.json")):
+        session.run("python", "docs/build.py", env=ONE_THREAD)
+    session.run("python", "docs/snippets.py", *session.posargs, env=ONE_THREAD)
+    if not session.posargs:
+        session.run("python", "docs/scripts.py", env=ONE_THREAD)
+
+
 def browser_tools(session: nox.Session) -> dict[str, str]:
     """Install what drives a browser; return the environment that says where it is."""
     session.install("-e.", *groups("browser"))

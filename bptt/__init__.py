@@ -4,7 +4,7 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 `backward`, and hold it against an independent truth with `check_gradient`.
 """
 
-from bptt import feedforward
+from bptt import exercises, feedforward
 from bptt.activations import Activation, identity, relu, sigmoid, softmax, softplus, tanh
 from bptt.backward import Gradient, LayerGradient, backward, layer_backward
 from bptt.cells import (
@@ -133,6 +133,7 @@ __all__ = [
     "copies",
     "delta_norms",
     "every",
+    "exercises",
     "feedforward",
     "flatten",
     "fold",

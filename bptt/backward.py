@@ -231,10 +231,11 @@ def run_any_layer_backward(
         return kind(trace, d_a, d_state)
     n = trace.forward.outputs.shape[2]
     there = run_any_layer_backward(trace.forward, d_a[:, :, :n], d_state[0])
+    # (bi-bp2): the last step comes first
     back = run_any_layer_backward(trace.backward, d_a[::-1, :, n:], d_state[1])
     return LayerGradient(
         BothDirections(there.params, back.params),
-        x=there.x + back.x[::-1],
+        x=there.x + back.x[::-1],  # (bi-bp0)
         initial=BothDirections(there.initial, back.initial),
         delta=BothDirections(there.delta, back.delta),
     )
@@ -248,16 +249,17 @@ def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
     delta_h = np.empty_like(delta_x)
     d_own = [np.zeros_like(parameter) for parameter in own]
     for t in reversed(range(len(d_a))):
-        d_state = (d_a[t] + d_state[0], *d_state[1:])  # (BP2): from above, from the future
+        d_state = (d_a[t] + d_state[0], *d_state[1:])  # (BP2), (bp2-final): above, and future
         d_state, held = _hold(trace.mask, t, d_state)
+        # (CELL-DELTA), (gate-direct)
         delta_x[t], delta_h[t], direct, *more = cell.step_backward(d_state, trace.saved[t], *own)
         d_own = [total + now for total, now in zip(d_own, more, strict=True)]
-        through_u = (delta_h[t] @ u.T, *map(np.zeros_like, d_state[1:]))
-        d_state = _to_the_past(through_u, direct, held)
+        through_u = (delta_h[t] @ u.T, *map(np.zeros_like, d_state[1:]))  # (lstm-da), (gru-da)
+        d_state = _to_the_past(through_u, direct, held)  # (CELL-BP2)
     record = type(trace.params)
     params = record(
-        outer_sum(trace.x, delta_x),  # (BP4)
-        outer_sum(trace.a[:-1], delta_h),  # (BP4), its twin
+        outer_sum(trace.x, delta_x),  # (BP4), (CELL-BP4)
+        outer_sum(trace.a[:-1], delta_h),  # (BP4), (CELL-BP4), their twins
         delta_x.sum(axis=(0, 1)),  # (BP3)
         *d_own,
     )
@@ -283,7 +285,7 @@ def _hold(mask: Any, t: int, d_state: State) -> tuple[State, State | None]:
     if mask is None:
         return d_state, None
     there = mask[t][:, None]
-    return tuple(d * there for d in d_state), tuple(d * ~there for d in d_state)
+    return tuple(d * there for d in d_state), tuple(d * ~there for d in d_state)  # (mask-bp)
 
 
 def _to_the_past(through: State, direct: State | None, held: State | None) -> State:

@@ -204,6 +204,7 @@ def run_any_layer(
         return run_layer(cell, params, x, state, mask)
     there = run_layer(cell.forward, params.forward, x, state[0], mask)
     from_the_end = None if mask is None else mask[::-1]
+    # (bi-fwd): what it reads first is the last step
     back = run_layer(cell.backward, params.backward, x[::-1], state[1], from_the_end)
     return BidirectionalTrace(there, back)
 
@@ -217,7 +218,7 @@ def run_layer(cell: OneDirection, params: Any, x: Array, state: State, mask: Any
     saved: list[Any] = []
     _store(states, 0, state)
     for t in range(steps):
-        stepped, kept = step(t, state)
+        stepped, kept = step(t, state)  # (CELL), (rtrl-step)
         state = stepped if mask is None else _where_there_is_a_step(mask[t], stepped, state)
         _store(states, t + 1, state)
         saved.append(kept)
@@ -230,12 +231,14 @@ def _stepper(cell: OneDirection, params: Any, x: Array) -> Any:
         by_hand: Any = cell
         return lambda t, state: by_hand.unfactored_step(params, x[t], state)
     w, u, b, *own = params
-    z_x = x @ w  # of all steps at once
+    z_x = x @ w  # (FWD), (gate-contributions), of all steps at once
     z_x = np.add(z_x, b, out=z_x if np.result_type(z_x, b) == z_x.dtype else None)
+    # (FWD), (gate-contributions)
     return lambda t, state: cell.step(z_x[t], state[0] @ u, state, *own)
 
 
 def _where_there_is_a_step(mask: Any, stepped: State, state: State) -> State:
+    # (mask-step)
     return tuple(np.where(mask[:, None], new, old) for new, old in zip(stepped, state, strict=True))
 
 

@@ -124,8 +124,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fresh", action="store_true", help="run every cell again")
     args = parser.parse_args(arguments)
     if args.fresh:
-        shutil.rmtree(BUILD / "cache", ignore_errors=True)
         stamp.remove(BUILD)
+        for kept in (BUILD / "cache").glob("*"):
+            if kept.name != "pyodide":  # no output of ours
+                shutil.rmtree(kept)
     report = build([find_page(name) for name in args.page], args.jobs)
     sys.stdout.write(report.text())
     return int(report.red)

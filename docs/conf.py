@@ -41,12 +41,16 @@ extensions = [
     "_ext.execution",
     "_ext.facts",
     "_ext.finding",
+    "_ext.ledger",
+    "_ext.folding",
     "_ext.library",
+    "_ext.live",
     "_ext.llms",
     "_ext.moving",
     "_ext.provenance",
     "_ext.share",
     "_ext.signatures",
+    "_ext.snippets",
     "_ext.static_math",
     "_ext.twins",
 ]
@@ -60,6 +64,7 @@ bibtex_default_style = "plain"
 
 # --- cells: what they can see is in the cache's path (see _ext/digest.py)
 bptt_package = str(PACKAGE)
+bptt_ledger_law = True  # every equation needs a check and code (docs/_ext/ledger)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
 bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
 bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links
@@ -73,6 +78,10 @@ nb_execution_timeout = 300
 nb_merge_streams = False  # _ext/cells.py has done so, in an order that does not change
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_number_source_lines = False
+
+# --- live cells: fetched once, kept beside the outputs
+live_cells = os.environ.get("BPTT_DOCS_LIVE") != "no"
+live_cells_store = str(DOCS / "_build" / "cache" / "pyodide")
 
 # --- pages
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -137,7 +146,13 @@ html_title = "bptt"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["custom.css", "cheat-sheet.css", ("print.css", {"media": "print"})]
+html_css_files = [
+    "custom.css",
+    "copy.css",
+    "live.css",
+    "cheat-sheet.css",
+    ("print.css", {"media": "print"}),
+]
 html_js_files = [("copy.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False

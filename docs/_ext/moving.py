@@ -165,7 +165,7 @@ SLIDERS = (
 def triangle_figure() -> str:
     """Return the HTML of the sliders; the script draws the rest."""
     inputs = "".join(
-        f'<label>{words} <output>{start}</output><input type="range" name="{name}" '
+        f'<label>{words} <span class="value" aria-hidden="true">{start}</span><input type="range" name="{name}" '
         f'min="{low}" max="{high}" step="{step}" value="{start}"></label>'
         for name, words, low, high, step, start in SLIDERS
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 from _ext.provenance import commit
 
 SKIPPED = {"__pycache__", "_build", "dist", "node_modules"}
-LEFT = ("html", "doctrees", "records", "llms")
+LEFT = ("html", "doctrees", "records", "outputs", "llms")
 
 
 def _files(root: Path) -> Iterator[Path]:

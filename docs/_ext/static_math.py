@@ -119,7 +119,7 @@ class TagEquations(SphinxTransform):
             domain.equations[label] = (self.env.docname, tag)
 
 
-def _tex(self: Any, node: nodes.Element, display: bool) -> str:
+def formula(self: Any, node: nodes.Element, display: bool) -> str:
     """Return the HTML of a formula's node, or warn and show its source."""
     builder = self.builder
 
@@ -152,7 +152,7 @@ def _macros(macros: dict[str, Any]) -> str:
 def visit_math(self: Any, node: nodes.math) -> None:
     """Write an inline formula."""
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    self.body.append(_tex(self, node, display=False) + "</span>")
+    self.body.append(formula(self, node, display=False) + "</span>")
     raise nodes.SkipNode
 
 
@@ -166,7 +166,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     name = f"Equation {number}" if number else "Formula"
     self.body.append(
         f'<div class="math-scroll" role="group" aria-label="{name}" tabindex="0">'
-        f"{_tex(self, node, display=True)}</div>"
+        f"{formula(self, node, display=True)}</div>"
     )
     if number:
         self.body.append(f'<span class="eqno">({number})')

@@ -2,9 +2,9 @@
 
 Beside ``learn/bp2.html`` stand
 
-``bp2.ipynb``   the cells as they were executed, with their outputs, between the prose;
-``bp2.py``      the same in the percent format: prose in comments, code that runs from top to bottom;
-``bp2.md``      prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``.
+``bp2.ipynb``     the cells as they were executed, with their outputs, between the prose;
+``learn-bp2.py``  the same in the percent format: prose in comments, code that runs from top to bottom;
+``bp2.md``        prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``.
 
 A page without cells has Markdown only. Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision``
 (a commit) are set, a notebook installs the library of that commit where there is none, and the page has links that
@@ -20,7 +20,6 @@ import posixpath
 import re
 import sys
 from hashlib import sha256
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from textwrap import indent
 from typing import Any, NamedTuple
@@ -30,9 +29,10 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from _ext import figures
+from _ext import figures, packages
 from _ext.cells import EXPECTED, SVG
 from _ext.execution import outputs_file
+from _ext.ledger import twin
 from _ext.markdown import Cell, Writer, fence
 
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
@@ -95,11 +95,7 @@ class Page:
         if re.match(r"[a-z]+:", address):
             return address
         path, _, fragment = address.partition("#")
-        page = (
-            posixpath.normpath(posixpath.join(self.folder, path))
-            if path
-            else f"{self.docname}.html"
-        )
+        page = posixpath.normpath(posixpath.join(self.folder, path or f"{self.name}.html"))
         if root and page.endswith(".html"):
             page = page.removesuffix(".html")
             shown = path and page in self.app.env.found_docs  # and no page of source code
@@ -125,7 +121,7 @@ class Page:
                     kept.source, execution_count=count, outputs=outputs, metadata=tags
                 )
             )
-        cells.insert(1, nbformat.v4.new_code_cell(self._install(), metadata={"tags": ["setup"]}))
+        cells.insert(1, self._setup())
         for k, cell in enumerate(cells):
             cell["id"] = sha256(f"{k} {cell.source}".encode()).hexdigest()[:12]
         kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -133,26 +129,27 @@ class Page:
         metadata = {"kernelspec": kernel, "language_info": language}
         return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
-    def _install(self) -> str:
+    def _setup(self) -> NotebookNode:
+        """Return the cell that says what the others need, and installs it if it is known how."""
+        if not self.source.revision:
+            return nbformat.v4.new_markdown_cell(f"*These cells need {', '.join(self.needs)}.*")
         needs = " ".join(f'"{need}"' for need in self.needs)
-        return (
-            "try:\n"
-            f"    import {', '.join(self.modules)}\n"
-            "except ModuleNotFoundError:  # in Colab, for one\n"
-            f"    %pip install --quiet {needs}"
+        code = (
+            f"try:\n    import {', '.join(self.modules)}\n"
+            f"except ModuleNotFoundError:  # in Colab, for one\n    %pip install --quiet {needs}"
         )
+        return nbformat.v4.new_code_cell(code, metadata={"tags": ["setup"]})
 
     @property
     def modules(self) -> list[str]:
         """Return the modules that the cells import and Python does not bring."""
-        return sorted({"bptt"}.union(*(imported(cell.source) for cell in self.cells)))
+        found = {"bptt"}.union(*(packages.imported(cell.source) for cell in self.cells))
+        return sorted({name.partition(".")[0] for name in found} - sys.stdlib_module_names)
 
     @property
     def needs(self) -> list[str]:
         """Return what pip must install to run the cells."""
-        known = packages_distributions()
-        names = {name for module in self.modules for name in known.get(module, [module])[:1]}
-        return [self.source.requirement, *sorted(names - {"bptt"})]
+        return [self.source.requirement, *packages.needed(cell.source for cell in self.cells)]
 
     def script(self) -> str:
         """Return the script."""
@@ -200,7 +197,7 @@ class Page:
         for k, svg in enumerate(drawn, 1):
             base.with_name(f"{self.name}-{k}.svg").write_text(svg, "utf-8")
         if self.cells:
-            files = {"notebook": f"{self.name}.ipynb", "script": f"{self.name}.py", **files}
+            files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
             text = nbformat.writes(self.notebook()) + "\n"
             base.with_name(files["notebook"]).write_text(text, "utf-8")
             base.with_name(files["script"]).write_text(self.script(), "utf-8")
@@ -234,22 +231,24 @@ def _text(output: NotebookNode) -> str:
 def _expecting(kept: NotebookNode) -> str:
     """Return the code of a cell that raises, which goes on if it did."""
     error = next(o for o in kept.outputs if o.output_type == "error")
-    code = f"try:\n{indent(kept.source, '    ')}\nexcept Exception as error:\n"
-    code += f"    assert type(error).__name__ == {error.ename!r}\n"
-    code += '    print(f"{type(error).__name__}: {error}")'
-    ast.parse(code)
-    return code
+    inside = {  # the later lines of strings stay where they are
+        number
+        for node in ast.walk(ast.parse(kept.source))
+        if isinstance(node, (ast.Constant, ast.JoinedStr))
+        for number in range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)
+    }
+    lines = enumerate(kept.source.split("\n"), 1)
+    code = "\n".join(f"    {text}" if text and k not in inside else text for k, text in lines)
+    return (
+        f"try:\n{code}\nexcept Exception as error:\n"
+        f"    assert type(error).__name__ == {error.ename!r}\n"
+        '    print(f"{type(error).__name__}: {error}")'
+    )
 
 
-def imported(code: str) -> set[str]:
-    """Return the top-level modules outside the standard library that code imports."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-    return {name.partition(".")[0] for name in found} - sys.stdlib_module_names
+def script_name(docname: str) -> str:
+    """Return the name of a page's script: one that no import can mean, as dask.py would be meant."""
+    return f"{docname.replace('/', '-')}.py"
 
 
 def whole_file(outdir: Path, docname: str) -> Path:
@@ -291,6 +290,7 @@ def _add(
     del template
     if doctree is None or pagename not in app.env.found_docs:
         return
+    twin.fill(app, pagename, doctree)
     page = Page(app, pagename, doctree)
     files = page.write()
     said = line(files, page.source.links(pagename) if page.cells else {})
