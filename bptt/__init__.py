@@ -4,7 +4,7 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 `backward`, and hold it against an independent truth with `check_gradient`.
 """
 
-from bptt import feedforward
+from bptt import exercises, feedforward
 from bptt.activations import Activation, identity, relu, sigmoid, softmax, softplus, tanh
 from bptt.backward import Gradient, LayerGradient, backward, layer_backward
 from bptt.cells import (
@@ -69,6 +69,7 @@ from bptt.tree import flatten, tree_leaves, tree_map
 from bptt.truncated import surrogate, truncated_bptt
 from bptt.unrolled import Unrolled, copies, fold, unroll
 from bptt.ways import CostOfSteps, Result, full_bptt, segment
+from bptt.workspace import Workspace
 
 __version__ = "0.1.0"
 
@@ -115,6 +116,7 @@ __all__ = [
     "TruncationBias",
     "UnfactoredCell",
     "Unrolled",
+    "Workspace",
     "__version__",
     "backward",
     "binomial",
@@ -133,6 +135,7 @@ __all__ = [
     "copies",
     "delta_norms",
     "every",
+    "exercises",
     "feedforward",
     "flatten",
     "fold",

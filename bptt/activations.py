@@ -153,5 +153,5 @@ def softmax(z: ArrayLike) -> Array:
     z = _check.trailing("z", z, _check.ANALYTIC)
     with np.errstate(over="ignore"):  # further apart than numbers go: e^(-inf) = 0 is right
         e = np.exp(z - z.real.max(axis=-1, keepdims=True))
-    a: Array = e / e.sum(axis=-1, keepdims=True)
+    a: Array = e / e.sum(axis=-1, keepdims=True)  # (ff-softmax)
     return a

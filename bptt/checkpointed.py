@@ -55,7 +55,7 @@ class Plan:
     def expected(self, steps: int) -> int:
         """Return how many steps are in memory at most: kept states and one piece."""
         pieces = math.ceil(steps / self.piece)
-        return min(self.states, pieces - 1) + min(self.piece, steps)
+        return min(self.states, pieces - 1) + min(self.piece, steps)  # (every-k)
 
 
 Schedule: TypeAlias = Callable[[int], Plan]
@@ -104,7 +104,7 @@ def square_root() -> Schedule:
     >>> bptt.square_root()(10_000).expected(10_000)
     199
     """
-    return lambda steps: every(math.ceil(math.sqrt(steps)))(steps)
+    return lambda steps: every(math.ceil(math.sqrt(steps)))(steps)  # (sqrt-best)
 
 
 def binomial(states: int, piece: int = 1) -> Schedule:
@@ -250,7 +250,7 @@ class _Sweep:
         self.stored = max(self.stored, kept + b - a)
         trace = run_forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
-        gradient = backward(trace, d_outputs, self.d_state)
+        gradient = backward(trace, d_outputs, self.d_state)  # (compose), (segment)
         self.final = self.final or _final(trace)  # the last piece comes first
         self.value += value
         self.d_params = add(self.d_params, gradient.params)
@@ -289,8 +289,8 @@ def _split(pieces: int, free: int) -> int:
     if free == 1:
         return pieces - 1
     runs = 1
-    while math.comb(free + runs, free) < pieces:
+    while math.comb(free + runs, free) < pieces:  # (reach)
         runs += 1
-    before = math.comb(free + runs - 1, free)
-    after = math.comb(free + runs - 2, free - 1)
+    before = math.comb(free + runs - 1, free)  # (reach-recursion)
+    after = math.comb(free + runs - 2, free - 1)  # (reach-recursion)
     return max(1, min(before, pieces - after))

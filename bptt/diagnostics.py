@@ -116,7 +116,7 @@ def contributions(trace: Trace, d_outputs: ArrayLike) -> Contributions:
         for s in range(t, -1, -1):
             here = given[t : t + 1] if s == t else np.zeros_like(given[:1])
             found = backward(each[s], here, d_state)
-            matrix[t, s] = flatten(found.params)[0]
+            matrix[t, s] = flatten(found.params)[0]  # (CONTRIB)
             d_state = found.initial
     return Contributions(matrix, trace.params)
 

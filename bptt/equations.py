@@ -121,6 +121,9 @@ class EquationCheck:
 def check_equation(label: str, left: Any, right: Any, *, tolerance: float = 1e-12) -> None:
     """Assert that both sides of an equation are equal, and print a line that says how nearly.
 
+    A side that should be zero has no size that an error could be relative to: write what cancels on
+    both sides. SymPy expressions must be free of decimals; nothing is broadcast.
+
     Parameters
     ----------
     label
@@ -135,18 +138,13 @@ def check_equation(label: str, left: Any, right: Any, *, tolerance: float = 1e-1
     Raises
     ------
     EquationError
-        If the equation does not hold in some case: an AssertionError that names the case, the entry,
-        both values, the error and the tolerance. A NaN or an infinity never passes.
+        If the equation does not hold in some case. An AssertionError, which names the case, the entry,
+        both values, the error and the tolerance. NaN and infinity never pass.
     TypeError
         If a leaf is no number, array or expression, or only one side is a list.
     ValueError
         If the sides differ in structure, in shape or in their number of cases, if there is nothing to
         compare, or if the label or the tolerance is not one.
-
-    Notes
-    -----
-    A side that should be zero has no size that an error could be relative to: write what cancels on
-    both sides. SymPy expressions must be free of decimals; nothing is broadcast.
 
     Examples
     --------

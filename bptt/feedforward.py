@@ -2,20 +2,20 @@ r"""Backpropagation in a feedforward network: the chapter that time is added to.
 
 .. math::
 
-   z^l &= a^{l-1} w^l + b^l , \qquad a^l = a(z^l)                                      && \text{(FF)}
+   z^l &= a^{l-1} w^l + b^l , \qquad a^l = a(z^l)                                      && \text{(FWD-FF)}
 
-   \delta^L &= \nabla_a C \odot a'(z^L)                                                && \text{(BP1)}
+   \delta^L &= \nabla_a C \odot a'(z^L)                                                && \text{(BP1-FF)}
 
-   \delta^l &= a'(z^l) \odot \delta^{l+1} (w^{l+1})^\top                               && \text{(BP2)}
+   \delta^l &= a'(z^l) \odot \delta^{l+1} (w^{l+1})^\top                               && \text{(BP2-FF)}
 
-   \partial C / \partial b^l &= \textstyle\sum_{\text{batch}} \delta^l                 && \text{(BP3)}
+   \partial C / \partial b^l &= \textstyle\sum_{\text{batch}} \delta^l                 && \text{(BP3-FF)}
 
-   \partial C / \partial w^l &= (a^{l-1})^\top \delta^l                                && \text{(BP4)}
+   \partial C / \partial w^l &= (a^{l-1})^\top \delta^l                                && \text{(BP4-FF)}
 
 Rows are the members of a batch, shape (B, n); the error :math:`\delta^l` is the total derivative
 :math:`\partial C / \partial z^l`. In code, lists that begin at layer 1 are indexed from 0.
 
-Sources: Rumelhart, Hinton & Williams (1986); the names (BP1)-(BP4) are those of Nielsen (2015).
+Sources: Rumelhart, Hinton & Williams (1986); the names BP1 to BP4 are those of Nielsen (2015).
 """
 
 from collections.abc import Sequence
@@ -65,11 +65,11 @@ class Gradient(NamedTuple):
     Attributes
     ----------
     layers
-        With respect to the parameters: (BP4) in the place of each w, (BP3) in that of each b.
+        With respect to the parameters: (BP4-FF) in the place of each w, (BP3-FF) in that of each b.
     x
         With respect to the input, shape (B, n_0).
     delta
-        The errors of layers 1 to L, each (B, n_l): (BP1) for the last, (BP2) for the others.
+        The errors of layers 1 to L, each (B, n_l): (BP1-FF) for the last, (BP2-FF) for the others.
     """
 
     layers: tuple[Affine, ...]
@@ -120,15 +120,15 @@ def forward(
     a = [a0]
     with np.errstate(over="ignore", invalid="ignore"):
         for (w, b), function in zip(checked, functions, strict=True):
-            z.append(a[-1] @ w + b)
-            a.append(function(z[-1]))
+            z.append(a[-1] @ w + b)  # (FWD-FF)
+            a.append(function(z[-1]))  # (FWD-FF)
     for i, activation in enumerate(a):
         _check.computed(f"a[{i}]", activation)
     return Trace(checked, functions, tuple(z), tuple(a))
 
 
 def backward(trace: Trace, d_outputs: ArrayLike) -> Gradient:
-    r"""Carry the gradient of a cost back through a feedforward network: (BP1) to (BP4).
+    r"""Carry the gradient of a cost back through a feedforward network: (BP1-FF) to (BP4-FF).
 
     Parameters
     ----------
@@ -166,11 +166,11 @@ def backward(trace: Trace, d_outputs: ArrayLike) -> Gradient:
     run = zip(trace.activations, trace.z, trace.a[1:], strict=True)
     with np.errstate(over="ignore", invalid="ignore"):
         slopes = [function.derivative(z, a) for function, z, a in run]
-        delta = [d_a * slopes[-1]]  # (BP1)
+        delta = [d_a * slopes[-1]]  # (BP1-FF)
         for slope, above in zip(slopes[-2::-1], trace.layers[:0:-1], strict=True):
-            delta.insert(0, slope * (delta[0] @ above.w.T))  # (BP2)
+            delta.insert(0, slope * (delta[0] @ above.w.T))  # (BP2-FF)
         layers = tuple(
-            Affine(w=below.T @ d, b=d.sum(axis=0))  # (BP4), (BP3)
+            Affine(w=below.T @ d, b=d.sum(axis=0))  # (BP4-FF), (BP3-FF)
             for below, d in zip(trace.a[:-1], delta, strict=True)
         )
         d_x = delta[0] @ trace.layers[0].w.T

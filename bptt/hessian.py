@@ -81,17 +81,17 @@ def hessian_vector_product(
         if leaf.dtype != np.float64:
             msg = f"{name} must have dtype float64, got {leaf.dtype}"
             raise TypeError(msg)
-    moved: Any = tree_map(lambda p, v: p + 1j * TINY * v, params, vector)
-    trace = forward(stack, moved, x, initial, mask)
+    moved: Any = tree_map(lambda p, v: p + 1j * TINY * v, params, vector)  # (r-operator)
+    trace = forward(stack, moved, x, initial, mask)  # (r-forward)
     d_outputs = ask(cost, trace.outputs, slice(0, len(trace.x))).d_outputs
     if not np.iscomplexobj(d_outputs):
         msg = "cost must keep complex numbers: the imaginary part carries the R-operator"
         raise TypeError(msg)
     d_outputs = _check.array("d_outputs", d_outputs, trace.outputs.shape, _check.ANALYTIC)
     zero = tuple(tree_map(np.zeros_like, layer.final) for layer in trace.layers)
-    gradient = run_backward(trace, d_outputs, zero)
+    gradient = run_backward(trace, d_outputs, zero)  # (r-bp2), (r-bp4)
 
     def imaginary(leaf: Array) -> Array:
         return leaf.imag / TINY
 
-    return tree_map(imaginary, gradient.params)
+    return tree_map(imaginary, gradient.params)  # (HVP)

@@ -9,7 +9,7 @@ here           PyTorch, layer k (``_reverse`` at the end)   Flax, gate g of a ce
 ``w``          ``weight_ih_lk``, transposed                 ``ig.kernel``, gates side by side
 ``u``          ``weight_hh_lk``, transposed                 ``hg.kernel``, gates side by side
 ``b``          ``bias_ih_lk`` + ``bias_hh_lk``              ``ig.bias``, or ``hg.bias`` of an LSTM
-``c`` (GRU)    the last third of ``bias_hh_lk``             ``hn.bias``
+``c``, GRU     the last third of ``bias_hh_lk``             ``hn.bias``
 =============  ===========================================  =========================================
 
 The order of the gates is PyTorch's in all three. From here to there and back is exact, bit for bit.

@@ -73,7 +73,7 @@ def squared_error(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
     with np.errstate(over="ignore", invalid="ignore"):
         error = np.where(m[..., None] > 0, a - y, a.dtype.type(0))
         d_outputs = m[..., None] * error
-        value = 0.5 * (d_outputs * error).sum()
+        value = 0.5 * (d_outputs * error).sum()  # (notation-cost)
     _check.computed("cost", value)
     return Cost(value, d_outputs)
 
@@ -127,9 +127,10 @@ def softmax_cross_entropy(
         shifted = z - z.real.max(axis=-1, keepdims=True)
         log_a = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         error = np.exp(log_a)
-        np.put_along_axis(error, right, np.take_along_axis(error, right, -1) - 1, -1)  # a - y
+        # (ff-softmax-error): a - y
+        np.put_along_axis(error, right, np.take_along_axis(error, right, -1) - 1, -1)
         log_right = np.where(m > 0, np.take_along_axis(log_a, right, -1)[..., 0], 0)
-        value = -(m * log_right).sum()
+        value = -(m * log_right).sum()  # (ff-cross-entropy)
     _check.computed("cost", value)
     return Cost(value, m[..., None] * error)
 

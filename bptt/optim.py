@@ -84,6 +84,7 @@ class GradientDescent:
         """Return the parameters after one update, and the state."""
         check_twins(params, gradient=gradient)
         with np.errstate(over="ignore", invalid="ignore"):
+            # (ff-descent)
             moved = tree_map(lambda p, g: p - self.rate * g, params, gradient)
         refuse_overflow(params=moved)
         return moved, state
@@ -301,7 +302,7 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
     """
     limit = _check.number("limit", limit)
     norm = _norm("gradient", gradient)
-    scale = min(1.0, limit / norm) if norm else 1.0
+    scale = min(1.0, limit / norm) if norm else 1.0  # (clipping)
     return tree_map(lambda g: g * scale, gradient), norm
 
 

@@ -89,7 +89,7 @@ def rtrl(
             influence = [_Influence.at_start(trace, b) for b in range(trace.x.shape[1])]
         direct = backward(trace, d_outputs)  # ∂C(t)/∂s(t-1), and what this step adds by itself
         for b, carried in enumerate(influence):
-            total = add(total, carried.pull(_row(direct.initial, b)))
+            total = add(total, carried.pull(_row(direct.initial, b)))  # (rtrl-cost)
         total = add(total, (direct.params, tree_map(np.zeros_like, walk.initial)))
         influence = [carried.onward(trace, b) for b, carried in enumerate(influence)]
     d_params, d_initial = total
@@ -158,7 +158,7 @@ def uoro(
         trace, d_outputs = walk.step(t)
         direct = backward(trace, d_outputs)
         along = _dot(direct.initial, s_tilde)
-        carried = tree_map(lambda theta, a=along: a * theta, theta_tilde)
+        carried = tree_map(lambda theta, a=along: a * theta, theta_tilde)  # (UORO)
         total = add(total, tree_map(np.add, direct.params, carried))
         s_tilde, theta_tilde = _rank_one(walk, trace, before, s_tilde, theta_tilde, rng)
     return walk.result(total, tree_map(np.zeros_like, walk.initial))
@@ -234,6 +234,7 @@ class _Influence(NamedTuple):
                 row = backward(trace, np.zeros_like(trace.outputs), one)
                 immediate = _flat((row.params, zero))
                 with np.errstate(over="ignore", invalid="ignore"):  # `_Walk.result` looks at it
+                    # (RTRL)
                     rows.append(_row(row.initial, b) @ self.matrix + immediate)
         return _Influence(np.array(rows), self.like)
 
@@ -247,10 +248,11 @@ def _rank_one(
     ahead = walk.run(t, moved).final
     j_s = tree_map(lambda s: s.imag / TINY, ahead)  # J s̃, a directional derivative
     signs = tree_map(lambda s: rng.choice([-1.0, 1.0], size=s.shape), trace.final)
-    new = backward(trace, np.zeros_like(trace.outputs), signs).params
+    new = backward(trace, np.zeros_like(trace.outputs), signs).params  # (uoro-immediate)
     rho0 = _ratio(theta_tilde, j_s)
     rho1 = _ratio(new, signs)
-    s_next = tree_map(lambda js, v: rho0 * js + rho1 * v, j_s, signs)
+    s_next = tree_map(lambda js, v: rho0 * js + rho1 * v, j_s, signs)  # (uoro-step)
+    # (uoro-step)
     return s_next, tree_map(lambda th, g: th / rho0 + g / rho1, theta_tilde, new)
 
 

@@ -81,7 +81,7 @@ def scan_bptt(
     arrives = _check.array("d_outputs", d_outputs, trace.outputs.shape)
     none = (None,) * len(trace.layers)
     gradient = run_backward(
-        trace, arrives, none, lambda layer, d_a, _: _layer(layer, d_a, parallel)
+        trace, arrives, none, lambda layer, d_a, *_: _layer(layer, d_a, parallel)
     )
     return Result(value, gradient, trace.outputs, trace.final, len(trace.x))
 
@@ -120,6 +120,7 @@ def step_jacobians(trace: LayerTrace) -> Array:
     count = n * len(trace.states)
     each = _all_steps_at_once(trace, copies=count)
     units = np.tile(np.eye(count, dtype=trace.a.dtype), (steps * batch, 1))
+    # (step-jacobian): one step back for each unit of the state
     found = layer_backward(each, np.zeros_like(each.outputs), _as_state(units, len(trace.states)))
     return np.concatenate(found.initial, axis=1).reshape(steps, batch, count, count)
 
@@ -149,14 +150,15 @@ def _scan(arrivals: Array, jacobians: Array, apply: Any, parallel: bool) -> Arra
     if not parallel:
         totals = arrivals.copy()
         for t in reversed(range(len(arrivals) - 1)):
-            totals[t] += apply(totals[t + 1], jacobians[t + 1])
+            totals[t] += apply(totals[t + 1], jacobians[t + 1])  # (SCAN)
         return totals
     compose = apply if jacobians.ndim == arrivals.ndim else np.matmul
     totals, maps = arrivals.copy(), jacobians[1:].copy()
     reach = 1
-    while reach < len(totals):  # totals[t] is right for costs up to t + reach - 1
+    while reach < len(totals):  # (scan-rounds): totals[t] holds the costs up to t + reach - 1
         ahead = apply(totals[reach:], maps[: len(totals) - reach])
-        totals[:-reach] += ahead
+        totals[:-reach] += ahead  # (scan-double), (scan-compose)
+        # (scan-double), (scan-compose)
         maps = compose(maps[reach:], maps[: len(maps) - reach]) if reach < len(maps) else maps[:0]
         reach *= 2
     return totals

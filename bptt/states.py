@@ -111,7 +111,7 @@ def initial_state(name: str, cell: AnyCell, params: Any, x: Array, initial: Any)
 
 
 def state_arrays(
-    name: str, cell: OneDirection, given: Any, shape: tuple[int, ...], dtypes: Sequence[str]
+    name: str, cell: OneDirection, given: Any, shape: tuple[int, ...], dtypes: tuple[str, ...]
 ) -> State:
     """Return a state, or the cotangent of one, as arrays that have been checked."""
     if isinstance(given, np.ndarray):
@@ -146,5 +146,5 @@ def final_state(name: str, trace: LayerTrace | BidirectionalTrace, d_final: Any)
             final_state(f"{name}[1]", trace.backward, given[1]),
         )
     if d_final is None:
-        return tuple(np.zeros_like(array) for array in trace.final)
+        return tuple(np.zeros_like(array) for array in trace.final)  # (bp2-end)
     return state_arrays(name, trace.cell, d_final, trace.final[0].shape, _check.REAL)

@@ -98,6 +98,7 @@ def truncated_bptt(
         piece = segment(trace, start, end)
         d_piece = np.zeros_like(piece.outputs)
         d_piece[first - start :] = d_outputs[first:end]
+        # (TRUNC)
         total = add(total, _placed(backward(piece, d_piece), trace, start))
     assert total is not None
     return Result(value, total, trace.outputs, trace.final, min(k2, steps))
@@ -158,6 +159,7 @@ def surrogate(
             now = forward(
                 stack, at, trace.x[start:end], frozen, None if there is None else there[start:end]
             )
+            # (surrogate)
             value = value + ask(cost, now.outputs[first - start :], slice(first, end)).value
         return value
 

@@ -177,6 +177,7 @@ def copies(unrolled: Unrolled, gradient: feedforward.Gradient) -> tuple[Params, 
         w, b = gradient.layers[i]
         columns, rows = unrolled.blocks[i + 1][block], unrolled.blocks[i]
         below, *past = (w[rows[source], columns] for source in _sources(block, top))
+        # (copy-gradient)
         found[block] = Recurrent(below, past[0], b[columns]) if past else Affine(below, b[columns])
     return tuple(
         Params(tuple(found["a", l, t] for l in range(1, top)), found["y", top, t])  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 from _ext.aliases import AliasFormatter
 from _ext.api import public_locations
 from _ext.digest import digest
-from _ext.provenance import commit, installed
+from _ext.provenance import installed, revision, site_address
 
 import bptt
 
@@ -33,14 +33,26 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
+    "_ext.links",  # before the next: it takes the place of its writer
     "sphinx_codeautolink",
     "sphinx_design",
     "_ext.a11y",
+    "_ext.csp",
     "_ext.execution",
+    "_ext.facts",
+    "_ext.finding",
+    "_ext.ledger",
+    "_ext.folding",
     "_ext.library",
-    "_ext.links",
+    "_ext.live",
+    "_ext.llms",
+    "_ext.moving",
+    "_ext.provenance",
+    "_ext.share",
     "_ext.signatures",
+    "_ext.snippets",
     "_ext.static_math",
+    "_ext.twins",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
@@ -52,8 +64,13 @@ bibtex_default_style = "plain"
 
 # --- cells: what they can see is in the cache's path (see _ext/digest.py)
 bptt_package = str(PACKAGE)
+bptt_ledger_law = True  # every equation needs a check and code (docs/_ext/ledger)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
 bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
+bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links
+bptt_revision = os.environ.get("BPTT_DOCS_REVISION") or (
+    revision(DOCS.parent) if bptt_repository else ""
+)
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, DOCS))
 nb_execution_raise_on_error = False
@@ -61,6 +78,10 @@ nb_execution_timeout = 300
 nb_merge_streams = False  # _ext/cells.py has done so, in an order that does not change
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_number_source_lines = False
+
+# --- live cells: fetched once, kept beside the outputs
+live_cells = os.environ.get("BPTT_DOCS_LIVE") != "no"
+live_cells_store = str(DOCS / "_build" / "cache" / "pyodide")
 
 # --- pages
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -101,6 +122,7 @@ autodoc_typehints = "signature"
 always_use_bars_union = True
 typehints_defaults = "comma"
 typehints_use_rtype = False
+typehints_document_rtype_none = False
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_ivar = True
@@ -124,15 +146,27 @@ html_title = "bptt"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
-html_css_files = ["custom.css", "cheat-sheet.css"]
+html_css_files = [
+    "custom.css",
+    "copy.css",
+    "live.css",
+    "cheat-sheet.css",
+    ("print.css", {"media": "print"}),
+]
 html_js_files = [("copy.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
+html_search_scorer = str(DOCS / "_ext" / "scorer.js")
 html_show_search_summary = False  # it would fetch pages, which file:// forbids
 html_last_updated_fmt = None
 html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
-html_context = {"bptt_commit": commit(DOCS.parent), "bptt_installed": installed()}
+html_baseurl = site_address()
+html_additional_pages = {"404": "404.html"}
+html_context = {
+    "bptt_installed": installed(),
+    "html_baseurl_known": bool(html_baseurl),
+}
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

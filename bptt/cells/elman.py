@@ -61,12 +61,12 @@ class Elman:
     def step(self, z_x: Array, z_h: Array, state: State, /) -> tuple[State, ElmanSaved]:
         """Return the next state, ``(a,)``, and z with a: (FWD)."""
         del state  # an Elman step sees its past through z_h alone
-        z = z_x + z_h
-        a = self.activation.function(z)
+        z = z_x + z_h  # (FWD)
+        a = self.activation.function(z)  # (FWD)
         return (a,), ElmanSaved(z, a)
 
     def step_backward(self, d_state: State, saved: ElmanSaved, /) -> tuple[Array, Array, None]:
         """Return δ for both contributions, which only ever appear as their sum: (BP2)."""
         (d_a,) = d_state
-        delta = self.activation.derivative(*saved) * d_a
+        delta = self.activation.derivative(*saved) * d_a  # (BP2)
         return delta, delta, None

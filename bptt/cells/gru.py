@@ -92,11 +92,11 @@ class GRU:
         """Return the next state, ``(a,)``, and what its derivative needs."""
         (a_past,) = state
         n_units = a_past.shape[1]
-        gates = sigmoid(z_x[:, : 2 * n_units] + z_h[:, : 2 * n_units])
+        gates = sigmoid(z_x[:, : 2 * n_units] + z_h[:, : 2 * n_units])  # (gru-after)
         r, s = gates[:, :n_units], gates[:, n_units:]
-        reset = z_h[:, 2 * n_units :] + c
-        n = np.tanh(z_x[:, 2 * n_units :] + r * reset)
-        return ((1 - s) * n + s * a_past,), GRUSaved(r, s, n, reset, a_past)
+        reset = z_h[:, 2 * n_units :] + c  # (gru-after)
+        n = np.tanh(z_x[:, 2 * n_units :] + r * reset)  # (gru-after)
+        return ((1 - s) * n + s * a_past,), GRUSaved(r, s, n, reset, a_past)  # (gru-a)
 
     def step_backward(
         self, d_state: State, saved: GRUSaved, c: Array, /
@@ -105,12 +105,12 @@ class GRU:
         del c  # its value does not enter its derivative
         r, s, n, reset, a_past = saved
         (d_a,) = d_state
-        d_n = d_a * (1 - s) * (1 - n**2)
-        d_s = d_a * (a_past - n) * s * (1 - s)
-        d_r = d_n * reset * r * (1 - r)
+        d_n = d_a * (1 - s) * (1 - n**2)  # (gru-dn)
+        d_s = d_a * (a_past - n) * s * (1 - s)  # (gru-ds)
+        d_r = d_n * reset * r * (1 - r)  # (gru-dr)
         delta_x = np.concatenate([d_r, d_s, d_n], axis=1)
-        delta_h = np.concatenate([d_r, d_s, d_n * r], axis=1)
-        return delta_x, delta_h, (d_a * s,), (d_n * r).sum(axis=0)
+        delta_h = np.concatenate([d_r, d_s, d_n * r], axis=1)  # (gru-dm)
+        return delta_x, delta_h, (d_a * s,), (d_n * r).sum(axis=0)  # (gru-da)
 
 
 class BeforeSaved(NamedTuple):
@@ -159,8 +159,8 @@ class ResetBeforeGRU:
         z = x @ w + b
         gates = sigmoid(z[:, : 2 * n_units] + a_past @ u[:, : 2 * n_units])
         r, s, x_n = gates[:, :n_units], gates[:, n_units:], z[:, 2 * n_units :]
-        n = np.tanh(x_n + (r * a_past) @ u[:, 2 * n_units :])
-        return ((1 - s) * n + s * a_past,), BeforeSaved(x, r, s, n, a_past)
+        n = np.tanh(x_n + (r * a_past) @ u[:, 2 * n_units :])  # (gru-before)
+        return ((1 - s) * n + s * a_past,), BeforeSaved(x, r, s, n, a_past)  # (gru-a)
 
     def unfactored_backward(
         self, params: Recurrent, d_state: State, saved: BeforeSaved, /
@@ -170,12 +170,13 @@ class ResetBeforeGRU:
         x, r, s, n, a_past = saved
         (d_a,) = d_state
         u_gates, u_n = u[:, : 2 * len(u)], u[:, 2 * len(u) :]
-        d_n = d_a * (1 - s) * (1 - n**2)
-        d_reset = d_n @ u_n.T  # ∂C/∂(r ⊙ a)
-        d_s = d_a * (a_past - n) * s * (1 - s)
-        d_r = d_reset * a_past * r * (1 - r)
+        d_n = d_a * (1 - s) * (1 - n**2)  # (gru-dn)
+        d_reset = d_n @ u_n.T  # (gru-dq)
+        d_s = d_a * (a_past - n) * s * (1 - s)  # (gru-ds)
+        d_r = d_reset * a_past * r * (1 - r)  # (gru-dr-before)
         gates = np.concatenate([d_r, d_s], axis=1)
         delta = np.concatenate([gates, d_n], axis=1)
+        # (gru-du-before)
         d_u = np.concatenate([a_past.T @ gates, (r * a_past).T @ d_n], axis=1)
-        d_past = d_a * s + gates @ u_gates.T + d_reset * r
+        d_past = d_a * s + gates @ u_gates.T + d_reset * r  # (gru-da-before)
         return Recurrent(x.T @ delta, d_u, delta.sum(axis=0)), delta @ w.T, (d_past,)

@@ -85,7 +85,7 @@ class LSTM:
 
     def step(self, z_x: Array, z_h: Array, state: State, /) -> tuple[State, LSTMSaved]:
         """Return the next state, ``(a, c)``, and what its derivative needs."""
-        return _step(z_x + z_h, state[1], None)
+        return _step(z_x + z_h, state[1], None)  # (lstm-z)
 
     def step_backward(
         self, d_state: State, saved: LSTMSaved, /
@@ -125,7 +125,7 @@ class PeepholeLSTM:
         """Return δ for both contributions, ∂C/∂c along its own way back, and ∂C/∂p."""
         delta, d_c_past = _step_backward(d_state, saved, tuple(np.split(p, 3)))
         d_i, d_f, _, d_o = np.split(delta, 4, axis=1)
-        peeks = (d_i * saved.c_past, d_f * saved.c_past, d_o * saved.c)
+        peeks = (d_i * saved.c_past, d_f * saved.c_past, d_o * saved.c)  # (lstm-peep-dp)
         d_p = np.concatenate([peek.sum(axis=0) for peek in peeks])
         return delta, delta, (np.zeros_like(d_c_past), d_c_past), d_p
 
@@ -133,14 +133,14 @@ class PeepholeLSTM:
 def _step(z: Array, c_past: Array, p: State | None) -> tuple[State, LSTMSaved]:
     z_i, z_f, z_g, z_o = z.reshape(len(z), 4, -1).swapaxes(0, 1)  # views; np.split is slow
     if p is not None:
-        z_i, z_f = z_i + p[0] * c_past, z_f + p[1] * c_past
-    i, f, g = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g)
-    c = f * c_past + i * g
+        z_i, z_f = z_i + p[0] * c_past, z_f + p[1] * c_past  # (lstm-peep)
+    i, f, g = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g)  # (lstm-gates)
+    c = f * c_past + i * g  # (lstm-c)
     if p is not None:
-        z_o = z_o + p[2] * c
-    o = sigmoid(z_o)
+        z_o = z_o + p[2] * c  # (lstm-peep)
+    o = sigmoid(z_o)  # (lstm-gates)
     tanh_c = np.tanh(c)
-    return (o * tanh_c, c), LSTMSaved(i, f, g, o, c_past, c, tanh_c)
+    return (o * tanh_c, c), LSTMSaved(i, f, g, o, c_past, c, tanh_c)  # (lstm-a)
 
 
 def _step_backward(
@@ -149,9 +149,10 @@ def _step_backward(
     i, f, g, o, c_past, _, tanh_c = saved
     p_i, p_f, p_o = p
     d_a, d_c = d_state
-    d_o = d_a * tanh_c * o * (1 - o)
-    d_c = d_c + d_a * o * (1 - tanh_c**2) + d_o * p_o  # from the future, through a, through o
-    d_i = d_c * g * i * (1 - i)
-    d_f = d_c * c_past * f * (1 - f)
-    d_g = d_c * i * (1 - g**2)
+    d_o = d_a * tanh_c * o * (1 - o)  # (lstm-do)
+    d_c = d_c + d_a * o * (1 - tanh_c**2) + d_o * p_o  # (lstm-dc), (lstm-peep-dc)
+    d_i = d_c * g * i * (1 - i)  # (lstm-di)
+    d_f = d_c * c_past * f * (1 - f)  # (lstm-df)
+    d_g = d_c * i * (1 - g**2)  # (lstm-dg)
+    # (lstm-highway), (lstm-peep-dc): what c hands to its past
     return np.concatenate([d_i, d_f, d_g, d_o], axis=1), d_c * f + d_i * p_i + d_f * p_f

@@ -93,6 +93,12 @@ def problems(cell: NotebookNode) -> Iterator[str]:
         yield f"the cell draws {drawn} figures: draw one a cell, each with its alternative text"
 
 
+def raw(cell: NotebookNode) -> dict[str, Any]:
+    """Return a cell as it was executed: its source, tags, alternative text and outputs."""
+    tags, outputs = cell.metadata.get("tags", []), cell.get("outputs", [])
+    return {"source": cell.source, "tags": tags, "alt": _alt(cell), "outputs": outputs}
+
+
 def show(cell: NotebookNode) -> list[NotebookNode]:
     """Return the outputs as the page shows them: figures inline, one form of each value."""
     shown: list[Any] = []

@@ -105,6 +105,10 @@ class Client(NotebookClientBase):
         if kept is None and not page.failed:
             outputs = [c.get("outputs", []) for c in self.notebook.cells]
             _write(file, json.dumps({"seconds": seconds, "outputs": outputs}))
+        _write(
+            outputs_file(Path(self.nb_config.output_folder), page.docname),
+            json.dumps([cells.raw(cell) for cell in code]),
+        )
         for cell in code:
             cell.outputs = cells.show(cell)
 
@@ -133,6 +137,11 @@ class Client(NotebookClientBase):
         folder = Path(self.nb_config.output_folder).parent / "records"
         _write(folder / f"{docname.replace('/', '.')}.json", page.dumps())
         return page
+
+
+def outputs_file(outdir: Path, docname: str) -> Path:
+    """Return where a page's cells are left as they were executed, for its twins."""
+    return outdir.parent / "outputs" / f"{docname.replace('/', '.')}.json"
 
 
 def _write(file: Path, text: str) -> None:

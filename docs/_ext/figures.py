@@ -14,6 +14,10 @@ import re
 INK = re.compile(r"#(?:010203|000000)\b")
 PAPER = re.compile(r"#ffffff\b")
 SERIES = re.compile(r"#0c0([0-7])01\b")
+# The series of a light page, as in custom.css, for what leaves the site.
+LIGHT = (
+    "#1f5f99", "#b34700", "#1a7a4c", "#a3267a", "#6b4fb3", "#7a6200", "#00768a", "#5c5c66",
+)  # fmt: skip
 ID = re.compile(r' id="([^"]+)"')
 USE = re.compile(r'(?:href="#|url\(#)([^")]+)')
 
@@ -46,6 +50,14 @@ def _colors(svg: str) -> str:
     svg = INK.sub("currentColor", svg)
     svg = PAPER.sub("var(--color-background-primary)", svg)
     return SERIES.sub(r"var(--c\1)", svg)
+
+
+def plain(svg: str) -> str:
+    """Return a figure for where there is no theme: the colors of a light page, on white."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = SERIES.sub(lambda m: LIGHT[int(m[1])], INK.sub("#000000", svg))
+    return svg.replace("<svg ", '<svg style="background: white" ', 1)
 
 
 def _ids(svg: str) -> str:

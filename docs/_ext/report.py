@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import xml.etree.ElementTree as ET
@@ -31,6 +32,7 @@ class Report:
     pages: list[Page]
     warnings: list[str]
     elsewhere: int
+    ledger: dict[str, int]
 
     @classmethod
     def gather(cls, root: Path, docs: Path, only: list[str], code: int, seconds: float) -> Report:
@@ -42,12 +44,20 @@ class Report:
         warnings = [w for w in each if CELL not in w]
         own = {str(docs / f"{page}.md") for page in only}
         here = [w for w in warnings if not only or cls._file(w) in own]
-        return cls(root, docs, only, code, seconds, pages, here, len(warnings) - len(here))
+        book = root / "ledger.json"  # of a whole site only
+        ledger = json.loads(book.read_text("utf-8")) if book.is_file() else {}
+        elsewhere = len(warnings) - len(here)
+        return cls(root, docs, only, code, seconds, pages, here, elsewhere, ledger)
 
     @staticmethod
     def _file(warning: str) -> str:
         found = LOCATED.match(warning)
         return found["file"] if found else ""
+
+    def keep_all_but(self, edited: list[str]) -> None:
+        """Note that this build read no page again but the edited ones."""
+        for page in self.pages:
+            page.kept = page.kept or page.docname not in edited
 
     @property
     def bad_pages(self) -> list[Page]:
@@ -89,6 +99,8 @@ class Report:
             "",
             f"{len(self.pages)} pages with {len(cells)} cells: {ran}; all in {self.seconds:.1f} s",
         ]
+        if self.ledger:
+            out.append(", ".join(f"{name}: {number}" for name, number in self.ledger.items()))
         if self.elsewhere:
             out.append(f"{self.elsewhere} warnings on other pages, not counted here")
         if not self.warnings and not self.bad_pages and self.code:

@@ -88,7 +88,7 @@ def _valid(text: str) -> str:
     return re.sub(r"height:-[\d.]+em;?", "", text)  # from \vdots; no browser heeds it
 
 
-def _display(tex: str) -> str:
+def aligned(tex: str) -> str:
     """Return a display whose paragraphs are lines, aligned if it says so outside its environments."""
     tex = r" \\[0.3em] ".join(part.strip() for part in re.split(r"\n\s*\n", tex))
     bare = tex
@@ -119,7 +119,7 @@ class TagEquations(SphinxTransform):
             domain.equations[label] = (self.env.docname, tag)
 
 
-def _tex(self: Any, node: nodes.Element, display: bool) -> str:
+def formula(self: Any, node: nodes.Element, display: bool) -> str:
     """Return the HTML of a formula's node, or warn and show its source."""
     builder = self.builder
 
@@ -136,7 +136,7 @@ def _tex(self: Any, node: nodes.Element, display: bool) -> str:
 
     tex = EQREF.sub(reference, node.astext().strip())
     if display:
-        tex = _display(tex)
+        tex = aligned(tex)
     try:
         return render(tex, display, _macros(self.config.static_math_macros))
     except TexError as error:
@@ -152,7 +152,7 @@ def _macros(macros: dict[str, Any]) -> str:
 def visit_math(self: Any, node: nodes.math) -> None:
     """Write an inline formula."""
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    self.body.append(_tex(self, node, display=False) + "</span>")
+    self.body.append(formula(self, node, display=False) + "</span>")
     raise nodes.SkipNode
 
 
@@ -166,7 +166,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     name = f"Equation {number}" if number else "Formula"
     self.body.append(
         f'<div class="math-scroll" role="group" aria-label="{name}" tabindex="0">'
-        f"{_tex(self, node, display=True)}</div>"
+        f"{formula(self, node, display=True)}</div>"
     )
     if number:
         self.body.append(f'<span class="eqno">({number})')

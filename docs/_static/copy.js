@@ -1,46 +1,142 @@
-// Give each block of code a button that copies exactly its source. Without JavaScript nothing is missing.
+// Under each block of code: copy it; under a cell of a page with many, also copy it with the lines it needs from the
+// cells above. Without JavaScript nothing is missing but the buttons. Works from a file, too.
 "use strict";
 (() => {
-  if (!navigator.clipboard && !document.execCommand) return;
+  // --- the code of a block, as its author wrote it
+  const block = (pre) => pre.textContent.replace(/^\n+|\n+$/g, "");
+  // An example of a docstring: its code alone, without prompts and results.
+  const prompted = /^(>>>|\.\.\.)(?: |$)/;
+  const source = (pre) => {
+    const text = block(pre);
+    if (!text.startsWith(">>> ")) return text;
+    const code = text.split("\n").filter((line) => prompted.test(line)).map((line) => line.replace(prompted, ""));
+    return code.join("\n").replace(/\n+$/, "");
+  };
+
+  // --- cells, and what each needs: lines like "0:1-3,7 2:1" (cell:lines), written by docs/_ext/slices.py
+  const cells = [...document.querySelectorAll("div.cell > .cell_input pre")].map((pre) => ({ pre, box: pre.closest("div.cell") }));
+  const needs = (document.getElementById("bptt-needs")?.dataset.needs ?? "").split("\n");
+  const data = document.getElementById("bptt-live")?.dataset; // there is a Python for the browser
+  const missing = (data?.missing ?? "").split("\n"); // which lacks these
+  const before = (number) =>
+    (needs[number] || "").split(" ").filter(Boolean).map((part) => {
+      const [cell, runs] = part.split(":");
+      const lines = block(cells[cell].pre).split("\n");
+      return runs.split(",").map((run) => {
+        const [first, last = first] = run.split("-");
+        return lines.slice(first - 1, last).join("\n");
+      }).join("\n");
+    });
+  const runnable = (number) => [...before(number), block(cells[number].pre)].join("\n\n") + "\n";
+
+  // --- the clipboard; a page from a file may have none of its own
   const copy = async (text) => {
-    if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
-    const area = document.createElement("textarea"); // file:// has no clipboard of its own
+    if (navigator.clipboard && window.isSecureContext) {
+      try {
+        return await navigator.clipboard.writeText(text);
+      } catch { /* refused: the old way may still do */ }
+    }
+    const focused = document.activeElement;
+    const area = document.createElement("textarea");
     area.value = text;
-    area.setAttribute("readonly", "");
+    area.readOnly = true;
     area.className = "copy-source";
     document.body.append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    focused?.focus({ preventScroll: true });
     if (!done) throw new Error("the browser refused to copy");
   };
-  // An example from a docstring: its code alone, without prompts and results.
-  const code = (text) =>
-    text.startsWith(">>> ")
-      ? text.split("\n").filter((line) => /^(>>>|\.\.\.)( |$)/.test(line)).map((line) => line.slice(4)).join("\n")
-      : text;
-  const blocks = document.querySelectorAll(
-    "div.cell_input div.highlight, div.library-code div.highlight, article div[class*=highlight-] > div.highlight",
-  );
-  for (const block of new Set(blocks)) {
-    const pre = block.querySelector("pre");
-    if (!pre || block.closest(".cell_output")) continue;
-    const source = code(pre.textContent.replace(/\n$/, ""));
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "copy-button";
-    button.textContent = "Copy";
-    button.setAttribute("aria-live", "polite");
-    button.addEventListener("click", async () => {
+
+  // --- what has happened, for those who do not see the button change
+  const status = document.createElement("div");
+  status.className = "hidden-heading";
+  status.setAttribute("role", "status");
+  document.body.append(status);
+  const say = (words) => {
+    status.textContent = "";
+    setTimeout(() => (status.textContent = words), 30); // said again even if it is the same
+  };
+
+  const button = (words, name, act) => {
+    const it = document.createElement("button");
+    it.type = "button";
+    it.textContent = words;
+    if (name) it.setAttribute("aria-label", name);
+    it.addEventListener("click", act);
+    return it;
+  };
+  const copier = (words, name, text) => {
+    let back = 0;
+    const it = button(words, name, async () => {
+      let done = "Copied";
       try {
-        await copy(source);
-        button.textContent = "Copied";
+        await copy(text());
       } catch {
-        button.textContent = "Not copied";
+        done = "Not copied: the browser refused";
       }
-      setTimeout(() => (button.textContent = "Copy"), 2000);
+      say(done);
+      it.style.minWidth = `${it.offsetWidth}px`;
+      it.textContent = done;
+      clearTimeout(back);
+      back = setTimeout(() => (it.textContent = words), 2000);
     });
-    block.classList.add("copyable");
-    block.prepend(button);
+    return it;
+  };
+  const bar = (pre, ...buttons) => {
+    const it = document.createElement("div");
+    it.className = "code-bar";
+    it.append(...buttons);
+    pre.after(it);
+    return it;
+  };
+
+  // --- live cells: the rest of them, live.js, comes with the first press
+  const base = document.currentScript.src;
+  let live = null;
+  const press = (cell, what) => async () => {
+    live ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = new URL("live.js", base);
+      script.onload = resolve;
+      script.onerror = () => reject(new Error("live.js could not be loaded"));
+      document.head.append(script);
+    });
+    try {
+      await live;
+    } catch (error) {
+      live = null;
+      return say(`${error.message}: is there a network?`);
+    }
+    window.bptt.live[what](cell);
+  };
+
+  cells.forEach((cell, number) => {
+    const name = `cell ${number + 1}`;
+    const buttons = [];
+    if (data && !missing[number]) {
+      cell.run = button("Run", `Run ${name}`, press(cell, "run"));
+      cell.edit = button("Edit", `Edit ${name}`, press(cell, "edit"));
+      buttons.push(cell.run, cell.edit);
+    } else if (data) {
+      const note = document.createElement("span");
+      note.className = "code-note";
+      note.textContent = `Runs on your machine, not in the browser: needs ${missing[number]}`;
+      buttons.push(note);
+    }
+    buttons.push(copier("Copy", `Copy ${name}`, () => source(cell.pre) + "\n"));
+    if (needs[number]) {
+      const it = copier("Copy runnable", `Copy runnable: ${name} and the lines above that it needs`, () => runnable(number));
+      it.title = "This cell, below the lines of earlier cells that it needs";
+      buttons.push(it);
+    }
+    cell.bar = bar(cell.pre, ...buttons);
+  });
+  const others = "div.library-code pre, article div[class*=highlight-] pre";
+  for (const pre of document.querySelectorAll(others)) {
+    if (pre.closest("div.cell") || pre.nextElementSibling?.className === "code-bar") continue;
+    bar(pre, copier("Copy", "Copy this code", () => source(pre) + "\n"));
   }
+  window.bptt = { cells, needs, block, source, runnable, bar, button, say }; // for live.js, and for tests
 })();

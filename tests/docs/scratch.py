@@ -108,6 +108,8 @@ class Scratch:
         self.write("bptt/_typing.py", TYPING)
         for module in ("checkpointed", "ways"):  # where conf.py looks for aliases
             self.write(f"bptt/{module}.py", '"""No alias."""\n')
+        for module in ("_check", "_sides", "equations"):  # what the ledger reads checks with
+            shutil.copy(DOCS.parent / "bptt" / f"{module}.py", self.root / "bptt")
         self.write("docs/references.bib", "")
         self.write("docs/reference/api.md", API)
         self.pages: list[str] = []
@@ -140,11 +142,11 @@ class Scratch:
         assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {name}"
         file.write_text(text.replace(old, new), encoding="utf-8")
 
-    def build(self, *arguments: str, jobs: str = "1") -> Built:
-        """Run the driver."""
+    def build(self, *arguments: str, jobs: str = "1", **environment: str) -> Built:
+        """Run the driver, in an environment of which only what is given is ours."""
         ours = ("BPTT_", "JUPYTER", "PYTEST", "COV", "SOURCE_DATE")
         env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        env |= {"BPTT_DOCS_COMMIT": "scratch"}
+        env |= {"BPTT_DOCS_COMMIT": "scratch", "BPTT_DOCS_LIVE": "no", **environment}
         command = [sys.executable, "docs/build.py", "--jobs", jobs, *arguments]
         done = subprocess.run(
             command, cwd=self.root, env=env, check=False, capture_output=True, text=True

@@ -1,0 +1,81 @@
+"""What a statement reads, binds and changes: the words in which reading.py tells slices.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of what a name holds: of one attribute, or of anything ("")."""
+
+    name: str
+    attribute: str = ""
+    method: str = ""  # by a call of this method; "" if by an assignment
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a name, with the names that its arguments begin with."""
+
+    name: str
+    positional: tuple[str, ...]
+    keywords: tuple[tuple[str, str], ...]
+
+    def among(self, local: set[str]) -> Call:
+        """Return the call without the names that are local to a function."""
+        positional = tuple("" if name in local else name for name in self.positional)
+        keywords = tuple((k, "" if name in local else name) for k, name in self.keywords)
+        return Call("" if self.name in local else self.name, positional, keywords)
+
+    @property
+    def given(self) -> Iterator[str]:
+        """Return the names among the arguments."""
+        yield from (name for name in self.positional if name)
+        yield from (name for _, name in self.keywords if name)
+
+
+@dataclass
+class Effects:
+    """The effects of a block of statements, or of a part of one."""
+
+    uses: set[str] = field(default_factory=set)  # read while it runs, before it binds them
+    deferred: set[str] = field(default_factory=set)  # read when what it defines is called
+    binds: set[str] = field(default_factory=set)  # bound for certain
+    may_bind: set[str] = field(default_factory=set)
+    rebinds: set[str] = field(default_factory=set)  # bound when they were bound
+    changes: set[Change] = field(default_factory=set)
+    aliases: set[tuple[str, str]] = field(default_factory=set)  # (new name, the name it is part of)
+    calls: set[Call] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)  # all attributes that it mentions
+    functions: dict[str, Function] = field(default_factory=dict)
+    methods: set[str] = field(default_factory=set)  # that it defines, and that change their object
+    imports: set[str] = field(default_factory=set)
+    stateful: set[str] = field(default_factory=set)  # bound to an iterator or a random generator
+
+    def run(self, other: Effects) -> None:
+        """Add what runs after this, except what it binds."""
+        self.uses |= other.uses - self.binds
+        self.deferred |= other.deferred
+        self.changes |= other.changes
+        self.aliases |= other.aliases
+        self.calls |= other.calls
+        self.attributes |= other.attributes
+        self.functions |= other.functions
+        self.methods |= other.methods
+        self.imports |= other.imports
+        self.stateful |= other.stateful
+
+
+@dataclass
+class Function:
+    """A function: its parameters in order, and the effects of its body on anything but its own names."""
+
+    parameters: list[str]
+    effects: Effects
+
+    @property
+    def free(self) -> set[str]:
+        """Return the names that a call looks up outside."""
+        return self.effects.uses | self.effects.deferred

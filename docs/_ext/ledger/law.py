@@ -1,0 +1,78 @@
+"""What must be true of every equation; what is not is a warning, and so turns the build red."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from _ext.ledger.model import EQUATION, Ledger
+from _ext.record import Page
+
+Location: TypeAlias = str | tuple[str, int]
+Broken: TypeAlias = Iterator[tuple[str, Location]]  # words, and where they belong
+
+
+def of_checks(ledger: Ledger, pages: list[str]) -> Broken:
+    """Yield what is wrong with the checks that cells show."""
+    for label, checks in ledger.checks.items():
+        for check in checks:
+            where = check.docname, check.line
+            if check.docname not in pages:
+                continue
+            if label not in ledger.equations:
+                yield f"a cell checks {label!r}, and no equation has this label", where
+            elif not check.found.within:
+                words = f"equation {label!r}: {check.found}"
+                yield f"{words}, which is beyond what it states", where
+
+
+def of_source(ledger: Ledger) -> Broken:
+    """Yield the names of no equation that comments and docstrings of the library use."""
+    for mark in ledger.marks:
+        for name in mark.names:
+            if ledger.label(name) is None:
+                where = f"{mark.file}:{mark.line}"
+                yield f"the comment marks a line as ({name}), and no equation is called so", where
+    for mention in ledger.mentions:
+        if ledger.label(mention.name) is None:
+            where = f"{mention.file}:{mention.line}"
+            yield f"the docstring names ({mention.name}), and no equation is called so", where
+
+
+def of_kinds(ledger: Ledger, table: Path) -> Broken:
+    """Yield what is wrong with the table of kinds."""
+    where = str(table)
+    kinds = ledger.kinds
+    for label in kinds.labels():
+        if label not in ledger.equations:
+            yield f"the table names {label!r}, and no equation has this label", where
+    for label in kinds.twice:
+        yield f"the table names {label!r} twice", where
+    for label, reason in {**kinds.definition, **kinds.elsewhere}.items():
+        if not reason.strip():
+            yield f"the table gives no reason for {label!r}", where
+    for label in kinds.elsewhere:
+        if label in ledger.code:
+            yield f"equation {label!r} has code, and the table says why it has none", where
+    for label, of in kinds.shared.items():
+        if of in kinds.proof or of in kinds.elsewhere:
+            yield f"the table lets {label!r} share the code of {of!r}, which has none", where
+
+
+def of_equations(ledger: Ledger, stopped: set[str]) -> Broken:
+    """Yield the equations without a check, or without the code that they need."""
+    for label, equation in ledger.equations.items():
+        where = equation.docname, equation.line
+        if not ledger.proofs(label) and equation.docname not in stopped:
+            yield f"equation {label!r} has no check: no cell shows that it holds", where
+        if ledger.kind(label) == EQUATION and label not in ledger.code:
+            name = ledger.tags.get(label, label)
+            words = f"mark its lines with '# ({name})', or say in equations.toml why it has none"
+            yield f"equation {label!r} has no implementation: {words}", where
+
+
+def stopped_pages(records: Path) -> set[str]:
+    """Return the pages on which a cell failed: their later cells have not run."""
+    pages = [Page.load(file) for file in records.glob("*.json")]
+    return {page.docname for page in pages if page.failed}

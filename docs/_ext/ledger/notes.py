@@ -1,0 +1,172 @@
+"""Write what the ledger knows where a reader looks: under an equation, in the API, in the source.
+
+Under each equation a small line leads to the code that is it and to the cells that check it. An API entry
+ends with the equations of its code. In the highlighted source a mark is a link back to the equation.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from _ext.ledger.collect import ledger
+from _ext.ledger.model import DEFINITION, CellCheck, Ledger, Lines, anchors
+from _ext.ledger.source import COMMENT, NAME, Mark
+
+log = logging.getLogger(__name__)
+SHOWN = 2  # links of a sort that the line shows; the others unfold
+MARK = re.compile(r'<span class="c1">(#[^<]*)</span>')
+Uri = Callable[[str, str], str]  # of a page and an anchor
+
+
+def link(uri: str, words: str) -> str:
+    """Return a link, of words that are markup already."""
+    return f'<a class="reference internal" href="{html.escape(uri)}">{words}</a>'
+
+
+def target(label: str) -> str:
+    """Return the id of an equation."""
+    return nodes.make_id(f"equation-{label}")
+
+
+def uri_from(app: Sphinx, here: str) -> Uri:
+    """Return what leads from one page to others."""
+
+    def uri(page: str, anchor: str) -> str:
+        relative = "" if page == here else app.builder.get_relative_uri(here, page)
+        return f"{relative}#{anchor}"
+
+    return uri
+
+
+def result(check: CellCheck) -> str:
+    """Say what a check found, in a few words."""
+    found = check.found
+    cases = f"{found.cases} case{'s' if found.cases > 1 else ''}"
+    words = {
+        "exact": "exactly",
+        "close": f"to {found.value:.1e}" if found.value else "to the last digit",
+        "bound": f"with a margin of {found.value or 0:.1g}",
+        "broken": f"by {100 * (found.value or 0):.2g} %",
+        "unequal": "as expressions",
+    }[found.kind]
+    return f"{words} in {cases}"
+
+
+def code_links(lines: list[Lines], uri: Uri) -> list[str]:
+    """Return links to the lines that are an equation."""
+    return [link(uri(at.page, at.anchor), at.words) for at in lines]
+
+
+def check_links(checks: list[CellCheck], uri: Uri) -> list[str]:
+    """Return links to the cells that check an equation."""
+    return [link(uri(c.docname, c.anchor), result(c)) for c in checks]
+
+
+def api_links(entries: list[tuple[str, str]], uri: Uri) -> list[str]:
+    """Return links to the entries of the API that name an equation, by what they are called."""
+    return [
+        link(uri(page, anchor), f"<code>{html.escape(anchor.rpartition('.')[2])}</code>")
+        for page, anchor in entries
+    ]
+
+
+def note(book: Ledger, label: str, uri: Uri) -> str:
+    """Return the line under an equation."""
+    lines = book.code.get(label, [])
+    sorts = [
+        ("in code", code_links(lines, uri)),
+        ("API", api_links(book.api.get(label, []), uri)),
+        ("checked", check_links(book.proofs(label), uri)),
+        ("fails without its assumption", check_links(book.failures(label), uri)),
+    ]
+    parts = [f"{name}: {', '.join(links[:SHOWN])}" for name, links in sorts if links]
+    if not lines and (why := _why(book, label, uri)):
+        parts.insert(0, why)
+    line = " · ".join(f"<span>{part}</span>" for part in parts)
+    more = [f"{name}: {', '.join(links[SHOWN:])}" for name, links in sorts if links[SHOWN:]]
+    if more:
+        rest = "".join(f"<p>{part}</p>" for part in more)
+        line += f"<details><summary>and {_count(sorts)} more</summary>{rest}</details>"
+    return f'<div class="ledger">{line}</div>' if line else ""
+
+
+def _count(sorts: list[tuple[str, list[str]]]) -> int:
+    return sum(len(links[SHOWN:]) for _, links in sorts)
+
+
+def _why(book: Ledger, label: str, uri: Uri) -> str:
+    """Return, for an equation without code, why it has none."""
+    of = book.kinds.shared.get(label)
+    if of is not None and of in book.equations:
+        to = book.equations[of].docname, target(of)
+        words = "proves" if label in book.kinds.proof else "another form of"
+        return f"{words} {link(uri(*to), book.name(of))}"
+    return "definition" if book.kind(label) == DEFINITION else ""
+
+
+def under_equations(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put its line under each equation of a page."""
+    book, uri = ledger(app), uri_from(app, docname)
+    for node in list(doctree.findall(nodes.math_block)):
+        if node.get("label") in book.equations and (line := note(book, node["label"], uri)):
+            node.parent.insert(node.parent.index(node) + 1, nodes.raw("", line, format="html"))
+
+
+def in_api(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """End each entry of the API on a page with the equations that it is."""
+    book, uri = ledger(app), uri_from(app, docname)
+    named: dict[str, list[str]] = {}
+    for label, entries in book.api.items():
+        for page, anchor in entries:
+            if page == docname:
+                named.setdefault(anchor, []).append(label)
+    for entry in list(doctree.findall(addnodes.desc)):
+        ids = [i for signature in entry.findall(addnodes.desc_signature) for i in signature["ids"]]
+        labels = named.get(ids[0], []) if ids else []
+        if labels and isinstance(content := entry[-1], addnodes.desc_content):
+            links = [
+                link(
+                    uri(book.equations[label].docname, target(label)), html.escape(book.name(label))
+                )
+                for label in sorted(labels, key=list(book.equations).index)
+            ]
+            line = f'<p class="ledger">Equations: {", ".join(links)}</p>'
+            content += nodes.raw("", line, format="html")
+
+
+def in_source(app: Sphinx, pagename: str, body: str) -> str:
+    """Return a module's highlighted source with its marks as links, and its marked lines as targets."""
+    book, uri = ledger(app), uri_from(app, pagename)
+    module = pagename.removeprefix("_modules/").replace("/", ".")
+    marks: dict[Mark, list[tuple[str, str]]] = {}
+    for mark, name, anchor in anchors(m for m in book.marks if m.module == module):
+        marks.setdefault(mark, []).append((name, anchor))
+    found = [m for m in MARK.finditer(body) if COMMENT.match(html.unescape(m[1]))]
+    if len(found) != len(marks):
+        words = "%s shows %d marks of equations and has %d"
+        log.warning(words, module, len(found), len(marks), type="bptt", subtype="ledger")
+        return body
+    out, end = [], 0
+    for at, names in zip(found, marks.values(), strict=True):
+        start = body.rfind("\n", 0, at.start()) + 1
+        ids = "".join(f'<span id="{html.escape(anchor)}"></span>' for _, anchor in names[1:])
+        comment = NAME.sub(lambda name: _back(book, uri, name), at[1])
+        code = body[start : at.start()]
+        line = f'<span class="ledger-line" id="{html.escape(names[0][1])}">{ids}{code}'
+        out += [body[end:start], f'{line}<span class="c1">{comment}</span></span>']
+        end = at.end()
+    return "".join([*out, body[end:]])
+
+
+def _back(book: Ledger, uri: Uri, name: re.Match[str]) -> str:
+    label = book.label(name[1])
+    if label is None:
+        return name[0]
+    return link(uri(book.equations[label].docname, target(label)), name[0])

@@ -1,0 +1,78 @@
+"""Live cells: the site serves the Python that runs its cells in the reader's browser.
+
+Nothing of it is loaded before the first press of Run. At the end of a build ``_static/pyodide`` gets Pyodide, the
+packages that the site's pages need and the library's wheel (``runtime.py``), and ``_static/live`` what figures are
+drawn with. A page is told which of its cells need a package that no browser has.
+"""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+
+from _ext import packages, runtime, slices, snippets
+
+HERE = Path(__file__).resolve().parent
+HELPERS = ("figures.py", "matplotlibrc")
+
+
+def missing(sources: list[str]) -> list[str]:
+    """Return for each cell the packages that it or a cell it needs imports and that no browser has."""
+    known = set(runtime.table()["packages"])
+    found = []
+    for number, needed in enumerate(slices.needs(sources)):
+        code = [sources[k] for k in sorted({*needed, number})]
+        found.append(", ".join(name for name in packages.needed(code) if name not in known))
+    return found
+
+
+def _tell(app: Sphinx, doctree: nodes.document) -> None:
+    code = snippets.sources(snippets.cells_of(doctree))
+    if not code or not app.config.live_cells:
+        return
+    try:
+        lacks, needed = missing(code), packages.needed(code)
+    except SyntaxError:
+        return  # execution has said so
+    app.env.metadata[app.env.docname]["live_packages"] = " ".join(needed)
+    text = html.escape("\n".join(lacks)) if any(lacks) else ""
+    doctree += nodes.raw(
+        "", f'<div id="bptt-live" data-missing="{text}" hidden></div>', format="html"
+    )
+
+
+def needed(env: BuildEnvironment) -> list[str]:
+    """Return the packages that a browser has and some page of the site needs."""
+    said = {
+        name for page in env.metadata.values() for name in page.get("live_packages", "").split()
+    }
+    return sorted(said & set(runtime.table()["packages"]))
+
+
+def _serve(app: Sphinx, error: Exception | None) -> None:
+    if error or app.builder.format != "html" or not app.config.live_cells:
+        return
+    static = Path(app.outdir) / "_static"
+    for name in HELPERS:
+        (static / "live" / name).write_bytes((HERE / name).read_bytes())
+    store, root = Path(app.config.live_cells_store), Path(app.config.bptt_package).parent
+    try:
+        runtime.serve(static / "pyodide", store, root, needed(app.env))
+    except runtime.RuntimeMissing as reason:
+        msg = f"live cells: {reason}"
+        raise ExtensionError(msg) from reason
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Tell pages when they are read, serve when they are written."""
+    app.add_config_value("live_cells", True, "env", types=(bool,))
+    app.add_config_value("live_cells_store", "", "", types=(str,))
+    app.connect("doctree-read", _tell)
+    app.connect("build-finished", _serve)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

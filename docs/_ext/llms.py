@@ -1,0 +1,78 @@
+"""Write ``llms.txt``, which lists the Markdown of all pages, and ``llms-full.txt``, which is all of it.
+
+The form of the first is that of llmstxt.org: a title, a summary, and for each chapter a list of links. The pages'
+Markdown comes from ``twins.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.util.nodes import clean_astext
+
+from _ext.a11y import describe
+from _ext.twins import whole_file
+
+
+def order(app: Sphinx, docname: str) -> Iterator[str]:
+    """Yield a page and the pages below it, in the order of the tables of contents."""
+    seen: set[str] = set()
+
+    def walk(name: str) -> Iterator[str]:
+        if name not in seen and name in app.env.found_docs:
+            seen.add(name)
+            yield name
+            for child in app.env.toctree_includes.get(name, ()):
+                yield from walk(child)
+
+    return walk(docname)
+
+
+def _index(app: Sphinx, pages: Sequence[str]) -> str:
+    """Return llms.txt: what the site is, and a line for each page."""
+    base = app.config.html_baseurl.rstrip("/")
+    base = f"{base}/" if base else ""
+    root = app.config.root_doc
+
+    def entry(name: str) -> str:
+        words = describe(app.env.get_doctree(name))
+        said = f": {words}" if words else ""
+        return f"- [{clean_astext(app.env.titles[name])}]({base}{name}.md){said}"
+
+    about = (
+        f"Version {app.config.release}. Each page is executed when the site is built; its Markdown "
+        f"holds the code and what came out. All in one file: [llms-full.txt]({base}llms-full.txt). "
+        "A page with cells is also there as `.ipynb` and `.py`."
+    )
+    lines = [f"# {app.config.project}", "", f"> {describe(app.env.get_doctree(root))}", "", about]
+    top = [name for name in app.env.toctree_includes.get(root, ()) if name in app.env.found_docs]
+    listed = {root}
+    for chapter in top:
+        names = [name for name in order(app, chapter) if name in pages and name not in listed]
+        listed |= set(names)
+        if names:
+            title = clean_astext(app.env.titles[chapter])
+            lines += ["", f"## {title}", "", *(entry(name) for name in names)]
+    return "\n".join(lines) + "\n"
+
+
+def _finish(app: Sphinx, error: Exception | None) -> None:
+    """Write llms.txt and llms-full.txt."""
+    if error or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    pages = list(order(app, app.config.root_doc))
+    pages += sorted(app.env.found_docs - set(pages))
+    (out / "llms.txt").write_text(_index(app, pages), "utf-8")
+    whole = [whole_file(out, name) for name in pages]
+    parts = [file.read_text("utf-8") for file in whole if file.is_file()]
+    (out / "llms-full.txt").write_text("\n---\n\n".join(parts), "utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write the two when all pages are there."""
+    app.connect("build-finished", _finish)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

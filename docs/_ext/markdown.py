@@ -1,0 +1,325 @@
+r"""Say a page in plain Markdown: prose, formulas, tables and code, with the cells kept apart.
+
+It reads the doctree of a page as the HTML builder gets it, in which every role, directive and reference has
+been resolved. What comes out needs nothing of this site: formulas are ``$...$`` and ``$$...$$`` without its
+macros, notes are quotations, shown code is fenced. A node that bears an attribute ``twin`` is said by that text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+
+from _ext.macros import without_macros
+from _ext.static_math import EQREF, aligned
+
+SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
+LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
+SILENT = (
+    addnodes.index,
+    addnodes.tabular_col_spec,
+    nodes.comment,
+    nodes.meta,
+    nodes.substitution_definition,
+    nodes.system_message,
+    nodes.target,
+)
+MATH_BARS = ((r"\|", r"\Vert "), ("|", r"\vert "))  # a bar would end the cell of a table
+LABEL = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
+
+
+def escape(text: str) -> str:
+    """Return text in which Markdown finds nothing to interpret."""
+    text = SPECIAL.sub(lambda m: f"\\{m[0]}", text).replace("<", "&lt;")
+    return LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[2] else f"{m[1]}{m[3]}\\{m[4]}", text)
+
+
+def fence(code: str, language: str) -> str:
+    """Return a block of code, with ticks enough."""
+    ticks = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`{3,}", code))])
+    return f"{ticks}{language}\n{code.rstrip()}\n{ticks}"
+
+
+def indent(text: str, first: str, rest: str) -> str:
+    """Return text with one prefix on its first line and another on the rest."""
+    head, *tail = text.split("\n")
+    return "\n".join([first + head, *(f"{rest}{line}".rstrip() for line in tail)])
+
+
+class Cell:
+    """A place where a page has its k-th cell, counted from 0."""
+
+    def __init__(self, index: int, code: str, caption: str) -> None:
+        self.index, self.code, self.caption = index, code, caption
+
+
+class Writer:
+    """Write the Markdown of one page.
+
+    `link` turns the address of a reference, relative to the page's HTML, into the one to be written, or into
+    "" where it leads nowhere; `number` gives the number or tag of a labeled equation.
+    """
+
+    def __init__(
+        self,
+        link: Callable[[str], str],
+        number: Callable[[str], str],
+        macros: dict[str, Any],
+    ) -> None:
+        self.link, self.number, self.macros = link, number, macros
+        self.depth = 0
+        self.in_table = False
+
+    def pieces(self, document: nodes.document) -> list[str | Cell]:
+        """Return the page: what stands between its cells, and its cells."""
+        found: list[str | Cell] = []
+        text: list[str] = []
+        for piece in self._flow(document, []):
+            if isinstance(piece, Cell):
+                if text:
+                    found.append("\n\n".join(text))
+                found.append(piece)
+                text = [f"*{piece.caption}*"] if piece.caption else []
+            else:
+                text.append(piece)
+        return [*found, "\n\n".join(text)] if text else found
+
+    def _flow(self, node: nodes.Element, seen: list[int]) -> Iterator[str | Cell]:
+        for child in node.children:
+            if isinstance(child, nodes.section):
+                self.depth += 1
+                yield from self._flow(child, seen)
+                self.depth -= 1
+            elif isinstance(child, nodes.container) and child.get("nb_element") == "cell_code":
+                seen.append(len(seen))
+                source = next(iter(child.findall(nodes.literal_block)))
+                captions = [self.inline(c) for c in child.findall(nodes.caption)]
+                yield Cell(seen[-1], source.astext(), " ".join(captions))
+            else:
+                yield from self.blocks(child)
+
+    # --- blocks
+    def blocks(self, node: nodes.Node) -> list[str]:
+        """Return the blocks of Markdown that a node becomes."""
+        if isinstance(node, SILENT):
+            return []
+        if isinstance(node, nodes.Element) and "twin" in node:
+            return [node["twin"]] if node["twin"] else []
+        for kind in type(node).__mro__:
+            method = getattr(self, f"block_{kind.__name__}", None)
+            if method is not None:
+                return [block for block in method(node) if block.strip()]
+        if isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
+            return [text] if (text := self.inline(node)).strip() else []
+        return self.children(node)
+
+    def children(self, node: nodes.Node) -> list[str]:
+        """Return the blocks of a node's children."""
+        return [block for child in node.children for block in self.blocks(child)]
+
+    def block_title(self, node: nodes.title) -> list[str]:
+        """Say a heading."""
+        return [f"{'#' * min(self.depth, 6)} {self.inline(node)}"]
+
+    def block_rubric(self, node: nodes.rubric) -> list[str]:
+        """Say a heading that is in no table of contents."""
+        return [f"**{self.inline(node)}**"]
+
+    def block_paragraph(self, node: nodes.paragraph) -> list[str]:
+        """Say a paragraph, a line for each line of its source."""
+        return [self.inline(node).strip()]
+
+    def block_section(self, node: nodes.section) -> list[str]:
+        """Say a section that stands inside something else."""
+        self.depth += 1
+        found = self.children(node)
+        self.depth -= 1
+        return found
+
+    def block_math_block(self, node: nodes.math_block) -> list[str]:
+        """Say a display, tagged as on the page."""
+        tex, number = aligned(self._tex(node)), node.get("number")
+        tag = rf" \tag{{{number}}}" if number else ""
+        return [f"$$\n{tex}{tag}\n$$"]
+
+    def block_literal_block(self, node: nodes.literal_block) -> list[str]:
+        """Say shown code."""
+        language = node.get("language", "")
+        return [fence(node.astext(), {"ipython3": "python", "default": ""}.get(language, language))]
+
+    def block_doctest_block(self, node: nodes.doctest_block) -> list[str]:
+        """Say an example from a docstring."""
+        return [fence(node.astext(), "python")]
+
+    def block_bullet_list(self, node: nodes.bullet_list) -> list[str]:
+        """Say a list."""
+        return self._list(node, ["- "] * len(node))
+
+    def block_enumerated_list(self, node: nodes.enumerated_list) -> list[str]:
+        """Say a numbered list."""
+        start = int(node.get("start", 1))
+        return self._list(node, [f"{k}. " for k in range(start, start + len(node))])
+
+    def block_definition_list(self, node: nodes.definition_list) -> list[str]:
+        """Say definitions as a list whose terms are bold."""
+        items = []
+        for item in node:
+            terms = [self.inline(c) for c in item if isinstance(c, nodes.term)]
+            rest = [b for c in item if isinstance(c, nodes.definition) for b in self.children(c)]
+            items.append("\n\n".join([f"**{', '.join(terms)}**", *rest]))
+        return ["\n".join(indent(item, "- ", "  ") for item in items)]
+
+    def block_field_list(self, node: nodes.field_list) -> list[str]:
+        """Say the parts of a docstring."""
+        found = []
+        for field in node:
+            name, body = field[0], field[1]
+            found += [f"**{self.inline(name)}**", *self.children(body)]
+        return found
+
+    def _list(self, node: nodes.Element, marks: Iterable[str]) -> list[str]:
+        items = []
+        for item, mark in zip(node, marks, strict=True):
+            loose = "\n\n" if sum(isinstance(c, nodes.paragraph) for c in item) > 1 else "\n"
+            items.append(indent(loose.join(self.children(item)), mark, " " * len(mark)))
+        return ["\n".join(items)]
+
+    def block_Admonition(self, node: nodes.Element) -> list[str]:
+        """Say a note as a quotation."""
+        body = list(node.children)
+        if body and isinstance(body[0], nodes.title):
+            title = self.inline(body.pop(0))
+        else:
+            title = {"seealso": "See also"}.get(type(node).__name__, type(node).__name__.title())
+        blocks = [f"**{title}**", *(b for child in body for b in self.blocks(child))]
+        return [indent("\n\n".join(blocks), "> ", "> ")]
+
+    def block_block_quote(self, node: nodes.block_quote) -> list[str]:
+        """Say a quotation."""
+        return [indent("\n\n".join(self.children(node)), "> ", "> ")]
+
+    def block_table(self, node: nodes.table) -> list[str]:
+        """Say a table."""
+        self.in_table = True
+        captions = [f"*{self.inline(t)}*" for t in node if isinstance(t, nodes.title)]
+        rows = [
+            [" ".join(" ".join(self.children(entry)).split()) for entry in row]
+            for row in node.findall(nodes.row)
+        ]
+        self.in_table = False
+        rows.insert(1, ["---"] * len(rows[0]))
+        return [*captions, "\n".join(f"| {' | '.join(row)} |" for row in rows)]
+
+    def block_image(self, node: nodes.image) -> list[str]:
+        """Say a picture."""
+        return [f"![{node.get('alt', '')}]({self.link(node['uri'])})"]
+
+    def block_caption(self, node: nodes.caption) -> list[str]:
+        """Say what stands at a figure or at shown code, without its links into the site."""
+        texts = [c for c in node.children if not isinstance(c, nodes.reference)]
+        return [f"*{''.join(self.inline(c) for c in texts).strip()}*"]
+
+    def block_raw(self, node: nodes.raw) -> list[str]:
+        """Say what a drawing shows; other HTML says nothing."""
+        label = LABEL.search(node.astext())
+        return [f"*Figure: {escape(html.unescape(label[1]))}*"] if label else []
+
+    def block_transition(self, _node: nodes.transition) -> list[str]:
+        """Say a line across."""
+        return ["---"]
+
+    def block_citation(self, node: nodes.Element) -> list[str]:
+        """Say an entry of the bibliography."""
+        label, *rest = node.children
+        return [
+            indent(
+                "\n\n".join(b for c in rest for b in self.blocks(c)), f"- [{label.astext()}] ", "  "
+            )
+        ]
+
+    def block_desc(self, node: addnodes.desc) -> list[str]:
+        """Say the entry of a function or a class: a heading, then its docstring."""
+        self.depth += 1
+        head = [
+            f"{'#' * min(self.depth, 6)} `{_signature(c)}`"
+            for c in node
+            if isinstance(c, addnodes.desc_signature)
+        ]
+        body = [b for c in node if isinstance(c, addnodes.desc_content) for b in self.children(c)]
+        self.depth -= 1
+        return head + body
+
+    # --- within a line
+    def inline(self, node: nodes.Node) -> str:
+        """Return the Markdown of what stands within a line."""
+        if isinstance(node, nodes.Text):
+            text = escape(node.astext())
+            return text.replace("|", r"\|") if self.in_table else text
+        for kind in type(node).__mro__:
+            method = getattr(self, f"inline_{kind.__name__}", None)
+            if method is not None:
+                return str(method(node))
+        if isinstance(node, SILENT):
+            return ""
+        return "".join(self.inline(child) for child in node.children)
+
+    def inline_raw(self, _node: nodes.raw) -> str:
+        """Say nothing of HTML within a line."""
+        return ""
+
+    def inline_math(self, node: nodes.math) -> str:
+        """Say a formula."""
+        return f"${self._tex(node)}$"
+
+    def inline_image(self, node: nodes.image) -> str:
+        """Say a picture."""
+        return self.block_image(node)[0]
+
+    def inline_literal(self, node: nodes.Element) -> str:
+        """Say code."""
+        text = node.astext().replace("|", r"\|") if self.in_table else node.astext()
+        return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+    inline_literal_strong = inline_literal
+
+    def inline_strong(self, node: nodes.strong, mark: str = "**") -> str:
+        """Say what is strong."""
+        text = "".join(self.inline(child) for child in node.children)
+        return f"{mark}{text}{mark}" if text.strip() else text
+
+    def inline_emphasis(self, node: nodes.emphasis) -> str:
+        """Say what is stressed."""
+        return self.inline_strong(node, "*")
+
+    def inline_reference(self, node: nodes.reference) -> str:
+        """Say a link, or its words where it leads nowhere."""
+        text = "".join(self.inline(child) for child in node.children)
+        address = self.link(node.get("refuri") or f"#{node.get('refid', '')}")
+        return f"[{text}]({address})" if address and text else text
+
+    def _tex(self, node: nodes.Element) -> str:
+        tex = EQREF.sub(lambda m: rf"\text{{({self.number(m[1])})}}", node.astext().strip())
+        tex = without_macros(tex, self.macros)
+        if self.in_table:
+            for bar, name in MATH_BARS:
+                tex = tex.replace(bar, name)
+        return tex
+
+
+def _signature(node: addnodes.desc_signature) -> str:
+    text = ""
+    for child in node.children:
+        if isinstance(child, addnodes.desc_parameterlist):
+            text += f"({', '.join(parameter.astext() for parameter in child.children)})"
+        elif isinstance(child, addnodes.desc_returns):
+            text += f" -> {child.astext()}"
+        elif isinstance(
+            child, (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
+        ):
+            text += child.astext()
+    return text.strip()

@@ -1,0 +1,221 @@
+"""Figures that move: ``{moving-net}``, a net to step through, and ``{moving-triangle}``, one to turn sliders at.
+
+Their numbers are computed here, while the page is read, by the library itself; the page carries them as JSON, which
+is data and no script. ``_static/moving-net.js`` shows one step at a time of the picture that is drawn here and that
+stands whole without JavaScript; ``_static/moving-triangle.js`` computes contributions as the library does, which
+``tests/docs/test_moving.py`` holds it to. Both are loaded by the pages that have such a figure, and by no other.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+import bptt
+from _ext import netpicture
+
+MINUS = "\N{MINUS SIGN}"
+
+
+class Step(NamedTuple):
+    """One box of the unrolled net being computed: its values forward, or its error on the way back."""
+
+    label: str  # of the equation
+    layer: int
+    step: int
+    rows: list[tuple[str, str]]  # what is said: a name, and numbers or words
+
+    @property
+    def title(self) -> str:
+        """Return what is computed."""
+        name = "readout" if self.layer == 3 else f"layer {self.layer}"
+        return f"({self.label}) {name}, step {self.step}"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Return a number as it is shown: signed by a minus, never by a hyphen."""
+    text = f"{value:.{digits}f}"
+    return text.replace("-", MINUS) if float(text) else text.lstrip("-")
+
+
+def numbers(values: Sequence[float] | np.ndarray) -> str:
+    """Return the units' numbers."""
+    return ", ".join(number(v) for v in np.ravel(values))
+
+
+class Net:
+    """The tiny net with all that is computed in it, forward and back; a(l, t) by layer and step."""
+
+    def __init__(self) -> None:
+        tiny = bptt.tiny()
+        trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
+        cost, d_outputs = bptt.squared_error(trace.outputs, tiny.targets)
+        gradient = bptt.backward(trace, d_outputs)
+        self.T, self.L, self.cost = len(tiny.x), len(tiny.params.layers) + 1, float(cost)
+        self.targets = tiny.targets[:, 0]
+        below = [tiny.x, *(layer.outputs for layer in trace.layers)]
+        self.below = {(l, t): below[l - 1][t - 1, 0] for l, t in self.boxes()}
+        self.past = {(l, t): trace.layers[l - 1].a[t - 1, 0] for l, t in self.boxes() if l < self.L}
+        self.a = {(l, t): [*below[1:], trace.outputs][l - 1][t - 1, 0] for l, t in self.boxes()}
+        self.delta = {(l, t): gradient.delta[l - 1][t - 1, 0] for l, t in self.boxes()}
+        self.params = [*tiny.params.layers, tiny.params.readout]
+
+    def boxes(self) -> Iterator[tuple[int, int]]:
+        """Yield layer and step of each box, in the order of the way forward."""
+        for t in range(1, self.T + 1):
+            for l in range(1, self.L + 1):
+                yield l, t
+
+    def forward(self, l: int, t: int) -> Step:
+        """Return how (FWD) fills a box; what is said is held to be what the library ran."""
+        w, b = self.params[l - 1].w, self.params[l - 1].b
+        parts = [("from below", self.below[l, t] @ w)]
+        if l < self.L:
+            parts.append(("from the past", self.past[l, t] @ self.params[l - 1].u))
+        parts.append(("bias", b))
+        z = np.sum([values for _, values in parts], axis=0)
+        a = np.tanh(z) if l < self.L else z
+        _same(a, self.a[l, t])
+        rows = [(name, numbers(values)) for name, values in [*parts, ("z", z), ("a", a)]]
+        return Step("FWD", l, t, rows)
+
+    def backward(self, l: int, t: int) -> Step:
+        """Return how (BP1) or (BP2) finds the error of a box."""
+        if l == self.L:
+            delta = self.a[l, t] - self.targets[t - 1]
+            rows = [("output", numbers(self.a[l, t])), ("target", numbers(self.targets[t - 1]))]
+            _same(delta, self.delta[l, t])
+            return Step("BP1", l, t, [*rows, ("delta", numbers(delta))])
+        above = self.params[l].w @ self.delta[l + 1, t]
+        later = self.delta.get((l, t + 1), 0 * above)
+        future = self.params[l - 1].u @ later
+        slope = 1 - self.a[l, t] ** 2
+        _same(slope * (above + future), self.delta[l, t])
+        words = numbers(future) if t < self.T else "nothing, this is the last step"
+        rows = [
+            ("from above", numbers(above)),
+            ("from the future", words),
+            ("slope a'(z)", numbers(slope)),
+            ("delta", numbers(self.delta[l, t])),
+        ]
+        return Step("BP2", l, t, rows)
+
+    def steps(self) -> list[Step]:
+        """Return all steps: forward box by box, then back in the opposite order."""
+        order = list(self.boxes())
+        return [self.forward(*box) for box in order] + [self.backward(*box) for box in order[::-1]]
+
+
+def _same(mine: np.ndarray, theirs: np.ndarray) -> None:
+    """Refuse to show what is not what the library computed."""
+    np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-14)
+
+
+def wheel() -> dict[str, Any]:
+    """Return the net of the sliders, as plain numbers: recurrent weights of spectral radius 1, and data."""
+    rng = np.random.default_rng(5)
+    u = rng.normal(size=(12, 12))
+    u /= abs(np.linalg.eigvals(u)).max()
+    w, readout = rng.normal(size=(1, 12)), rng.normal(size=(12, 1)) / np.sqrt(12)
+    x, y = 0.01 * rng.normal(size=40), rng.normal(size=40)
+    arrays = {"u": u, "w": w[0], "readout": readout[:, 0], "x": x, "y": y}
+    return {name: array.tolist() for name, array in arrays.items()}
+
+
+def data(name: str, content: Any) -> str:
+    """Return data as a page carries it."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
+    return f'<script type="application/json" class="{name}">{text}</script>'
+
+
+def net_figure() -> str:
+    """Return the HTML of the net to step through."""
+    net = Net()
+    steps = net.steps()
+    said = [[step.title, step.rows] for step in steps]
+    order = [(step.layer, step.step) for step in steps]
+    buttons = "".join(
+        f'<button type="button" data-do="{do}">{html.escape(words)}</button>'
+        for do, words in (("first", "Start"), ("back", "Back"), ("next", "Next"), ("play", "Play"))
+    )
+    return (
+        '<div class="moving moving-net" role="group" aria-label="The tiny net, step by step">'
+        f"{netpicture.draw(net.a, net.delta, net.below, order)}"
+        f'<div class="moving-controls" hidden>{buttons}'
+        '<span class="moving-count"></span></div>'
+        '<div class="moving-said" role="status" hidden></div>'
+        f"{data('moving-data', said)}</div>\n"
+    )
+
+
+SLIDERS = (
+    ("rho", "Spectral radius of u", 0.5, 1.5, 0.05, 0.9),
+    ("T", "Steps T", 4, 40, 1, 24),
+    ("k", "Truncation k", 1, 40, 1, 6),
+)
+
+
+def triangle_figure() -> str:
+    """Return the HTML of the sliders; the script draws the rest."""
+    inputs = "".join(
+        f'<label>{words} <span class="value" aria-hidden="true">{start}</span><input type="range" name="{name}" '
+        f'min="{low}" max="{high}" step="{step}" value="{start}"></label>'
+        for name, words, low, high, step, start in SLIDERS
+    )
+    return (
+        '<div class="moving moving-triangle" role="group" hidden '
+        'aria-label="Spectral radius, length and truncation against the gradient">'
+        f'<div class="moving-sliders">{inputs}</div><div class="moving-drawn"></div>'
+        f'<div class="moving-said" role="status"></div>{data("moving-data", wheel())}</div>\n'
+    )
+
+
+class Moving(SphinxDirective):
+    """Put a moving figure on a page; its content is what the page's other forms say in its place."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the figure."""
+        kind = self.name.removeprefix("moving-")
+        words = " ".join(self.content)
+        if not words:
+            message = f"{self.name}: say in its content what the figure shows"
+            raise self.error(message)
+        made = net_figure() if kind == "net" else triangle_figure()
+        node = nodes.raw("", made, format="html", twin=f"*{words}*", moving=kind)
+        self.set_source_info(node)
+        return [node]
+
+
+def _load(
+    app: Sphinx,
+    pagename: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Let a page load what its moving figures need."""
+    del pagename, template, context
+    if doctree is None:
+        return
+    kinds = {node["moving"] for node in doctree.findall(nodes.raw) if "moving" in node}
+    if kinds:
+        app.add_css_file("moving.css")
+    for kind in sorted(kinds):
+        app.add_js_file(f"moving-{kind}.js", loading_method="defer")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directives."""
+    app.add_directive("moving-net", Moving)
+    app.add_directive("moving-triangle", Moving)
+    app.connect("html-page-context", _load)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,68 @@
+"""What a page needs besides bptt and NumPy: read off its imports, told to its reader, held when snippets run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+
+DISTRIBUTION = {"sklearn": "scikit-learn", "mpl_toolkits": "matplotlib", "PIL": "pillow"}
+EXTRA = {"bptt.plotting": "matplotlib"}
+GIVEN = {"bptt", "numpy"}
+
+
+def imported(source: str) -> set[str]:
+    """Return the modules that code imports, by their whole names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def needed(sources: Iterable[str]) -> list[str]:
+    """Return the distributions that cells need besides bptt and NumPy."""
+    found = set()
+    for module in set().union(*(imported(source) for source in sources)):
+        top = module.partition(".")[0]
+        if module in EXTRA:
+            found.add(EXTRA[module])
+        elif top not in GIVEN and top not in sys.stdlib_module_names:
+            found.add(DISTRIBUTION.get(top, top))
+    return sorted(found)
+
+
+def importable(distributions: Sequence[str]) -> list[str]:
+    """Return the top-level modules that distributions, and what they require, bring."""
+    return sorted(set().union(*(_brings(name) for name in _closure(tuple(distributions)))))
+
+
+@cache
+def _closure(names: tuple[str, ...]) -> frozenset[str]:
+    todo, seen = list(names), set()
+    while todo:
+        name = todo.pop().lower().replace("_", "-")
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            required = distribution(name).requires or []
+        except PackageNotFoundError:
+            continue
+        todo += [m[0] for r in required if "extra ==" not in r and (m := re.match(r"[\w.-]+", r))]
+    return frozenset(seen)
+
+
+@cache
+def _brings(name: str) -> frozenset[str]:
+    try:
+        files = distribution(name).files or []
+    except PackageNotFoundError:
+        return frozenset()
+    tops = {file.parts[0] for file in files if file.suffix in {".py", ".so", ".pyd"}}
+    return frozenset(top.partition(".")[0] for top in tops)

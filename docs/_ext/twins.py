@@ -1,0 +1,310 @@
+"""Write each page once more, as a notebook, a script and Markdown, and say so on the page.
+
+Beside ``learn/bp2.html`` stand
+
+``bp2.ipynb``     the cells as they were executed, with their outputs, between the prose;
+``learn-bp2.py``  the same in the percent format: prose in comments, code that runs from top to bottom;
+``bp2.md``        prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``.
+
+A page without cells has Markdown only. Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision``
+(a commit) are set, a notebook installs the library of that commit where there is none, and the page has links that
+open it in Colab and on Binder.
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import json
+import posixpath
+import re
+import sys
+from hashlib import sha256
+from pathlib import Path
+from textwrap import indent
+from typing import Any, NamedTuple
+
+import nbformat
+from docutils import nodes
+from nbformat import NotebookNode
+from sphinx.application import Sphinx
+
+from _ext import figures, packages
+from _ext.cells import EXPECTED, SVG
+from _ext.execution import outputs_file
+from _ext.ledger import twin
+from _ext.markdown import Cell, Writer, fence
+
+BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
+COLAB = (
+    "https://colab.research.google.com/github/{repository}/blob/{branch}/{revision}/{page}.ipynb"
+)
+BINDER = "https://mybinder.org/v2/gh/{repository}/{revision}?urlpath=lab/tree/docs/_build/html/{page}.ipynb"
+
+
+class Source(NamedTuple):
+    """Where the library of this build can be had: both empty if that is not known."""
+
+    repository: str
+    revision: str
+
+    @property
+    def requirement(self) -> str:
+        """Return what pip installs."""
+        if not self.revision:
+            return "bptt"
+        return f"bptt @ git+https://github.com/{self.repository}@{self.revision}"
+
+    def links(self, page: str) -> dict[str, str]:
+        """Return the addresses that open a page's notebook."""
+        if not self.revision:
+            return {}
+        known = {**self._asdict(), "branch": BRANCH, "page": page}
+        return {"Colab": COLAB.format(**known), "Binder": BINDER.format(**known)}
+
+
+class Page:
+    """A page, and what it becomes."""
+
+    def __init__(self, app: Sphinx, docname: str, doctree: nodes.document) -> None:
+        self.app, self.docname, self.doctree = app, docname, doctree
+        self.folder = posixpath.dirname(docname) or "."
+        self.name = posixpath.basename(docname)
+        file = outputs_file(Path(app.outdir), docname)
+        if file.is_file():
+            kept = json.loads(file.read_text("utf-8"))
+        else:  # a build of one page has not run the others
+            pieces = [piece for piece in self.pieces() if isinstance(piece, Cell)]
+            kept = [{"source": p.code, "tags": [], "alt": "", "outputs": []} for p in pieces]
+        self.cells = [nbformat.from_dict(cell) for cell in kept]
+        self.source = source(app)
+
+    # --- words
+    def pieces(self, root: str = "") -> list[str | Cell]:
+        """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML."""
+        equations = self.app.env.get_domain("math").equations  # type: ignore[attr-defined]
+        writer = Writer(
+            link=lambda address: self._link(address, root),
+            number=lambda label: str(equations.get(label, ("", "?"))[1]),
+            macros=self.app.config.static_math_macros,
+        )
+        return writer.pieces(self.doctree)
+
+    def _link(self, address: str, root: str) -> str:
+        """Return where a reference of the page leads from one of its twins."""
+        if re.match(r"[a-z]+:", address):
+            return address
+        path, _, fragment = address.partition("#")
+        page = posixpath.normpath(posixpath.join(self.folder, path or f"{self.name}.html"))
+        if root and page.endswith(".html"):
+            page = page.removesuffix(".html")
+            shown = path and page in self.app.env.found_docs  # and no page of source code
+            return posixpath.relpath(f"{page}.md", root) if shown else ""
+        if base := self.app.config.html_baseurl:
+            return f"{base.rstrip('/')}/{page}{'#' if fragment else ''}{fragment}"
+        return address if path else ""
+
+    # --- the twins
+    def notebook(self) -> NotebookNode:
+        """Return the executed notebook."""
+        cells, count = [], 0
+        for piece in self.pieces():
+            if isinstance(piece, str):
+                cells.append(nbformat.v4.new_markdown_cell(piece))
+                continue
+            count += 1
+            kept = self.cells[piece.index]
+            tags = {"tags": [EXPECTED]} if EXPECTED in kept.tags else {}
+            outputs = [_output(output, count, kept.alt) for output in kept.outputs]
+            cells.append(
+                nbformat.v4.new_code_cell(
+                    kept.source, execution_count=count, outputs=outputs, metadata=tags
+                )
+            )
+        cells.insert(1, self._setup())
+        for k, cell in enumerate(cells):
+            cell["id"] = sha256(f"{k} {cell.source}".encode()).hexdigest()[:12]
+        kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        language = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+        metadata = {"kernelspec": kernel, "language_info": language}
+        return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+
+    def _setup(self) -> NotebookNode:
+        """Return the cell that says what the others need, and installs it if it is known how."""
+        if not self.source.revision:
+            return nbformat.v4.new_markdown_cell(f"*These cells need {', '.join(self.needs)}.*")
+        needs = " ".join(f'"{need}"' for need in self.needs)
+        code = (
+            f"try:\n    import {', '.join(self.modules)}\n"
+            f"except ModuleNotFoundError:  # in Colab, for one\n    %pip install --quiet {needs}"
+        )
+        return nbformat.v4.new_code_cell(code, metadata={"tags": ["setup"]})
+
+    @property
+    def modules(self) -> list[str]:
+        """Return the modules that the cells import and Python does not bring."""
+        found = {"bptt"}.union(*(packages.imported(cell.source) for cell in self.cells))
+        return sorted({name.partition(".")[0] for name in found} - sys.stdlib_module_names)
+
+    @property
+    def needs(self) -> list[str]:
+        """Return what pip must install to run the cells."""
+        return [self.source.requirement, *packages.needed(cell.source for cell in self.cells)]
+
+    def script(self) -> str:
+        """Return the script."""
+        config = self.app.config
+        head = [
+            f"# {self.docname}, a page of bptt {config.release}, as a script made from it.",
+            f"# It needs: {', '.join(self.needs)}.",
+        ]
+        parts = ["\n".join(head)]
+        for piece in self.pieces():
+            if isinstance(piece, str):
+                comment = indent(piece, "# ", lambda _: True).replace("# \n", "#\n")
+                parts.append(f"# %% [markdown]\n{comment}")
+            else:
+                kept = self.cells[piece.index]
+                code = _expecting(kept) if EXPECTED in kept.tags else kept.source
+                parts.append(f"# %%\n{code}")
+        return "\n\n".join(parts) + "\n"
+
+    def markdown(self, root: str, drawn: list[str]) -> str:
+        """Return the Markdown, seen from the folder `root`; its figures are added to `drawn`."""
+        stem = posixpath.relpath(self.docname, root)
+        parts = []
+        for piece in self.pieces(root):
+            if isinstance(piece, str):
+                parts.append(piece)
+                continue
+            kept = self.cells[piece.index]
+            parts.append(fence(kept.source, "python"))
+            for output in kept.outputs:
+                if SVG in output.get("data", {}):
+                    drawn.append(figures.plain(output.data[SVG]))
+                    parts.append(f"![{kept.alt}]({stem}-{len(drawn)}.svg)")
+                elif text := _text(output):
+                    parts.append(fence(text, "text"))
+        return "\n\n".join(parts) + "\n"
+
+    def write(self) -> dict[str, str]:
+        """Write the files; return their names by what they are."""
+        base = Path(self.app.outdir) / self.docname
+        base.parent.mkdir(parents=True, exist_ok=True)
+        drawn: list[str] = []
+        files = {"Markdown": f"{self.name}.md"}
+        base.with_name(files["Markdown"]).write_text(self.markdown(self.folder, drawn), "utf-8")
+        for k, svg in enumerate(drawn, 1):
+            base.with_name(f"{self.name}-{k}.svg").write_text(svg, "utf-8")
+        if self.cells:
+            files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
+            text = nbformat.writes(self.notebook()) + "\n"
+            base.with_name(files["notebook"]).write_text(text, "utf-8")
+            base.with_name(files["script"]).write_text(self.script(), "utf-8")
+        whole = whole_file(Path(self.app.outdir), self.docname)
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        whole.write_text(self.markdown(".", []), "utf-8")
+        return files
+
+
+def _output(output: NotebookNode, count: int, alt: str) -> NotebookNode:
+    """Return an output as a notebook keeps it: figures in the colors of a light page."""
+    output = nbformat.from_dict(output)
+    if "execution_count" in output:
+        output.execution_count = count
+    if SVG in output.get("data", {}):
+        output.data = NotebookNode({SVG: figures.plain(output.data[SVG]), "text/plain": alt})
+    if output.output_type == "error":
+        output.traceback = [f"{output.ename}: {output.evalue}"]
+    return output
+
+
+def _text(output: NotebookNode) -> str:
+    """Return an output as text."""
+    if output.output_type == "stream":
+        return str(output.text)
+    if output.output_type == "error":
+        return f"{output.ename}: {output.evalue}"
+    return str(output.data.get("text/plain", ""))
+
+
+def _expecting(kept: NotebookNode) -> str:
+    """Return the code of a cell that raises, which goes on if it did."""
+    error = next(o for o in kept.outputs if o.output_type == "error")
+    inside = {  # the later lines of strings stay where they are
+        number
+        for node in ast.walk(ast.parse(kept.source))
+        if isinstance(node, (ast.Constant, ast.JoinedStr))
+        for number in range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)
+    }
+    lines = enumerate(kept.source.split("\n"), 1)
+    code = "\n".join(f"    {text}" if text and k not in inside else text for k, text in lines)
+    return (
+        f"try:\n{code}\nexcept Exception as error:\n"
+        f"    assert type(error).__name__ == {error.ename!r}\n"
+        '    print(f"{type(error).__name__}: {error}")'
+    )
+
+
+def script_name(docname: str) -> str:
+    """Return the name of a page's script: one that no import can mean, as dask.py would be meant."""
+    return f"{docname.replace('/', '-')}.py"
+
+
+def whole_file(outdir: Path, docname: str) -> Path:
+    """Return where a page leaves its part of llms-full.txt."""
+    return outdir.parent / "llms" / f"{docname.replace('/', '.')}.md"
+
+
+def source(app: Sphinx) -> Source:
+    """Return where this build's library can be had."""
+    repository, revision = app.config.bptt_repository, app.config.bptt_revision
+    return Source(repository, revision) if repository and revision else Source("", "")
+
+
+# --- on the page
+def line(files: dict[str, str], launch: dict[str, str]) -> str:
+    """Return the line of a page that links to its twins."""
+
+    def links(targets: dict[str, str], extra: str) -> list[str]:
+        made = []
+        for words, address in targets.items():
+            saved = extra if words in ("notebook", "script") else ""
+            made.append(f'<a href="{html.escape(address)}"{saved}>{words}</a>')
+        return made
+
+    found = f"This page as {', '.join(links(files, ' download'))}."
+    if launch:
+        found += f" Open it in {' or '.join(links(launch, ''))}."
+    return f'<p class="twins">{found}</p>'
+
+
+def _add(
+    app: Sphinx,
+    pagename: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Write the twins of a page that is being written, and link to them below its title."""
+    del template
+    if doctree is None or pagename not in app.env.found_docs:
+        return
+    twin.fill(app, pagename, doctree)
+    page = Page(app, pagename, doctree)
+    files = page.write()
+    said = line(files, page.source.links(pagename) if page.cells else {})
+    body = context["body"]
+    head, found, rest = body.partition("</h1>")
+    quiet = not page.cells or pagename == app.config.root_doc
+    context["body"] = f"{body}\n{said}\n" if quiet or not found else f"{head}{found}\n{said}{rest}"
+    alternate = f'<link rel="alternate" type="text/markdown" href="{files["Markdown"]}">'
+    context["metatags"] = f"{context.get('metatags', '')}{alternate}\n"
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write the twins of each page with it."""
+    app.add_config_value("bptt_repository", "", "html", types=(str,))
+    app.add_config_value("bptt_revision", "", "html", types=(str,))
+    app.connect("html-page-context", _add)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

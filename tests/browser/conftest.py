@@ -1,0 +1,30 @@
+"""The built site, served and opened: what every test here starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import measure
+import pytest
+import served
+from playwright.sync_api import Browser
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for a `page_name` every page there is."""
+    if "page_name" in metafunc.fixturenames:
+        metafunc.parametrize("page_name", served.pages())
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return one browser for all tests of a process."""
+    with measure.launch() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[str]:
+    """Return the address of the site, served under a sub-path."""
+    with served.serve() as address:
+        yield address

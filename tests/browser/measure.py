@@ -1,0 +1,118 @@
+"""What is seen of a page in a real browser: messages, requests, width, formulas, and axe's findings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+
+WIDTHS = (1280, 390)
+THEMES = ("light", "dark")
+TOOLS = Path(os.environ.get("BPTT_NODE_TOOLS", "node_modules-of-no-session"))
+# Chromium asks its makers for things of its own; no page of ours is to be blamed, nor helped.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDE = """() => {
+  const wide = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= wide) return [];
+  const beyond = [...document.querySelectorAll("body *")]
+    .filter((e) => e.getBoundingClientRect().right > wide + 1)
+    .map((e) => `${e.tagName.toLowerCase()}.${e.getAttribute("class") || ""}`);
+  return [`${document.documentElement.scrollWidth} px of ${wide}`, ...beyond.slice(0, 4)];
+}"""
+UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
+  .filter((e) => { const box = e.getBoundingClientRect(); return !(box.width && box.height); })
+  .map((e) => e.textContent.slice(0, 40))"""
+AXE = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+  .map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 160)} (${v.nodes.length} times)`)"""
+
+
+def chromium() -> str | None:
+    """Return the browser to drive: CHROMIUM, or what is installed, or Playwright's own (None)."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    return found or None
+
+
+@contextmanager
+def launch() -> Iterator[Browser]:
+    """Start the browser while the block runs."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@cache
+def _axe() -> str:
+    return (TOOLS / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+
+
+@dataclass
+class Seen:
+    """All that is wrong with a page, by kind, and the bytes it cost to load."""
+
+    console: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    overflow: list[str] = field(default_factory=list)
+    formulas: list[str] = field(default_factory=list)
+    axe: list[str] = field(default_factory=list)
+    transferred: int = 0
+
+    def wrong(self) -> list[str]:
+        """Return everything that is wrong, each with its kind."""
+        kinds = {k: v for k, v in vars(self).items() if isinstance(v, list)}
+        return [f"{kind}: {words}" for kind, each in kinds.items() for words in each]
+
+    def listen(self, page: Page, home: str) -> None:
+        """Note what a page says, asks for and gets, from now on."""
+        own = (home, "data:", "blob:")
+        page.on("console", lambda m: self.console.append(m.text))
+        page.on("pageerror", lambda e: self.console.append(str(e)))
+        page.on("request", lambda r: r.url.startswith(own) or self.foreign.append(r.url))
+        page.on("requestfailed", lambda r: self.failed.append(r.url))
+        page.on("response", self._response)
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.failed.append(f"{response.status} {response.url}")
+        self.transferred += int(response.headers.get("content-length", 0))
+
+
+def context(browser: Browser, theme: str, width: int, *, script: bool = True) -> BrowserContext:
+    """Return a fresh reader with a theme and a window."""
+    made = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, java_script_enabled=script,
+        reduced_motion="reduce",  # so that a color is not looked at half-way
+    )  # fmt: skip
+    if script:
+        made.add_init_script(f"try {{ localStorage.setItem('theme', '{theme}'); }} catch {{}}")
+    return made
+
+
+def look(reader: BrowserContext, home: str, name: str, *, axe: bool = False) -> Seen:
+    """Open a page as `reader` and return what is seen."""
+    seen, page = Seen(), reader.new_page()
+    seen.listen(page, home)
+    page.goto(home + name, wait_until="load")
+    page.evaluate("() => document.fonts.ready.then(() => null)")
+    seen.overflow = page.evaluate(WIDE)
+    seen.formulas = page.evaluate(UNSEEN)
+    if axe:
+        page.evaluate(_axe())
+        seen.axe = page.evaluate(AXE)
+    page.close()
+    return seen

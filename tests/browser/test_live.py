@@ -1,0 +1,168 @@
+"""Cells run in the page: real Python, real NumPy, this library's wheel; they can be edited, reset and stopped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import live_figures
+import measure
+import pytest
+import served
+from playwright.sync_api import Browser, Locator, Page, expect
+
+SPINE = sorted(
+    f"learn/{file.stem}"
+    for file in (served.SITE / "learn").glob("*.html")
+    if 'id="bptt-live"' in file.read_text("utf-8")
+)
+SLOW = 120_000  # milliseconds; the machine may be busy
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with measure.context(browser, "light", 1280) as reader:
+        yield reader.new_page()
+
+
+def cell(page: Page, number: int) -> Locator:
+    return page.locator("div.cell:has(.cell_input)").nth(number - 1)
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def write(page: Page, number: int, code: str) -> None:
+    """Put other code into a cell."""
+    button(page, f"Edit cell {number}").click()
+    cell(page, number).locator("textarea").fill(code)
+
+
+def test_nothing_is_loaded_before_the_first_run(page: Page, home: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(f"{home}learn/bp2.html", wait_until="networkidle")
+    assert [
+        url for url in asked if re.search(r"pyodide|/live[./]", url) and "live.css" not in url
+    ] == []
+
+
+@pytest.mark.parametrize("name", SPINE)
+def test_every_cell_of_the_spine_runs(name: str, page: Page, home: str) -> None:
+    seen = measure.Seen()
+    seen.listen(page, home)
+    page.goto(f"{home}{name}.html")
+    bad, ran = [], 0
+    for number in range(1, page.evaluate("bptt.cells.length") + 1):
+        if not button(page, f"Run cell {number}").count():
+            expect(cell(page, number).locator(".code-note")).to_contain_text("needs")
+            continue
+        ran += 1
+        if live_figures.run(page, number) != "done":
+            bad.append((number, cell(page, number).inner_text()[-400:]))
+            break
+        drawn = cell(page, number).locator(".cell_output:not(.live-output) svg").count()
+        assert cell(page, number).locator(".live-output svg").count() == drawn
+        assert cell(page, number).locator(".cell_output:visible").count() <= 1
+    assert bad == []
+    assert ran > 0
+    assert seen.wrong() == []
+
+
+def test_output_is_that_of_the_build(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    shown = cell(page, 1).locator(".cell_output").inner_text()
+    assert live_figures.run(page, 1) == "done"
+    assert cell(page, 1).locator(".live-output").inner_text().strip() == shown.strip()
+    assert not cell(page, 1).locator(".cell_output:not(.live-output)").is_visible()
+
+
+def test_earlier_cells_run_first_and_state_is_shared(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/notation.html")
+    assert live_figures.run(page, 3) == "done"
+    assert page.evaluate("bptt.cells.slice(0, 3).map((c) => c.ran)") == [True, True, True]
+    assert page.evaluate("bptt.cells[3].ran") is False
+
+
+def test_edit_run_reset(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    shown = cell(page, 1).locator(".cell_output").inner_text()
+    write(page, 1, "word = 'edited'\nprint(word)\nword.upper()")
+    page.keyboard.press("Control+Enter")
+    out = cell(page, 1).locator(".live-output")
+    expect(out).to_contain_text("edited\n'EDITED'", timeout=SLOW)
+    button(page, "Reset cell 1: its code and its output").click()
+    expect(out).to_be_empty()
+    assert cell(page, 1).locator(".cell_output:not(.live-output)").inner_text() == shown
+    assert cell(page, 1).locator("pre").first.is_visible()
+    assert cell(page, 1).locator("textarea").count() == 0
+
+
+def test_an_error_is_readable(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    write(page, 1, "import bptt\n\ndef f(x):\n    return x / 0\n\nf(1)")
+    assert live_figures.run(page, 1) == "error"
+    told = cell(page, 1).locator(".live-output .traceback").inner_text().strip().split("\n")
+    assert told[-1] == "ZeroDivisionError: division by zero"
+    assert told[:2] == ["cell 1, line 6: f(1)", "cell 1, line 4: return x / 0"]
+    write_again = cell(page, 1).locator("textarea")
+    write_again.fill("bptt.forward(1, 2, 3)")
+    assert live_figures.run(page, 1) == "error"
+    assert "pyodide" not in cell(page, 1).locator(".live-output").inner_text()
+
+
+def test_while_true_is_stopped(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    write(page, 1, "kept = 1\nprint('on')\nwhile True:\n    pass")
+    button(page, "Run cell 1").click()
+    expect(cell(page, 1).locator(".live-output")).to_contain_text("on", timeout=SLOW)
+    button(page, "Stop cell 1").click()
+    expect(cell(page, 1).locator(".live-status")).to_contain_text("begins afresh")
+    cell(page, 1).locator("textarea").fill("print('kept' in globals())")
+    assert live_figures.run(page, 1) == "done"
+    expect(cell(page, 1).locator(".live-output")).to_have_text("False\n")
+
+
+def test_a_refused_webassembly_is_reported(page: Page, home: str) -> None:
+    worker = (served.SITE / "_static" / "live" / "worker.mjs").read_text("utf-8")
+    headers = {"Content-Type": "text/javascript", "Content-Security-Policy": "script-src 'self'"}
+    page.route("**/worker.mjs", lambda route: route.fulfill(body=worker, headers=headers))
+    page.goto(f"{home}index.html")
+    shown = cell(page, 1).locator(".cell_output").inner_text()
+    assert live_figures.run(page, 1, SLOW) == "error"
+    expect(cell(page, 1).locator(".live-status")).to_contain_text("refuses WebAssembly")
+    assert cell(page, 1).locator(".cell_output:visible").inner_text() == shown
+
+
+@pytest.mark.parametrize(
+    "file", ["pyodide.asm.wasm", "pyodide-lock.json", "python_stdlib.zip", "pyodide.asm.mjs"]
+)
+def test_a_missing_file_is_reported(file: str, page: Page, home: str) -> None:
+    page.route(f"**/{file}*", lambda route: route.fulfill(status=404, body="no"))
+    page.goto(f"{home}index.html")
+    assert live_figures.run(page, 1, SLOW) == "error"
+    expect(cell(page, 1).locator(".live-status")).to_contain_text("Python could not start")
+
+
+def test_from_a_file_the_page_says_why_not(page: Page) -> None:
+    page.goto((served.SITE / "index.html").as_uri())
+    button(page, "Run cell 1").click()
+    expect(cell(page, 1).locator(".live-status")).to_contain_text("opened from a file")
+    assert cell(page, 1).locator(".cell_output").first.is_visible()
+
+
+def test_keyboard_alone_runs_and_stops(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    button(page, "Edit cell 1").focus()
+    page.keyboard.press("Enter")
+    area = cell(page, 1).locator("textarea")
+    expect(area).to_be_focused()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("while True:\n    pass")
+    page.keyboard.press("Control+Enter")
+    stop = button(page, "Stop cell 1")
+    expect(stop).to_be_visible()
+    stop.focus()
+    page.keyboard.press("Enter")
+    expect(cell(page, 1).locator(".live-status")).to_contain_text("Stopped")

@@ -1,0 +1,274 @@
+"""The figures that move, in Chromium: buttons, keys, words, themes, a phone, no JavaScript, no motion.
+
+Their numbers are held against the library here once more, as the reader gets them. A site is served over http from
+``docs/_build/html``, or from the folder that ``BPTT_SITE`` names.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+import bptt
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = Path(os.environ.get("BPTT_SITE", ROOT / "docs" / "_build" / "html"))
+NET, TRIANGLE = "learn/bp2.html", "learn/vanishing.html"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serve files without a word."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Return where the built site is served."""
+    assert (SITE / NET).is_file(), f"no built site in {SITE}: run nox -s docs first"
+    handler = functools.partial(Quiet, directory=str(SITE))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Return a browser."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=path, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """Return a reader of the light theme at a desk."""
+    found = chromium.new_context(viewport={"width": 1280, "height": 900})
+    yield found
+    found.close()
+
+
+def visit(context: BrowserContext, url: str) -> Page:
+    """Open a page; any word on the console fails the test."""
+    page = context.new_page()
+    page.on("console", lambda message: pytest.fail(message.text))
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def said(page: Page, figure: str) -> str:
+    """Return what a screen reader is told."""
+    return page.locator(f"{figure} [role=status]").text_content() or ""
+
+
+def press(page: Page, *names: str) -> None:
+    """Press keys, one after the other."""
+    for name in names:
+        page.keyboard.press(name)
+
+
+def shown(values: np.ndarray) -> str:
+    """Return numbers as the figure shows them."""
+    return ", ".join(f"{v:.4f}".replace("-", "\N{MINUS SIGN}") for v in values)
+
+
+@pytest.fixture
+def net(context: BrowserContext, address: str) -> Page:
+    """Return the page of the unrolled net, with the focus on Next."""
+    page = visit(context, address + NET)
+    page.locator(".moving-net [data-do=next]").focus()
+    return page
+
+
+def test_keys_lead_through_every_step_with_the_numbers_of_the_library(net):
+    tiny = bptt.tiny()
+    trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
+    d_outputs = bptt.squared_error(trace.outputs, tiny.targets).d_outputs
+    delta = bptt.backward(trace, d_outputs).delta
+    a = [*(layer.outputs for layer in trace.layers), trace.outputs]
+    order = [(l, t) for t in (1, 2, 3) for l in (1, 2, 3)]
+    assert said(net, ".moving-net").startswith("Start:")
+    for l, t in order:
+        press(net, "ArrowRight")
+        name = "readout" if l == 3 else f"layer {l}"
+        words = said(net, ".moving-net")
+        assert words.startswith(f"(FWD) {name}, step {t}: from below = ")
+        assert words.endswith(f"; a = {shown(a[l - 1][t - 1, 0])}. ")
+    for l, t in order[::-1]:
+        press(net, "ArrowRight")
+        words = said(net, ".moving-net")
+        start = (
+            f"(BP1) readout, step {t}: " if l == 3 else f"(BP2) layer {l}, step {t}: from above = "
+        )
+        assert words.startswith(start)
+        assert l == 3 or "; from the future = " in words
+        assert words.endswith(f"delta = {shown(delta[l - 1][t - 1, 0])}. ")
+    assert net.locator(".moving-net .later").count() == 0
+
+
+def test_keys_lead_back_and_to_the_ends(net):
+    press(net, "End")
+    assert net.locator(".moving-count").text_content() == "Step 18 of 18"
+    press(net, "ArrowRight", "ArrowLeft", "ArrowDown")
+    assert net.locator(".moving-count").text_content() == "Step 16 of 18"
+    press(net, "Home", "ArrowLeft", "ArrowUp")
+    assert net.locator(".moving-count").text_content() == "Step 1 of 18"
+    assert net.evaluate("document.activeElement.dataset.do") == "next"
+    assert net.locator(".moving-net g.now").count() == 1
+    assert net.locator(".moving-net g.later").count() == 17
+
+
+def test_buttons_and_boxes(net):
+    figure = net.locator(".moving-net")
+    figure.locator("[data-do=next]").click()
+    figure.locator("[data-do=next]").click()
+    assert said(net, ".moving-net").startswith("(FWD) layer 2, step 1")
+    figure.locator("[data-do=back]").click()
+    assert said(net, ".moving-net").startswith("(FWD) layer 1, step 1")
+    box = figure.locator('[data-at="4 15"]')
+    box.dispatch_event("click")
+    assert said(net, ".moving-net").startswith("(FWD) layer 1, step 2")
+    box.dispatch_event("click")
+    assert said(net, ".moving-net").startswith("(BP2) layer 1, step 2")
+    figure.locator("[data-do=first]").click()
+    assert said(net, ".moving-net").startswith("Start")
+
+
+def test_it_plays_and_pauses(net):
+    play = net.locator(".moving-net [data-do=play]")
+    play.click()
+    assert play.text_content() == "Pause"
+    net.wait_for_function("document.querySelector('.moving-count').textContent === 'Step 1 of 18'")
+    play.click()
+    assert play.text_content() == "Play"
+
+
+def test_later_values_are_hidden_and_those_of_now_move(net):
+    press(net, "ArrowRight")
+    style = "e => [getComputedStyle(e).visibility, getComputedStyle(e).animationName]"
+    later = net.locator(".moving-net g.later text").first.evaluate(style)
+    now = net.locator(".moving-net g.now .shaft").first.evaluate(style)
+    assert later[0] == "hidden"
+    assert now == ["visible", "moving-flow"]
+
+
+def test_nothing_moves_for_who_wants_no_motion(chromium, address):
+    context = chromium.new_context(reduced_motion="reduce")
+    page = visit(context, address + NET)
+    page.locator(".moving-net [data-do=next]").click()
+    moving = page.locator(".moving-net g.now .shaft").first
+    assert moving.evaluate("e => getComputedStyle(e).animationName") == "none"
+    context.close()
+
+
+def test_without_javascript_the_picture_stands_whole(chromium, address):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address + NET)
+    assert page.locator(".moving-net svg").is_visible()
+    assert page.locator(".moving-net g text").count() == 30
+    assert page.locator(".moving-controls").is_hidden()
+    assert page.locator(".moving-net [role=status]").is_hidden()
+    page.goto(address + TRIANGLE)
+    assert page.locator(".moving-triangle").is_hidden()
+    context.close()
+
+
+def moved(page: Page, **settings: float) -> dict[str, float]:
+    """Set the sliders; return the numbers behind what is shown."""
+    for name, value in settings.items():
+        page.locator(f".moving-triangle [name={name}]").fill(str(value))
+    data = page.locator(".moving-triangle").evaluate("e => ({...e.dataset})")
+    return {name: float(value) for name, value in data.items()}
+
+
+def truth(data: dict, rho: float, T: int, k: int) -> dict[str, float]:
+    """Return the same numbers by the library, of the net that the page carries."""
+    arrays = {name: np.array(values) for name, values in data.items()}
+    layer = bptt.Recurrent(arrays["w"][None], rho * arrays["u"], np.zeros(len(arrays["u"])))
+    params = bptt.Params((layer,), bptt.Affine(arrays["readout"][:, None], np.zeros(1)))
+    x, y = (arrays[name][:T, None, None] for name in ("x", "y"))
+    run = bptt.forward(bptt.Stack(cells=(bptt.Elman(),)), params, x)
+    found = bptt.contributions(run, bptt.squared_error(run.outputs, y).d_outputs)
+    whole, kept = (bptt.flatten(part)[0] for part in (found.total(), found.total(band=k)))
+    norm = np.linalg.norm
+    return {
+        "norm": norm(whole),
+        "kept": norm(kept),
+        "missing": norm(whole - kept) / norm(whole),
+        "far": found.norms()[-1, 0],
+    }
+
+
+def test_sliders_show_the_numbers_of_the_library(context, address):
+    page = visit(context, address + TRIANGLE)
+    data = page.locator(".moving-triangle .moving-data").evaluate("e => JSON.parse(e.textContent)")
+    for rho, T, k in ((0.9, 24, 6), (0.5, 4, 1), (1.2, 40, 12), (1.0, 17, 17)):
+        found = moved(page, rho=rho, T=T, k=k)
+        for name, value in truth(data, rho, T, k).items():
+            assert found[name] == pytest.approx(value, rel=1e-10, abs=1e-13), name
+        assert page.locator(".moving-triangle .square").count() == T * (T + 1) // 2
+
+
+def test_sliders_by_keyboard_say_where_they_are(context, address):
+    page = visit(context, address + TRIANGLE)
+    page.get_by_label("Spectral radius of u").focus()
+    before = said(page, ".moving-triangle")
+    press(page, "ArrowRight", "ArrowRight")
+    radius = page.locator(".moving-triangle [name=rho]")
+    assert radius.get_attribute("aria-valuetext") == "1.00"
+    assert said(page, ".moving-triangle") != before
+    press(page, "Tab", "Home")
+    assert page.locator(".moving-triangle [name=T]").get_attribute("aria-valuetext") == "4"
+    assert (
+        page.locator(".moving-triangle [name=k]").get_attribute("aria-valuetext") == "4, all of it"
+    )
+    assert "truncated = the same; share missing = 0.00 %" in said(page, ".moving-triangle")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("name", "figure"), [(NET, ".moving-net"), (TRIANGLE, ".moving-triangle")])
+def test_it_fits_and_takes_the_colors_of_the_theme(chromium, address, name, figure, width, theme):
+    context = chromium.new_context(viewport={"width": width, "height": 900})
+    context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    page = visit(context, address + name)
+    assert page.evaluate(OVERFLOW) == 0
+    box = page.locator(figure).bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    text = page.locator(f"{figure} svg text:not(.stair-text)").first
+    fills = text.evaluate("e => [getComputedStyle(e).fill, getComputedStyle(document.body).color]")
+    assert fills[0] == fills[1]
+    context.close()
+
+
+def test_only_pages_with_such_a_figure_load_its_script(context, address):
+    asked: list[str] = []
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url.partition("?")[0]))
+    page.goto(address + "learn/notation.html")
+    page.wait_for_load_state("networkidle")
+    assert not [url for url in asked if "moving" in url]
+    page.goto(address + NET)
+    page.wait_for_load_state("networkidle")
+    names = {url.rpartition("/")[2] for url in asked if "moving" in url}
+    assert names == {"moving.css", "moving-net.js"}

@@ -1,0 +1,169 @@
+"""What a reader does: searches, gets lost, goes on with the keyboard, changes the theme, prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urljoin
+
+import measure
+import pytest
+import served
+from playwright.sync_api import Browser, Page, expect
+
+DEEP = ("nowhere.html", "learn/nowhere.html", "reference/api/no/where", "elsewhere/no/where.html")
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with measure.context(browser, "light", 1280) as reader:
+        yield reader.new_page()
+
+
+def results(page: Page, home: str, words: str) -> list[str]:
+    page.goto(f"{home}search.html?q={words}")
+    page.wait_for_selector("#search-results li a, #search-results p.search-summary:not(:empty)")
+    page.wait_for_timeout(500)  # results come one by one
+    links = page.locator("#search-results li > a").all()
+    return [
+        urljoin(page.url, link.get_attribute("href") or "").removeprefix(home) for link in links
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("backward", "reference/api/gradient.html#bptt.layer_backward"),
+        ("layer_backward", "reference/api/gradient.html#bptt.layer_backward"),
+        ("bp2", "learn/bp2.html#equation-bp2"),
+        ("BP2", "learn/bp2.html#equation-bp2"),
+        ("(BP2)", "learn/bp2.html"),
+        ("rtrl", "learn/forward-in-time.html#equation-rtrl"),
+        ("bp2-index", "learn/bp2.html#equation-bp2-index"),
+        ("vanishing", "learn/vanishing.html"),
+        ("checkpointing", "learn/memory.html"),
+    ],
+)
+def test_search_finds(words: str, wanted: str, page: Page, home: str) -> None:
+    found = [address.split("?")[0] for address in results(page, home, words)]
+    bare = [address.partition("#")[0] for address in found]
+    assert wanted in (found if "#" in wanted else bare)[:10], found
+
+
+def test_search_says_when_there_is_nothing(page: Page, home: str) -> None:
+    assert results(page, home, "zxqwv") == []
+    assert "did not match" in page.inner_text("#search-results")
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_lost_readers_find_back(name: str, page: Page, home: str) -> None:
+    if name.startswith("elsewhere") and "base.href" in (served.SITE / "404.html").read_text(
+        "utf-8"
+    ):
+        pytest.xfail("only a build that knows its address can tell a folder that is none of ours")
+    seen = measure.Seen()
+    seen.listen(page, home)
+    page.goto(home + name)
+    assert page.inner_text("article h1") == "There is no page here"
+    assert page.evaluate("document.styleSheets.length") >= 5
+    assert [w for w in seen.failed if name not in w] == []
+    page.get_by_role("link", name="The home page", exact=True).click()
+    assert page.url == f"{home}index.html"
+
+
+def test_skip_link_is_first_and_works(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/bp2.html")
+    focused = "() => document.activeElement.className"
+    for _ in range(4):  # the two switches of a phone's menus come first
+        page.keyboard.press("Tab")
+        if "skip-to-content" in page.evaluate(focused):
+            break
+    link = page.locator("a.skip-to-content")
+    expect(link).to_be_focused()
+    expect(link).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#furo-main-content")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => !!document.activeElement.closest('article')")
+
+
+def test_focus_is_seen(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/bp2.html")
+    unseen = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        look = page.evaluate("""() => {
+          const e = document.activeElement, s = getComputedStyle(e);
+          const ring = s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0;
+          return [ring || s.boxShadow !== "none" || e.matches(".sidebar-toggle"), e.outerHTML.slice(0, 90)];
+        }""")
+        if not look[0]:
+            unseen.append(look[1])
+    assert unseen == []
+
+
+def test_theme_goes_round_and_is_kept(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    page.evaluate("localStorage.removeItem('theme')")
+    button = page.locator(".theme-toggle-content .theme-toggle")
+    kept = []
+    for _ in range(3):
+        button.click()
+        kept.append(page.evaluate("document.body.dataset.theme"))
+    assert sorted(kept) == ["auto", "dark", "light"]
+
+
+@pytest.mark.parametrize("name", ["learn/bp2.html", "learn/gates.html", "learn/notation.html"])
+def test_mathematics_without_javascript(name: str, browser: Browser, home: str) -> None:
+    with measure.context(browser, "light", 390, script=False) as reader:
+        page = reader.new_page()
+        page.goto(home + name)
+        formulas = page.locator("article .katex-display")
+        assert formulas.count() > 2
+        box = formulas.first.bounding_box()
+        assert box is not None
+        assert min(box["width"], 2 * box["height"]) > 40
+        assert "KaTeX_Main" in page.evaluate(
+            "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)"
+        )
+        assert page.locator("article math").count() >= formulas.count()
+
+
+def test_spine_page_is_light(browser: Browser, home: str) -> None:
+    with measure.context(browser, "light", 1280) as reader:
+        seen = measure.look(reader, home, "learn/bp2.html")
+    assert 30_000 < seen.transferred <= 250_000
+
+
+def test_policy_stops_what_is_not_ours(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/bp2.html")
+    said: list[str] = []
+    page.on("console", lambda m: said.append(m.text))
+    page.evaluate("""() => {
+      const script = document.createElement("script");
+      script.textContent = "window.intruder = true";
+      document.body.append(script);
+      document.body.insertAdjacentHTML("beforeend", '<img src="x:" onerror="window.intruder = true">');
+      document.body.append(Object.assign(new Image(), {src: "http://127.0.0.1:9/pixel.png"}));
+    }""")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.intruder") is None
+    assert len([words for words in said if "Content Security Policy" in words]) >= 3
+
+
+def test_print_hides_what_paper_cannot_use(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/bp2.html")
+    page.emulate_media(media="print")
+    for unwanted in (
+        ".sidebar-drawer",
+        ".toc-drawer",
+        ".copy-button",
+        ".theme-toggle",
+        ".related-pages",
+    ):
+        shown = [e for e in page.locator(unwanted).all() if e.is_visible()]
+        assert shown == [], unwanted
+    assert page.locator("article h1").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") in (
+        "rgb(255, 255, 255)",
+        "rgba(0, 0, 0, 0)",
+    )

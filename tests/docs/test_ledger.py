@@ -1,0 +1,181 @@
+"""The law of the ledger, broken in every way on a scratch site whose one equation is y = 2 x."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from scratch import Built, Scratch
+
+pytestmark = [pytest.mark.docs, pytest.mark.house]
+
+EQUATION = "$$\ny = 2 x\n$$ (twice)"
+CELL = """```{code-cell}
+import bptt
+import numpy as np
+from bptt.equations import check_equation, check_fails
+
+x = np.arange(3.0)
+check_equation("twice", [bptt.double(x), bptt.double(x + 1)], [x + x, x + x + 2])
+check_fails("twice", bptt.double(x), x)
+```"""
+CHECK = 'check_equation("twice", ['
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Scratch:
+    """Return a scratch site with one equation, its code and its check; green."""
+    found = Scratch(tmp_path / "site")
+    found.page("math", f"{EQUATION}\n\n{CELL}")
+    found.write("docs/reference/equations.md", "# Equations\n\n```{equations}\n```\n")
+    found.pages.append("reference/equations")
+    found._index()
+    library = "bptt/__init__.py"
+    found.patch(library, "Return twice `x`.", "Return twice `x`: :eq:`twice`.")
+    found.patch(library, "np.asarray(x)", "np.asarray(x)  # (twice)")
+    conf = found.root / "docs/conf.py"
+    text = conf.read_text("utf-8").replace("bptt_ledger_law = False", "bptt_ledger_law = True")
+    conf.write_text(text, "utf-8")
+    return found
+
+
+def read(site: Scratch, name: str) -> str:
+    return (site.html / name).read_text("utf-8")
+
+
+def test_all_is_well_and_linked_both_ways(site):
+    built = site.build(jobs="2")
+    assert not built.red, built.text
+    assert "equations: 1, proved: 1, implemented: 1, definitions: 0\n" in built.text
+    page, source = read(site, "math.html"), read(site, "_modules/bptt.html")
+    (line,) = re.findall(r'<div class="ledger">.*?</div>', page)
+    for there in ("_modules/bptt.html#eq-twice", "reference/api.html#bptt.double", "#cell-1"):
+        assert f'href="{there}"' in line
+    assert "to the last digit in 2 cases" in line
+    assert "fails without its assumption: <a" in line
+    assert re.search(r'<div class="cell[^>]*id="cell-1"|id="cell-1"[^>]*class="cell', page)
+    back = '# <a class="reference internal" href="../math.html#equation-twice">(twice)</a>'
+    marked = re.search(r'<span class="ledger-line" id="eq-twice">(.*)\n', source)
+    assert marked
+    assert back in marked[1]
+    assert "return" in marked[1]
+    entry = read(site, "reference/api.html")
+    assert 'Equations: <a class="reference internal" href="../math.html#equation-twice">' in entry
+
+    index_as_table_and_as_json(site)
+    first = {name: read(site, name) for name in ("math.html", "reference/equations.json")}
+    again = site.build()
+    assert "0 run" in again.text
+    assert {
+        name: read(site, name) for name in first
+    } == first  # kept outputs are read like fresh ones
+
+
+def index_as_table_and_as_json(site: Scratch) -> None:
+    index = json.loads(read(site, "reference/equations.json"))
+    assert index["summary"] == {"equations": 1, "proved": 1, "implemented": 1, "definitions": 0}
+    (row,) = index["equations"]
+    assert (row["label"], row["tex"], row["page"], row["kind"]) == (
+        "twice", "y = 2 x", "math", "equation",
+    )  # fmt: skip
+    assert [(c["cases"], c["error"], c["url"]) for c in row["checks"]] == [
+        (2, 0.0, "../math.html#cell-1")
+    ]
+    assert [c["kind"] for c in row["counterexamples"]] == ["broken"]
+    assert [c["url"] for c in row["code"]] == ["../_modules/bptt.html#eq-twice"]
+    table = read(site, "reference/equations.html")
+    for there in (
+        "../math.html#equation-twice",
+        "../_modules/bptt.html#eq-twice",
+        "equations.json",
+    ):
+        assert f'href="{there}"' in table
+
+
+def without_check(site: Scratch) -> None:
+    text = (site.docs / "math.md").read_text("utf-8")
+    site.write("docs/math.md", re.sub(r'check_equation\("twice".*\n', "", text))
+
+
+def without_code(site: Scratch) -> None:
+    site.patch("bptt/__init__.py", "  # (twice)", "")
+
+
+def nothing_at_all(site: Scratch) -> None:
+    """Neither check nor code."""
+    without_check(site)
+    without_code(site)
+
+
+def flipped_sign(site: Scratch) -> None:
+    """Make the library wrong: the check of the equation says so, by its label."""
+    site.patch("bptt/__init__.py", "return 2 *", "return -2 *")
+
+
+def unknown_names(site: Scratch) -> None:
+    """Docstring, comment, check and table name what is no equation."""
+    library = "bptt/__init__.py"
+    site.patch(library, "Return twice `x`: :eq:`twice`", "Return (BP7), :eq:`thrice`")
+    site.patch(library, "# (twice)", "# (twice), (halves)")
+    site.patch("docs/math.md", CHECK, f'check_equation("quarter", 1, 1)\n{CHECK}')
+    site.write("docs/equations.toml", '[proof]\ntwice = ["fifth"]\n')
+
+
+def beyond_what_is_stated(site: Scratch) -> None:
+    """Print that an error is within a tolerance that it is above."""
+    line = "twice: holds, largest relative error 2.0e-12 <= 1e-12 (1 case)"
+    site.patch("docs/math.md", CHECK, f'print("{line}")\n{CHECK}')
+
+
+def needless_excuse(site: Scratch) -> None:
+    """Excuse what has code, twice, once without a reason."""
+    site.write("docs/equations.toml", '[elsewhere]\ntwice = ""\n\n[form]\ntwice = ["twice"]\n')
+
+
+BROKEN: dict[Callable[[Scratch], None], list[str]] = {
+    nothing_at_all: [
+        "docs/math.md:9: WARNING: equation 'twice' has no check",
+        "docs/math.md:9: WARNING: equation 'twice' has no implementation",
+    ],
+    flipped_sign: ["docs/math.md:19: cell 1: EquationError: twice does not hold in case 1 of 2"],
+    unknown_names: [
+        "bptt/__init__.py:12: WARNING: the docstring names (BP7)",
+        "bptt/__init__.py:12: WARNING: the docstring names (thrice)",
+        "bptt/__init__.py:13: WARNING: the comment marks a line as (halves)",
+        "WARNING: a cell checks 'quarter', and no equation has this label",
+        "the table names 'fifth', and no equation has this label",
+    ],
+    beyond_what_is_stated: ["2.0e-12 <= 1e-12 (1 case), which is beyond what it states"],
+    needless_excuse: [
+        "equation 'twice' has code, and the table says why it has none",
+        "the table gives no reason for 'twice'",
+        "the table names 'twice' twice",
+    ],
+}
+
+
+@pytest.mark.parametrize("break_it", BROKEN, ids=lambda f: f.__name__)
+def test_law(break_it: Callable[[Scratch], None], site: Scratch):
+    break_it(site)
+    built: Built = site.build()
+    assert built.red, built.text
+    assert [words for words in BROKEN[break_it] if words not in built.text] == [], built.text
+
+
+def test_an_excuse_with_a_reason_is_green_and_shown(site):
+    without_code(site)
+    site.write("docs/equations.toml", '[elsewhere]\ntwice = "a thing that nobody computes"\n')
+    built = site.build()
+    assert not built.red, built.text
+    assert "implemented: 0" in built.text
+    assert "a thing that nobody computes" in read(site, "reference/equations.html")
+
+
+def test_one_page_is_not_blamed_for_what_is_on_others(site):
+    without_check(site)
+    built = site.build("--page", "math")
+    assert not built.red, built.text
+    assert "has no check" not in built.text

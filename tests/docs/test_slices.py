@@ -1,0 +1,96 @@
+"""A cell's slice holds the statements it needs and no other; every expectation here was written by hand."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+
+from _ext import packages, slices
+
+pytestmark = pytest.mark.house
+
+
+def taken(*cells: str) -> str:
+    """Return what the last of some cells needs, as the lines themselves."""
+    return "\n".join(slices.before(cells, slices.needs(cells)[-1]))
+
+
+CASES = {
+    "a name": ("x = 1\ny = 2", "print(x)", "x = 1"),
+    "a chain": ("x = 1\ny = x\nz = 3", "print(y)", "x = 1\ny = x"),
+    "an import": ("import math\nimport sys", "math.pi", "import math"),
+    "the last value": ("x = 1\nx = 2", "x", "x = 2"),
+    "a value and its update": ("x = 1\nx += 2\ny = 0\ny += 1", "x", "x = 1\nx += 2"),
+    "an output is no need": ("x = 1\nprint(x)\nassert x", "x", "x = 1"),
+    "an item": ("x = [0]\ny = [0]\nx[0] = 1\ny[0] = 1", "x", "x = [0]\nx[0] = 1"),
+    "an item may be a view": ("x = [[0]]\ny = x[0]\nx[0][0] = 1\nz = 1", "y", "x = [[0]]\ny = x[0]\nx[0][0] = 1"),
+    "a method that changes": ("x = []\nx.append(1)\nx.count(1)", "x", "x = []\nx.append(1)"),
+    "a read attribute": ("n = N()\nn.a = 1\nn.b = 2", "n.a", "n = N()\nn.a = 1"),
+    "deleted and bound anew": ("x = 1\ndel x\nx = 2", "x", "x = 2"),
+    "a function and what it reads": ("k = 2\nm = 3\ndef f(x):\n    return k * x", "f(1)", "k = 2\ndef f(x):\n    return k * x"),
+    "a function reads when called": ("def f():\n    return k\nk = 1", "f()", "def f():\n    return k\nk = 1"),
+    "a function calls a later one": ("def f():\n    return g()\ndef g():\n    return 1", "f()", "def f():\n    return g()\ndef g():\n    return 1"),
+    "local names are not needs": ("x = 1\ndef f(x):\n    y = x\n    return y\ny = 2", "f(3)", "def f(x):\n    y = x\n    return y"),
+    "a comprehension's target": ("i = 1\nxs = [2]", "[i for i in xs]", "xs = [2]"),
+    "a comprehension's source": ("i = 1\nxs = [2]", "[j for j in xs if i]", "i = 1\nxs = [2]"),
+    "a lambda": ("k = 1\nf = lambda x: k + x\nm = 1", "f(1)", "k = 1\nf = lambda x: k + x"),
+    "a default argument": ("k = 1\ndef f(x=k):\n    return x", "f()", "k = 1\ndef f(x=k):\n    return x"),
+    "a decorator": ("from functools import cache\n@cache\ndef f():\n    return 1", "f()", "from functools import cache\n@cache\ndef f():\n    return 1"),
+    "a class": ("k = 1\nclass A:\n    def f(self):\n        return k", "A().f()", "k = 1\nclass A:\n    def f(self):\n        return k"),
+    "a method of the page changes": ("class A:\n    def f(self):\n        self.n = 1\n    def g(self):\n        return 1\na = A()\na.f()\na.g()", "a", "class A:\n    def f(self):\n        self.n = 1\n    def g(self):\n        return 1\na = A()\na.f()"),
+    "one argument is changed": ("def f(a, b):\n    a[0] = b\nx, y = [0], [1]\nf(x, y)\nf(y, x)", "x", "def f(a, b):\n    a[0] = b\nx, y = [0], [1]\nf(x, y)"),
+    "changed through another": ("def g(b):\n    b.append(1)\ndef f(a):\n    g(a)\nx = []\nf(x)", "x", "def g(b):\n    b.append(1)\ndef f(a):\n    g(a)\nx = []\nf(x)"),
+    "a copy is changed": ("def f(a):\n    a = list(a)\n    a[0] = 1\nx = [0]\nf(x)", "x", "x = [0]"),
+    "a global is changed": ("seen = []\ndef f():\n    seen.append(1)\nf()", "seen", "seen = []\ndef f():\n    seen.append(1)\nf()"),
+    "changed by its other name": ("x = [0]\ny = x\ny[0] = 1", "x", "x = [0]\ny = x\ny[0] = 1"),
+    "changed in a loop over it": ("ns = [N()]\nfor n in ns:\n    n.a = 1\nm = 1", "ns[0].a", "ns = [N()]\nfor n in ns:\n    n.a = 1"),
+    "a generator has a state": ("r = default_rng(0)\na = r.normal()\nb = 1", "r.normal()", "r = default_rng(0)\na = r.normal()"),
+    "a generator is passed on": ("r = default_rng(0)\na = f(rng=r)\nb = g(r)", "r.normal()", "r = default_rng(0)\na = f(rng=r)\nb = g(r)"),
+    "a loop": ("s = 0\nfor i in range(3):\n    s += i\nt = 1", "s", "s = 0\nfor i in range(3):\n    s += i"),
+    "a loop without what it prints": ("s = 0\nfor i in range(3):\n    s += i\n    print(x.sum())\n    if i:\n        assert s", "s", "s = 0\nfor i in range(3):\n    s += i"),
+    "a loop that only prints": ("for i in [1]:\n    print(i)", "x = 1", ""),
+    "a branch that may not bind": ("x = 1\nif x:\n    x = 2", "x", "x = 1\nif x:\n    x = 2"),
+    "both branches bind": ("x = 1\ny = 1\nif y:\n    x = 2\nelse:\n    x = 3", "x", "y = 1\nif y:\n    x = 2\nelse:\n    x = 3"),
+    "an error that was caught": ("try:\n    x = 1\nexcept E as error:\n    x = 2", "x", "try:\n    x = 1\nexcept E as error:\n    x = 2"),
+    "how arrays print": ("import numpy as np\nnp.set_printoptions(precision=2)\nnp.testing.assert_equal(1, 1)", "np.pi", "import numpy as np\nnp.set_printoptions(precision=2)"),
+    "comments go with their line": ("# not this\n\n# this\nx = 1  # and this", "x", "# this\nx = 1  # and this"),
+    "used where it is only defined": ("k = 1\nm = 2", "def f():\n    return k", "k = 1"),
+    "bound by the cell itself": ("x = 1", "x = 2\nprint(x)", ""),
+    "read, then bound by the cell": ("x = 1", "print(x)\nx = 2", "x = 1"),
+    "a walrus": ("(x := 1)\ny = 2", "x", "(x := 1)"),
+    "a star": ("a, *b = [1, 2]\nc = 3", "b", "a, *b = [1, 2]"),
+    "with": ("with f() as x:\n    y = x\nz = 1", "y", "with f() as x:\n    y = x"),
+    "nothing": ("x = 1", "print('x')", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_slice(case):
+    above, cell, expected = CASES[case]
+    assert taken(above, cell) == expected
+
+
+def test_cells_stay_apart_and_in_order():
+    cells = ("import math\n\nk = 2\n\nm = 1", "def f(x):\n    return k * x\n", "print(f(math.pi))")
+    needed = slices.needs(cells)
+    assert slices.pack(needed[2]) == "0:1-3 1:1-2"
+    text = slices.runnable(cells, 2, needed[2])
+    assert text == "import math\n\nk = 2\n\ndef f(x):\n    return k * x\n\nprint(f(math.pi))\n"
+
+
+def test_a_cell_in_between_is_left_out():
+    assert taken("x = 1", "y = 2", "y = 3", "x + y") == "x = 1\ny = 3"
+
+
+def test_packages_are_read_off_the_imports():
+    cells = [
+        "import os, bptt\nimport numpy as np",
+        "import sympy as sp",
+        "from sklearn import datasets",
+    ]
+    assert packages.needed(cells) == ["scikit-learn", "sympy"]
+    assert packages.needed(["import bptt.plotting"]) == ["matplotlib"]
+    assert packages.needed(["from bptt import plotting"]) == ["matplotlib"]
+    assert packages.needed(["from bptt import cells"]) == []

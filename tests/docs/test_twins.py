@@ -1,0 +1,333 @@
+"""Each page as notebook, script and Markdown: made by the build of a scratch site, and run as a reader would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import nbclient
+import nbformat
+import pytest
+from docutils import nodes
+from scratch import DOCS, Scratch
+
+sys.path.insert(0, str(DOCS))
+import scripts
+from _ext import macros, markdown, twins
+
+pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twins")]
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+BODY = r"""
+:::{admonition} What you need
+$\pd{C}{z}$ and a * star, a $5 note, `code`.
+:::
+
+$$
+\delta = \pd{C}{z^{l(t)}}
+$$ (bp2)
+
+$$
+\text{by } \eqref{bp2} \quad x \in \R
+$$ (other)
+
+By {eq}`bp2` and {eq}`other`, see [the other page](other.md) and {py:func}`bptt.double`.
+
+## Cells
+
+```{code-cell}
+import numpy as np
+
+print("first", np.arange(3))
+2 + 2
+```
+
+```{code-cell}
+---
+tags: [raises-exception]
+---
+text = '''two
+lines'''
+raise ValueError("x: " + repr(text))
+```
+
+```{code-cell}
+---
+mystnb:
+  image:
+    alt: A line that rises.
+---
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots()
+ax.plot([1, 2])
+plt.show()
+```
+
+| norm | text |
+|---|---|
+| $\lVert x \rVert = \|x\|$, `a\|b` | *one* |
+
+- one
+
+  ```python
+  x = 1
+  ```
+- two
+
+:::{library} bptt.double
+:docstring: no
+:::
+"""
+OTHER = "```{code-cell}\nimport bptt\n\nprint(bptt.double(4.0))\n```"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    """Return a scratch site of two pages, built with a repository and a revision."""
+    scratch = Scratch(tmp_path_factory.mktemp("twins") / "site")
+    scratch.page("deep/page", BODY.replace("other.md", "../other.md"))
+    scratch.page("other", OTHER)
+    built = scratch.build(
+        BPTT_REPOSITORY="someone/bptt", BPTT_DOCS_REVISION=REVISION, BPTT_SITE_URL=""
+    )
+    assert not built.red, built.text
+    return scratch
+
+
+@pytest.fixture(scope="module")
+def notebook(site: Scratch) -> nbformat.NotebookNode:
+    """Return the notebook of the page, which must be valid."""
+    found = nbformat.read(site.html / "deep/page.ipynb", as_version=nbformat.NO_CONVERT)
+    nbformat.validate(found)
+    return found
+
+
+def environment(site: Scratch) -> dict[str, str]:
+    """Return the environment of a reader who has installed the scratch library."""
+    return {**os.environ, "PYTHONPATH": str(site.root), "MPLBACKEND": "agg", "PYTHONHASHSEED": "0"}
+
+
+def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """Return the cells that are the page's."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in cells if "setup" not in cell.metadata.get("tags", [])]
+
+
+def printed(cell: nbformat.NotebookNode) -> str:
+    """Return what a cell wrote, and the value it ended with."""
+    streams = [o.text for o in cell.outputs if o.output_type == "stream"]
+    values = [o.data["text/plain"] for o in cell.outputs if o.output_type == "execute_result"]
+    return "".join([*streams, *values])
+
+
+def test_notebook_holds_what_was_executed(notebook):
+    first, raising, figure = code(notebook)
+    assert printed(first) == "first [0 1 2]\n4"
+    assert raising.outputs[0].ename == "ValueError"
+    assert figure.outputs[0].data["text/plain"] == "A line that rises."
+    svg = figure.outputs[0].data["image/svg+xml"]
+    assert "#1f5f99" in svg
+    assert "background: white" in svg
+    assert not re.search("#0c0[0-7]01|#010203|currentColor|var\\(", svg)
+    assert [cell.execution_count for cell in code(notebook)] == [1, 2, 3]
+
+
+def test_notebook_runs_and_gives_the_same(site, notebook, monkeypatch):
+    for name, value in environment(site).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MPLBACKEND")
+    again = nbformat.from_dict(json.loads(json.dumps(notebook)))
+    nbclient.NotebookClient(again, kernel_name="python3", timeout=120).execute(cwd=str(site.root))
+    for before, after in zip(code(notebook), code(again), strict=True):
+        assert printed(before) == printed(after)
+        kinds = [[o.output_type for o in cell.outputs] for cell in (before, after)]
+        assert kinds[0] == kinds[1]
+
+
+def test_notebook_installs_the_library_of_its_commit(notebook):
+    setup = notebook.cells[1]
+    assert f"git+https://github.com/someone/bptt@{REVISION}" in setup.source
+    assert '"matplotlib"' in setup.source
+    assert "numpy" not in setup.source.split("%pip")[1]  # bptt brings it
+
+
+def test_script_runs_alone_and_prints_the_same(site, notebook, tmp_path):
+    file = site.html / "deep/deep-page.py"
+    done = subprocess.run(
+        [sys.executable, str(file)],
+        cwd=tmp_path, env=environment(site), check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "first [0 1 2]\nValueError: x: 'two\\nlines'\n"
+    assert [cell.source for cell in code(notebook)][2] in file.read_text("utf-8")
+
+
+def test_markdown_is_plain(site):
+    text = (site.html / "deep/page.md").read_text("utf-8")
+    for part in (
+        "# A page\n",
+        "> **What you need**\n>\n> $\\frac{\\partial C}{\\partial z}$ and a \\* star, a \\$5 note, `code`.",
+        "$$\n\\delta = \\frac{\\partial C}{\\partial z^{l(t)}} \\tag{BP2}\n$$",
+        "\\text{by } \\text{(BP2)} \\quad x \\in \\mathbb{R} \\tag{1}",
+        "By (BP2) and (1), see [the other page](../other.md) and [`bptt.double()`](../reference/api.md)",
+        "## Cells\n",
+        "```text\nfirst [0 1 2]\n```\n\n```text\n4\n```",
+        "```text\nValueError: x: 'two\\nlines'\n```",
+        "![A line that rises.](page-1.svg)",
+        "| $\\lVert x \\rVert = \\vert x\\vert $, `a\\|b` | *one* |",
+        "- one\n  ```python\n  x = 1\n  ```\n- two",
+        "```python\ndef double(x: Array) -> Array:",
+    ):
+        assert part in text, f"{part}\n is not in\n{text}"
+    assert (site.html / "deep/page-1.svg").read_text("utf-8").startswith("<svg")
+    assert (site.html / "other.md").is_file()
+    for left in ("{eq}", "{py:", ":::", "<div", r"\pd", r"\R "):
+        assert left not in text
+
+
+class Links(HTMLParser):
+    """Gathers the links of the line about twins."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self.address = ""
+        match = re.search(r'<p class="twins">.*?</p>', page)
+        self.feed(match[0] if match else "")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.address = dict(attrs).get("href") or "" if tag == "a" else ""
+
+    def handle_data(self, data: str) -> None:
+        if self.address:
+            self.found[data] = self.address
+        self.address = ""
+
+
+def test_page_links_to_its_twins(site):
+    found = Links((site.html / "deep/page.html").read_text("utf-8")).found
+    for kind, name in (
+        ("notebook", "page.ipynb"),
+        ("script", "deep-page.py"),
+        ("Markdown", "page.md"),
+    ):
+        assert found[kind] == name
+        assert (site.html / "deep" / name).is_file()
+    assert found["Colab"] == (
+        "https://colab.research.google.com/github/someone/bptt/blob/"
+        f"notebooks/{REVISION}/deep/page.ipynb"
+    )
+    assert found["Binder"] == (
+        f"https://mybinder.org/v2/gh/someone/bptt/{REVISION}"
+        "?urlpath=lab/tree/docs/_build/html/deep/page.ipynb"
+    )
+
+
+def test_page_without_cells_is_markdown_only(site):
+    found = Links((site.html / "reference/api.html").read_text("utf-8")).found
+    assert found == {"Markdown": "api.md"}
+    text = (site.html / "reference/api.md").read_text("utf-8")
+    assert re.search(r"^#+ `bptt\.double\(x\)`$", text, re.MULTILINE)
+    assert not (site.html / "reference/api.ipynb").exists()
+
+
+def test_what_the_launch_links_need_is_made():
+    """Colab opens what the Pages workflow pushes, Binder what its image has built."""
+    root = DOCS.parent
+    workflow = (root / ".github/workflows/pages.yml").read_text("utf-8")
+    assert f"git push --quiet origin {twins.BRANCH}\n" in workflow
+    assert "BPTT_REPOSITORY: ${{ github.repository }}" in workflow
+    image = root / ".binder/postBuild"
+    assert os.access(image, os.X_OK)
+    assert "\npython docs/build.py\n" in image.read_text("utf-8")
+    assert "lab/tree/docs/_build/html/{page}.ipynb" in twins.BINDER
+
+
+def test_unknown_repository_has_no_launch_links():
+    nowhere = twins.Source("", "")
+    assert nowhere.links("learn/bp2") == {}
+    assert "Open" not in twins.line({"Markdown": "bp2.md"}, {})
+
+
+def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
+    """docs/scripts.py, which runs what `nox -s snippets` runs: green as built, and red for each twin broken."""
+    record = site.docs / "_build/outputs/deep.page.json"
+    passed, built = tmp_path / "passed", tmp_path / "html"
+    shutil.copytree(site.html, built)
+    assert scripts.check(built, record, passed) == []
+    for name, old, new, words in (
+        ("deep-page.py", 'print("first"', 'print("second"', "the script prints\n      second"),
+        ("deep-page.py", "import numpy as np", "import nump as np", "the script fails"),
+        ("page.ipynb", "first [0 1 2]", "first [0 1 3]", "does not hold what the cells printed"),
+        ("page.ipynb", "2 + 2", "2 + 3", "cells are not the page's"),
+        ("page.md", "2 + 2", "2 + 3", "the Markdown lacks cell 1"),
+        ("page.md", "page-1.svg", "page-2.svg", "leads to page-2.svg, which is not there"),
+    ):
+        file = built / "deep" / name
+        text = file.read_text("utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new), "utf-8")
+        wrong = scripts.check(built, record, passed)
+        assert len(wrong) == 1
+        assert words in wrong[0]
+        file.write_text(text, "utf-8")
+    assert len(list(passed.iterdir())) == 1  # of the script that passed
+
+
+def test_worker_processes_may_print_between():
+    assert scripts.same("a\nb\n", "a\nb\n", workers=False)
+    assert not scripts.same("a\na\nb\n", "a\nb\n", workers=False)
+    assert scripts.same("a\na\nb\n", "a\nb\n", workers=True)
+    assert not scripts.same("b\na\n", "a\nb\n", workers=True)
+
+
+def test_llms_lists_every_page(site):
+    index = (site.html / "llms.txt").read_text("utf-8")
+    assert re.match(r"# bptt\n\n> A page of the scratch site.*\n\n", index)
+    linked = re.findall(r"^- \[.+?\]\((.+?)\)", index, re.MULTILINE)
+    pages = {p.relative_to(site.docs).as_posix() for p in site.docs.glob("[!_]*/*.md")}
+    assert set(linked) == pages | {"other.md"}
+    assert all((site.html / name).is_file() for name in linked)
+    whole = (site.html / "llms-full.txt").read_text("utf-8")
+    for part in ("# Home", "# API", "(other.md)", "(deep/page-1.svg)"):  # as seen from the root
+        assert part in whole
+
+
+def test_what_markdown_would_interpret_is_escaped():
+    assert markdown.escape("a*b $c _d_ e_f <g> \\h") == r"a\*b \$c \_d\_ e_f &lt;g> \\h"
+    assert markdown.escape("__init__, x_y") == r"\_\_init\_\_, x_y"
+    assert markdown.escape("- a\n1. b\n# c") == "\\- a\n1\\. b\n\\# c"
+    assert markdown.fence("```\nx\n```", "text").startswith("````text\n")
+
+
+@pytest.mark.parametrize(
+    ("tex", "out"),
+    [
+        (r"\pd{C}{z}", r"\frac{\partial C}{\partial z}"),
+        (r"\pd{C^{(t)}}{\pd{a}{b}}", r"\frac{\partial C^{(t)}}{\partial \frac{\partial a}{\partial b}}"),
+        (r"\R^n \Rightarrow", r"\mathbb{R}^n \Rightarrow"),
+        (r"w\transpose x", r"w^{\mathsf{T}}x"),
+        (r"\pd C \theta", r"\frac{\partial C}{\partial \theta}"),
+    ],
+)  # fmt: skip
+def test_macros_are_written_out(tex, out):
+    known = {
+        "R": r"\mathbb{R}",
+        "pd": [r"\frac{\partial #1}{\partial #2}", 2],
+        "transpose": r"^{\mathsf{T}}",
+    }
+    assert macros.without_macros(tex, known) == out
+
+
+def test_a_node_can_say_what_stands_in_its_place():
+    writer = markdown.Writer(lambda address: address, str, {})
+    assert writer.blocks(nodes.raw("", "<svg>", format="html", twin="*A drawing.*")) == [
+        "*A drawing.*"
+    ]
+    drawing = nodes.raw("", '<div><svg role="img" aria-label="A net."></svg></div>', format="html")
+    assert writer.blocks(drawing) == ["*Figure: A net.*"]

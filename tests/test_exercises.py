@@ -1,0 +1,169 @@
+"""Exercises: every answer on the pages passes, every beginning is caught, every mistake is named.
+
+The truth of an answer is the complex step, or `check_layer`; here the pages' own text is run, so that an
+answer that a page shows is an answer that passes.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bptt
+from bptt._exercises.tasks import CASES, Backward, Function
+from bptt.exercises import _TASKS, NAMES, WrongAnswerError, check
+
+PAGES = ("one-step", "over-time", "gates-and-ways")
+FOLDER = Path(__file__).parents[1] / "docs" / "exercises"
+CELL = re.compile(
+    r"^```\{code-cell\}\n(?::tags: \[([\w-]+)\]\n)?(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+ASKED = re.compile(r'exercises\.check\("([\w-]+)"')
+FUNCTIONS = {name: task for name, task in _TASKS.items() if isinstance(task, Function)}
+MISTAKES = [(name, why) for name, task in FUNCTIONS.items() for why in task.mistakes]
+
+
+@pytest.mark.house
+@pytest.mark.parametrize("page", PAGES)
+def test_each_answer_of_a_page_passes_and_each_beginning_is_caught_by_its_mistake(page, capsys):
+    text = (FOLDER / f"{page}.md").read_text(encoding="utf-8")
+    names, caught, passed = {}, [], []
+    for tag, code in CELL.findall(text):
+        asked = ASKED.findall(code)
+        if tag == "raises-exception":
+            with pytest.raises(WrongAnswerError) as wrong:
+                exec(code, names)  # noqa: S102
+            assert "likely: " in str(wrong.value), "a beginning is a known mistake, and is named"
+            caught += asked
+        else:
+            exec(code, names)  # noqa: S102
+            passed += asked
+            assert not asked or tag == "answer"
+    assert caught == passed
+    assert capsys.readouterr().out.count(": right, ") == len(passed)
+    assert [name for name in NAMES if name in passed] == passed
+
+
+@pytest.mark.house
+def test_the_pages_ask_every_exercise_once_and_there_are_twenty():
+    asked = [
+        name
+        for page in PAGES
+        for tag, code in CELL.findall((FOLDER / f"{page}.md").read_text(encoding="utf-8"))
+        if tag == "answer"
+        for name in ASKED.findall(code)
+    ]
+    assert asked == list(NAMES)
+    assert len(asked) >= 20
+
+
+@pytest.mark.parametrize(("name", "why"), MISTAKES)
+def test_each_known_mistake_is_caught_and_named(name, why):
+    task = FUNCTIONS[name]
+    given = task.draw(np.random.default_rng(0))
+    with pytest.raises(WrongAnswerError, match=f"^{name}\n") as wrong:
+        check(name, lambda *values: task.mistakes[why](**dict(zip(given, values, strict=True))))
+    assert f"likely: {why}" in " ".join(str(wrong.value).split())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_truth_passes_and_other_numbers_are_wrong_without_a_reason(name, capsys):
+    task = FUNCTIONS[name]
+    given = list(task.draw(np.random.default_rng(0)))
+
+    def truth(*values):
+        return task.truth(**dict(zip(given, values, strict=True)))
+
+    def more(*values):
+        return bptt.tree_map(lambda a: 1.01 * a, truth(*values))
+
+    check(name, truth)
+    assert capsys.readouterr().out == f"{name}: right, in {CASES} random cases\n"
+    with pytest.raises(WrongAnswerError, match="off by 1%") as wrong:
+        check(name, more)
+    assert "likely" not in str(wrong.value)
+
+
+def right(z, y):
+    return (np.tanh(z) - y) * (1 - np.tanh(z) ** 2)
+
+
+def changes_its_argument(z, y):
+    found = right(z, y)
+    z += 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda *_: None, "delta must be an array, got nothing"),
+        (lambda *_: ..., "delta must be an array, got nothing"),
+        (lambda z, y: right(z, y).T, r"delta must have shape \(4, 3\), got \(3, 4\)"),
+        (
+            lambda z, y: right(z, y) * np.nan,
+            "delta must hold finite real numbers, got float64 with NaN",
+        ),
+        (lambda z, y: right(z, y) + 0j, "delta must hold finite real numbers, got complex128"),
+        (lambda *_: 1.0, r"delta must have shape \(4, 3\), got \(\)"),
+        (lambda *_: "delta", "delta must be an array, got str"),
+        (lambda z, y: (right(z, y), y), r"must return delta, got delta\[0\], delta\[1\]"),
+        (changes_its_argument, "the argument z has been changed"),
+    ],
+)
+def test_results_of_a_wrong_form_are_told_in_words(answer, said):
+    with pytest.raises(WrongAnswerError, match=said):
+        check("output-error", answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda _, delta: delta, "must return d_w, d_b, got ndarray"),
+        (lambda _, delta: (delta,) * 3, "must return d_w, d_b, got 3 things"),
+        (lambda _, delta: (None, delta), "d_w must be an array, got nothing"),
+    ],
+)
+def test_a_wrong_number_of_results_is_told_in_words(answer, said):
+    with pytest.raises(WrongAnswerError, match=said):
+        check("weight-gradients", answer)
+
+
+def test_a_part_of_a_record_that_is_missing_is_named():
+    def without_readout(stack, params, x, cost, k):
+        return bptt.truncated_bptt(stack, params, x, cost, k1=k, k2=k).gradient.params[:1]
+
+    with pytest.raises(
+        WrongAnswerError, match=r"(?s)must return gradient\.layers.* got\s+gradient"
+    ):
+        check("windows", without_readout)
+
+
+def test_an_unknown_bug_of_a_backward_pass_is_caught_though_not_named():
+    task = _TASKS["elman-backward"]
+    assert isinstance(task, Backward)
+
+    def half(params, saved, _, d_final):
+        return tuple(0.3 * p for p in params), saved[0], d_final
+
+    with pytest.raises(WrongAnswerError, match="first in the check") as wrong:
+        check("elman-backward", half)
+    assert "likely" not in str(wrong.value)
+
+
+def test_a_notebook_shows_the_message_alone():
+    lines = WrongAnswerError("bp1\n  delta is off")._render_traceback_()
+    assert lines == ["not yet: bp1", "  delta is off"]
+
+
+def test_an_error_in_the_answer_itself_is_the_reader_s_to_see():
+    with pytest.raises(ZeroDivisionError):
+        check("output-error", lambda *_: 1 / 0)
+
+
+def test_what_is_no_exercise_or_no_function_is_refused():
+    with pytest.raises(ValueError, match=r"name must be one of forward-step, .*, got 'bp9'"):
+        check("bp9", right)
+    with pytest.raises(TypeError, match="answer must be a function, got"):
+        check("output-error", 3)
