@@ -12,15 +12,15 @@ from test_holes import expect, tree
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 
 CELL = "```{code-cell}\n1 + 1\n```"
-EQUATION = f"$$\na = b\n$$ (%s)\n\n{CELL}"
+PART = f"(%s)=\n\n## A part\n\n{CELL}"
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Scratch:
     """Return a scratch site of three pages, one of which refers to another."""
     made = Scratch(tmp_path / "site")
-    made.page("told", EQUATION % "first")
-    made.page("tells", f"By {{eq}}`first`, of [another page](told.md).\n\n{CELL}")
+    made.page("told", PART % "first")
+    made.page("tells", f"See {{ref}}`first`, of [another page](told.md).\n\n{CELL}")
     return made
 
 
@@ -78,7 +78,7 @@ def test_a_label_taken_away_is_missed_elsewhere(site: Scratch, watched: bool) ->
     if not watched:  # what closes the hole, taken out: the test would see it
         site.patch("docs/_ext/facts.py", "sorted(env.found_docs) if news", "[] if news")
     green(site)
-    site.patch("docs/told.md", "(first)", "(second)")
+    site.patch("docs/told.md", "(first)=", "(second)=")
     built = site.build()
     expect(built.red == watched and ("tells.md" in built.text) == watched, built)
 
