@@ -62,6 +62,16 @@ def peers(session: nox.Session) -> None:
     session.run("pytest", "tests/peers", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(default=False, venv_backend="venv")
+def bench(session: nox.Session) -> None:
+    """Measure against PyTorch, JAX and others, and write the page of it; `-- --quick` measures little."""
+    session.install("-e.", *groups("bench"))
+    page = Path("docs/reference/benchmarks.md")
+    written = ["--json", str(page.with_suffix(".json")), "--page", str(page)]
+    outputs = [] if "--quick" in session.posargs else written
+    session.run("python", "-m", "benchmarks", *outputs, *session.posargs, env=ONE_THREAD)
+
+
 def frameworks(session: nox.Session) -> None:
     """Install PyTorch and JAX, which two pages run, by pip: so a machine's own wheels of them hold."""
     session.install("pip")

@@ -69,6 +69,7 @@ from bptt.tree import flatten, tree_leaves, tree_map
 from bptt.truncated import surrogate, truncated_bptt
 from bptt.unrolled import Unrolled, copies, fold, unroll
 from bptt.ways import CostOfSteps, Result, full_bptt, segment
+from bptt.workspace import Workspace
 
 __version__ = "0.1.0"
 
@@ -115,6 +116,7 @@ __all__ = [
     "TruncationBias",
     "UnfactoredCell",
     "Unrolled",
+    "Workspace",
     "__version__",
     "backward",
     "binomial",

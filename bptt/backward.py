@@ -25,73 +25,35 @@ Sources: Werbos (1990); Williams & Peng (1990). The labels are those of the deri
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt import _check
+from bptt._fast.engine import run_back
+from bptt._fast.kernel import Kept
 from bptt._typing import Array, State
 from bptt.cells import BothDirections
 from bptt.cells.protocol import is_factored
+from bptt.gradients import Gradient, LayerGradient
 from bptt.parameters import Affine, Params
 from bptt.states import final_state, final_states
 from bptt.traces import BidirectionalTrace, LayerTrace, Trace
 from bptt.tree import tree_leaves, tree_map
+from bptt.workspace import Workspace, check_workspace
 
 __all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
 
-
-LayerWay: TypeAlias = Callable[[Any, Array, Any], "LayerGradient"]
-
-
-class LayerGradient(NamedTuple):
-    """The gradient of a cost with respect to one recurrent layer.
-
-    Attributes
-    ----------
-    params
-        With respect to w, u and b: (BP4) and (BP3).
-    x
-        With respect to the layer's input, shape (T, B, n_below).
-    initial
-        With respect to its initial state, arrays of shape (B, n): (BP0).
-    delta
-        The errors ∂C/∂z of all steps, shape (T, B, gates n): (BP2). Empty for an unfactored cell,
-        which has no z that the engine knows.
-    """
-
-    params: Any
-    x: Array
-    initial: Any
-    delta: Any
-
-
-class Gradient(NamedTuple):
-    """The gradient of a cost with respect to all that a run of a stack depends on.
-
-    Attributes
-    ----------
-    params
-        With respect to the parameters: (BP3) and (BP4).
-    x
-        With respect to the input, shape (T, B, n_0): (BP0).
-    initial
-        With respect to the initial state of each recurrent layer: (BP0).
-    delta
-        The errors ∂C/∂z of layers 1 to L, each (T, B, n_l): (BP2), and (BP1) for the last.
-    """
-
-    params: Params
-    x: Array
-    initial: tuple[Any, ...]
-    delta: tuple[Any, ...]
+LayerWay: TypeAlias = Callable[[Any, Array, Any, Workspace | None], LayerGradient]
 
 
 def backward(
     trace: Trace,
     d_outputs: ArrayLike,
     d_final: Sequence[Any] | None = None,
+    *,
+    workspace: Workspace | None = None,
 ) -> Gradient:
     r"""Carry the gradient of a cost back through a stack and through time: (BP0) to (BP4).
 
@@ -104,6 +66,8 @@ def backward(
     d_final
         ∂C/∂(final state) of each recurrent layer, for a cost that goes on after the last step: a
         tuple of arrays (B, n_l), or the array where it is only one. Zero if not given.
+    workspace
+        Memory to use again: the gradient then holds until the next call with it. See `bptt.Workspace`.
 
     Returns
     -------
@@ -144,13 +108,17 @@ def backward(
     _check.one_precision(
         [("trace.outputs", trace.outputs), ("d_outputs", d_a), *tree_leaves(d_states, "d_final")]
     )
-    gradient = run_backward(trace, d_a, d_states)
+    gradient = run_backward(trace, d_a, d_states, space=check_workspace(workspace))
     _refuse_overflow(gradient)
     return gradient
 
 
 def run_backward(
-    trace: Trace, d_outputs: Array, d_states: Sequence[Any], through: LayerWay | None = None
+    trace: Trace,
+    d_outputs: Array,
+    d_states: Sequence[Any],
+    through: LayerWay | None = None,
+    space: Workspace | None = None,
 ) -> Gradient:
     """Go back through a stack on arguments that have been checked: from the readout down."""
     through = through or run_any_layer_backward
@@ -159,8 +127,9 @@ def run_backward(
         delta = d_outputs * trace.stack.output.derivative(trace.z, trace.outputs)  # (BP1)
         readout = Affine(w=outer_sum(trace.layers[-1].outputs, delta), b=delta.sum(axis=(0, 1)))
         d_a: Array = delta @ trace.params.readout.w.T  # from above: δ(l+1) wᵀ
-        for layer, d_state in zip(reversed(trace.layers), reversed(d_states), strict=True):
-            layers.insert(0, through(layer, d_a, d_state))
+        for i in reversed(range(len(trace.layers))):
+            own = space and space.part(i)
+            layers.insert(0, through(trace.layers[i], d_a, d_states[i], own))
             d_a = layers[0].x
     return Gradient(
         params=Params(tuple(layer.params for layer in layers), readout),
@@ -171,7 +140,11 @@ def run_backward(
 
 
 def layer_backward(
-    trace: LayerTrace | BidirectionalTrace, d_a: ArrayLike, d_final: Any = None
+    trace: LayerTrace | BidirectionalTrace,
+    d_a: ArrayLike,
+    d_final: Any = None,
+    *,
+    workspace: Workspace | None = None,
 ) -> LayerGradient:
     """Carry the gradient of a cost back through one recurrent layer: (BP2), (BP3), (BP4), (BP0).
 
@@ -185,6 +158,8 @@ def layer_backward(
     d_final
         ∂C/∂(final state): a tuple of arrays (B, n), or the array where it is only one. Zero if not
         given.
+    workspace
+        Memory to use again: the gradient then holds until the next call with it. See `bptt.Workspace`.
 
     Returns
     -------
@@ -217,28 +192,43 @@ def layer_backward(
         [("trace.outputs", trace.outputs), ("d_a", d_above), *tree_leaves(d_state, "d_final")]
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        gradient = run_any_layer_backward(trace, d_above, d_state)
+        gradient = run_any_layer_backward(trace, d_above, d_state, check_workspace(workspace))
     _refuse_overflow(gradient)
     return gradient
 
 
 def run_any_layer_backward(
-    trace: LayerTrace | BidirectionalTrace, d_a: Array, d_state: Any
+    trace: LayerTrace | BidirectionalTrace,
+    d_a: Array,
+    d_state: Any,
+    space: Workspace | None = None,
 ) -> LayerGradient:
     """Go back through one layer, of one direction or both, on arguments that have been checked."""
     if isinstance(trace, LayerTrace):
-        kind = _factored if is_factored(trace.cell) else _unfactored
-        return kind(trace, d_a, d_state)
+        return _one_direction(trace, d_a, d_state, space)
     n = trace.forward.outputs.shape[2]
-    there = run_any_layer_backward(trace.forward, d_a[:, :, :n], d_state[0])
+    own, other = (space and space.part(way) for way in ("forward", "backward"))
+    there = run_any_layer_backward(trace.forward, d_a[:, :, :n], d_state[0], own)
     # (bi-bp2): the last step comes first
-    back = run_any_layer_backward(trace.backward, d_a[::-1, :, n:], d_state[1])
+    back = run_any_layer_backward(trace.backward, d_a[::-1, :, n:], d_state[1], other)
     return LayerGradient(
         BothDirections(there.params, back.params),
         x=there.x + back.x[::-1],  # (bi-bp0)
         initial=BothDirections(there.initial, back.initial),
         delta=BothDirections(there.delta, back.delta),
     )
+
+
+def _one_direction(
+    trace: LayerTrace, d_a: Array, d_state: State, space: Workspace | None
+) -> LayerGradient:
+    """Go back through one layer: in the fast form if that is how it was run, else step by step."""
+    if not isinstance(trace.saved, Kept):
+        kind = _factored if is_factored(trace.cell) else _unfactored
+        return kind(trace, d_a, d_state)
+    params, x, a, mask = trace.params, trace.x, trace.a[:-1], trace.mask
+    found = run_back(params, x, a, trace.saved, mask, d_a, d_state, space)
+    return LayerGradient(type(params)(*found.params), found.x, found.initial, found.delta)
 
 
 def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt import _check
+from bptt._fast.engine import kernel_of, run_there
 from bptt._typing import Array, State
 from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.protocol import is_factored
@@ -21,9 +22,12 @@ from bptt.parameters import Params
 from bptt.stack import AnyCell, OneDirection, Stack, check_cell_type, check_layer, check_params
 from bptt.states import Initial, check_mask, initial_state, initial_states
 from bptt.traces import BidirectionalTrace, LayerTrace, Trace
-from bptt.tree import tree_leaves
+from bptt.tree import tree_leaves, tree_map
+from bptt.workspace import Workspace, check_workspace
 
 __all__ = ["forward", "layer_forward"]
+
+PIECE = 4  # steps whose memory is used again where nothing but the last state is kept
 
 
 def forward(
@@ -32,6 +36,8 @@ def forward(
     x: ArrayLike,
     initial: Initial = None,
     mask: ArrayLike | None = None,
+    *,
+    workspace: Workspace | None = None,
 ) -> Trace:
     """Run a stack over a batch of sequences: (FWD), layer by layer.
 
@@ -51,6 +57,8 @@ def forward(
         Which steps of which sequences there are, booleans of shape (T, B), such as
         `bptt.lengths_to_mask` makes; all of them if not given. Where there is no step the state stays
         as it was, and what stands in `x` does not matter (but must be finite).
+    workspace
+        Memory to use again: the trace then holds until the next call with it. See `bptt.Workspace`.
 
     Returns
     -------
@@ -82,7 +90,7 @@ def forward(
     array([1., 3., 6.])
     """
     params, x, states, found = check_run(stack, params, x, initial, mask)
-    return run_forward(stack, params, x, states, found)
+    return run_forward(stack, params, x, states, found, check_workspace(workspace))
 
 
 def check_run(
@@ -100,13 +108,18 @@ def check_run(
     return params, x, states, found
 
 
-def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Trace:
+def run_forward(
+    stack: Stack, params: Params, x: Array, states: Any, mask: Any, space: Workspace | None = None
+) -> Trace:
     """Run a stack on arguments that have been checked: from the lowest layer up."""
     layers: list[LayerTrace | BidirectionalTrace] = []
     a = x
     with np.errstate(over="ignore", invalid="ignore"):
-        for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
-            layers.append(run_any_layer(cell, layer, a, state, mask))
+        for i, (cell, layer, state) in enumerate(
+            zip(stack.cells, params.layers, states, strict=True)
+        ):
+            own = space and space.part(i)
+            layers.append(run_any_layer(cell, layer, a, state, mask, own))
             a = layers[-1].outputs
         w, b = params.readout
         z = a @ w + b
@@ -131,13 +144,29 @@ def run_to_final(stack: Stack, params: Params, x: Array, states: Any, mask: Any)
 
 def _run_and_forget(cell: Any, params: Any, x: Array, state: State, mask: Any) -> tuple[Any, State]:
     """Run one layer; return what the layer above sees, and the last state."""
-    step = _stepper(cell, params, x)
     outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *params, *state))
+    if kernel_of(cell):
+        return outputs, _run_in_pieces(cell, params, x, state, mask, outputs)
+    step = _stepper(cell, params, x)
     for t in range(len(x)):
         stepped, _ = step(t, state)
         state = stepped if mask is None else _where_there_is_a_step(mask[t], stepped, state)
         outputs[t] = state[0]
     return outputs, state
+
+
+def _run_in_pieces(
+    cell: Any, params: Any, x: Array, state: State, mask: Any, outputs: Array
+) -> State:
+    """Run one layer a few steps at a time, in the same memory; fill in its outputs."""
+    space = Workspace()
+    for t in range(0, len(x), PIECE):
+        steps = slice(t, t + PIECE)
+        there = None if mask is None else mask[steps]
+        trace = run_any_layer(cell, params, x[steps], state, there, space)
+        outputs[steps] = trace.outputs
+        state = tree_map(np.copy, trace.final)  # the next piece writes over it
+    return state
 
 
 def layer_forward(
@@ -146,6 +175,8 @@ def layer_forward(
     x: ArrayLike,
     initial: Any = None,
     mask: ArrayLike | None = None,
+    *,
+    workspace: Workspace | None = None,
 ) -> Any:
     """Run one recurrent layer over a batch of sequences: (FWD).
 
@@ -162,6 +193,8 @@ def layer_forward(
         Zero if not given. For a bidirectional layer, a pair of those.
     mask
         Which steps of which sequences there are, booleans of shape (T, B); all if not given.
+    workspace
+        Memory to use again: the trace then holds until the next call with it. See `bptt.Workspace`.
 
     Returns
     -------
@@ -191,26 +224,31 @@ def layer_forward(
     found = check_mask(mask, x)
     _check.one_precision([*tree_leaves(params, "params"), ("x", x), *tree_leaves(state, "initial")])
     with np.errstate(over="ignore", invalid="ignore"):
-        trace = run_any_layer(cell, params, x, state, found)
+        trace = run_any_layer(cell, params, x, state, found, check_workspace(workspace))
     _refuse_overflow("", trace)
     return trace
 
 
 def run_any_layer(
-    cell: AnyCell, params: Any, x: Array, state: Any, mask: Any
+    cell: AnyCell, params: Any, x: Array, state: Any, mask: Any, space: Workspace | None = None
 ) -> LayerTrace | BidirectionalTrace:
     """Run one layer, of one direction or both, on arguments that have been checked."""
-    if not isinstance(cell, Bidirectional):
+    if isinstance(cell, Bidirectional):
+        own, other = (space and space.part(way) for way in ("forward", "backward"))
+        turned = None if mask is None else mask[::-1]
+        there = run_any_layer(cell.forward, params.forward, x, state[0], mask, own)
+        # (bi-fwd): what it reads first is the last step
+        back = run_any_layer(cell.backward, params.backward, x[::-1], state[1], turned, other)
+        return BidirectionalTrace(there, back)  # type: ignore[arg-type]
+    kernel = kernel_of(cell)
+    if kernel is None:
         return run_layer(cell, params, x, state, mask)
-    there = run_layer(cell.forward, params.forward, x, state[0], mask)
-    from_the_end = None if mask is None else mask[::-1]
-    # (bi-fwd): what it reads first is the last step
-    back = run_layer(cell.backward, params.backward, x[::-1], state[1], from_the_end)
-    return BidirectionalTrace(there, back)
+    states, kept = run_there(kernel, params, x, state, mask, space)
+    return LayerTrace(cell, params, x, states, kept, mask)
 
 
 def run_layer(cell: OneDirection, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
-    """Run one layer on arguments that have been checked: the loop over time of (FWD)."""
+    """Run one layer of any cell on arguments that have been checked: the loop over time of (FWD)."""
     steps = len(x)
     step = _stepper(cell, params, x)
     dtype = np.result_type(x, *params, *state)

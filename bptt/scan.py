@@ -81,7 +81,7 @@ def scan_bptt(
     arrives = _check.array("d_outputs", d_outputs, trace.outputs.shape)
     none = (None,) * len(trace.layers)
     gradient = run_backward(
-        trace, arrives, none, lambda layer, d_a, _: _layer(layer, d_a, parallel)
+        trace, arrives, none, lambda layer, d_a, *_: _layer(layer, d_a, parallel)
     )
     return Result(value, gradient, trace.outputs, trace.final, len(trace.x))
 

@@ -65,9 +65,19 @@ class Stack:
 
 def check_cell_type(name: str, cell: Any) -> None:
     """Refuse what is not a cell of any level."""
-    if isinstance(cell, type) or not isinstance(cell, (Cell, UnfactoredCell, Bidirectional)):
+    if isinstance(cell, type) or not _is_cell(type(cell), cell):
         msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
         raise TypeError(msg)
+
+
+_CELLS: set[type] = set()
+
+
+def _is_cell(kind: type, cell: Any) -> bool:
+    """Say whether a cell is one of any level; a type that has been seen to be one is not asked again."""
+    if kind not in _CELLS and isinstance(cell, (Cell, UnfactoredCell, Bidirectional)):
+        _CELLS.add(kind)
+    return kind in _CELLS
 
 
 def initialize(

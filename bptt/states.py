@@ -111,7 +111,7 @@ def initial_state(name: str, cell: AnyCell, params: Any, x: Array, initial: Any)
 
 
 def state_arrays(
-    name: str, cell: OneDirection, given: Any, shape: tuple[int, ...], dtypes: Sequence[str]
+    name: str, cell: OneDirection, given: Any, shape: tuple[int, ...], dtypes: tuple[str, ...]
 ) -> State:
     """Return a state, or the cotangent of one, as arrays that have been checked."""
     if isinstance(given, np.ndarray):

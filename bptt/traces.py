@@ -1,5 +1,6 @@
 """What a run leaves behind: all that the backward pass needs, as records."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ class LayerTrace(NamedTuple):
     params: Any
     x: Array
     states: tuple[Array, ...]
-    saved: tuple[Any, ...]
+    saved: Sequence[Any]
     mask: Any = None
 
     @property

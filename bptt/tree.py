@@ -83,7 +83,7 @@ def _refuse_other_structure(name: str, record: Any, others: tuple[Any, ...]) -> 
 
 def check_like(name: str, record: Any, like: str, other: Any) -> None:
     """Refuse a record that has not the structure and the shapes of another, naming both."""
-    got, want = list(_leaves(name, record)), list(_leaves(like, other))
+    got, want = tree_leaves(record, name), tree_leaves(other, like)
     if len(got) != len(want):
         msg = f"{name} must have the {len(want)} arrays of {like}, got {len(got)}"
         raise ValueError(msg)
@@ -123,16 +123,23 @@ def tree_leaves(record: Any, name: str = "") -> list[tuple[str, Array]]:
     >>> [name for name, _ in bptt.tree_leaves((layer,), "layers")]
     ['layers[0].w', 'layers[0].b']
     """
-    return list(_leaves(name, record))
+    found: list[tuple[str, Array]] = []
+    _gather(name, record, found)
+    return found
 
 
-def _leaves(name: str, record: Any) -> Iterator[tuple[str, Array]]:
+def _gather(name: str, record: Any, found: list[tuple[str, Array]]) -> None:
     if isinstance(record, np.ndarray):
-        yield name, record
+        found.append((name, record))
         return
     _refuse_other_structure(name or "record", record, ())
-    for child, part in _children(name, record):
-        yield from _leaves(child, part)
+    fields = getattr(record, "_fields", None)
+    for i, part in enumerate(record):
+        child = f"{name}[{i}]" if fields is None else f"{name}.{fields[i]}" if name else fields[i]
+        if isinstance(part, np.ndarray):
+            found.append((child, part))
+        else:
+            _gather(child, part, found)
 
 
 def _children(name: str, record: Any) -> Iterator[tuple[str, Any]]:

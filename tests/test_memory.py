@@ -18,6 +18,7 @@ from closeness import assert_close
 
 import bptt
 from bptt import checkpointed
+from bptt._fast.engine import SLAB_BYTES
 
 STEPS, BATCH, WIDTH = 10_000, 8, 32
 SCHEDULES = {
@@ -69,7 +70,10 @@ def theory(stack, result, waiting, piece):
     """Return the bytes that follow from a schedule."""
     state = sum(leaf.nbytes for _, leaf in bptt.tree_leaves(result.final))
     returned = result.outputs.nbytes + result.gradient.x.nbytes
-    constant = 3 * sum(leaf.nbytes for _, leaf in bptt.tree_leaves(PARAMS[stack]))  # sums, uᵀ
+    constant = 4 * sum(
+        leaf.nbytes for _, leaf in bptt.tree_leaves(PARAMS[stack])
+    )  # sums, wᵀ and uᵀ
+    constant += SLAB_BYTES  # slopes and errors of the steps at hand
     return returned + constant + waiting * state + piece * bytes_of_a_step(stack)
 
 

@@ -2,7 +2,8 @@
 
 `--hypothesis-profile=nightly` looks at 2,000 nets for each property. Sums over sequences and pieces are
 held to 1e-13 of the largest entry of what is added (an array in which two directions cancel has no more
-correct digits than they have); what is computed in the same order, bit for bit.
+correct digits than they have); products of the same numbers, which BLAS may block otherwise where there
+are more steps, to 1e-14; what is computed in the same order, bit for bit.
 """
 
 from functools import partial
@@ -198,8 +199,8 @@ def test_segments_of_a_trace_compose(net, data):
         d_state = parts[-1].initial
     total = bptt.tree_map(lambda *each: sum(each), *(part.params for part in parts))
     near(total, whole.params, [part.params for part in parts])
-    assert_close(d_state, whole.initial, 1e-300)
-    assert_close(np.concatenate([part.x for part in reversed(parts)]), whole.x, 1e-300)
+    assert_close(d_state, whole.initial, 1e-14)
+    assert_close(np.concatenate([part.x for part in reversed(parts)]), whole.x, 1e-14)
 
 
 @given(settings(cells=BOTH_WAYS, depth=1))

@@ -1,0 +1,62 @@
+r"""The Elman cell in the fast engine: :math:`a = a(z_x + z_h)` and :math:`\delta = a'(z) \odot \partial C/\partial a`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bptt._fast.kernel import Run, Way, step_views
+from bptt._typing import Array
+from bptt.activations import Activation
+from bptt.cells.elman import ElmanSaved
+
+__all__ = ["ElmanKernel"]
+
+add, multiply = np.add, np.multiply
+
+
+class ElmanKernel:
+    """What `bptt.Elman` does at a step, into given arrays."""
+
+    fold: tuple[tuple[int, float], ...] = ((0, 1.0),)
+    delta_x: tuple[int, ...] = (0,)
+    delta_own: int | None = None
+
+    def __init__(self, activation: Activation) -> None:
+        """Keep the activation."""
+        self.activation = activation
+
+    def run(self, steps: int, n: int, batch: int, z_h: Array, own: Sequence[Array]) -> Run:
+        """Make the arrays of a run forward: z and a."""
+        del own
+        function: Any = self.activation.function
+        z = np.empty((steps, n, batch), z_h.dtype)
+        a = np.empty((steps + 1, n, batch), z_h.dtype)
+
+        def step(z: Array, a: Array) -> None:
+            add(z, z_h, z)  # (FWD)
+            if isinstance(function, np.ufunc):
+                function(z, a)
+            else:
+                a[...] = function(z)
+
+        return Run(z, (a,), (z, a[1:]), step, step_views(z, a[1:]))
+
+    def way(self, slab: int, n: int, batch: int, d_a: Array) -> Way:
+        """Make the arrays of the way back: slopes and errors."""
+        slope = np.empty((slab, n, batch), d_a.dtype)
+        delta = np.empty((slab + 1, n, batch), d_a.dtype)
+
+        def slopes(kept: Sequence[Array], first: int) -> None:
+            z, a = kept
+            slope[first:] = self.activation.derivative(z, a)
+
+        def step(slope: Array, delta: Array) -> None:
+            multiply(slope, d_a, delta)  # (BP2): a'(z) ⊙
+
+        none: list[None] = [None] * slab
+        return Way(delta, delta[:-1], slopes, step, step_views(slope, delta), none)
+
+    def record(self, kept: Sequence[Array], t: int) -> ElmanSaved:
+        """Return z and a of a step."""
+        return ElmanSaved(*(array[t].T for array in kept))

@@ -1,0 +1,127 @@
+"""What the fast engine asks of a cell: the same pointwise mathematics, written into given arrays."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from bptt._typing import Array
+
+__all__ = ["Kept", "Kernel", "Run", "Way", "blocks", "step_views"]
+
+
+class Run(NamedTuple):
+    """The arrays of a run forward, batch last, with what each step writes to.
+
+    Attributes
+    ----------
+    z
+        Where the products with the input go, (T, gates n, B).
+    states
+        The arrays of the state, each (T + 1, n, B).
+    kept
+        What the way back needs, arrays of T steps each.
+    step
+        The pointwise way forward.
+    steps
+        Its arguments, for each step.
+    """
+
+    z: Array
+    states: tuple[Array, ...]
+    kept: tuple[Array, ...]
+    step: Callable[..., None]
+    steps: list[tuple[Array, ...]]
+
+
+class Way(NamedTuple):
+    """The arrays of the way back through a slab of S steps, batch last.
+
+    Attributes
+    ----------
+    found
+        What the steps write, (S + 1, blocks n, B): errors, and what is carried beside them.
+    delta_h
+        Of these, the errors that meet the recurrent weights, (S, gates n, B).
+    slopes
+        Takes the kept arrays of a slab and fills in a' of all its steps.
+    step
+        The pointwise way back: from ∂C/∂a to the errors.
+    steps
+        Its arguments, for each step of the slab.
+    direct
+        What reaches the past beside the recurrent weights, for each step; None where nothing does.
+    carried
+        For each further array of the state, where its cotangent stands after and before each step.
+    """
+
+    found: Array
+    delta_h: Array
+    slopes: Callable[[Sequence[Array], int], None]
+    step: Callable[..., None]
+    steps: list[tuple[Array, ...]]
+    direct: Sequence[Array | None]
+    carried: tuple[tuple[list[Array], list[Array]], ...] = ()
+
+
+class Kernel(Protocol):
+    """A cell of the library, for the fast engine.
+
+    Attributes
+    ----------
+    fold
+        For each block of the weights inside the engine: which block of the parameters it is, times what.
+    delta_x
+        For each block of ∂C/∂z_x, where it stands in `Way.found`.
+    delta_own
+        Likewise for a last block of ∂C/∂z_h that is not that of ∂C/∂z_x; None where the two are one.
+    """
+
+    fold: tuple[tuple[int, float], ...]
+    delta_x: tuple[int, ...]
+    delta_own: int | None
+
+    def run(self, steps: int, n: int, batch: int, z_h: Array, own: Sequence[Array]) -> Run:
+        """Make the arrays of a run forward."""
+        ...
+
+    def way(self, slab: int, n: int, batch: int, d_a: Array) -> Way:
+        """Make the arrays of the way back."""
+        ...
+
+    def record(self, kept: Sequence[Array], t: int) -> Any:
+        """Return what a step left, as the record that the cell's own step returns."""
+        ...
+
+
+class Kept(Sequence[Any]):
+    """What each step left for its derivative, made into the cell's own records when it is looked at."""
+
+    def __init__(self, kernel: Kernel, arrays: tuple[Array, ...]) -> None:
+        """Keep the arrays, of T steps each."""
+        self.kernel, self.arrays = kernel, arrays
+
+    def __len__(self) -> int:
+        """Return T."""
+        return len(self.arrays[0])
+
+    def __getitem__(self, t: Any) -> Any:
+        """Return the record of a step, or what some consecutive steps left."""
+        if isinstance(t, slice):
+            return Kept(self.kernel, tuple(array[t] for array in self.arrays))
+        return self.kernel.record(self.arrays, range(len(self))[t])
+
+
+def blocks(array: Array, n: int, first: int, last: int) -> Array:
+    """Return some blocks of n rows of every step, of an array (T, rows, B)."""
+    return array[:, first * n : last * n]
+
+
+def step_views(*arrays: Array) -> list[tuple[Array, ...]]:
+    """Return for each step its part of each array: views, made once."""
+    return list(zip(*(list(array) for array in arrays), strict=False))
+
+
+def scalar(value: float, dtype: Any) -> Array:
+    """Return a number as an array without axes, which NumPy takes faster than a Python number."""
+    return np.array(value, dtype)
