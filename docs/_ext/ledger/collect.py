@@ -101,6 +101,7 @@ def gather(app: Sphinx) -> Ledger:
         marks,
         mentions,
         views,
+        frozenset(row[0] for row in app.env.get_domain("py").get_objects()),
     )
 
 

@@ -118,6 +118,7 @@ class Ledger:
     marks: tuple[Mark, ...]
     mentions: tuple[Mention, ...]
     views: dict[str, tuple[str, dict[str, str]]]  # module -> prefix of anchors, {thing: its page}
+    documented: frozenset[str]  # the anchors that there are
 
     @cached_property
     def equations(self) -> dict[str, Equation]:
@@ -178,7 +179,14 @@ class Ledger:
         prefix, used = self.views.get(module, ("", {}))
         while qualname and qualname not in used:
             qualname = qualname.rpartition(".")[0]
-        return (used[qualname], f"{prefix}.{qualname}") if qualname else None
+        if not qualname:
+            return None
+        anchors = (
+            f"{prefix}.{qualname}",
+            f"{module}.{qualname}",
+        )  # as public, or where it is defined
+        known = next((a for a in anchors if a in self.documented), None)
+        return (used[qualname], known) if known else None
 
     @cached_property
     def api(self) -> dict[str, list[tuple[str, str]]]:
