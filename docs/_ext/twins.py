@@ -70,12 +70,12 @@ class Page:
         self.app, self.docname, self.doctree = app, docname, doctree
         self.folder = posixpath.dirname(docname) or "."
         self.name = posixpath.basename(docname)
+        codes = [piece.code for piece in self.pieces() if isinstance(piece, Cell)]
         file = outputs_file(Path(app.outdir), docname)
-        if file.is_file():
-            kept = json.loads(file.read_text("utf-8"))
-        else:  # a build of one page has not run the others
-            pieces = [piece for piece in self.pieces() if isinstance(piece, Cell)]
-            kept = [{"source": p.code, "tags": [], "alt": "", "outputs": []} for p in pieces]
+        kept = json.loads(file.read_text("utf-8")) if file.is_file() else []
+        if [cell["source"].rstrip() for cell in kept] != [code.rstrip() for code in codes]:
+            # A build of one page has not run the others, or has run them when they were not as now.
+            kept = [{"source": code, "tags": [], "alt": "", "outputs": []} for code in codes]
         self.cells = [nbformat.from_dict(cell) for cell in kept]
         self.source = source(app)
 

@@ -12,15 +12,15 @@ from test_holes import expect, tree
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 
 CELL = "```{code-cell}\n1 + 1\n```"
-EQUATION = f"$$\na = b\n$$ (%s)\n\n{CELL}"
+PART = f"(%s)=\n\n## A part\n\n{CELL}"
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Scratch:
     """Return a scratch site of three pages, one of which refers to another."""
     made = Scratch(tmp_path / "site")
-    made.page("told", EQUATION % "first")
-    made.page("tells", f"By {{eq}}`first`, of [another page](told.md).\n\n{CELL}")
+    made.page("told", PART % "first")
+    made.page("tells", f"See {{ref}}`first`, of [another page](told.md).\n\n{CELL}")
     return made
 
 
@@ -44,18 +44,15 @@ def test_nothing_changed_is_nothing_done(site: Scratch) -> None:
     expect("3 pages with 3 cells: 0 run in 0.0 s, 3 kept" in again.text, again)
 
 
-def test_an_edited_page_alone_is_written_and_all_is_as_from_nothing(site: Scratch) -> None:
+def test_after_an_edit_all_is_as_from_nothing(site: Scratch) -> None:
     site.write(
         "docs/references.bib", "@book{a, title={A}, author={A. B.}, year={2000}, publisher={C}}"
     )
     site.patch("docs/told.md", "Some words", "Some more words")
     green(site)
-    before = dates(site)
     site.patch("docs/told.md", "Some more words", "Some other words")
     again = green(site)
-    after = dates(site)
     assert "Some other words" in (site.html / "told.html").read_text("utf-8")
-    assert after["tells.html"] == before["tells.html"]
     expect("0 run in 0.0 s, 3 kept" in again.text, again)
     edited = tree(site)
     green(site, "--fresh")
@@ -76,9 +73,9 @@ def test_an_edited_cell_is_run(site: Scratch) -> None:
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_label_taken_away_is_missed_elsewhere(site: Scratch, watched: bool) -> None:
     if not watched:  # what closes the hole, taken out: the test would see it
-        site.patch("docs/_ext/facts.py", "sorted(env.found_docs) if news", "[] if news")
+        site.patch("docs/_ext/facts.py", "sorted(env.found_docs) if changed()", "[] if changed()")
     green(site)
-    site.patch("docs/told.md", "(first)", "(second)")
+    site.patch("docs/told.md", "(first)=", "(second)=")
     built = site.build()
     expect(built.red == watched and ("tells.md" in built.text) == watched, built)
 

@@ -91,6 +91,10 @@ OTHER = "```{code-cell}\nimport bptt\n\nprint(bptt.double(4.0))\n```"
 def site(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     """Return a scratch site of two pages, built with a repository and a revision."""
     scratch = Scratch(tmp_path_factory.mktemp("twins") / "site")
+    law = "bptt_ledger_law = True"
+    scratch.patch(
+        "docs/conf.py", law, law.replace("True", "False")
+    )  # these equations have no checks
     scratch.page("deep/page", BODY.replace("other.md", "../other.md"))
     scratch.page("other", OTHER)
     built = scratch.build(
@@ -331,3 +335,21 @@ def test_a_node_can_say_what_stands_in_its_place():
     ]
     drawing = nodes.raw("", '<div><svg role="img" aria-label="A net."></svg></div>', format="html")
     assert writer.blocks(drawing) == ["*Figure: A net.*"]
+
+
+def test_cells_that_are_not_those_that_ran_have_no_outputs(tmp_path):
+    """As when a page was changed and another one is built alone."""
+    scratch = Scratch(tmp_path / "site")
+    scratch.page("other", OTHER)
+    scratch.cell("one", "1")
+    assert not scratch.build("--page", "other").red
+    scratch.patch(
+        "docs/other.md", "print(bptt.double(4.0))\n", "print(5)\n```\n\n```{code-cell}\n6\n"
+    )
+    built = scratch.build("--page", "one")
+    assert not built.red, built.text
+    again = nbformat.read(scratch.docs / "_build/page/html/other.ipynb", nbformat.NO_CONVERT)
+    assert [(cell.source, cell.outputs) for cell in code(again)] == [
+        ("import bptt\n\nprint(5)", []),
+        ("6", []),
+    ]
