@@ -13,7 +13,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 from _ext.aliases import AliasFormatter
 from _ext.api import public_locations
 from _ext.digest import digest
-from _ext.provenance import commit, installed, revision, site_address
+from _ext.provenance import installed, revision, site_address
 
 import bptt
 
@@ -33,19 +33,21 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
+    "_ext.links",  # before the next: it takes the place of its writer
     "sphinx_codeautolink",
     "sphinx_design",
     "_ext.a11y",
     "_ext.csp",
     "_ext.execution",
+    "_ext.facts",
     "_ext.finding",
     "_ext.ledger",
     "_ext.folding",
     "_ext.library",
-    "_ext.links",
     "_ext.live",
     "_ext.llms",
     "_ext.moving",
+    "_ext.provenance",
     "_ext.share",
     "_ext.signatures",
     "_ext.snippets",
@@ -62,11 +64,13 @@ bibtex_default_style = "plain"
 
 # --- cells: what they can see is in the cache's path (see _ext/digest.py)
 bptt_package = str(PACKAGE)
-bptt_ledger_law = False  # every equation needs a check and code (docs/_ext/ledger)
+bptt_ledger_law = True  # every equation needs a check and code (docs/_ext/ledger)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
 bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
 bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links
-bptt_revision = os.environ.get("BPTT_DOCS_REVISION") or revision(DOCS.parent)
+bptt_revision = os.environ.get("BPTT_DOCS_REVISION") or (
+    revision(DOCS.parent) if bptt_repository else ""
+)
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, DOCS))
 nb_execution_raise_on_error = False
@@ -161,7 +165,6 @@ html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
 html_baseurl = site_address()
 html_additional_pages = {"404": "404.html"}
 html_context = {
-    "bptt_commit": commit(DOCS.parent),
     "bptt_installed": installed(),
     "html_baseurl_known": bool(html_baseurl),
 }

@@ -7,14 +7,15 @@ formulas and figures included, and that took half of a build. Here only the bloc
 from __future__ import annotations
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.util import logging
-from sphinx_codeautolink import extension
-from sphinx_codeautolink.extension import block
+from sphinx_codeautolink import extension, parse
+from sphinx_codeautolink.extension import backref, block, cache
 
 log = logging.getLogger(__name__)
 CODE = re.compile(
@@ -22,6 +23,7 @@ CODE = re.compile(
     r"<pre[^>]*>(?P<code>.*?)</pre>",
     re.DOTALL,
 )
+LINK = "sphinx-codeautolink-a"
 TAG = re.compile(r"<[^>]+>")
 
 
@@ -49,7 +51,7 @@ def link(code: str, names: list[Any], inventory: dict[str, str], prefix: str) ->
         title = "" if "".join(text(shown).split()) == name.resolved_location else (
             f' title="{name.resolved_location}"'
         )  # fmt: skip
-        anchor = f'<a class="sphinx-codeautolink-a" href="{target}"{title}>{shown}</a>'
+        anchor = f'<a class="{LINK}" href="{target}"{title}>{shown}</a>'
         lines[rows] = (part[:start] + anchor + part[end:]).split("\n")
     return "\n".join(lines), lost
 
@@ -77,29 +79,49 @@ def link_page(
     return page, lost
 
 
-def _link_html(
-    document: str,
-    out_dir: str,
-    transforms: list[Any],
-    inventory: dict[str, str],
-    custom_blocks: dict[str, Any],
-    search_css_classes: list[str],
-    **_: Any,
-) -> None:
-    file = Path(out_dir) / f"{document}.html"
-    languages = block.BUILTIN_BLOCKS.keys() | custom_blocks.keys()
-    classes = {f"highlight-{name}" for name in languages} | {"doctest", *search_css_classes}
-    prefix = "../" * document.count("/")
-    old = file.read_text("utf-8")
-    page, lost = link_page(old, transforms, inventory, prefix, classes)
-    for words in lost:
-        log.warning("codeautolink: %s", words, location=document, type="codeautolink")
-    if page != old:
-        file.write_text(page, "utf-8")
+def _apply(self: extension.SphinxCodeAutoLink, app: Sphinx, error: Exception | None) -> None:
+    """Link the pages that were written and so have no links yet, read again or not."""
+    if self.do_nothing or error:
+        return
+    languages = block.BUILTIN_BLOCKS.keys() | self.custom_blocks.keys()
+    classes = {f"highlight-{name}" for name in languages} | {"doctest", *self.search_css_classes}
+    for document, transforms in sorted(self.cache.transforms.items()):
+        file = Path(app.outdir) / f"{document}.html"
+        old = file.read_text("utf-8") if file.is_file() else LINK
+        if LINK in old:
+            continue
+        page, lost = link_page(
+            old, transforms, self.inventory, "../" * document.count("/"), classes
+        )
+        for words in lost:
+            log.warning("codeautolink: %s", words, location=document, type="codeautolink")
+        if page != old:
+            file.write_text(page, "utf-8")
+    self.cache.write()
+
+
+def _read(self: cache.DataCache) -> None:
+    """Read what was found on pages that are not read again; codeautolink's own looks for .rst alone."""
+    file = self.cache_dir / self.cache_filename
+    kept = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    for name, transforms in kept.items():
+        if (self.src_dir / f"{name}.md").is_file():
+            self.transforms[name] = [
+                block.SourceTransform(
+                    source=t["source"],
+                    names=[parse.Name(**n) for n in t["names"]],
+                    example=backref.CodeExample(**t["example"]),
+                    doc_lineno=t["doc_lineno"],
+                )
+                for t in transforms
+            ]
+
+
+extension.SphinxCodeAutoLink.apply_links = _apply  # before codeautolink connects them
+cache.DataCache.read = _read
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Take the place of codeautolink's own writer."""
+    """Stand before codeautolink, of which importing this has replaced a part."""
     del app
-    extension.link_html = _link_html
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,6 +7,7 @@ macros, notes are quotations, shown code is fenced. A node that bears an attribu
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 
+from _ext.macros import without_macros
 from _ext.static_math import EQREF, aligned
 
 SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
@@ -28,7 +30,7 @@ SILENT = (
     nodes.target,
 )
 MATH_BARS = ((r"\|", r"\Vert "), ("|", r"\vert "))  # a bar would end the cell of a table
-LABEL = re.compile(r'aria-label="([^"]*)"')
+LABEL = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
 
 
 def escape(text: str) -> str:
@@ -47,39 +49,6 @@ def indent(text: str, first: str, rest: str) -> str:
     """Return text with one prefix on its first line and another on the rest."""
     head, *tail = text.split("\n")
     return "\n".join([first + head, *(f"{rest}{line}".rstrip() for line in tail)])
-
-
-def without_macros(tex: str, macros: dict[str, Any]) -> str:
-    r"""Return TeX with the site's macros written out: ``\pd{C}{w}`` as a fraction."""
-    for name, value in macros.items():
-        body, count = value if isinstance(value, (list, tuple)) else (value, 0)
-        call = re.compile(rf"\\{name}(?![a-zA-Z])\s?")
-        while found := call.search(tex):
-            arguments, end = _arguments(tex, found.end(), count)
-            said = body
-            for k, argument in enumerate(arguments, 1):
-                said = said.replace(f"#{k}", argument)
-            tex = tex[: found.start()] + said + tex[end:]
-    return tex
-
-
-def _arguments(tex: str, start: int, count: int) -> tuple[list[str], int]:
-    """Return the arguments of a macro that begin at `start`, and where they end."""
-    found = []
-    for _ in range(count):
-        while tex[start].isspace():
-            start += 1
-        end, depth = start, 0
-        while True:
-            depth += {"{": 1, "}": -1}.get(tex[end], 0)
-            end += 1
-            if not depth:
-                break
-        if tex[start] == "\\":
-            end = start + len(re.match(r"\\([a-zA-Z]+|.)", tex[start:])[0])  # type: ignore[index]
-        found.append(tex[start:end].removeprefix("{").removesuffix("}"))
-        start = end
-    return found, start
 
 
 class Cell:
@@ -258,7 +227,7 @@ class Writer:
     def block_raw(self, node: nodes.raw) -> list[str]:
         """Say what a drawing shows; other HTML says nothing."""
         label = LABEL.search(node.astext())
-        return [f"*Figure: {escape(label[1])}*"] if label else []
+        return [f"*Figure: {escape(html.unescape(label[1]))}*"] if label else []
 
     def block_transition(self, _node: nodes.transition) -> list[str]:
         """Say a line across."""

@@ -102,7 +102,7 @@ def draw(
             ),
             _math(middle, 12, "C", f"({t})"),
             _box(0, t, ()),
-            _values(below[1, t], middle - 1, _top(0) + TALL[0] / 2),
+            _values(below[1, t], middle - 3, _top(0) + TALL[0] / 2),
         ]
     for l in (1, 2):
         parts.append(_math(0, _top(l) + TALL[l] / 2 - 3, "a", f"{l}(0)", " start"))
@@ -115,10 +115,10 @@ def draw(
         middle = _top(l) + TALL[l] / 2
         if k <= half:
             parts.append(_box(l, t, (k, len(order) + 1 - k)))
-            drawn = _there(l, t) + _values(a[l, t], _left(t) + WIDE / 2 - 1, middle)
+            drawn = _there(l, t) + _values(a[l, t], _left(t) + WIDE / 2 - 3, middle)
             parts.append(f'<g class="there" data-step="{k}">{drawn}</g>')
         else:
-            drawn = _back(l, t, last) + _values(delta[l, t], _left(t) + WIDE - 6, middle)
+            drawn = _back(l, t, last) + _values(delta[l, t], _left(t) + WIDE - 3, middle)
             parts.append(f'<g class="back" data-step="{k}">{drawn}</g>')
     y = high - 4
     parts.append(

@@ -54,6 +54,11 @@ class Report:
         found = LOCATED.match(warning)
         return found["file"] if found else ""
 
+    def keep_all_but(self, edited: list[str]) -> None:
+        """Note that this build read no page again but the edited ones."""
+        for page in self.pages:
+            page.kept = page.kept or page.docname not in edited
+
     @property
     def bad_pages(self) -> list[Page]:
         """Return the pages with a cell that failed."""

@@ -2,9 +2,9 @@
 
 Beside ``learn/bp2.html`` stand
 
-``bp2.ipynb``   the cells as they were executed, with their outputs, between the prose;
-``bp2.py``      the same in the percent format: prose in comments, code that runs from top to bottom;
-``bp2.md``      prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``.
+``bp2.ipynb``     the cells as they were executed, with their outputs, between the prose;
+``learn-bp2.py``  the same in the percent format: prose in comments, code that runs from top to bottom;
+``bp2.md``        prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``.
 
 A page without cells has Markdown only. Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision``
 (a commit) are set, a notebook installs the library of that commit where there is none, and the page has links that
@@ -19,10 +19,7 @@ import json
 import posixpath
 import re
 import sys
-from collections.abc import Mapping
-from functools import cache
 from hashlib import sha256
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from textwrap import indent
 from typing import Any, NamedTuple
@@ -32,9 +29,10 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from _ext import figures
+from _ext import figures, packages
 from _ext.cells import EXPECTED, SVG
 from _ext.execution import outputs_file
+from _ext.ledger import twin
 from _ext.markdown import Cell, Writer, fence
 
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
@@ -72,12 +70,12 @@ class Page:
         self.app, self.docname, self.doctree = app, docname, doctree
         self.folder = posixpath.dirname(docname) or "."
         self.name = posixpath.basename(docname)
+        codes = [piece.code for piece in self.pieces() if isinstance(piece, Cell)]
         file = outputs_file(Path(app.outdir), docname)
-        if file.is_file():
-            kept = json.loads(file.read_text("utf-8"))
-        else:  # a build of one page has not run the others
-            pieces = [piece for piece in self.pieces() if isinstance(piece, Cell)]
-            kept = [{"source": p.code, "tags": [], "alt": "", "outputs": []} for p in pieces]
+        kept = json.loads(file.read_text("utf-8")) if file.is_file() else []
+        if [cell["source"].rstrip() for cell in kept] != [code.rstrip() for code in codes]:
+            # A build of one page has not run the others, or has run them when they were not as now.
+            kept = [{"source": code, "tags": [], "alt": "", "outputs": []} for code in codes]
         self.cells = [nbformat.from_dict(cell) for cell in kept]
         self.source = source(app)
 
@@ -145,13 +143,13 @@ class Page:
     @property
     def modules(self) -> list[str]:
         """Return the modules that the cells import and Python does not bring."""
-        return sorted({"bptt"}.union(*(imported(cell.source) for cell in self.cells)))
+        found = {"bptt"}.union(*(packages.imported(cell.source) for cell in self.cells))
+        return sorted({name.partition(".")[0] for name in found} - sys.stdlib_module_names)
 
     @property
     def needs(self) -> list[str]:
         """Return what pip must install to run the cells."""
-        names = {min(_distributions().get(module, [module])) for module in self.modules}
-        return [self.source.requirement, *sorted(names - {"bptt", "numpy"})]
+        return [self.source.requirement, *packages.needed(cell.source for cell in self.cells)]
 
     def script(self) -> str:
         """Return the script."""
@@ -199,7 +197,7 @@ class Page:
         for k, svg in enumerate(drawn, 1):
             base.with_name(f"{self.name}-{k}.svg").write_text(svg, "utf-8")
         if self.cells:
-            files = {"notebook": f"{self.name}.ipynb", "script": f"{self.name}.py", **files}
+            files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
             text = nbformat.writes(self.notebook()) + "\n"
             base.with_name(files["notebook"]).write_text(text, "utf-8")
             base.with_name(files["script"]).write_text(self.script(), "utf-8")
@@ -248,21 +246,9 @@ def _expecting(kept: NotebookNode) -> str:
     )
 
 
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    """Return the distributions that bring each module."""
-    return packages_distributions()
-
-
-def imported(code: str) -> set[str]:
-    """Return the top-level modules outside the standard library that code imports."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-    return {name.partition(".")[0] for name in found} - sys.stdlib_module_names
+def script_name(docname: str) -> str:
+    """Return the name of a page's script: one that no import can mean, as dask.py would be meant."""
+    return f"{docname.replace('/', '-')}.py"
 
 
 def whole_file(outdir: Path, docname: str) -> Path:
@@ -304,6 +290,7 @@ def _add(
     del template
     if doctree is None or pagename not in app.env.found_docs:
         return
+    twin.fill(app, pagename, doctree)
     page = Page(app, pagename, doctree)
     files = page.write()
     said = line(files, page.source.links(pagename) if page.cells else {})

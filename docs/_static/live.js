@@ -42,7 +42,7 @@
       if (!cell) return;
       waiting.delete(id);
       if (!ok) show(cell, "traceback", error);
-      cell.ran = ok;
+      cell.ran = ok || fails(cell);
       finish(cell, ok ? `Ran in your browser, ${((performance.now() - began) / 1000).toFixed(1)} s` : "Stopped at an error", ok ? "done" : "error");
       resolve(ok);
     },
@@ -123,6 +123,7 @@
       worker.postMessage({ id, code: source(cell), name: `cell ${cell.number + 1}`, alt: alt ?? "Figure drawn by this cell" });
     });
   }
+  const fails = (cell) => Boolean(cell.shown?.querySelector(".traceback")); // it is meant to, as built
   const from = (number) => new Set((window.bptt.needs[number] || "").split(" ").filter(Boolean).map((part) => Number(part.split(":")[0])));
   async function run(cell) {
     if (location.protocol === "file:") {
@@ -137,7 +138,7 @@
     for (const before of cells.slice(0, cell.number)) {
       if (before.ran || !(earlier.has(before.number) || (edited && before.area))) continue;
       tell(cell, `Running cell ${before.number + 1} first`, false);
-      if (!(await runOne(before))) {
+      if (!(await runOne(before)) && !fails(before)) {
         return tell(cell, `Not run: cell ${before.number + 1}, which comes first, stopped.`);
       }
     }

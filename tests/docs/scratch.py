@@ -108,11 +108,7 @@ class Scratch:
         self.write("bptt/_typing.py", TYPING)
         for module in ("checkpointed", "ways"):  # where conf.py looks for aliases
             self.write(f"bptt/{module}.py", '"""No alias."""\n')
-        for module in (
-            "_check",
-            "_sides",
-            "equations",
-        ):  # what checks equations, and reads the checks
+        for module in ("_check", "_sides", "equations"):  # what the ledger reads checks with
             shutil.copy(DOCS.parent / "bptt" / f"{module}.py", self.root / "bptt")
         self.write("docs/references.bib", "")
         self.write("docs/reference/api.md", API)

@@ -102,7 +102,7 @@ def hidden_cell(site: Scratch) -> None:
     expect(built.red and "docs/hidden.md:13: cell 1: the tag 'remove-input'" in built.text, built)
 
 
-def _tree(site: Scratch) -> dict[str, str]:
+def tree(site: Scratch) -> dict[str, str]:
     files = [p for p in sorted(site.html.rglob("*")) if p.is_file()]
     return {
         p.relative_to(site.html).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
@@ -122,7 +122,7 @@ def identical(site: Scratch) -> None:
     for _ in range(2):
         built = site.build("--fresh", jobs="2")
         expect(not built.red, built)
-        trees.append(_tree(site))
+        trees.append(tree(site))
     page = (site.html / "figure.html").read_text("utf-8")
     expect("on  9/9" in page and "it/s" not in page, page)
     expect(trees[0] == trees[1], [k for k in trees[0] if trees[0][k] != trees[1].get(k)])

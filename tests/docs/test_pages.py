@@ -53,3 +53,13 @@ def test_table_of_errata_says_what_its_cells_found():
     shown = {number: set(re.findall(r"\d+", sizes)) - {"0"} for number, sizes in found}
     shown["17"] = {"2", "4"}  # the seed's count and the right one; the cell counts 4 of 8
     assert said == shown
+
+
+def test_a_page_to_learn_or_do_says_what_it_needs_and_gives_and_how_long_it_takes():
+    chapters = ("learn", "tutorials", "howto", "exercises")
+    pages = [f for chapter in chapters for f in (DOCS / chapter).glob("*.md") if f.stem != "index"]
+    assert len(pages) > 20
+    said = re.compile(
+        r"What you need, what you get\n:class: note\n\n(?:(?!:::).)*\b\d+ minutes", re.DOTALL
+    )
+    assert [f.name for f in pages if not said.search(f.read_text("utf-8"))] == []

@@ -13,12 +13,11 @@ from html.parser import HTMLParser
 import nbclient
 import nbformat
 import pytest
-from docutils import nodes
 from scratch import DOCS, Scratch
 
 sys.path.insert(0, str(DOCS))
 import scripts
-from _ext import markdown, twins
+from _ext import twins
 
 pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twins")]
 
@@ -91,6 +90,10 @@ OTHER = "```{code-cell}\nimport bptt\n\nprint(bptt.double(4.0))\n```"
 def site(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     """Return a scratch site of two pages, built with a repository and a revision."""
     scratch = Scratch(tmp_path_factory.mktemp("twins") / "site")
+    law = "bptt_ledger_law = True"
+    scratch.patch(
+        "docs/conf.py", law, law.replace("True", "False")
+    )  # these equations have no checks
     scratch.page("deep/page", BODY.replace("other.md", "../other.md"))
     scratch.page("other", OTHER)
     built = scratch.build(
@@ -158,7 +161,7 @@ def test_notebook_installs_the_library_of_its_commit(notebook):
 
 
 def test_script_runs_alone_and_prints_the_same(site, notebook, tmp_path):
-    file = site.html / "deep/page.py"
+    file = site.html / "deep/deep-page.py"
     done = subprocess.run(
         [sys.executable, str(file)],
         cwd=tmp_path, env=environment(site), check=True, capture_output=True, text=True,
@@ -211,7 +214,11 @@ class Links(HTMLParser):
 
 def test_page_links_to_its_twins(site):
     found = Links((site.html / "deep/page.html").read_text("utf-8")).found
-    for kind, name in (("notebook", "page.ipynb"), ("script", "page.py"), ("Markdown", "page.md")):
+    for kind, name in (
+        ("notebook", "page.ipynb"),
+        ("script", "deep-page.py"),
+        ("Markdown", "page.md"),
+    ):
         assert found[kind] == name
         assert (site.html / "deep" / name).is_file()
     assert found["Colab"] == (
@@ -257,8 +264,8 @@ def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
     shutil.copytree(site.html, built)
     assert scripts.check(built, record, passed) == []
     for name, old, new, words in (
-        ("page.py", 'print("first"', 'print("second"', "the script prints\n      second"),
-        ("page.py", "import numpy as np", "import nump as np", "the script fails"),
+        ("deep-page.py", 'print("first"', 'print("second"', "the script prints\n      second"),
+        ("deep-page.py", "import numpy as np", "import nump as np", "the script fails"),
         ("page.ipynb", "first [0 1 2]", "first [0 1 3]", "does not hold what the cells printed"),
         ("page.ipynb", "2 + 2", "2 + 3", "cells are not the page's"),
         ("page.md", "2 + 2", "2 + 3", "the Markdown lacks cell 1"),
@@ -275,6 +282,13 @@ def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
     assert len(list(passed.iterdir())) == 1  # of the script that passed
 
 
+def test_worker_processes_may_print_between():
+    assert scripts.same("a\nb\n", "a\nb\n", workers=False)
+    assert not scripts.same("a\na\nb\n", "a\nb\n", workers=False)
+    assert scripts.same("a\na\nb\n", "a\nb\n", workers=True)
+    assert not scripts.same("b\na\n", "a\nb\n", workers=True)
+
+
 def test_llms_lists_every_page(site):
     index = (site.html / "llms.txt").read_text("utf-8")
     assert re.match(r"# bptt\n\n> A page of the scratch site.*\n\n", index)
@@ -287,36 +301,19 @@ def test_llms_lists_every_page(site):
         assert part in whole
 
 
-def test_what_markdown_would_interpret_is_escaped():
-    assert markdown.escape("a*b $c _d_ e_f <g> \\h") == r"a\*b \$c \_d\_ e_f &lt;g> \\h"
-    assert markdown.escape("__init__, x_y") == r"\_\_init\_\_, x_y"
-    assert markdown.escape("- a\n1. b\n# c") == "\\- a\n1\\. b\n\\# c"
-    assert markdown.fence("```\nx\n```", "text").startswith("````text\n")
-
-
-@pytest.mark.parametrize(
-    ("tex", "out"),
-    [
-        (r"\pd{C}{z}", r"\frac{\partial C}{\partial z}"),
-        (r"\pd{C^{(t)}}{\pd{a}{b}}", r"\frac{\partial C^{(t)}}{\partial \frac{\partial a}{\partial b}}"),
-        (r"\R^n \Rightarrow", r"\mathbb{R}^n \Rightarrow"),
-        (r"w\transpose x", r"w^{\mathsf{T}}x"),
-        (r"\pd C \theta", r"\frac{\partial C}{\partial \theta}"),
-    ],
-)  # fmt: skip
-def test_macros_are_written_out(tex, out):
-    macros = {
-        "R": r"\mathbb{R}",
-        "pd": [r"\frac{\partial #1}{\partial #2}", 2],
-        "transpose": r"^{\mathsf{T}}",
-    }
-    assert markdown.without_macros(tex, macros) == out
-
-
-def test_a_node_can_say_what_stands_in_its_place():
-    writer = markdown.Writer(lambda address: address, str, {})
-    assert writer.blocks(nodes.raw("", "<svg>", format="html", twin="*A drawing.*")) == [
-        "*A drawing.*"
+def test_cells_that_are_not_those_that_ran_have_no_outputs(tmp_path):
+    """As when a page was changed and another one is built alone."""
+    scratch = Scratch(tmp_path / "site")
+    scratch.page("other", OTHER)
+    scratch.cell("one", "1")
+    assert not scratch.build("--page", "other").red
+    scratch.patch(
+        "docs/other.md", "print(bptt.double(4.0))\n", "print(5)\n```\n\n```{code-cell}\n6\n"
+    )
+    built = scratch.build("--page", "one")
+    assert not built.red, built.text
+    again = nbformat.read(scratch.docs / "_build/page/html/other.ipynb", nbformat.NO_CONVERT)
+    assert [(cell.source, cell.outputs) for cell in code(again)] == [
+        ("import bptt\n\nprint(5)", []),
+        ("6", []),
     ]
-    drawing = nodes.raw("", '<svg aria-label="A net.">', format="html")
-    assert writer.blocks(drawing) == ["*Figure: A net.*"]

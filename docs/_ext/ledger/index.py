@@ -30,7 +30,7 @@ class Index(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the place of the index."""
-        return [EquationIndex()]
+        return [EquationIndex(twin="[All equations as JSON](equations.json)")]
 
 
 def worst(checks: list[CellCheck]) -> float | None:

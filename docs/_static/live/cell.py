@@ -53,6 +53,7 @@ class Out(io.TextIOBase):
 
 STREAMS = Out("stdout"), Out("stderr")
 current: dict[str, Any] = {}
+sources: dict[str, list[str]] = {}  # the lines of each cell, as it was last run
 
 
 def show(*_: object, **__: object) -> None:
@@ -91,9 +92,9 @@ def told(error: BaseException) -> str:
     """Return an error as a reader needs it: where in the cells, and what."""
     found = traceback.TracebackException.from_exception(error)
     lines = [
-        f"{frame.filename[1:-1]}, line {frame.lineno}: {frame.line}"
+        f"{frame.filename[1:-1]}, line {frame.lineno}: {sources[frame.filename][frame.lineno - 1].strip()}"
         for frame in found.stack
-        if frame.filename.startswith("<cell")
+        if frame.filename in sources and frame.lineno
     ]
     if isinstance(error, SyntaxError) and error.text:
         lines.append(f"line {error.lineno}: {error.text.strip()}")
@@ -112,9 +113,10 @@ def run(code: str, name: str, alt: str, emit: Emit) -> str:
         import tqdm  # noqa: PLC0415
 
         tqdm.tqdm.monitor_interval = 0  # its thread: here are none
-    error = ""
+    error, file = "", f"<{name}>"
+    sources[file] = code.split("\n")
     try:
-        value = eval_code(code, vars(MAIN), filename=f"<{name}>")
+        value = eval_code(code, vars(MAIN), filename=file)
         if value is not None:
             sys.stdout.write(f"{value!r}\n")
         show()

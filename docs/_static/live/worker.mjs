@@ -56,16 +56,17 @@ const boot = async (code) => {
   total = ["pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", ...files].reduce((sum, f) => sum + (sizes[f] ?? 0), 0);
   const texts = Promise.all(["cell.py", "figures.py", "matplotlibrc"].map(async (n) => (await get(n)).text()));
   const { loadPyodide } = await import(`${here}pyodide.mjs`);
-  const env = { HOME: "/home/pyodide", MATPLOTLIBRC: "/home/pyodide/matplotlibrc", MPLBACKEND: "module://cell_backend",
+  const env = { MATPLOTLIBRC: "/cells/matplotlibrc", MPLBACKEND: "module://cell_backend",
     PYTHONHASHSEED: "0", TQDM_BAR_FORMAT: "{desc}  {n_fmt}/{total_fmt}" };
   const py = await loadPyodide({ indexURL: here, env, packages });
   const missing = packages.filter((name) => !(name in py.loadedPackages));
   if (missing.length) throw new Error(`${missing.join(", ")} could not be loaded`);
   const [cell, figures, style] = await texts;
-  py.FS.writeFile("/home/pyodide/matplotlibrc", style);
-  py.FS.writeFile("/home/pyodide/figures.py", figures);
-  py.FS.writeFile("/home/pyodide/cell.py", cell);
-  const module = py.runPython("import sys; sys.path.insert(0, '/home/pyodide'); import cell; cell");
+  py.FS.mkdir("/cells");
+  py.FS.writeFile("/cells/matplotlibrc", style);
+  py.FS.writeFile("/cells/figures.py", figures);
+  py.FS.writeFile("/cells/cell.py", cell);
+  const module = py.runPython("import sys; sys.path.insert(0, '/cells'); import cell; cell");
   return { py, module };
 };
 

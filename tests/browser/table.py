@@ -1,0 +1,228 @@
+"""Measure the built site on every page, and print what must hold beside what was found, as one table.
+
+``nox -s site`` runs this after ``nox -s docs``. ``-- --quick`` leaves out Lighthouse and the builds, which take
+long; ``-- --pages learn/*`` looks at some pages only (the table then says so). It exits with 1 if a row does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from hashlib import sha256
+from pathlib import Path
+
+import measure
+import node
+import served
+
+ROOT = served.ROOT
+DOCS = ROOT / "docs"
+SPINE = "learn/bp2.html"
+RUN_IN = re.compile(r"(\d+) run in ([\d.]+) s")
+
+
+@dataclass
+class Row:
+    """One line of the table: what, what it must be, what it is, whether that holds, and where it does not."""
+
+    what: str
+    must: str
+    found: str
+    holds: bool
+    where: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """Return the line."""
+        return f"| {'ok ' if self.holds else 'RED'} | {self.what:<46} | {self.must:<12} | {self.found:<34} |"
+
+
+def counted(what: str, wrong: dict[str, list[str]], of: int) -> Row:
+    """Return a row that must be 0."""
+    number = sum(map(len, wrong.values()))
+    where = [f"{page}: {words}" for page, each in wrong.items() for words in each]
+    return Row(what, "0", f"{number} on {of} pages", not number, where)
+
+
+def seen_rows(names: list[str]) -> list[Row]:
+    """Open every page in both themes and at both widths, from a server, and once from its file."""
+    kinds = ("console", "foreign", "failed", "overflow", "formulas", "axe")
+    wrong: dict[str, dict[str, list[str]]] = {kind: {} for kind in kinds}
+    weight = 0
+    with measure.launch() as browser, served.serve() as home:
+
+        def note(name: str, label: str, seen: measure.Seen) -> None:
+            for kind in kinds:
+                if each := getattr(seen, kind):
+                    wrong[kind].setdefault(name, []).extend(f"{label}: {words}" for words in each)
+
+        for theme in measure.THEMES:
+            for width in measure.WIDTHS:
+                for name in names:
+                    with measure.context(browser, theme, width) as reader:  # nothing is cached
+                        seen = measure.look(reader, home, name, axe=True)
+                    note(name, f"{theme} {width}", seen)
+                    weight = max(weight, seen.transferred) if name == SPINE else weight
+        for name in names:
+            if name == "404.html":
+                continue
+            with measure.context(browser, "light", 390) as reader:
+                note(name, "file", measure.look(reader, f"{served.SITE.resolve().as_uri()}/", name))
+            with measure.context(browser, "light", 390, script=False) as reader:
+                note(name, "no script", measure.look(reader, home, name))
+    many = len(names)
+    rows = [
+        counted("axe, both themes, 1280 and 390 px", wrong["axe"], many),
+        counted("requests to third parties, http and file", wrong["foreign"], many),
+        counted("requests that failed", wrong["failed"], many),
+        counted("console messages", wrong["console"], many),
+        counted("sideways overflow", wrong["overflow"], many),
+        counted("formulas unseen, JavaScript off", wrong["formulas"], many),
+    ]
+    if weight:
+        size = f"{weight / 1000:.0f} kB of {SPINE}"
+        rows.append(Row("transferred, gzip", "<= 250 kB", size, weight <= 250_000))
+    return rows
+
+
+def html_row(names: list[str]) -> Row:
+    """Check the markup of every page."""
+    with tempfile.TemporaryDirectory() as scratch:
+        wrong = node.html_errors(served.SITE.resolve(), names, Path(scratch))
+    return counted("HTML checker (html-validate, standard)", wrong, len(names))
+
+
+def lighthouse_rows(names: list[str]) -> list[Row]:
+    """Audit every page as on a phone; the worst page is what counts."""
+    scores: dict[str, dict[str, int]] = {}
+    failed: dict[str, list[str]] = {}
+    with served.serve() as home:
+        for name in names:
+            result = node.lighthouse(home + name)
+            if result["scores"]["performance"] < 95:  # a busy machine costs points: look twice
+                again = node.lighthouse(home + name)
+                result = max(result, again, key=lambda r: r["scores"]["performance"])
+            scores[name], failed[name] = result["scores"], result["failed"]
+    rows = []
+    for kind, least in zip(node.AUDITED, (95, 100, 100, 100), strict=True):
+        worst = min(scores, key=lambda name: scores[name][kind])
+        low = [
+            f"{n}: {s[kind]} ({', '.join(failed[n])})" for n, s in scores.items() if s[kind] < least
+        ]
+        found = f"{scores[worst][kind]} at worst of {len(scores)} pages"
+        rows.append(Row(f"Lighthouse, mobile: {kind}", f">= {least}", found, not low, low))
+    return rows
+
+
+# --- builds: of a copy, so that the site and its cache stay as they are
+def build(copy: Path, *arguments: str) -> tuple[float, str]:
+    """Build a copy of the site; return the seconds it took, and what it said."""
+    command = [sys.executable, "docs/build.py", *arguments]
+    env = {**os.environ, "PYTHONPATH": str(copy), "BPTT_DOCS_COMMIT": "measured"}
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=copy, env=env, check=False, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return seconds, done.stdout
+
+
+def tree(copy: Path) -> dict[str, str]:
+    """Return the digest of every file of a built site."""
+    out = copy / "docs" / "_build" / "html"
+    files = [p for p in sorted(out.rglob("*")) if p.is_file()]
+    return {p.relative_to(out).as_posix(): sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def differ(one: dict[str, str], two: dict[str, str]) -> list[str]:
+    """Return the files in which two built sites differ."""
+    return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+
+
+def plain_sphinx(copy: Path) -> float:
+    """Return the seconds of Sphinx with all outputs kept: a build from nothing but the cache of cells."""
+    (copy / "docs" / "_build" / "green.json").unlink()
+    return build(copy)[0]
+
+
+def build_rows(folder: Path) -> list[Row]:
+    """Build a copy cold, again, unchanged, and with a page edited."""
+    copy = folder / "copy"
+    ignore = shutil.ignore_patterns("_build", "__pycache__", ".*", "dist")
+    shutil.copytree(ROOT, copy, ignore=ignore)
+    cold, said = build(copy)
+    first = tree(copy)
+    ran = RUN_IN.search(said)
+    cells = float(ran[2]) if ran else 0.0
+    kept = plain_sphinx(copy)
+    again = differ(first, tree(copy))
+    cores = os.cpu_count() or 1
+    ideal = cells / cores + kept
+    unchanged = build(copy)[0]
+    page = copy / "docs" / SPINE.replace(".html", ".md")
+    page.write_text(page.read_text("utf-8") + "\nOne sentence more.\n", "utf-8")
+    edited = build(copy)[0]
+    after = tree(copy)
+    plain_sphinx(copy)
+    stale = differ(after, tree(copy))
+    ratio = f"{cold / ideal:.2f} ({cold:.0f} s; {cells:.0f} s of cells, {kept:.0f} s without)"
+    return [
+        Row(
+            "two builds, one cold and one warm: files that differ",
+            "0",
+            str(len(again)),
+            not again,
+            again,
+        ),
+        Row("rebuild, nothing changed", "<= 6 s", f"{unchanged:.1f} s", unchanged <= 6),
+        Row("rebuild, one page edited", "<= 10 s", f"{edited:.1f} s", edited <= 10),
+        Row(
+            "files that differ from a build from nothing then",
+            "0",
+            str(len(stale)),
+            not stale,
+            stale,
+        ),
+        Row("cold build / (cells / cores + build without)", "<= 1.3", ratio, cold <= 1.3 * ideal),
+    ]
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pages", default="*", help="a pattern (default: every page)")
+    parser.add_argument("--quick", action="store_true", help="without Lighthouse and the builds")
+    parser.add_argument("--only", default="", help="seen, html, lighthouse or builds")
+    args = parser.parse_args()
+    every = served.pages()
+    names = [n for n in every if fnmatch(n.removesuffix(".html"), args.pages)]
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="bptt-site-") as scratch:
+        parts: dict[str, Callable[[], list[Row]]] = {
+            "lighthouse": lambda: lighthouse_rows(names),
+            "seen": lambda: seen_rows(names),
+            "html": lambda: [html_row(names)],
+            "builds": lambda: build_rows(Path(scratch)),
+        }
+        for part, measured in parts.items():
+            slow = args.quick and part in ("lighthouse", "builds")
+            if not slow and args.only in ("", part):
+                rows += measured()
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    sys.stdout.write(f"\n{len(names)} of {len(every)} pages; {machine}\n\n")
+    for row in rows:
+        sys.stdout.write(row.text() + "\n" + "".join(f"      {w}\n" for w in row.where[:20]))
+    return int(not all(row.holds for row in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,112 @@
+"""From any equation two clicks reach the lines that are it and come back; nothing collides below it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import measure
+import pytest
+import served
+from playwright.sync_api import Browser, Page
+
+INDEX = "reference/equations"
+COLLISIONS = """() => [...document.querySelectorAll(".math-wrapper")].flatMap((wrapper) => {
+  const parts = [...wrapper.querySelectorAll(".math-scroll, .eqno, .ledger")];
+  const boxes = parts.map((part) => part.getBoundingClientRect());
+  const wide = document.documentElement.clientWidth;
+  const out = boxes.filter((b) => b.right > wide + 1 || b.left < 0).map(() => `${wrapper.id} leaves`);
+  boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
+    const apart = a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 4 || b.bottom <= a.top + 4;
+    if (!apart) out.push(`${wrapper.id} collides`);
+  }));
+  return out;
+})"""
+
+
+def book() -> dict:
+    """Return the index as data."""
+    return json.loads((served.SITE / f"{INDEX}.json").read_text("utf-8"))
+
+
+def one_a_page() -> list[dict]:
+    """Return the first equation with code of each page."""
+    first: dict[str, dict] = {}
+    for equation in book()["equations"]:
+        if equation["code"]:
+            first.setdefault(equation["page"], equation)
+    return list(first.values())
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Return a page of a reader."""
+    with measure.context(browser, "light", 1280) as made:
+        yield made.new_page()
+
+
+def test_two_clicks_reach_the_lines_and_come_back(page: Page, home: str):
+    equations = one_a_page()
+    assert len(equations) >= 10
+    for equation in equations:
+        here = f"{home}{equation['page']}.html"
+        page.goto(here)
+        wrapper = page.locator(f"[id='equation-{equation['label']}']")
+        wrapper.locator(".ledger a[href*='_modules/']").first.click()
+        assert "_modules/" in page.url
+        target = page.locator(".ledger-line:target, .ledger-line:has(:target)")
+        assert target.count() == 1, page.url
+        assert target.is_visible()
+        back = target.locator(f"a[href$='#equation-{equation['label']}']")
+        back.first.click()
+        assert page.url == f"{here}#equation-{equation['label']}"
+        assert wrapper.is_visible()
+
+
+def test_every_link_of_the_index_leads_to_something(page: Page, home: str):
+    page.goto(f"{home}{INDEX}.html")
+    links = page.locator(".equation-index a").evaluate_all("(all) => all.map((a) => a.href)")
+    wanted: dict[str, set[str]] = {}
+    for link in links:
+        address, _, anchor = link.partition("#")
+        wanted.setdefault(address, set()).add(anchor)
+    for address, anchors in wanted.items():
+        page.goto(address)
+        missing = page.evaluate(
+            "(all) => all.filter((id) => id && !document.getElementById(id))", sorted(anchors)
+        )
+        assert missing == [], address
+
+
+def test_the_index_sorts_and_filters_and_reads_without_a_script(browser: Browser, home: str):
+    count = len(book()["equations"])
+    with measure.context(browser, "light", 1280) as made:
+        page = made.new_page()
+        page.goto(f"{home}{INDEX}.html")
+        rows = page.locator(".equation-index tbody tr")
+        page.get_by_role("button", name="Error").click()
+        errors = page.locator("td[data-name=Error]").evaluate_all(
+            "(a) => a.map((c) => +c.dataset.key)"
+        )
+        assert errors == sorted(errors)
+        page.get_by_role("searchbox", name="Find").fill("lstm-")
+        shown = rows.locator("visible=true").count()
+        assert 0 < shown < count
+    with browser.new_context(java_script_enabled=False) as plain:
+        page = plain.new_page()
+        page.goto(f"{home}{INDEX}.html")
+        assert page.locator(".equation-index tbody tr").count() == count
+        assert page.locator(".equation-index button").count() == 0
+
+
+@pytest.mark.parametrize("theme", measure.THEMES)
+@pytest.mark.parametrize("width", measure.WIDTHS)
+def test_formulas_numbers_and_lines_do_not_collide(
+    browser: Browser, home: str, theme: str, width: int
+):
+    pages = sorted({equation["page"] for equation in book()["equations"]})
+    with measure.context(browser, theme, width) as made:
+        page = made.new_page()
+        for name in pages:
+            page.goto(f"{home}{name}.html")
+            assert page.evaluate(COLLISIONS) == [], name
