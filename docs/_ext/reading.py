@@ -128,11 +128,11 @@ class Reader(ast.NodeVisitor):
     def visit_For(self, node: ast.For) -> None:
         """Take a loop to run at least once."""
         self.visit(node.iter)
-        self._alias(node.target, node.iter)
+        self._alias(node.target, node.iter, loop=True)
         for part in (node.target, *node.body, *node.orelse):
             self.visit(part)
 
-    def _alias(self, target: ast.expr, value: ast.expr) -> None:
+    def _alias(self, target: ast.expr, value: ast.expr, *, loop: bool = False) -> None:
         names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
         parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
         if isinstance(value, ast.Call):
@@ -142,9 +142,9 @@ class Reader(ast.NodeVisitor):
             parts = (
                 value.args if called in {"enumerate", "zip", "reversed", "items", "values"} else []
             )
-            if called in STATEFUL:
+            if called in STATEFUL and not loop:
                 self.effects.stateful |= set(names)
-        if isinstance(value, ast.GeneratorExp):
+        if isinstance(value, ast.GeneratorExp) and not loop:
             self.effects.stateful |= set(names)
         if parts is getattr(value, "elts", None) and isinstance(target, ast.Name):
             return  # a new list or tuple
@@ -262,6 +262,8 @@ class Reader(ast.NodeVisitor):
         for value in (getattr(node, name, None) for name in ("elt", "key", "value")):
             if value is not None:
                 reader.visit(value)
+        targets = reader.effects.binds - self.effects.binds
+        reader.effects.calls = {call.among(targets) for call in reader.effects.calls}
         self.effects.run(reader.effects)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_of  # type: ignore[assignment]

@@ -36,9 +36,6 @@ def site(tmp_path: Path) -> Scratch:
     library = "bptt/__init__.py"
     found.patch(library, "Return twice `x`.", "Return twice `x`: :eq:`twice`.")
     found.patch(library, "np.asarray(x)", "np.asarray(x)  # (twice)")
-    conf = found.root / "docs/conf.py"
-    text = conf.read_text("utf-8").replace("bptt_ledger_law = False", "bptt_ledger_law = True")
-    conf.write_text(text, "utf-8")
     return found
 
 

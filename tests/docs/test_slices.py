@@ -47,6 +47,7 @@ CASES = {
     "changed by its other name": ("x = [0]\ny = x\ny[0] = 1", "x", "x = [0]\ny = x\ny[0] = 1"),
     "changed in a loop over it": ("ns = [N()]\nfor n in ns:\n    n.a = 1\nm = 1", "ns[0].a", "ns = [N()]\nfor n in ns:\n    n.a = 1"),
     "a generator has a state": ("r = default_rng(0)\na = r.normal()\nb = 1", "r.normal()", "r = default_rng(0)\na = r.normal()"),
+    "a loop's target has no state": ("xs = [1]\nfor k, x in enumerate(xs):\n    f(k)\ng(k)", "k", "xs = [1]\nfor k, x in enumerate(xs):\n    f(k)"),
     "a generator is passed on": ("r = default_rng(0)\na = f(rng=r)\nb = g(r)", "r.normal()", "r = default_rng(0)\na = f(rng=r)\nb = g(r)"),
     "a loop": ("s = 0\nfor i in range(3):\n    s += i\nt = 1", "s", "s = 0\nfor i in range(3):\n    s += i"),
     "a loop without what it prints": ("s = 0\nfor i in range(3):\n    s += i\n    print(x.sum())\n    if i:\n        assert s", "s", "s = 0\nfor i in range(3):\n    s += i"),

@@ -13,12 +13,11 @@ from html.parser import HTMLParser
 import nbclient
 import nbformat
 import pytest
-from docutils import nodes
 from scratch import DOCS, Scratch
 
 sys.path.insert(0, str(DOCS))
 import scripts
-from _ext import macros, markdown, twins
+from _ext import twins
 
 pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twins")]
 
@@ -300,41 +299,6 @@ def test_llms_lists_every_page(site):
     whole = (site.html / "llms-full.txt").read_text("utf-8")
     for part in ("# Home", "# API", "(other.md)", "(deep/page-1.svg)"):  # as seen from the root
         assert part in whole
-
-
-def test_what_markdown_would_interpret_is_escaped():
-    assert markdown.escape("a*b $c _d_ e_f <g> \\h") == r"a\*b \$c \_d\_ e_f &lt;g> \\h"
-    assert markdown.escape("__init__, x_y") == r"\_\_init\_\_, x_y"
-    assert markdown.escape("- a\n1. b\n# c") == "\\- a\n1\\. b\n\\# c"
-    assert markdown.fence("```\nx\n```", "text").startswith("````text\n")
-
-
-@pytest.mark.parametrize(
-    ("tex", "out"),
-    [
-        (r"\pd{C}{z}", r"\frac{\partial C}{\partial z}"),
-        (r"\pd{C^{(t)}}{\pd{a}{b}}", r"\frac{\partial C^{(t)}}{\partial \frac{\partial a}{\partial b}}"),
-        (r"\R^n \Rightarrow", r"\mathbb{R}^n \Rightarrow"),
-        (r"w\transpose x", r"w^{\mathsf{T}}x"),
-        (r"\pd C \theta", r"\frac{\partial C}{\partial \theta}"),
-    ],
-)  # fmt: skip
-def test_macros_are_written_out(tex, out):
-    known = {
-        "R": r"\mathbb{R}",
-        "pd": [r"\frac{\partial #1}{\partial #2}", 2],
-        "transpose": r"^{\mathsf{T}}",
-    }
-    assert macros.without_macros(tex, known) == out
-
-
-def test_a_node_can_say_what_stands_in_its_place():
-    writer = markdown.Writer(lambda address: address, str, {})
-    assert writer.blocks(nodes.raw("", "<svg>", format="html", twin="*A drawing.*")) == [
-        "*A drawing.*"
-    ]
-    drawing = nodes.raw("", '<div><svg role="img" aria-label="A net."></svg></div>', format="html")
-    assert writer.blocks(drawing) == ["*Figure: A net.*"]
 
 
 def test_cells_that_are_not_those_that_ran_have_no_outputs(tmp_path):
