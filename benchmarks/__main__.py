@@ -35,7 +35,7 @@ def main() -> None:
 
 def measure(*, quick: bool) -> dict[str, Any]:
     """Take all measurements."""
-    seconds, least = (0.5, 3) if quick else (2.5, 3)
+    seconds, least = (0.5, 3) if quick else (1.0, 3)
     results: dict[str, Any] = {"quick": quick, "machine": described(), "grid": []}
     say(json.dumps(results["machine"]))
     for row in measures.grid(measures.QUICK if quick else measures.SIZES, seconds, least):
@@ -43,7 +43,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
         say(page.grid_line(row))
     results["roofline"] = measures.roofline(2 * seconds, least)
     say(page.roofline_table(results["roofline"]))
-    results["ways"] = measures.ways((100, 400) if quick else (100, 400, 1600))
+    results["ways"] = measures.ways((100, 400) if quick else (100, 400, 1600, 6400))
     say(page.ways_table(results["ways"]))
     results["memory"] = measures.way(
         "square root", (400, 1600) if quick else (400, 1600, 6400), 32, 8
