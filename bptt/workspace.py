@@ -12,8 +12,8 @@ class Workspace:
     """Work arrays that calls with the same shapes use again, instead of making new ones.
 
     Give one to `bptt.forward` and the same one to the `bptt.backward` that follows (or to
-    `bptt.layer_forward` and `bptt.layer_backward`, or to `bptt.full_bptt`). What they return then lives in
-    the workspace: it holds until the next call with it, which writes over it. Copy what must last longer.
+    `bptt.layer_forward` and `bptt.layer_backward`). What they return then lives in the workspace: it
+    holds until the next call with it, which writes over it. Copy what must last longer.
 
     A call without a workspace shares nothing with any other. A workspace is for one thread at a time, and
     is of use to layers of `bptt.Elman`, `bptt.LSTM` and `bptt.GRU` cells; others make their arrays anew.
