@@ -6,59 +6,33 @@ Their numbers are held against the library here once more, as the reader gets th
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 import bptt
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("BPTT_SITE", ROOT / "docs" / "_build" / "html"))
 NET, TRIANGLE = "learn/bp2.html", "learn/vanishing.html"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serve files without a word."""
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(home: str) -> str:
     """Return where the built site is served."""
     assert (SITE / NET).is_file(), f"no built site in {SITE}: run nox -s docs first"
-    handler = functools.partial(Quiet, directory=str(SITE))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Return a browser."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=path, args=FLAGS)
-        yield started
-        started.close()
+    return home
 
 
 @pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
+def context(browser: Browser) -> Iterator[BrowserContext]:
     """Return a reader of the light theme at a desk."""
-    found = chromium.new_context(viewport={"width": 1280, "height": 900})
+    found = browser.new_context(viewport={"width": 1280, "height": 900})
     yield found
     found.close()
 
@@ -169,8 +143,8 @@ def test_later_values_are_hidden_and_those_of_now_move(net):
     assert now == ["visible", "moving-flow"]
 
 
-def test_nothing_moves_for_who_wants_no_motion(chromium, address):
-    context = chromium.new_context(reduced_motion="reduce")
+def test_nothing_moves_for_who_wants_no_motion(browser, address):
+    context = browser.new_context(reduced_motion="reduce")
     page = visit(context, address + NET)
     page.locator(".moving-net [data-do=next]").click()
     moving = page.locator(".moving-net g.now .shaft").first
@@ -178,8 +152,8 @@ def test_nothing_moves_for_who_wants_no_motion(chromium, address):
     context.close()
 
 
-def test_without_javascript_the_picture_stands_whole(chromium, address):
-    context = chromium.new_context(java_script_enabled=False)
+def test_without_javascript_the_picture_stands_whole(browser, address):
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address + NET)
     assert page.locator(".moving-net svg").is_visible()
@@ -246,8 +220,8 @@ def test_sliders_by_keyboard_say_where_they_are(context, address):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize(("name", "figure"), [(NET, ".moving-net"), (TRIANGLE, ".moving-triangle")])
-def test_it_fits_and_takes_the_colors_of_the_theme(chromium, address, name, figure, width, theme):
-    context = chromium.new_context(viewport={"width": width, "height": 900})
+def test_it_fits_and_takes_the_colors_of_the_theme(browser, address, name, figure, width, theme):
+    context = browser.new_context(viewport={"width": width, "height": 900})
     context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     page = visit(context, address + name)
     assert page.evaluate(OVERFLOW) == 0
