@@ -32,7 +32,7 @@ def address(home: str) -> str:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Return a reader of the light theme at a desk."""
-    found = browser.new_context(viewport={"width": 1280, "height": 900})
+    found = browser.new_context(bypass_csp=True, viewport={"width": 1280, "height": 900})
     yield found
     found.close()
 
@@ -144,7 +144,7 @@ def test_later_values_are_hidden_and_those_of_now_move(net):
 
 
 def test_nothing_moves_for_who_wants_no_motion(browser, address):
-    context = browser.new_context(reduced_motion="reduce")
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
     page = visit(context, address + NET)
     page.locator(".moving-net [data-do=next]").click()
     moving = page.locator(".moving-net g.now .shaft").first
@@ -153,7 +153,7 @@ def test_nothing_moves_for_who_wants_no_motion(browser, address):
 
 
 def test_without_javascript_the_picture_stands_whole(browser, address):
-    context = browser.new_context(java_script_enabled=False)
+    context = browser.new_context(bypass_csp=True, java_script_enabled=False)
     page = context.new_page()
     page.goto(address + NET)
     assert page.locator(".moving-net svg").is_visible()
@@ -221,7 +221,7 @@ def test_sliders_by_keyboard_say_where_they_are(context, address):
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize(("name", "figure"), [(NET, ".moving-net"), (TRIANGLE, ".moving-triangle")])
 def test_it_fits_and_takes_the_colors_of_the_theme(browser, address, name, figure, width, theme):
-    context = browser.new_context(viewport={"width": width, "height": 900})
+    context = browser.new_context(bypass_csp=True, viewport={"width": width, "height": 900})
     context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     page = visit(context, address + name)
     assert page.evaluate(OVERFLOW) == 0
