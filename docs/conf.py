@@ -37,6 +37,7 @@ extensions = [
     "sphinx_codeautolink",
     "sphinx_design",
     "_ext.a11y",
+    "_ext.ahead",
     "_ext.csp",
     "_ext.execution",
     "_ext.facts",

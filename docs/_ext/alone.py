@@ -24,25 +24,27 @@ SHOWN: list[int] = []
 
 
 class OnlyDeclared(importlib.abc.MetaPathFinder):
-    """Knows no package that the page does not declare."""
+    """Finds what another finder finds, but no package that the page does not declare."""
 
-    def __init__(self, allowed: Sequence[str]) -> None:
+    def __init__(self, finder: Any, allowed: Sequence[str]) -> None:
+        self.finder = finder
         self.allowed = {*allowed, *sys.stdlib_module_names}
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Refuse a package, or leave it to the finders after this one."""
-        del path, target
-        if name == BACKEND:
-            return ModuleSpec(name, Backend())
+        """Find a module, or say that there is none, as on a machine that has only what is declared."""
         top = name.partition(".")[0]
-        if top not in self.allowed and not top.startswith("_sysconfigdata"):
-            message = f"No module named {name!r} (the page does not declare it)"
-            raise ModuleNotFoundError(message, name=name)
-        return None
+        known = top in self.allowed or top.startswith("_sysconfigdata")
+        found: ModuleSpec | None = self.finder.find_spec(name, path, target) if known else None
+        return found
 
 
-class Backend(importlib.abc.Loader):
-    """Makes the backend of matplotlib that draws each figure shown, and forgets it."""
+class Backend(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds and makes the backend of matplotlib that draws each figure shown, and forgets it."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """Find the backend."""
+        del path, target
+        return ModuleSpec(name, self) if name == BACKEND else None
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Fill the module."""
@@ -77,12 +79,14 @@ def main() -> None:
     """Run what stdin says."""
     sys.path.pop(0)  # this folder
     job = json.load(sys.stdin)
-    sys.meta_path.insert(0, OnlyDeclared(job["packages"]))
+    sys.meta_path[:] = [Backend(), *(OnlyDeclared(f, job["packages"]) for f in sys.meta_path)]
     error = None
     try:
         run(job["code"], job["name"])
     except Exception as raised:  # noqa: BLE001 - whatever a snippet raises is reported
         error = [type(raised).__name__, str(raised)]
+        if isinstance(raised, ModuleNotFoundError) and raised.name not in job["packages"]:
+            error[1] += " (the page does not declare it)"
     sys.stdout.flush()
     report = {"figures": len(SHOWN), "error": error}
     Path(sys.argv[1]).write_text(json.dumps(report), encoding="utf-8")

@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from hashlib import sha256
 from logging import ERROR
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import myst_nb.sphinx_ as myst_nb_sphinx
 import nbformat
@@ -84,42 +84,69 @@ def run(notebook: NotebookNode, timeout: int) -> dict[int, float]:
     return runner.seconds
 
 
+def key(notebook: NotebookNode) -> str:
+    """Return the name under which the outputs of a page's cells are kept."""
+    parts = [
+        (c.cell_type, c.source, sorted(c.metadata.get("tags", [])))
+        for c in notebook.cells
+        if c.cell_type == "code"
+    ]
+    shape = [c.cell_type for c in notebook.cells]
+    return sha256(json.dumps([parts, shape]).encode()).hexdigest()[:24]
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the cells with code."""
+    return [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+
+
+def failed(notebook: NotebookNode) -> bool:
+    """Say whether any cell did what it must not."""
+    return any(True for cell in code_cells(notebook) for _ in cells.problems(cell))
+
+
+Outcome: TypeAlias = tuple[dict[int, float], list[list[Any]]]  # seconds by cell, outputs by cell
+RAN: dict[str, Outcome] = {}  # what this build ran before it read any page (see ahead.py)
+
+
+def outcome(notebook: NotebookNode, config: Any) -> tuple[Outcome, bool]:
+    """Return what the cells of a page give, and whether that was kept from another build.
+
+    Only what is as it should be is kept.
+    """
+    name = key(notebook)
+    if name in RAN:
+        return RAN[name], False
+    file = Path(config.execution_cache_path) / f"{name}.json"
+    if file.is_file():
+        kept = json.loads(file.read_text("utf-8"))
+        return ({int(k): v for k, v in kept["seconds"].items()}, kept["outputs"]), True
+    seconds = run(notebook, config.execution_timeout)
+    outputs = [c.get("outputs", []) for c in notebook.cells]
+    if not failed(notebook):
+        _write(file, json.dumps({"seconds": seconds, "outputs": outputs}))
+    return (seconds, outputs), False
+
+
 class Client(NotebookClientBase):
     """Bring a page's outputs from the cache, or from a kernel."""
 
     def start_client(self) -> None:
         """Fill in the outputs, warn of what is wrong, leave a record."""
-        code = [c for c in self.notebook.cells if c.cell_type == "code" and c.source.strip()]
+        code = code_cells(self.notebook)
         if not code or self.path is None:
             return
-        file = Path(self.nb_config.execution_cache_path) / f"{self._key()}.json"
-        kept = json.loads(file.read_text("utf-8")) if file.is_file() else None
-        if kept is None:
-            seconds = run(self.notebook, self.nb_config.execution_timeout)
-        else:
-            seconds = {int(k): v for k, v in kept["seconds"].items()}
-            for cell, outputs in zip(self.notebook.cells, kept["outputs"], strict=True):
-                if cell.cell_type == "code":
-                    cell.outputs = [nbformat.from_dict(o) for o in outputs]
-        page = self._record(seconds, kept is not None)
-        if kept is None and not page.failed:
-            outputs = [c.get("outputs", []) for c in self.notebook.cells]
-            _write(file, json.dumps({"seconds": seconds, "outputs": outputs}))
+        (seconds, outputs), kept = outcome(self.notebook, self.nb_config)
+        for cell, found in zip(self.notebook.cells, outputs, strict=True):
+            if cell.cell_type == "code":
+                cell.outputs = [nbformat.from_dict(o) for o in found]
+        page = self._record(seconds, kept)
         _write(
             outputs_file(Path(self.nb_config.output_folder), page.docname),
             json.dumps([cells.raw(cell) for cell in code]),
         )
         for cell in code:
             cell.outputs = cells.show(cell)
-
-    def _key(self) -> str:
-        parts = [
-            (c.cell_type, c.source, sorted(c.metadata.get("tags", [])))
-            for c in self.notebook.cells
-            if c.cell_type == "code"
-        ]
-        shape = [c.cell_type for c in self.notebook.cells]
-        return sha256(json.dumps([parts, shape]).encode()).hexdigest()[:24]
 
     def _record(self, seconds: dict[int, float], kept: bool) -> Page:
         assert self.path is not None

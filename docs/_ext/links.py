@@ -1,7 +1,8 @@
 """Put codeautolink's links into a page's code, and touch nothing else of the page.
 
 codeautolink finds what a name in a cell refers to; but to write the links it parses each page as a whole,
-formulas and figures included, and that took half of a build. Here only the blocks of code are looked at.
+formulas and figures included, and that took half of a build. Here only the blocks of code are looked at. And to
+find what a name refers to it imports what the page imports, PyTorch and all; here only what some inventory knows.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx_codeautolink import extension, parse
-from sphinx_codeautolink.extension import backref, block, cache
+from sphinx_codeautolink.extension import backref, block, cache, resolve
 
 log = logging.getLogger(__name__)
 CODE = re.compile(
@@ -117,6 +118,24 @@ def _read(self: cache.DataCache) -> None:
             ]
 
 
+def _location(name: Any, inventory: dict[str, str]) -> str:
+    """Return what a name refers to, if that can be in the inventory at all."""
+    if name.import_components[0] not in _packages(inventory):
+        raise resolve.CouldNotResolve
+    found: str = RESOLVE(name, inventory)
+    return found
+
+
+def _packages(inventory: dict[str, str]) -> set[str]:
+    """Return the first parts of all names of an inventory, which does not change within a build."""
+    if id(inventory) not in PACKAGES:
+        PACKAGES[id(inventory)] = {known.partition(".")[0] for known in inventory}
+    return PACKAGES[id(inventory)]
+
+
+PACKAGES: dict[int, set[str]] = {}
+RESOLVE = resolve.resolve_location
+extension.resolve_location = _location
 extension.SphinxCodeAutoLink.apply_links = _apply  # before codeautolink connects them
 cache.DataCache.read = _read
 

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.nodes import clean_astext
 
 from _ext.a11y import describe
 from _ext.twins import whole_file
+
+SAID = "bptt_said"  # what a page says of itself, among its metadata
 
 
 def order(app: Sphinx, docname: str) -> Iterator[str]:
@@ -38,7 +41,7 @@ def _index(app: Sphinx, pages: Sequence[str]) -> str:
     root = app.config.root_doc
 
     def entry(name: str) -> str:
-        words = describe(app.env.get_doctree(name))
+        words = app.env.metadata[name].get(SAID, "")
         said = f": {words}" if words else ""
         return f"- [{clean_astext(app.env.titles[name])}]({base}{name}.md){said}"
 
@@ -47,7 +50,7 @@ def _index(app: Sphinx, pages: Sequence[str]) -> str:
         f"holds the code and what came out. All in one file: [llms-full.txt]({base}llms-full.txt). "
         "A page with cells is also there as `.ipynb` and `.py`."
     )
-    lines = [f"# {app.config.project}", "", f"> {describe(app.env.get_doctree(root))}", "", about]
+    lines = [f"# {app.config.project}", "", f"> {app.env.metadata[root].get(SAID, '')}", "", about]
     top = [name for name in app.env.toctree_includes.get(root, ()) if name in app.env.found_docs]
     listed = {root}
     for chapter in top:
@@ -57,6 +60,11 @@ def _index(app: Sphinx, pages: Sequence[str]) -> str:
             title = clean_astext(app.env.titles[chapter])
             lines += ["", f"## {title}", "", *(entry(name) for name in names)]
     return "\n".join(lines) + "\n"
+
+
+def _describe(app: Sphinx, doctree: nodes.document) -> None:
+    """Keep what a page says of itself: to look at its doctree again would take longer than all else here."""
+    app.env.metadata[app.env.docname][SAID] = describe(doctree)
 
 
 def _finish(app: Sphinx, error: Exception | None) -> None:
@@ -74,5 +82,6 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write the two when all pages are there."""
+    app.connect("doctree-read", _describe, priority=900)
     app.connect("build-finished", _finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,9 +15,10 @@ from collections.abc import Iterable
 from _ext.effects import Call, Change, Effects, Function
 
 # Methods that change their object: of lists, sets, mappings, arrays and files; of random generators; of axes.
-_OBJECTS = """add append appendleft clear close difference_update discard extend fill insert
-intersection_update pop popitem popleft put read readline remove resize reverse rotate seek send set setdefault
-setflags shuffle sort symmetric_difference_update throw update write writelines"""
+_OBJECTS = """add append appendleft clear close defjvp defvjp difference_update discard extend fill insert
+intersection_update mkdir pop popitem popleft put read readline remove resize reverse rotate seek send set
+setdefault setflags shuffle sort symmetric_difference_update throw unlink update write write_bytes write_text
+writelines"""
 _GENERATORS = """beta binomial bytes choice exponential gamma gumbel integers laplace logistic lognormal multinomial
 multivariate_normal normal permutation permuted poisson rand randint randn random sample spawn standard_normal
 triangular uniform"""
@@ -28,12 +29,12 @@ CHANGE_SELF = frozenset(f"{_OBJECTS} {_GENERATORS} {_AXES}".split())
 CHANGE_SELF_BEGINS = ("add_", "set_", "update_")
 # Functions and methods that change what they are given first.
 CHANGE_FIRST = {"at", "copyto", "delattr", "fill_diagonal", "heapify", "heappop", "heappush"}
-CHANGE_FIRST |= {"next", "place", "put", "putmask", "setattr", "shuffle"}
+CHANGE_FIRST |= {"next", "place", "put", "putmask", "save", "setattr", "shuffle"}
 # Functions of modules that change how the module behaves.
 CHANGE_MODULE = {"filterwarnings", "rc", "seed", "set_printoptions", "seterr", "simplefilter"}
 CHANGE_MODULE |= {"start", "stop", "update", "use", "getcontext", "setrecursionlimit", "insert"}
-STATEFUL = {"default_rng", "RandomState", "Random", "iter", "enumerate", "zip", "map", "filter"}
-STATEFUL |= {"count", "cycle"}
+STATEFUL = {"default_rng", "RandomState", "Random", "count", "cycle"}
+ITERATORS = {"iter", "enumerate", "zip", "map", "filter"}  # as Python's own, not as methods
 GIVEN_TO_CHANGE = {"rng", "out", "random_state", "workspace"}  # keywords
 
 
@@ -106,6 +107,9 @@ class Reader(ast.NodeVisitor):
         for target in node.targets:
             self._alias(target, node.value)
             self.visit(target)
+            if isinstance(target, ast.Name) and isinstance(node.value, ast.Lambda):
+                called = self._function(node.value.args, [node.value.body])
+                self.effects.functions[target.id] = called
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         """Read the value and the target, then bind or change it."""
@@ -142,9 +146,10 @@ class Reader(ast.NodeVisitor):
             parts = (
                 value.args if called in {"enumerate", "zip", "reversed", "items", "values"} else []
             )
-            if called in STATEFUL and not loop:
+            own = called in ITERATORS and isinstance(value.func, ast.Name)
+            if (called in STATEFUL or own) and isinstance(target, ast.Name) and not loop:
                 self.effects.stateful |= set(names)
-        if isinstance(value, ast.GeneratorExp) and not loop:
+        if isinstance(value, ast.GeneratorExp) and isinstance(target, ast.Name) and not loop:
             self.effects.stateful |= set(names)
         if parts is getattr(value, "elts", None) and isinstance(target, ast.Name):
             return  # a new list or tuple
@@ -264,6 +269,7 @@ class Reader(ast.NodeVisitor):
                 reader.visit(value)
         targets = reader.effects.binds - self.effects.binds
         reader.effects.calls = {call.among(targets) for call in reader.effects.calls}
+        reader.effects.deferred -= targets
         self.effects.run(reader.effects)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_of  # type: ignore[assignment]

@@ -43,6 +43,7 @@ class State:
         for call in effects.calls:
             found |= set(self._called(call, frozenset()))
         found = {c for c in found if self._counts(c)}
+        found = {Change(c.name) if c.name in self.modules else c for c in found}
         own = {c for c in found if c.method != "+="}
         parts = self._parts(effects)
         shared = {

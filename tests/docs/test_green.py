@@ -59,6 +59,34 @@ def test_after_an_edit_all_is_as_from_nothing(site: Scratch) -> None:
     assert [k for k, v in tree(site).items() if edited.get(k) != v] == []
 
 
+def test_an_edit_that_no_other_page_tells_of_writes_one_page(site: Scratch) -> None:
+    site.patch("docs/told.md", "Some words", "Some more words")
+    green(site)
+    before = dates(site)
+    site.patch("docs/told.md", "Some more words", "Some other words")
+    green(site)
+    after = dates(site)
+    written = {name for name in before if name not in ("genindex.html", "search.html")}
+    assert {name for name in written if after[name] != before[name]} >= {"told.html"}
+    assert after["tells.html"] == before["tells.html"]
+    site.patch("docs/told.md", "# A page", "# A page of another name")
+    green(site)
+    assert dates(site)["tells.html"] != after["tells.html"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_search_keeps_what_it_knew_of_pages_not_written(site: Scratch, kept: bool) -> None:
+    if not kept:
+        site.patch("docs/_ext/facts.py", "sphinx.search.IndexBuilder = Remembering", "pass")
+    site.patch("docs/told.md", "Some words", "Somewordthatstandsnowhere words")
+    green(site)
+    site.patch("docs/told.md", "Somewordthatstandsnowhere words", "Other words")
+    green(site)
+    edited = (site.html / "searchindex.js").read_text("utf-8")
+    green(site, "--fresh")
+    assert (edited == (site.html / "searchindex.js").read_text("utf-8")) == kept
+
+
 def test_an_edited_cell_is_run(site: Scratch) -> None:
     green(site)
     site.patch("docs/told.md", "1 + 1", "40 + 2")
@@ -73,7 +101,7 @@ def test_an_edited_cell_is_run(site: Scratch) -> None:
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_label_taken_away_is_missed_elsewhere(site: Scratch, watched: bool) -> None:
     if not watched:  # what closes the hole, taken out: the test would see it
-        site.patch("docs/_ext/facts.py", "sorted(env.found_docs) if changed()", "[] if changed()")
+        site.patch("docs/_ext/facts.py", "told(env) != before", "False")
     green(site)
     site.patch("docs/told.md", "(first)=", "(second)=")
     built = site.build()
