@@ -66,7 +66,7 @@ def peers(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="venv")
 def bench(session: nox.Session) -> None:
-    """Measure against PyTorch, JAX and others, and write the page of it; `-- --quick` measures little."""
+    """Measure against PyTorch and others, and write the page; `-- --quick`: little, `--no-progress`: no bar."""
     session.install("-e.", *groups("bench"))
     page = Path("docs/reference/benchmarks.md")
     written = ["--json", str(page.with_suffix(".json")), "--page", str(page)]

@@ -1,4 +1,4 @@
-"""Run all measurements: `python -m benchmarks [--quick] [--json FILE] [--page FILE]`."""
+"""Run all measurements: `python -m benchmarks [--quick] [--no-progress] [--json FILE] [--page FILE]`."""
 
 import argparse
 import json
@@ -11,7 +11,12 @@ from benchmarks.machine import described, one_core
 
 one_core()  # before NumPy, PyTorch and JAX start their threads
 
+from tqdm import tqdm
+
 from benchmarks import measures, page
+
+PARTS = 5  # beside the grid
+tqdm.monitor_interval = 0  # no thread of the bar's beside what is timed
 
 
 def main() -> None:
@@ -20,11 +25,19 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="fewer sizes, fewer rounds: within 3 minutes"
     )
+    parser.add_argument(
+        "--no-progress",
+        action="store_true",
+        help="no bar; there is none either if stderr is a file",
+    )
     parser.add_argument("--json", type=Path, help="where the results go")
     parser.add_argument("--page", type=Path, help="the page whose tables are to be written anew")
     options = parser.parse_args()
     begin = time.perf_counter()
-    results = measure(quick=options.quick)
+    rows = measures.rows(quick=options.quick)
+    off = True if options.no_progress else None  # None: off by itself where there is no terminal
+    with tqdm(total=rows + PARTS, desc="measuring", unit="part", disable=off) as bar:
+        results = measure(bar, quick=options.quick)
     results["seconds"] = round(time.perf_counter() - begin)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -33,31 +46,37 @@ def main() -> None:
     say(f"done in {results['seconds']} s")
 
 
-def measure(*, quick: bool) -> dict[str, Any]:
-    """Take all measurements."""
+def measure(bar: tqdm, *, quick: bool) -> dict[str, Any]:
+    """Take all measurements; the bar moves between them, never within."""
     seconds, least = (0.5, 3) if quick else (1.0, 3)
     results: dict[str, Any] = {"quick": quick, "machine": described(), "grid": []}
+
+    def keep(name: str, found: Any, shown: str = "") -> None:
+        results[name] = found
+        bar.update()
+        if shown:
+            say(shown)
+
     say(json.dumps(results["machine"]))
     for row in measures.grid(measures.QUICK if quick else measures.SIZES, seconds, least):
-        results["grid"].append(row)
-        say(page.grid_line(row))
-    results["roofline"] = measures.roofline(2 * seconds, least)
-    say(page.roofline_table(results["roofline"]))
-    results["ways"] = measures.ways((100, 400) if quick else (100, 400, 1600, 6400))
-    say(page.ways_table(results["ways"]))
-    results["memory"] = measures.way(
-        "square root", (400, 1600) if quick else (400, 1600, 6400), 32, 8
-    )
-    results["allocations"] = measures.allocations()
-    results["growth"] = measures.growth(quick)
-    say(page.growth_table(results["growth"]))
+        keep("grid", [*results["grid"], row], page.grid_line(row))
+    found = measures.roofline(2 * seconds, least)
+    keep("roofline", found, page.roofline_table(found))
+    found = measures.ways((100, 400) if quick else (100, 400, 1600, 6400))
+    keep("ways", found, page.ways_table(found))
+    lengths = (400, 1600) if quick else (400, 1600, 6400)
+    keep("memory", measures.way("square root", lengths, 32, 8))
+    keep("allocations", measures.allocations())
+    found = measures.growth(quick)
+    keep("growth", found, page.growth_table(found))
     return results
 
 
 def say(text: str) -> None:
-    """Print at once."""
-    sys.stdout.write(text + "\n")
+    """Print at once, above the bar if there is one."""
+    tqdm.write(text, file=sys.stdout)
     sys.stdout.flush()
 
 
-main()
+if __name__ == "__main__":
+    main()

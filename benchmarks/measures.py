@@ -34,6 +34,11 @@ def grid(sizes: tuple[Any, ...], seconds: float, least: int) -> Iterator[dict[st
             yield against_peers(draw(cell, (100, 32, 64), **options), what, seconds, least)
 
 
+def rows(*, quick: bool) -> int:
+    """Return how many rows the grid has."""
+    return len(CELLS) * (len(QUICK if quick else SIZES) + len(EXTRA))
+
+
 def against_peers(problem: Problem, what: str, seconds: float, least: int) -> dict[str, Any]:
     """Time one problem."""
     contenders = {

@@ -7,6 +7,7 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 from bptt import exercises, feedforward
 from bptt.activations import Activation, identity, relu, sigmoid, softmax, softplus, tanh
 from bptt.backward import Gradient, LayerGradient, backward, layer_backward
+from bptt.batches import Minibatch, minibatches
 from bptt.cells import (
     GRU,
     LSTM,
@@ -64,6 +65,7 @@ from bptt.snapshots import Snapshot, load_snapshot, save_snapshot
 from bptt.stack import Stack, initialize
 from bptt.states import lengths_to_mask
 from bptt.storage import load, save
+from bptt.streams import Window, carry_state, parallel_streams, windows
 from bptt.traces import BidirectionalTrace, LayerTrace, Trace
 from bptt.tree import flatten, tree_leaves, tree_map
 from bptt.truncated import surrogate, truncated_bptt
@@ -103,6 +105,7 @@ __all__ = [
     "JacobianSpectrum",
     "LayerGradient",
     "LayerTrace",
+    "Minibatch",
     "Momentum",
     "Params",
     "PeepholeLSTM",
@@ -116,10 +119,12 @@ __all__ = [
     "TruncationBias",
     "UnfactoredCell",
     "Unrolled",
+    "Window",
     "Workspace",
     "__version__",
     "backward",
     "binomial",
+    "carry_state",
     "central_difference",
     "check_bound",
     "check_cell",
@@ -154,7 +159,9 @@ __all__ = [
     "lengths_to_mask",
     "load",
     "load_snapshot",
+    "minibatches",
     "orthogonal_recurrent",
+    "parallel_streams",
     "relu",
     "rtrl",
     "save",
@@ -179,4 +186,5 @@ __all__ = [
     "truncation_bias",
     "unroll",
     "uoro",
+    "windows",
 ]

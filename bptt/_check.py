@@ -25,6 +25,15 @@ def array(
     name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
 ) -> Array:
     """Return `value` as a finite array of the given shape, in which no size is zero."""
+    found = shaped(name, value, shape, dtypes)
+    finite(name, found)
+    return found
+
+
+def shaped(
+    name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
+) -> Array:
+    """Return `value` as an array of the given shape, in which no size is zero; its numbers are not read."""
     found = floating(name, value, dtypes)
     if found.shape != shape and not _fits(found.shape, shape):
         _raise_shape(name, shape, found.shape)
@@ -32,7 +41,6 @@ def array(
         free = ", ".join(f"{size} >= 1" for size in shape if isinstance(size, str))
         msg = f"{name} must not be empty ({free}), got shape {found.shape}"
         raise ValueError(msg)
-    finite(name, found)
     return found
 
 

@@ -1,12 +1,14 @@
 """Break the library in many ways, on a copy, and see the tests turn red each time.
 
-Run it with `python tests/mutations.py`. A mutation is one replacement in one file, and names the test file
+Run it with `python tests/mutations.py`, or for some modules alone with their names, `batches.py _check.py`;
+`--jobs 1` leaves the other cores to others. A mutation is one replacement in one file, and names the test file
 that must notice. A mutation that survives, or that finds no place, ends in an error: a test that cannot
 fail is a defect. The tests run first on an unbroken copy, where they must pass.
 """
 
 # ruff: noqa: T201  (a program: it prints)
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -47,7 +49,7 @@ MUTATIONS = [
     Mutation("a' taken at a, not z", "cells/elman.py", "self.activation.derivative(*saved)", "self.activation.derivative(saved.a, saved.a)", "test_fast"),
     Mutation("wrong boundary: one step short", BACKWARD, "delta_x @ w.T, d_state, delta_x)", "delta_x @ w.T, (delta_h[0],), delta_x)", "test_fast"),
     Mutation("input gradient through the last step only", BACKWARD, "(params, delta_x @ w.T", "(params, delta_x[-1:] @ w.T + 0 * delta_x @ w.T", "test_fast"),
-    Mutation("d_final given to the wrong layer", BACKWARD, "reversed(trace.layers), reversed(d_states)", "reversed(trace.layers), d_states", "test_cells"),
+    Mutation("d_final given to the wrong layer", BACKWARD, "d_a, d_states[i], own", "d_a, d_states[-1 - i], own", "test_cells"),
     Mutation("direct path dropped", BACKWARD, "for way in (direct, held)", "for way in (held,)", "test_fast"),
     Mutation("δ_x and δ_h confused", BACKWARD, "outer_sum(trace.a[:-1], delta_h)", "outer_sum(trace.a[:-1], delta_x)", "test_fast"),
     Mutation("overflow let out", BACKWARD, "        _check.computed(name, array)", "        pass", "test_arguments"),
@@ -75,7 +77,7 @@ MUTATIONS = [
     Mutation("the worst entry misnamed", "gradcheck.py", "relative.argmax()", "relative.argmin()", "test_gradcheck"),
     Mutation("drawn twice as wide", "stack.py", "1 / math.sqrt(n_in)", "2 / math.sqrt(n_in)", "test_stack"),
     Mutation("types lost by tree_map", "tree.py", 'getattr(type(record), "_make", type(record))', "tuple", "test_tree"),
-    Mutation("NaN accepted", "_check.py", "if not np.isfinite(value).all():\n        where", "if False:\n        where", "test_errors"),
+    Mutation("NaN accepted", "_check.py", 'first place."""\n    if not _all_finite(value)', 'first place."""\n    if False', "test_errors"),
     # cells
     Mutation("LSTM without the peephole of o on the way back", "cells/lstm.py", "(1 - tanh_c**2) + d_o * p_o", "(1 - tanh_c**2)", "test_ways"),
     Mutation("LSTM's forget gate and input gate swapped", "cells/lstm.py", "d_f = d_c * c_past * f * (1 - f)", "d_f = d_c * g * f * (1 - f)", "test_fast"),
@@ -87,7 +89,7 @@ MUTATIONS = [
     Mutation("a held state passes no error on", BACKWARD, "tuple(d * ~there for d in d_state)", "tuple(0 * d for d in d_state)", "test_fast"),
     Mutation("a step that is not there takes part", FORWARD, "np.where(mask[:, None], new, old)", "new", "test_fast"),
     Mutation("the second direction reads padding first", FORWARD, "mask[::-1]", "mask", "test_sequences"),
-    Mutation("the second direction's input gradient not turned", BACKWARD, "there.x + back.x[::-1]", "there.x + back.x", "test_fast"),
+    Mutation("the second direction's input gradient not turned", BACKWARD, "there.x + back.x[::-1]", "there.x + back.x", "test_sequences"),
     Mutation("lengths off by one", "states.py", "np.arange(total)[:, None] < found", "np.arange(total)[:, None] <= found", "test_sequences"),
     # ways
     Mutation("truncation one step too long", "truncated.py", "start = max(0, end - k2)", "start = max(0, end - k2 - 1)", "test_diagnostics"),
@@ -126,6 +128,53 @@ MUTATIONS = [
     Mutation("damage not noticed", "storage.py", "if digest != _digest(arrays)", "if False", "test_storage"),
     Mutation("written in place", "storage.py", "    beside = target.with_name(", "    target.write_bytes(data); beside = target.with_name(", "test_storage"),
     Mutation("steps numbered from 0", "plotting.py", "np.arange(1, rows.shape[1] + 1)", "np.arange(rows.shape[1])", "test_plotting"),
+    # training loops
+    Mutation("minibatches: in the order of the batch", "batches.py", ".permutation(number)", ".permutation(number) * 0 + np.arange(number)", "test_batches"),
+    Mutation("minibatches: drawn with replacement", "batches.py", ".permutation(number)", ".integers(number, size=number)", "test_batches"),
+    Mutation("minibatches: drawn anew whenever one is asked for", "batches.py", "        members = order[", "        members = rng.permutation(order)[", "test_batches"),
+    Mutation("minibatches: overlap", "batches.py", "order[first : first + starts.step]", "order[first : first + starts.step + 1]", "test_batches"),
+    Mutation("minibatches: x alone is dealt out", "_pieces.py", "None if whole is None else cut(whole) for", "None if whole is None else cut(np.sort(whole, axis=1)) for", "test_batches"),
+    Mutation("windows: targets of the step before", "_pieces.py", "None if whole is None else cut(whole) for", "None if whole is None else cut(np.roll(whole, 1, axis=0)) for", "test_batches"),
+    Mutation("pieces: the last dropped always", "_pieces.py", "total - total % size if drop_last else total", "total - total % size", "test_batches"),
+    Mutation("pieces: the last kept always", "_pieces.py", "total - total % size if drop_last else total", "total", "test_batches"),
+    Mutation("pieces: an epoch goes on at its beginning", "_pieces.py", "self._starts[which], self._cut)", "self._starts, self._cut)", "test_batches"),
+    Mutation("pieces: a float32 becomes a float64", "_pieces.py", "return cut(x), targets, mask", "return cut(x) * np.float64(1), targets, mask", "test_batches"),
+    Mutation("pieces: a mapped file read whole", "_pieces.py", "_check.shaped(", "_check.array(", "test_batches"),
+    Mutation("windows: a step too many", "streams.py", "min(first + starts.step, total)", "min(first + starts.step + 1, total)", "test_batches"),
+    Mutation("windows: begin with nothing", "streams.py", "tree_map(np.copy, trace.final)", "tree_map(np.zeros_like, trace.final)", "test_batches"),
+    Mutation("windows: the state is a view", "streams.py", "tree_map(np.copy, trace.final)", "trace.final", "test_batches"),
+    Mutation("windows: the state before the last step", "streams.py", "tree_map(np.copy, trace.final)", "tuple(tuple(a[-2].copy() for a in layer.states) for layer in trace.layers)", "test_batches"),
+    Mutation("windows: second directions carried", "streams.py", '_check.instance(f"trace.layers[{i}]", layer, LayerTrace)', "pass", "test_batches"),
+    Mutation("streams: windows in order of reading", "streams.py", "reshape(streams, length, *found.shape[1:])\n    return rows.swapaxes(0, 1)", "reshape(length, streams, *found.shape[1:])\n    return rows", "test_batches"),
+    Mutation("streams: the first steps left out", "streams.py", "found[: length * streams]", "found[-length * streams :]", "test_batches"),
+    # runs that are killed
+    Mutation("snapshots: the oldest is loaded", "snapshots.py", "if match), reverse=True)", "if match))", "test_snapshots"),
+    Mutation("snapshots: sorted by name", "snapshots.py", "sorted((int(match[1]) for match in found if match), reverse=True)", "sorted((int(match[1]) for match in found if match), key=str, reverse=True)", "test_snapshots"),
+    Mutation("snapshots: one too few kept", "snapshots.py", "earlier[kept:]", "earlier[max(1, kept - 1) :]", "test_snapshots"),
+    Mutation("snapshots: none let go", "snapshots.py", "earlier[kept:]", "[]", "test_snapshots"),
+    Mutation("snapshots: later ones let go", "snapshots.py", "for number in _steps(home) if number <= done]", "for number in _steps(home)]", "test_snapshots"),
+    Mutation("snapshots: begun anew in silence", "snapshots.py", "    if not refused:\n        return None", "    return None", "test_snapshots"),
+    Mutation("snapshots: a damaged one ends the search", "snapshots.py", "refused.append(str(error))", "raise", "test_snapshots"),
+    Mutation("snapshots: refusals not told", "snapshots.py", "tuple(refused))", "())", "test_snapshots"),
+    Mutation("snapshots: what a killed writer left stays", "snapshots.py", "unfinished.unlink(missing_ok=True)", "pass", "test_snapshots"),
+    Mutation("snapshots: let go before the new one is whole", "snapshots.py", "    save(home / f", "    [p.unlink() for p in home.glob('step-*')]; save(home / f", "test_snapshots"),
+    # what the site's cells assert with
+    Mutation("equations: all hold", "equations.py", "if not gap.error <= limit:", "if gap.error > limit + 1e9:", "test_equations"),
+    Mutation("equations: NaN holds", "equations.py", "if not gap.error <= limit:", "if gap.error > limit:", "test_equations"),
+    Mutation("equations: whole numbers with a tolerance", "equations.py", "0.0 if gap.exact else tolerance", "tolerance", "test_equations"),
+    Mutation("equations: the last error in place of the largest", "equations.py", "max(worst, gap.error), exact", "gap.error, exact", "test_equations"),
+    Mutation("equations: a bound the other way round", "equations.py", "_sides.margin(leaf, a, b)", "_sides.margin(leaf, b, a)", "test_equations"),
+    Mutation("equations: no bound is broken", "equations.py", "if not gap.error >= -tolerance:", "if gap.error == -tolerance - 1e9:", "test_equations"),
+    Mutation("equations: what should fail may hold", "equations.py", "if not gap.error >= at_least:", "if gap.error < 0:", "test_equations"),
+    Mutation("equations: one leaf must fail, but which", "equations.py", "np.argmax([g.error", "np.argmin([g.error", "test_equations"),
+    Mutation("equations: any label", "equations.py", "if not re.fullmatch(LABEL, label):", "if False:", "test_equations"),
+    Mutation("equations: read in another order", "equations.py", "key=lambda at: at[0])", "key=lambda at: -at[0])", "test_equations"),
+    Mutation("equations: a line that contradicts itself believed", "equations.py", 'return self.value <= float(f"{self.limit:.1e}")', "return True", "test_equations"),
+    Mutation("exercises: every answer is right", "exercises.py", "    if problem:", "    if False:", "test_exercises"),
+    Mutation("exercises: no answer is right", "exercises.py", "    if problem:", "    if True:\n        problem = problem or name", "test_exercises"),
+    Mutation("exercises: the reason is left out", "exercises.py", "problem.splitlines()]", "problem.splitlines()[:1]]", "test_exercises"),
+    Mutation("exercises: any name", "exercises.py", "task = _TASKS[name]", "task = _TASKS[NAMES[0]]", "test_exercises"),
+    Mutation("exercises: anything is a function", "exercises.py", "if not callable(answer):", "if False:", "test_exercises"),
 ]  # fmt: skip
 
 
@@ -159,20 +208,29 @@ def run(mutation: Mutation | None, names: list[str]) -> subprocess.CompletedProc
 
 def main() -> int:
     """Print a line for each mutation; return how many survived."""
-    print(f"{len(MUTATIONS)} mutations, after the unbroken copy")
-    names = sorted({mutation.tests for mutation in MUTATIONS})
-    sound = run(None, names)
+    parser = argparse.ArgumentParser(description="Break the library, and see the tests turn red.")
+    parser.add_argument("files", nargs="*", help="only mutations of these files of the library")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at once (default: cores)")
+    options = parser.parse_args()
+    if unknown := set(options.files) - {mutation.file for mutation in MUTATIONS}:
+        parser.error(f"no mutation is of {', '.join(sorted(unknown))}")
+    chosen = [m for m in MUTATIONS if not options.files or m.file in options.files]
+    print(f"{len(chosen)} mutations, after the unbroken copy")
+    sound = run(None, sorted({mutation.tests for mutation in chosen}))
     if sound.returncode:
         print(sound.stdout, sound.stderr)
         sys.exit("the tests fail on the unbroken library: nothing can be learnt from mutations")
     survived = 0
-    with ThreadPoolExecutor(os.cpu_count()) as workers:
-        outcomes = workers.map(lambda m: run(m, [m.tests]), MUTATIONS)
-        for mutation, outcome in zip(MUTATIONS, outcomes, strict=True):
+    with ThreadPoolExecutor(options.jobs) as workers:
+        outcomes = workers.map(lambda m: run(m, [m.tests]), chosen)
+        for mutation, outcome in zip(chosen, outcomes, strict=True):
             red = outcome.returncode in {1, 2}  # 2: a run that the test file prepares has failed
             survived += not red
-            print(f"{'red     ' if red else 'SURVIVED'} {mutation.what} ({mutation.tests})")
-    print(f"{len(MUTATIONS) - survived} of {len(MUTATIONS)} seen")
+            print(
+                f"{'red     ' if red else 'SURVIVED'} {mutation.what} ({mutation.tests})",
+                flush=True,
+            )
+    print(f"{len(chosen) - survived} of {len(chosen)} seen")
     return survived
 
 

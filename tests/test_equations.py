@@ -51,7 +51,7 @@ def test_the_error_is_the_largest_relative_to_the_largest_entry_of_the_pair(caps
     left, right = np.array([1.0, 8.0]), np.array([1.5, -2.0])
     with pytest.raises(EquationError, match=r"at \[1\].* left 8.0, right -2.0, relative error 1.2"):
         bptt.check_equation("eq", left, right, tolerance=0.5)
-    bptt.check_equation("eq", [1.0, (2.0, 4.0)], [1.0, (2.0, 5.0)], tolerance=0.5)
+    bptt.check_equation("eq", [(2.0, 4.0), 1.0], [(2.0, 5.0), 1.0], tolerance=0.5)
     assert said(capsys) == "eq: holds, largest relative error 2.0e-01 <= 0.5 (2 cases)"
 
 

@@ -2,7 +2,7 @@
 
 ````
 ```{library} bptt.backward
-:lines: 1-20      (optional: a part of it, counted from its first line)
+:assigns: params      (optional: of a function, the statements alone that assign these names)
 ```
 ````
 
@@ -52,13 +52,31 @@ def without_docstring(code: str) -> str:
     return "".join(lines[: first.lineno - 1] + lines[first.end_lineno :])
 
 
+def assigning(code: str, names: list[str]) -> slice:
+    """Return which lines of a function assign some names: by name, so that nothing else can get in."""
+    body = ast.parse(dedent(code)).body[0].body  # type: ignore[attr-defined]
+    targets = {
+        at: {t.id for t in node.targets if isinstance(t, ast.Name)}
+        for at, node in enumerate(body)
+        if isinstance(node, ast.Assign)
+    }
+    found = [at for at, assigned in targets.items() if assigned & set(names)]
+    if missing := set(names) - set().union(*targets.values()):
+        message = f"nothing in the body of the function assigns {', '.join(sorted(missing))}"
+        raise AttributeError(message)
+    if found[-1] - found[0] != len(found) - 1:
+        message = f"other statements stand between those that assign {', '.join(names)}"
+        raise AttributeError(message)
+    return slice(body[found[0]].lineno - 1, body[found[-1]].end_lineno)
+
+
 class Library(SphinxDirective):
     """Show the source of an object of the library."""
 
     required_arguments = 1
     option_spec: ClassVar[dict[str, Any]] = {
         "docstring": lambda text: directives.choice(text, ("yes", "no")),
-        "lines": directives.unchanged_required,
+        "assigns": directives.unchanged_required,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -66,15 +84,14 @@ class Library(SphinxDirective):
         try:
             thing = find(self.arguments[0])
             lines, start = inspect.getsourcelines(thing)
+            names = self.options.get("assigns", "").split()
+            part = assigning("".join(lines), names) if names else slice(0, None)
         except (AttributeError, ImportError, OSError, TypeError) as error:
             message = f"library: {error}"
             raise self.error(message) from error
         file = Path(inspect.getsourcefile(thing) or "")
         self.env.note_dependency(str(file))
-        start = max(start, 1)
-        if part := self.options.get("lines"):
-            first, _, last = part.partition("-")
-            lines, start = lines[int(first) - 1 : int(last or first)], start + int(first) - 1
+        lines, start = lines[part], max(start, 1) + part.start
         code = "".join(lines)
         if self.options.get("docstring") == "no":
             code = without_docstring(code)

@@ -9,25 +9,13 @@ Needs playwright for Python and a Chromium; set ``CHROMIUM`` to its path if it i
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from measure import THEMES, WIDTHS, launch
+from playwright.sync_api import Browser, Page
 
 SITE = Path(__file__).resolve().parents[2] / "docs" / "_build" / "html"
-WIDTHS = (1280, 390)
-THEMES = ("light", "dark")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 OVERFLOW = """() => {
   const wide = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= wide) return [];
@@ -75,16 +63,13 @@ def main() -> int:
     args = parser.parse_args()
     file = find(args.page, args.site)
     args.outdir.mkdir(parents=True, exist_ok=True)
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
     bad = False
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+    with launch() as browser:
         for width in WIDTHS:
             for theme in THEMES:
                 wrong = photograph(browser, file, args.outdir, width, theme)
                 bad = bad or bool(wrong)
                 sys.stdout.writelines(f"{width} {theme}: {w}\n" for w in wrong)
-        browser.close()
     sys.stdout.write(f"four pictures of {file.name} in {args.outdir}\n")
     return int(bad)
 
