@@ -47,18 +47,17 @@ def settle(env: BuildEnvironment, package: str) -> None:
 
 def plain(value: Any) -> Any:
     """Return a value as text and lists, in which equal values are equal."""
+    if hasattr(value, "_asdict"):
+        value = {k: v for k, v in value._asdict().items() if k not in WHERE}
+    elif type(value).__repr__ is object.__repr__:  # which would tell an address
+        value = {"": type(value).__name__, **vars(value)}
     if isinstance(value, dict):
         return sorted((plain(k), plain(v)) for k, v in value.items())
     if isinstance(value, nodes.Node):
         return value.pformat()
-    if hasattr(value, "_asdict"):
-        return plain({k: v for k, v in value._asdict().items() if k not in WHERE})
-    if isinstance(value, (set, frozenset)):
-        return sorted(map(plain, value), key=str)
-    if type(value).__repr__ is object.__repr__:
-        return plain({"": type(value).__name__, **vars(value)})
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return list(map(plain, value))
+        each = list(map(plain, value))
+        return sorted(each, key=str) if isinstance(value, (set, frozenset)) else each
     return f"{type(value).__name__} {value!r}"
 
 
@@ -101,7 +100,7 @@ class Remembering(IndexBuilder):
 
     kept: Path
 
-    def load(self, stream: Any, format: Any) -> None:  # noqa: A002 - its name in Sphinx
+    def load(self, stream: Any, format: Any) -> None:
         """Take up the index of the last build."""
         super().load(stream, format)
         kept = json.loads(self.kept.read_text("utf-8")) if self.kept.is_file() else {}

@@ -118,7 +118,7 @@ def test_an_edit_with_an_old_date_is_seen(site: Scratch, told: bool) -> None:
     site.patch("docs/told.md", "1 + 1", "1 / 0")
     os.utime(file, ns=(old, old))
     built = site.build()
-    expect(built.red and ("ZeroDivisionError" in built.text) == told, built)
+    expect(built.red == told and ("ZeroDivisionError" in built.text) == told, built)
 
 
 @pytest.mark.parametrize("looked", [True, False])
