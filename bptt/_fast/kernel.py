@@ -41,8 +41,10 @@ class Way(NamedTuple):
     ----------
     found
         What the steps write, (S + 1, blocks n, B): errors, and what is carried beside them.
-    delta_h
-        Of these, the errors that meet the recurrent weights, (S, gates n, B).
+    delta_x, delta_h
+        Of these, the errors that meet the input weights, and the recurrent ones, (S, gates n, B).
+    rows_x, rows_h
+        Where they stand in `found`.
     slopes
         Takes the kept arrays of a slab and fills in a' of all its steps.
     step
@@ -56,12 +58,23 @@ class Way(NamedTuple):
     """
 
     found: Array
-    delta_h: Array
+    rows_x: slice
+    rows_h: slice
     slopes: Callable[[Sequence[Array], int], None]
     step: Callable[..., None]
     steps: list[tuple[Array, ...]]
     direct: Sequence[Array | None]
     carried: tuple[tuple[list[Array], list[Array]], ...] = ()
+
+    @property
+    def delta_x(self) -> Array:
+        """The errors that meet w."""
+        return self.found[:-1, self.rows_x]
+
+    @property
+    def delta_h(self) -> Array:
+        """The errors that meet u."""
+        return self.found[:-1, self.rows_h]
 
 
 class Kernel(Protocol):
@@ -71,15 +84,15 @@ class Kernel(Protocol):
     ----------
     fold
         For each block of the weights inside the engine: which block of the parameters it is, times what.
-    delta_x
-        For each block of ∂C/∂z_x, where it stands in `Way.found`.
-    delta_own
-        Likewise for a last block of ∂C/∂z_h that is not that of ∂C/∂z_x; None where the two are one.
+    delta_h
+        For each block of ∂C/∂z_h on the way back, which block of the parameters it is.
+    scratch
+        How many arrays (n, B) the way back needs for each step of a slab, those of the engine included.
     """
 
     fold: tuple[tuple[int, float], ...]
-    delta_x: tuple[int, ...]
-    delta_own: int | None
+    delta_h: tuple[int, ...]
+    scratch: int
 
     def run(self, steps: int, n: int, batch: int, z_h: Array, own: Sequence[Array]) -> Run:
         """Make the arrays of a run forward."""
