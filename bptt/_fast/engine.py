@@ -9,7 +9,6 @@ r"""The loops over time of the fast engine, batch last.
 Columns are the members of a batch here, so that this is the column form of the derivation as it stands.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from bptt._fast.elman import ElmanKernel
 from bptt._fast.gru import GRUKernel
 from bptt._fast.kernel import Kept, Kernel, scalar
 from bptt._fast.lstm import LSTMKernel
+from bptt._fast.spare import borrowed
 from bptt._typing import Array, State
 from bptt.cells import GRU, LSTM, Elman
 from bptt.workspace import Workspace
@@ -61,6 +61,10 @@ class _Forward:
         self.run = kernel.run(steps, n, batch, self.z_h, (self.c,))
         self.past = list(self.run.states[0][:-1])
         self.slab = _slab(steps, 4 * self.run.z[0].nbytes)
+
+    def seen(self) -> list[Array]:
+        """Return the arrays of which a caller gets views."""
+        return [*self.run.states, *self.run.kept]
 
     def take(self, params: Any, state: State) -> None:
         """Take in the parameters, with the halves of logistic gates folded in, and the initial state."""
@@ -108,12 +112,14 @@ def run_there(
     def make() -> _Forward:
         return _Forward(kernel, steps, batch, below, n, dtype)
 
-    key = (type(kernel), steps, batch, below, n, dtype, getattr(kernel, "activation", None))
-    work = make() if space is None else space.hold("there", key, make)
-    work.take(params, state)
-    work.through(x, _gaps(mask))
-    states = tuple(array.transpose(0, 2, 1) for array in work.run.states)
-    return There(states, Kept(kernel, work.run.kept))
+    def use(work: _Forward) -> There:
+        work.take(params, state)
+        work.through(x, _gaps(mask))
+        states = tuple(array.transpose(0, 2, 1) for array in work.run.states)
+        return There(states, Kept(kernel, tuple(array[:] for array in work.run.kept)))
+
+    own = getattr(kernel, "activation", None)
+    return borrowed(("there", type(kernel), steps, batch, below, n, dtype, own), make, use, space)
 
 
 class Back(NamedTuple):
@@ -150,6 +156,11 @@ class _Backward:
         self.ones = np.ones(self.slab * batch, dtype)
         self.part = tuple(np.empty_like(d) for d in (self.d_w, self.d_u, self.d_b))
 
+    def seen(self) -> list[Array]:
+        """Return the arrays of which a caller gets views."""
+        found = (self.d_w, self.d_u, self.d_b, self.d_x, self.delta, self.future)
+        return [*found, *self.part]
+
     def through(
         self, kept: Kept, params: Any, x: Array, a: Array, d_above: Array, d_state: State, gaps: Any
     ) -> State:
@@ -169,7 +180,7 @@ class _Backward:
             self.products(w, x[now], a[now], self.d_x[now], first, last=stop == len(x))
             for after, before in way.carried:
                 before[-1][...] = after[first]
-        return (self.future.T, *(before[-1].T for _, before in way.carried))
+        return (self.future.T, *(before[-1].T.copy() for _, before in way.carried))
 
     def errors(self, u: Array, first: int, gaps: list[Array] | None) -> None:
         """Go back through the steps of a slab: the loop over time of (BP2)."""
@@ -250,19 +261,14 @@ def run_back(
     def make() -> _Backward:
         return _Backward(kept.kernel, steps, batch, below, n, dtype)
 
-    key = (
-        type(kept.kernel),
-        steps,
-        batch,
-        below,
-        n,
-        dtype,
-        getattr(kept.kernel, "activation", None),
-    )
-    work = make() if space is None else space.hold("back", key, make)
-    initial = work.through(kept, params, x, a, d_above, d_state, _gaps(mask))
-    found = work.gradient(len(params) - 3)
-    return Back(found, work.d_x.transpose(0, 2, 1), initial, work.delta.transpose(0, 2, 1))
+    def use(work: _Backward) -> Back:
+        initial = work.through(kept, params, x, a, d_above, d_state, _gaps(mask))
+        found = work.gradient(len(params) - 3)
+        return Back(found, work.d_x.transpose(0, 2, 1), initial, work.delta.transpose(0, 2, 1))
+
+    own = getattr(kept.kernel, "activation", None)
+    key = ("back", type(kept.kernel), steps, batch, below, n, dtype, own)
+    return borrowed(key, make, use, space)
 
 
 def _pass_by(way: Any, k: int, gap: Array) -> None:
