@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bptt._fast.kernel import Run, Way, blocks, scalar, step_views
+from bptt._fast.kernel import Run, Way, blocks, by_blocks, scalar, spread, step_views
 from bptt._typing import Array
 from bptt.cells.gru import GRUSaved
 
@@ -86,16 +86,10 @@ class GRUKernel:
             multiply(free, other, k_s)  # (a(t-1) - n) s (1 - s)
             k_d[...] = s
 
-        d_a_of_each = d_a[None]
-
-        def step(k: Array, found: Array) -> None:
-            multiply(d_a_of_each, k, found)
-
-        by_block = (slab, 5, n, batch)
-        steps = step_views(k.reshape(by_block), found[:-1].reshape(by_block))
+        steps = list(zip(by_blocks(k, n), by_blocks(found[:-1], n), strict=True))
         direct = list(blocks(found, n, 4, 5)[:-1])
         rows_x, rows_h = slice(n, 4 * n), slice(3 * n)
-        return Way(found, rows_x, rows_h, slopes, step, steps, direct)
+        return Way(found, rows_x, rows_h, slopes, spread(d_a, 5), steps, direct)
 
     def record(self, kept: Sequence[Array], t: int) -> GRUSaved:
         """Return gates, what r resets, and the past of a step."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from bptt._typing import Array
 
-__all__ = ["Kept", "Kernel", "Run", "Way", "blocks", "step_views"]
+__all__ = ["Kept", "Kernel", "Run", "Way", "blocks", "by_blocks", "spread", "step_views"]
 
 
 class Run(NamedTuple):
@@ -62,7 +62,7 @@ class Way(NamedTuple):
     rows_h: slice
     slopes: Callable[[Sequence[Array], int], None]
     step: Callable[..., None]
-    steps: list[tuple[Array, ...]]
+    steps: list[tuple[Any, ...]]
     direct: Sequence[Array | None]
     carried: tuple[tuple[list[Array], list[Array]], ...] = ()
 
@@ -130,9 +130,36 @@ def blocks(array: Array, n: int, first: int, last: int) -> Array:
     return array[:, first * n : last * n]
 
 
-def step_views(*arrays: Array) -> list[tuple[Array, ...]]:
+def step_views(*arrays: Any) -> list[tuple[Any, ...]]:
     """Return for each step its part of each array: views, made once."""
     return list(zip(*(list(array) for array in arrays), strict=False))
+
+
+def by_blocks(array: Array, n: int) -> list[Any]:
+    """Return for each step its blocks of n rows, as `spread` takes them."""
+    parts = array.reshape(len(array), -1, n, array.shape[2])
+    return list(parts) if array.shape[2] == 1 else [tuple(step) for step in parts]
+
+
+def spread(d: Array, count: int) -> Callable[[Any, Any], None]:
+    """Return what multiplies one array with each of some blocks, into others.
+
+    NumPy's own broadcasting of so few numbers takes longer than either form.
+    """
+    if d.shape[1] > 1:
+
+        def each(blocks: Sequence[Array], products: Sequence[Array]) -> None:
+            for block, product in zip(blocks, products, strict=True):
+                np.multiply(d, block, product)
+
+        return each
+    many = np.empty((count, *d.shape), d.dtype)
+
+    def at_once(blocks: Array, products: Array) -> None:
+        np.copyto(many, d)
+        np.multiply(many, blocks, products)
+
+    return at_once
 
 
 def scalar(value: float, dtype: Any) -> Array:

@@ -18,10 +18,11 @@ paths in it,
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from bptt._fast.kernel import Run, Way, blocks, scalar, step_views
+from bptt._fast.kernel import Run, Way, blocks, by_blocks, scalar, spread, step_views
 from bptt._typing import Array
 from bptt.cells.lstm import LSTMSaved
 
@@ -74,8 +75,8 @@ class LSTMKernel:
         """Make the arrays of the way back: the factors f, k_i, k_f, k_g, k_o, k_a; c, i, f, g, o."""
         k = np.empty((slab, 6 * n, batch), d_a.dtype)
         found = np.empty((slab + 1, 6 * n, batch), d_a.dtype)
-        d_c = np.empty((1, n, batch), d_a.dtype)
-        (d_c_flat,), d_a_of_both = d_c, d_a[None]
+        d_c = np.empty((n, batch), d_a.dtype)
+        times_d_c = spread(d_c, 4)
         free = np.empty((slab, 2 * n, batch), d_a.dtype)
 
         def slopes(kept: Sequence[Array], first: int) -> None:
@@ -100,17 +101,17 @@ class LSTMKernel:
             subtract(o, k_a, k_a)  # o (1 - tanh² c)
 
         def step(
-            k_a: Array, by_a: Array, future: Array, through_a: Array, k_c: Array, by_c: Array
+            k_o: Array, k_a: Array, d_o: Array, through_a: Array, future: Array, k_c: Any, by_c: Any
         ) -> None:
-            multiply(d_a_of_both, k_a, by_a)
-            add(future, through_a, d_c_flat)  # from the future, through a
-            multiply(d_c, k_c, by_c)
+            multiply(d_a, k_o, d_o)
+            multiply(d_a, k_a, through_a)
+            add(future, through_a, d_c)  # from the future, through a
+            times_d_c(k_c, by_c)
 
-        by_block = (slab, -1, n, batch)
         parts = (
-            *(blocks(of[:slab], n, 4, 6).reshape(by_block) for of in (k, found)),
-            *(blocks(found, n, 0, 1)[1:], blocks(found, n, 5, 6)),
-            *(blocks(of[:slab], n, 0, 4).reshape(by_block) for of in (k, found)),
+            *(blocks(of[:slab], n, j, j + 1) for of in (k, found) for j in (4, 5)),
+            *(blocks(found, n, 0, 1)[1:], by_blocks(blocks(k, n, 0, 4), n)),
+            by_blocks(blocks(found[:-1], n, 0, 4), n),
         )
         carried = list(blocks(found, n, 0, 1))
         none: list[None] = [None] * slab
