@@ -52,12 +52,21 @@ class _Forward:
     ) -> None:
         g, one = len(kernel.fold), batch == 1
         self.kernel, self.n = kernel, n
-        self.fold = [(k, scalar(scale, dtype)) for k, scale in kernel.fold]
+        fold = [
+            (
+                slice(into * n, (into + count) * n),
+                slice(k * n, (k + count) * n),
+                scalar(scale, dtype),
+            )
+            for into, k, count, scale in _runs(kernel.fold)
+        ]
         # Small matrices, and those that meet one column at a time, are read faster by columns.
         self.w_t: Array = _weights(g * n, below, dtype, by_columns=one or n <= SMALL)
         self.u_t: Array = _weights(g * n, n, dtype, by_columns=one)
         self.b, self.c = np.empty((g * n, batch), dtype), np.empty((n, batch), dtype)
         self.z_h = np.empty((g * n, batch), dtype)
+        weights = (self.w_t, self.u_t, self.b)
+        self.folded = [[(m[to], source, scale) for to, source, scale in fold] for m in weights]
         self.run = kernel.run(steps, n, batch, self.z_h, (self.c,))
         self.past = list(self.run.states[0][:-1])
         self.slab = _slab(steps, 4 * self.run.z[0].nbytes)
@@ -69,10 +78,9 @@ class _Forward:
     def take(self, params: Any, state: State) -> None:
         """Take in the parameters, with the halves of logistic gates folded in, and the initial state."""
         w, u, b, *own = params
-        for into, p in ((self.w_t, w), (self.u_t, u), (self.b, b[None])):
-            target, source = (m.reshape(-1, self.n, m.shape[1]) for m in (into, p.T))
-            for block, (k, scale) in zip(target, self.fold, strict=True):
-                np.multiply(source[k], scale, out=block)
+        for p, views in zip((w.T, u.T, b[:, None]), self.folded, strict=True):
+            for block, source, scale in views:
+                np.multiply(p[source], scale, block)
         for c in own:
             self.c[...] = c[:, None]
         for array, first in zip(self.run.states, state, strict=True):
@@ -284,6 +292,18 @@ def _weights(rows: int, columns: int, dtype: Any, *, by_columns: bool) -> Array:
 
 def _slab(steps: int, nbytes: int) -> int:
     return max(1, min(steps, SLAB_BYTES // nbytes))
+
+
+def _runs(fold: tuple[tuple[int, float], ...]) -> list[tuple[int, int, int, float]]:
+    """Group consecutive blocks of one scale: where they go, where they come from, how many, the scale."""
+    runs: list[tuple[int, int, int, float]] = []
+    for into, (k, scale) in enumerate(fold):
+        to, first, count, same = runs[-1] if runs else (0, -1, 0, 0.0)
+        if first + count == k and scale == same:
+            runs[-1] = (to, first, count + 1, scale)
+        else:
+            runs.append((into, k, 1, scale))
+    return runs
 
 
 def _gaps(mask: Any) -> list[Array] | None:
