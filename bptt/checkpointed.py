@@ -33,7 +33,7 @@ from bptt.stack import Stack
 from bptt.traces import Trace
 from bptt.tree import tree_map
 from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction
-from bptt.workspace import Workspace
+from bptt.workspace import Fleeting
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 
@@ -249,7 +249,7 @@ class _Sweep:
         """Run one piece with all that its derivative needs, and go back through it."""
         a, b = self.steps_of(i)
         self.stored = max(self.stored, kept + b - a)
-        x, mask, space = self.x[a:b], self.mask_of(a, b), Workspace()  # memory that goes with it
+        x, mask, space = self.x[a:b], self.mask_of(a, b), Fleeting()
         trace = run_forward(self.stack, self.params, x, state, mask, space)
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
         # (compose), (segment)

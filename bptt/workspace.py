@@ -47,6 +47,18 @@ class Workspace:
         return inner
 
 
+class Fleeting(Workspace):
+    """No memory at all: what a call makes goes with what it returned, however little there should be."""
+
+    def hold(self, name: Hashable, shape: Hashable, make: Callable[[], Any]) -> Any:  # noqa: ARG002
+        """Make it anew."""
+        return make()
+
+    def part(self, name: Hashable) -> Workspace:  # noqa: ARG002
+        """Return no memory either."""
+        return self
+
+
 def check_workspace(workspace: Any) -> Workspace | None:
     """Refuse what is not a workspace."""
     return None if workspace is None else _check.instance("workspace", workspace, Workspace)

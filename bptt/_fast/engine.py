@@ -155,19 +155,22 @@ class _Backward:
         self.steps = list(zip(self.above, way.steps, way.delta_h, way.direct, strict=True))
         self.delta = np.empty((steps, g * n, batch), dtype)
         self.d_x = np.empty((steps, below, batch), dtype)
-        self.u = np.empty((n, g * n), dtype)
+        self.in_order = kernel.delta_h == tuple(range(g))
+        self.u = np.empty((n, 0 if self.in_order else g * n), dtype)
         # For the products of a slab: errors of all its steps and sequences side by side; what they meet.
         self.columns = np.empty((way.found.shape[1], self.slab, batch if batch > 1 else 0), dtype)
         self.past = np.empty((self.slab, batch, n), dtype)
         self.d_w, self.d_u = np.empty((g * n, below), dtype), np.empty((g * n, n), dtype)
         self.d_b = np.empty(way.found.shape[1], dtype)
         self.ones = np.ones(self.slab * batch, dtype)
-        self.part = tuple(np.empty_like(d) for d in (self.d_w, self.d_u, self.d_b))
+        self.part: tuple[Array, ...] = ()
+        if self.slab < steps:
+            self.part = tuple(np.empty_like(d) for d in (self.d_w, self.d_u, self.d_b))
 
     def seen(self) -> list[Array]:
         """Return the arrays of which a caller gets views."""
         found = (self.d_w, self.d_u, self.d_b, self.d_x, self.delta, self.future)
-        return [*found, *self.part]
+        return [*found, self.u]
 
     def through(
         self, kept: Kept, params: Any, x: Array, a: Array, d_above: Array, d_state: State, gaps: Any
@@ -207,13 +210,15 @@ class _Backward:
 
     def recurrent(self, u: Array) -> Array:
         """Return u with its blocks in the order in which its errors stand."""
-        order = self.kernel.delta_h
-        if order == tuple(range(len(order))):
+        if self.in_order:
             return u
-        n = self.n
-        for i, k in enumerate(order):
-            self.u[:, i * n : (i + 1) * n] = u[:, k * n : (k + 1) * n]
+        for i, k in enumerate(self.kernel.delta_h):
+            self.u[:, self.block(i)] = u[:, self.block(k)]
         return self.u
+
+    def block(self, i: int) -> slice:
+        """Return where a block of n rows, or columns, stands."""
+        return slice(i * self.n, (i + 1) * self.n)
 
     def products(self, w: Array, x: Array, a: Array, d_x: Array, first: int, *, last: bool) -> None:
         """Take what a slab brings to the gradient of parameters and input: a product each."""
@@ -242,14 +247,13 @@ class _Backward:
 
     def gradient(self, own: int) -> tuple[Array, ...]:
         """Return the gradient of w, u, b and of an own bias."""
-        way, order, n = self.way, self.kernel.delta_h, self.n
-        d_u = self.d_u
-        if order != tuple(range(len(order))):
-            for i, k in enumerate(order):
-                self.part[1][k * n : (k + 1) * n] = d_u[i * n : (i + 1) * n]
-            d_u = self.part[1]
-        found = (self.d_w.T, d_u.T, self.d_b[way.rows_x])
-        return (*found, self.d_b[way.rows_h][:n]) if own else found
+        d_u, rows_h = self.d_u.T, self.way.rows_h
+        if not self.in_order:
+            for i, k in enumerate(self.kernel.delta_h):
+                self.u[:, self.block(k)] = d_u[:, self.block(i)]
+            d_u = self.u
+        found = (self.d_w.T, d_u, self.d_b[self.way.rows_x])
+        return (*found, self.d_b[rows_h][: self.n]) if own else found
 
 
 def run_back(
