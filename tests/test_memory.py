@@ -21,6 +21,7 @@ from bptt import checkpointed
 from bptt._fast import spare
 from bptt._fast.engine import COLUMNS, SLAB_BYTES, kernel_of
 
+OBJECTS = 1 << 17  # array objects, the views of each step, closures
 STEPS, BATCH, WIDTH = 10_000, 8, 32
 SCHEDULES = {
     # name: schedule, states that wait at most, steps of a piece
@@ -84,7 +85,7 @@ def theory(stack, result, waiting, piece):
     constant = 4 * sum(
         leaf.nbytes for _, leaf in bptt.tree_leaves(PARAMS[stack])
     )  # sums, wᵀ and uᵀ
-    constant += scratch(stack, result, piece)
+    constant += scratch(stack, result, piece) + OBJECTS
     return returned + constant + waiting * state + piece * bytes_of_a_step(stack)
 
 
