@@ -113,6 +113,11 @@ def all_finite(value: Array) -> bool:
     return math.isfinite(total) or bool(np.isfinite(value).all())
 
 
+def all_finite_in(record: Any) -> bool:
+    """Say whether all arrays of nested tuples are finite."""
+    return all_finite(record) if isinstance(record, np.ndarray) else all(map(all_finite_in, record))
+
+
 def one_precision(arrays: Iterable[tuple[str, Array]]) -> None:
     """Refuse a mix of float32 and float64: one of the two was not meant."""
     (first_name, first), *rest = arrays

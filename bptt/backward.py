@@ -293,14 +293,7 @@ def outer_sum(a: Array, delta: Array) -> Array:
 
 def _refuse_overflow(gradient: Gradient | LayerGradient) -> None:
     """Look at δ first: it is where an explosion begins. (BP3) has all of it: finite if ∂C/∂b is."""
-    if _finite((gradient.params, gradient.x, gradient.initial)):
+    if _check.all_finite_in((gradient.params, gradient.x, gradient.initial)):
         return
     for name, array in sorted(tree_leaves(gradient, "gradient"), key=lambda n: "delta" not in n[0]):
         _check.computed(name, array)
-
-
-def _finite(record: Any) -> bool:
-    """Say whether all arrays of a record are finite."""
-    if isinstance(record, np.ndarray):
-        return _check.all_finite(record)
-    return all(map(_finite, record))

@@ -15,8 +15,8 @@ class Workspace:
     `bptt.layer_forward` and `bptt.layer_backward`). What they return then lives in the workspace: it
     holds until the next call with it, which writes over it. Copy what must last longer.
 
-    A call without a workspace shares nothing with any other. A workspace is for one thread at a time, and
-    is of use to layers of `bptt.Elman`, `bptt.LSTM` and `bptt.GRU` cells; others make their arrays anew.
+    A call without a workspace shares nothing that anyone can see with any other. A workspace is for one
+    thread at a time, and is of use to layers of `bptt.Elman`, `bptt.LSTM` and `bptt.GRU` cells; others make their arrays anew.
 
     Examples
     --------

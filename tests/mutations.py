@@ -77,7 +77,7 @@ MUTATIONS = [
     Mutation("the worst entry misnamed", "gradcheck.py", "relative.argmax()", "relative.argmin()", "test_gradcheck"),
     Mutation("drawn twice as wide", "stack.py", "1 / math.sqrt(n_in)", "2 / math.sqrt(n_in)", "test_stack"),
     Mutation("types lost by tree_map", "tree.py", 'getattr(type(record), "_make", type(record))', "tuple", "test_tree"),
-    Mutation("NaN accepted", "_check.py", 'first place."""\n    if not _all_finite(value)', 'first place."""\n    if False', "test_errors"),
+    Mutation("NaN accepted", "_check.py", 'first place."""\n    if not all_finite(value)', 'first place."""\n    if False', "test_errors"),
     # cells
     Mutation("LSTM without the peephole of o on the way back", "cells/lstm.py", "(1 - tanh_c**2) + d_o * p_o", "(1 - tanh_c**2)", "test_ways"),
     Mutation("LSTM's forget gate and input gate swapped", "cells/lstm.py", "d_f = d_c * c_past * f * (1 - f)", "d_f = d_c * g * f * (1 - f)", "test_fast"),
@@ -118,7 +118,7 @@ MUTATIONS = [
     Mutation("fast: u's blocks not in the order of their errors", "_fast/engine.py", "self.u[:, self.block(i)] = u[:, self.block(k)]", "self.u[:, self.block(i)] = u[:, self.block(i)]", "test_fast"),
     Mutation("fast: memory used again that somebody sees", "_fast/spare.py", "_spares[i].references() == _spares[i].counts", "True", "test_fast"),
     Mutation("fast: what a trace shows is not counted", "_fast/engine.py", "tuple(array[:] for array in work.run.kept)", "work.run.kept", "test_fast"),
-    Mutation("δ not looked at where ∂C/∂b is finite", BACKWARD, "if _finite((gradient.params, gradient.x, gradient.initial)):", "if True:", "test_errors"),
+    Mutation("δ not looked at where ∂C/∂b is finite", BACKWARD, "if _check.all_finite_in((gradient.params, gradient.x, gradient.initial)):", "if True:", "test_arguments"),
     Mutation("fast: bias forgotten", "_fast/engine.py", "z += self.b", "z += 0 * self.b", "test_backward"),
     Mutation("fast: a workspace does not see another size", "workspace.py", "or found[0] != shape", "or False", "test_fast"),
     # diagnostics and the rest

@@ -15,7 +15,7 @@ import numpy as np
 
 from bptt._fast.elman import ElmanKernel
 from bptt._fast.gru import GRUKernel
-from bptt._fast.kernel import Kept, Kernel, scalar
+from bptt._fast.kernel import Kept, Kernel, runs_of, scalar
 from bptt._fast.lstm import LSTMKernel
 from bptt._fast.spare import borrowed
 from bptt._typing import Array, State
@@ -58,7 +58,7 @@ class _Forward:
                 slice(k * n, (k + count) * n),
                 scalar(scale, dtype),
             )
-            for into, k, count, scale in _runs(kernel.fold)
+            for into, k, count, scale in runs_of(kernel.fold)
         ]
         # Small matrices, and those that meet one column at a time, are read faster by columns.
         self.w_t: Array = _weights(g * n, below, dtype, by_columns=one or n <= SMALL)
@@ -296,18 +296,6 @@ def _weights(rows: int, columns: int, dtype: Any, *, by_columns: bool) -> Array:
 
 def _slab(steps: int, nbytes: int) -> int:
     return max(1, min(steps, SLAB_BYTES // nbytes))
-
-
-def _runs(fold: tuple[tuple[int, float], ...]) -> list[tuple[int, int, int, float]]:
-    """Group consecutive blocks of one scale: where they go, where they come from, how many, the scale."""
-    runs: list[tuple[int, int, int, float]] = []
-    for into, (k, scale) in enumerate(fold):
-        to, first, count, same = runs[-1] if runs else (0, -1, 0, 0.0)
-        if first + count == k and scale == same:
-            runs[-1] = (to, first, count + 1, scale)
-        else:
-            runs.append((into, k, 1, scale))
-    return runs
 
 
 def _gaps(mask: Any) -> list[Array] | None:

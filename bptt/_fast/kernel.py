@@ -7,7 +7,7 @@ import numpy as np
 
 from bptt._typing import Array
 
-__all__ = ["Kept", "Kernel", "Run", "Way", "blocks", "by_blocks", "spread", "step_views"]
+__all__ = ["Kept", "Kernel", "Run", "Way", "blocks", "by_blocks", "runs_of", "spread", "step_views"]
 
 
 class Run(NamedTuple):
@@ -160,6 +160,18 @@ def spread(d: Array, count: int) -> Callable[[Any, Any], None]:
         np.multiply(many, blocks, products)
 
     return at_once
+
+
+def runs_of(fold: tuple[tuple[int, float], ...]) -> list[tuple[int, int, int, float]]:
+    """Group consecutive blocks of one scale: where they go, where they come from, how many, the scale."""
+    runs: list[tuple[int, int, int, float]] = []
+    for into, (k, scale) in enumerate(fold):
+        to, first, count, same = runs[-1] if runs else (0, -1, 0, 0.0)
+        if first + count == k and scale == same:
+            runs[-1] = (to, first, count + 1, scale)
+        else:
+            runs.append((into, k, 1, scale))
+    return runs
 
 
 def scalar(value: float, dtype: Any) -> Array:
