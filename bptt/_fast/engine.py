@@ -158,11 +158,12 @@ class _Backward:
         self.in_order = kernel.delta_h == tuple(range(g))
         self.u = np.empty((n, 0 if self.in_order else g * n), dtype)
         # For the products of a slab: errors of all its steps and sequences side by side; what they meet.
-        self.columns = np.empty((way.found.shape[1], self.slab, batch if batch > 1 else 0), dtype)
+        self.columns = np.empty(way.found[:-1].size if batch > 1 else 0, dtype)
         self.past = np.empty((self.slab, batch, n), dtype)
         self.d_w, self.d_u = np.empty((g * n, below), dtype), np.empty((g * n, n), dtype)
         self.d_b = np.empty(way.found.shape[1], dtype)
         self.ones = np.ones(self.slab * batch, dtype)
+        self.side = np.empty(below * self.slab * batch if 1 < batch < FEW else 0, dtype)
         self.part: tuple[Array, ...] = ()
         if self.slab < steps:
             self.part = tuple(np.empty_like(d) for d in (self.d_w, self.d_u, self.d_b))
@@ -226,8 +227,10 @@ class _Backward:
         if self.batch == 1:
             delta, past = found[:, :, 0].T, a[:, 0]
         else:
-            np.copyto(self.columns[:, first:], found.transpose(1, 0, 2))
-            delta = self.columns[:, first:].reshape(len(self.columns), -1)
+            turned = found.transpose(1, 0, 2)
+            columns = self.columns[: turned.size].reshape(turned.shape)
+            np.copyto(columns, turned)
+            delta = columns.reshape(len(columns), -1)
             np.copyto(self.past[first:], a)
             past = self.past[first:].reshape(-1, self.n)
         rows_x, rows_h = self.way.rows_x, self.way.rows_h
@@ -241,7 +244,9 @@ class _Backward:
         if self.batch == 1:
             np.matmul(delta[rows_x].T, w.T, out=d_x[:, :, 0])  # (BP0)
         elif self.batch < FEW:
-            d_x[...] = (w @ delta[rows_x]).reshape(len(w), len(x), -1).transpose(1, 0, 2)
+            side = self.side[: d_x.size].reshape(len(w), -1)
+            np.matmul(w, delta[rows_x], out=side)  # (BP0)
+            d_x[...] = side.reshape(len(w), len(x), -1).transpose(1, 0, 2)
         else:
             np.matmul(w, found[:, rows_x], out=d_x)  # (BP0)
 
