@@ -185,7 +185,7 @@ def allocations(steps: tuple[int, int] = (200, 400)) -> list[dict[str, Any]]:
 def growth(quick: bool) -> list[dict[str, Any]]:
     """Time the gradient of an Elman layer as T, B and n double."""
     axes = {
-        "T": [(t, 8, 32) for t in ((100, 400, 1600) if quick else (100, 300, 1000, 3000, 10_000))],
+        "T": [(t, 16, 64) for t in ((100, 400, 1600) if quick else (100, 300, 1000, 3000, 10_000))],
         "B": [(100, b, 64) for b in (1, 2, 4, 8, 16, 32, 64, 128)],
         "n": [(50, 16, n) for n in (16, 32, 64, 128, 256, 512)],
     }

@@ -167,3 +167,26 @@ def test_print_hides_what_paper_cannot_use(page: Page, home: str) -> None:
         "rgb(255, 255, 255)",
         "rgba(0, 0, 0, 0)",
     )
+
+
+LONG = [
+    ("learn/gates.html", "gru-reset-before-the-product"),
+    ("learn/gates.html", "line-3-the-cell-state"),
+    ("learn/bp2.html", "where-people-stumble"),
+]
+TOP = "(id) => document.getElementById(id).getBoundingClientRect().top"
+
+
+@pytest.mark.parametrize("way", ["opened", "pressed", "pressed later"])
+@pytest.mark.parametrize(("name", "place"), LONG)
+def test_a_place_is_where_its_link_leads(
+    name: str, place: str, way: str, page: Page, home: str
+) -> None:
+    """Truth: the page that is laid out whole. A long page is not, at first (partly.js)."""
+    page.goto(home + name + (f"#{place}" if way == "opened" else ""))
+    if way == "pressed later":
+        page.wait_for_function("() => !document.documentElement.classList.contains('partly')")
+    if way != "opened":
+        page.locator(f'.toc-drawer a[href="#{place}"]').evaluate("(link) => link.click()")
+    page.wait_for_timeout(1000)
+    assert 0 <= page.evaluate(TOP, place) <= 120

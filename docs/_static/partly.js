@@ -1,0 +1,39 @@
+// Lay out what a marked page has left out (docs/_ext/partly.py), a section at a time while the browser is idle: from
+// the first sign of a reader on, or some seconds after the page has come. All at once before anybody jumps to a place
+// in the page, prints it, or looks for words in it.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  if (!root.classList.contains("partly")) return;
+  const left = [...document.querySelectorAll("article section > section")];
+  const SIGNS = ["scroll", "pointermove", "pointerdown", "touchstart", "keydown"], SECONDS = 3;
+  let begun = false;
+  const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+
+  function finish() {
+    if (!root.classList.contains("partly")) return;
+    root.classList.remove("partly");
+    for (const section of left.splice(0)) section.style.contentVisibility = "";
+    window.dispatchEvent(new Event("resize")); // for the list of sections, which knows where they were
+  }
+  function next() {
+    if (!root.classList.contains("partly")) return;
+    const section = left.shift();
+    if (!section) return finish();
+    section.style.contentVisibility = "visible";
+    section.getBoundingClientRect(); // now, not with others in the next frame
+    idle(next);
+  }
+  function begin() {
+    if (begun) return;
+    begun = true;
+    for (const name of SIGNS) removeEventListener(name, begin);
+    idle(next);
+  }
+  const jumps = (event) => event.target.closest?.('a[href*="#"]') && finish();
+  document.addEventListener("click", jumps, { capture: true });
+  for (const name of ["beforeprint", "hashchange", "popstate"]) window.addEventListener(name, finish);
+  addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey || event.key === "End") && finish());
+  for (const name of SIGNS) addEventListener(name, begin, { passive: true });
+  addEventListener("load", () => setTimeout(begin, 1000 * SECONDS));
+})();
