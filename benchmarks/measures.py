@@ -13,6 +13,7 @@ from benchmarks import peers, problems
 from benchmarks.problems import CELLS, Problem, draw
 from benchmarks.timing import exponent, interleaved
 from benchmarks.tutorial import tutorial
+from bptt._fast import spare
 
 CLOSE = {"float32": 2e-4, "float64": 1e-10}  # of the largest entry of an array
 LONG = 256  # units from which on a loop over sequences would take minutes
@@ -153,6 +154,7 @@ def way(name: str, steps: tuple[int, ...], n: int, batch: int) -> dict[str, Any]
 
 def peak_bytes(run: Callable[[], bptt.Result]) -> int:
     """Return the most bytes held beyond the arguments, less the outputs and ∂C/∂x that are returned."""
+    spare.clear()  # what earlier calls left would not be counted
     tracemalloc.start()
     try:
         result = run()

@@ -33,6 +33,7 @@ from bptt.stack import Stack
 from bptt.traces import Trace
 from bptt.tree import tree_map
 from bptt.ways import CostOfSteps, Result, add, cost_of, one_direction
+from bptt.workspace import Fleeting
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 
@@ -248,9 +249,11 @@ class _Sweep:
         """Run one piece with all that its derivative needs, and go back through it."""
         a, b = self.steps_of(i)
         self.stored = max(self.stored, kept + b - a)
-        trace = run_forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
+        x, mask, space = self.x[a:b], self.mask_of(a, b), Fleeting()
+        trace = run_forward(self.stack, self.params, x, state, mask, space)
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
-        gradient = backward(trace, d_outputs, self.d_state)  # (compose), (segment)
+        # (compose), (segment)
+        gradient = backward(trace, d_outputs, self.d_state, workspace=space)
         self.final = self.final or _final(trace)  # the last piece comes first
         self.value += value
         self.d_params = add(self.d_params, gradient.params)

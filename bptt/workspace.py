@@ -15,8 +15,8 @@ class Workspace:
     `bptt.layer_forward` and `bptt.layer_backward`). What they return then lives in the workspace: it
     holds until the next call with it, which writes over it. Copy what must last longer.
 
-    A call without a workspace shares nothing with any other. A workspace is for one thread at a time, and
-    is of use to layers of `bptt.Elman`, `bptt.LSTM` and `bptt.GRU` cells; others make their arrays anew.
+    A call without a workspace shares nothing that anyone can see with any other. A workspace is for one
+    thread at a time, and is of use to layers of `bptt.Elman`, `bptt.LSTM` and `bptt.GRU` cells; others make their arrays anew.
 
     Examples
     --------
@@ -45,6 +45,18 @@ class Workspace:
         """Return a workspace within this one, such as that of one layer."""
         inner: Workspace = self.hold(name, None, Workspace)
         return inner
+
+
+class Fleeting(Workspace):
+    """No memory at all: what a call makes goes with what it returned, however little there should be."""
+
+    def hold(self, name: Hashable, shape: Hashable, make: Callable[[], Any]) -> Any:  # noqa: ARG002
+        """Make it anew."""
+        return make()
+
+    def part(self, name: Hashable) -> Workspace:  # noqa: ARG002
+        """Return no memory either."""
+        return self
 
 
 def check_workspace(workspace: Any) -> Workspace | None:

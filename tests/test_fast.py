@@ -13,6 +13,7 @@ from closeness import assert_close
 from nets import draw
 
 import bptt
+from bptt._fast import spare
 from bptt._fast.kernel import Kept
 
 
@@ -107,6 +108,58 @@ def test_plain_calls_share_no_memory(name):
     one = [leaf for _, leaf in bptt.tree_leaves((first[0].layers[0].states, tuple(first[1])))]
     other = [leaf for _, leaf in bptt.tree_leaves((second[0].layers[0].states, tuple(second[1])))]
     assert not any(np.shares_memory(a, b) for a in one for b in other)
+
+
+def test_a_plain_call_uses_memory_again_that_nobody_sees(name):
+    net, _ = setting(name)
+    spare.clear()
+
+    def address(trace):
+        return trace.layers[0].a.__array_interface__["data"][0]
+
+    first = address(both_ways(net)[0])
+    assert address(both_ways(net)[0]) == first  # nothing is left of the first call
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda trace, _: trace.layers[0].a[-1],
+        lambda trace, _: trace.layers[0].saved,
+        lambda trace, _: trace.layers[0].saved[2],
+        lambda trace, _: memoryview(trace.layers[0].outputs),
+        lambda _, gradient: gradient.params.layers[0].u[0],
+        lambda _, gradient: gradient.initial[0],
+        lambda _, gradient: gradient.delta[0][1:],
+        lambda _, gradient: gradient.x.T,
+    ],
+)
+def test_what_somebody_sees_is_not_written_to(name, view):
+    net, _ = setting(name)
+    spare.clear()
+    seen = view(*both_ways(net))
+    kept = [np.array(leaf) for leaf in leaves_of(seen)]
+    other = net._replace(at=net.at._replace(x=-2 * net.at.x))
+    for _ in range(3):
+        both_ways(other)
+    for leaf, before in zip(leaves_of(seen), kept, strict=True):
+        assert np.array_equal(leaf, before)
+
+
+def leaves_of(seen):
+    if isinstance(seen, Kept):
+        return list(seen.arrays)
+    if isinstance(seen, memoryview):
+        return [seen]
+    return [leaf for _, leaf in bptt.tree_leaves((seen,))]
+
+
+def test_few_works_of_limited_size_are_kept(name):
+    spare.clear()
+    for steps in range(1, 2 * spare.MOST):
+        both_ways(setting(name, (steps, 3, 2, 5))[0])
+    assert len(spare._spares) == spare.MOST
+    assert sum(one.nbytes for one in spare._spares) <= spare.MOST_BYTES
 
 
 def test_a_workspace_changes_no_number_and_is_used_again(name):

@@ -5,22 +5,22 @@ from typing import Any
 
 import numpy as np
 
-from bptt._fast.kernel import Run, Way, step_views
+from bptt._fast.kernel import Run, Way, scalar, step_views
 from bptt._typing import Array
-from bptt.activations import Activation
+from bptt.activations import Activation, tanh
 from bptt.cells.elman import ElmanSaved
 
 __all__ = ["ElmanKernel"]
 
-add, multiply = np.add, np.multiply
+add, multiply, subtract = np.add, np.multiply, np.subtract
 
 
 class ElmanKernel:
     """What `bptt.Elman` does at a step, into given arrays."""
 
     fold: tuple[tuple[int, float], ...] = ((0, 1.0),)
-    delta_x: tuple[int, ...] = (0,)
-    delta_own: int | None = None
+    delta_h: tuple[int, ...] = (0,)
+    scratch: int = 5
 
     def __init__(self, activation: Activation) -> None:
         """Keep the activation."""
@@ -45,17 +45,23 @@ class ElmanKernel:
     def way(self, slab: int, n: int, batch: int, d_a: Array) -> Way:
         """Make the arrays of the way back: slopes and errors."""
         slope = np.empty((slab, n, batch), d_a.dtype)
+        one = scalar(1, d_a.dtype)
         delta = np.empty((slab + 1, n, batch), d_a.dtype)
 
         def slopes(kept: Sequence[Array], first: int) -> None:
             z, a = kept
-            slope[first:] = self.activation.derivative(z, a)
+            if self.activation is tanh:
+                multiply(a, a, slope[first:])
+                subtract(one, slope[first:], slope[first:])
+            else:
+                slope[first:] = self.activation.derivative(z, a)
 
         def step(slope: Array, delta: Array) -> None:
             multiply(slope, d_a, delta)  # (BP2): a'(z) ⊙
 
         none: list[None] = [None] * slab
-        return Way(delta, delta[:-1], slopes, step, step_views(slope, delta), none)
+        rows = slice(0, n)
+        return Way(delta, rows, rows, slopes, step, step_views(slope, delta), none)
 
     def record(self, kept: Sequence[Array], t: int) -> ElmanSaved:
         """Return z and a of a step."""

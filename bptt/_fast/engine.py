@@ -9,22 +9,24 @@ r"""The loops over time of the fast engine, batch last.
 Columns are the members of a batch here, so that this is the column form of the derivation as it stands.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bptt._fast.elman import ElmanKernel
 from bptt._fast.gru import GRUKernel
-from bptt._fast.kernel import Kept, Kernel, scalar
+from bptt._fast.kernel import Kept, Kernel, runs_of, scalar
 from bptt._fast.lstm import LSTMKernel
+from bptt._fast.spare import borrowed
 from bptt._typing import Array, State
 from bptt.cells import GRU, LSTM, Elman
 from bptt.workspace import Workspace
 
 __all__ = ["Back", "There", "kernel_of", "run_back", "run_there"]
 
-SLAB_BYTES = 1 << 17  # what the steps of a slab write should stay in a core's own cache
+COLUMNS = 256  # steps times sequences that a product after a slab should have at least
+FEW = 16  # sequences up to which products step by step are slow
+SLAB_BYTES = 1 << 20  # the work arrays of a slab of steps should stay in a core's own cache
 SMALL = 64  # up to so many units
 
 
@@ -50,23 +52,35 @@ class _Forward:
     ) -> None:
         g, one = len(kernel.fold), batch == 1
         self.kernel, self.n = kernel, n
-        self.fold = [(k, scalar(scale, dtype)) for k, scale in kernel.fold]
+        fold = [
+            (
+                slice(into * n, (into + count) * n),
+                slice(k * n, (k + count) * n),
+                scalar(scale, dtype),
+            )
+            for into, k, count, scale in runs_of(kernel.fold)
+        ]
         # Small matrices, and those that meet one column at a time, are read faster by columns.
         self.w_t: Array = _weights(g * n, below, dtype, by_columns=one or n <= SMALL)
         self.u_t: Array = _weights(g * n, n, dtype, by_columns=one)
         self.b, self.c = np.empty((g * n, batch), dtype), np.empty((n, batch), dtype)
         self.z_h = np.empty((g * n, batch), dtype)
+        weights = (self.w_t, self.u_t, self.b)
+        self.folded = [[(m[to], source, scale) for to, source, scale in fold] for m in weights]
         self.run = kernel.run(steps, n, batch, self.z_h, (self.c,))
         self.past = list(self.run.states[0][:-1])
-        self.slab = _slab(steps, self.run.z[0].nbytes)
+        self.slab = _slab(steps, 4 * self.run.z[0].nbytes)
+
+    def seen(self) -> list[Array]:
+        """Return the arrays of which a caller gets views."""
+        return [*self.run.states, *self.run.kept]
 
     def take(self, params: Any, state: State) -> None:
         """Take in the parameters, with the halves of logistic gates folded in, and the initial state."""
         w, u, b, *own = params
-        for into, p in ((self.w_t, w), (self.u_t, u), (self.b, b[None])):
-            target, source = (m.reshape(-1, self.n, m.shape[1]) for m in (into, p.T))
-            for block, (k, scale) in zip(target, self.fold, strict=True):
-                np.multiply(source[k], scale, out=block)
+        for p, views in zip((w.T, u.T, b[:, None]), self.folded, strict=True):
+            for block, source, scale in views:
+                np.multiply(p[source], scale, block)
         for c in own:
             self.c[...] = c[:, None]
         for array, first in zip(self.run.states, state, strict=True):
@@ -106,12 +120,14 @@ def run_there(
     def make() -> _Forward:
         return _Forward(kernel, steps, batch, below, n, dtype)
 
-    key = (type(kernel), steps, batch, below, n, dtype, getattr(kernel, "activation", None))
-    work = make() if space is None else space.hold("there", key, make)
-    work.take(params, state)
-    work.through(x, _gaps(mask))
-    states = tuple(array.transpose(0, 2, 1) for array in work.run.states)
-    return There(states, Kept(kernel, work.run.kept))
+    def use(work: _Forward) -> There:
+        work.take(params, state)
+        work.through(x, _gaps(mask))
+        states = tuple(array.transpose(0, 2, 1) for array in work.run.states)
+        return There(states, Kept(kernel, tuple(array[:] for array in work.run.kept)))
+
+    own = getattr(kernel, "activation", None)
+    return borrowed(("there", type(kernel), steps, batch, below, n, dtype, own), make, use, space)
 
 
 class Back(NamedTuple):
@@ -130,78 +146,119 @@ class _Backward:
         self, kernel: Kernel, steps: int, batch: int, below: int, n: int, dtype: Any
     ) -> None:
         g = len(kernel.fold)
-        rows = g + (kernel.delta_own is not None)
         self.kernel, self.n, self.batch = kernel, n, batch
         self.d_a, self.future = np.empty((2, n, batch), dtype)
-        self.slab = _slab(steps, 12 * self.d_a.nbytes)
-        self.way = kernel.way(self.slab, n, batch, self.d_a)
-        self.delta_h = list(self.way.delta_h)
-        # The errors of all steps and sequences side by side, for the products of (BP4).
-        columns = (steps, rows * n, batch) if batch == 1 else (rows * n, steps, batch)
-        self.delta = np.empty(columns, dtype)
-        if batch == 1:
-            self.delta = self.delta.transpose(1, 0, 2)
-        self.free = Workspace()  # where an array must be laid out anew for a product
-        self.d_x = np.empty((steps * batch, below), dtype)
+        least = -(-max(COLUMNS, 2 * n) // batch)
+        self.slab = min(steps, max(_slab(steps, kernel.scratch * self.d_a.nbytes), least))
+        self.way = way = kernel.way(self.slab, n, batch, self.d_a)
+        self.above = np.empty((self.slab, n, batch), dtype)
+        self.steps = list(zip(self.above, way.steps, way.delta_h, way.direct, strict=True))
+        self.delta = np.empty((steps, g * n, batch), dtype)
+        self.d_x = np.empty((steps, below, batch), dtype)
+        self.in_order = kernel.delta_h == tuple(range(g))
+        self.u = np.empty((n, 0 if self.in_order else g * n), dtype)
+        # For the products of a slab: errors of all its steps and sequences side by side; what they meet.
+        self.columns = np.empty(way.found[:-1].size if batch > 1 else 0, dtype)
+        self.past = np.empty((self.slab, batch, n), dtype)
         self.d_w, self.d_u = np.empty((g * n, below), dtype), np.empty((g * n, n), dtype)
-        self.d_b, self.d_c = np.empty(g * n, dtype), np.empty(n, dtype)
+        self.d_b = np.empty(way.found.shape[1], dtype)
+        self.ones = np.ones(self.slab * batch, dtype)
+        self.side = np.empty(below * self.slab * batch if 1 < batch < FEW else 0, dtype)
+        self.part: tuple[Array, ...] = ()
+        if self.slab < steps:
+            self.part = tuple(np.empty_like(d) for d in (self.d_w, self.d_u, self.d_b))
+
+    def seen(self) -> list[Array]:
+        """Return the arrays of which a caller gets views."""
+        found = (self.d_w, self.d_u, self.d_b, self.d_x, self.delta, self.future)
+        return [*found, self.u]
 
     def through(
-        self, kept: Kept, u: Array, d_above: Array, d_state: State, gaps: list[Array] | None
+        self, kept: Kept, params: Any, x: Array, a: Array, d_above: Array, d_state: State, gaps: Any
     ) -> State:
-        """Go back through all steps: the loop over time of (BP2)."""
-        way, add, u_dot, d_a, future = self.way, np.add, u.dot, self.d_a, self.future
-        future[...] = d_state[0].T
+        """Go back through all steps, a slab at a time: its slopes, its errors, their products."""
+        way, w = self.way, params[0]
+        np.copyto(self.future, d_state[0].T)
         for (_, before), d in zip(way.carried, d_state[1:], strict=True):
-            before[-1][...] = d.T
-        for stop in range(len(kept), 0, -self.slab):
+            np.copyto(before[-1], d.T)
+        u = self.recurrent(params[1])
+        for stop in range(len(x), 0, -self.slab):
             start = max(0, stop - self.slab)
-            first = self.slab - (stop - start)
-            way.slopes(kept[start:stop].arrays, first)  # a' of all steps of the slab
-            above = list(d_above[start:stop].transpose(0, 2, 1))
-            for k in range(self.slab - 1, first - 1, -1):
-                add(above[k - first], future, d_a)  # (BP2): from above, from the future
-                way.step(*way.steps[k])  # (BP2): a' ⊙
-                if gaps is not None:
-                    _pass_by(way, k, gaps[start + k - first])
-                u_dot(self.delta_h[k], future)  # (BP2): u δ, for the step before
-                if (direct := way.direct[k]) is not None:
-                    add(future, direct, future)
-                if gaps is not None:
-                    np.copyto(future, d_a, where=gaps[start + k - first])
-            self.gather(first, start, stop)
+            first, now = self.slab - (stop - start), slice(start, stop)
+            way.slopes(kept[now].arrays, first)  # a' of all steps of the slab
+            np.copyto(self.above[first:], d_above[now].transpose(0, 2, 1))
+            self.errors(u, first, None if gaps is None else gaps[now])
+            np.copyto(self.delta[now], way.delta_x[first:])
+            self.products(w, x[now], a[now], self.d_x[now], first, last=stop == len(x))
             for after, before in way.carried:
                 before[-1][...] = after[first]
-        return (future.T, *(before[-1].T for _, before in way.carried))
+        return (self.future.T, *(before[-1].T.copy() for _, before in way.carried))
 
-    def gather(self, first: int, start: int, stop: int) -> None:
-        """Put the errors of a slab beside those of the others."""
-        own = self.kernel.delta_own
-        order = (*self.kernel.delta_x, *(() if own is None else (own,)))
-        runs = _runs(order)
-        for into, source, count in runs:
-            rows = slice(source * self.n, (source + count) * self.n)
-            found = self.way.found[first:-1, rows]
-            to = slice(into * self.n, (into + count) * self.n)
-            self.delta[to, start:stop] = found.transpose(1, 0, 2)
+    def errors(self, u: Array, first: int, gaps: list[Array] | None) -> None:
+        """Go back through the steps of a slab: the loop over time of (BP2)."""
+        add, d_a, future, u_dot, step = np.add, self.d_a, self.future, u.dot, self.way.step
+        for k in range(self.slab - 1, first - 1, -1):
+            above, arrays, delta_h, direct = self.steps[k]
+            add(above, future, d_a)  # (BP2): from above, from the future
+            step(*arrays)  # (BP2): a' ⊙
+            if gaps is not None:
+                _pass_by(self.way, k, gaps[k - first])
+            u_dot(delta_h, future)  # (BP2): u δ, for the step before
+            if direct is not None:
+                add(future, direct, future)
+            if gaps is not None:
+                np.copyto(future, d_a, where=gaps[k - first])
 
-    def products(self, params: Any, x: Array, a: Array) -> tuple[tuple[Array, ...], Array, Array]:
-        """Take the gradient of parameters and input from the errors: a product each, over all steps."""
-        w, _, _, *own = params
-        rows = w.shape[1]
-        delta = self.delta.reshape(len(self.delta), -1)
-        delta_x, past = delta[:rows], _columns(a, "a", self.free)
-        np.matmul(delta_x, _columns(x, "x", self.free).T, out=self.d_w)  # (BP4), transposed
-        shared = rows - self.n if own else rows
-        np.matmul(delta[:shared], past.T, out=self.d_u[:shared])  # (BP4), its twin
-        np.add.reduce(delta_x, axis=1, out=self.d_b)  # (BP3)
-        np.matmul(delta_x.T, w.T, out=self.d_x)  # (BP0)
-        found: tuple[Array, ...] = (self.d_w.T, self.d_u.T, self.d_b)
-        if own:
-            np.matmul(delta[rows:], past.T, out=self.d_u[shared:])
-            np.add.reduce(delta[rows:], axis=1, out=self.d_c)
-            found = (*found, self.d_c)
-        return found, self.d_x.reshape(x.shape), self.delta[:rows].transpose(1, 2, 0)
+    def recurrent(self, u: Array) -> Array:
+        """Return u with its blocks in the order in which its errors stand."""
+        if self.in_order:
+            return u
+        for i, k in enumerate(self.kernel.delta_h):
+            self.u[:, self.block(i)] = u[:, self.block(k)]
+        return self.u
+
+    def block(self, i: int) -> slice:
+        """Return where a block of n rows, or columns, stands."""
+        return slice(i * self.n, (i + 1) * self.n)
+
+    def products(self, w: Array, x: Array, a: Array, d_x: Array, first: int, *, last: bool) -> None:
+        """Take what a slab brings to the gradient of parameters and input: a product each."""
+        found = self.way.found[first:-1]
+        if self.batch == 1:
+            delta, past = found[:, :, 0].T, a[:, 0]
+        else:
+            turned = found.transpose(1, 0, 2)
+            columns = self.columns[: turned.size].reshape(turned.shape)
+            np.copyto(columns, turned)
+            delta = columns.reshape(len(columns), -1)
+            np.copyto(self.past[first:], a)
+            past = self.past[first:].reshape(-1, self.n)
+        rows_x, rows_h = self.way.rows_x, self.way.rows_h
+        d_w, d_u, d_b = whole = (self.d_w, self.d_u, self.d_b) if last else self.part
+        np.matmul(delta[rows_x], x.reshape(-1, x.shape[2]), out=d_w)  # (BP4), transposed
+        np.matmul(delta[rows_h], past, out=d_u)  # (BP4), its twin
+        np.dot(delta, self.ones[: delta.shape[1]], out=d_b)  # (BP3)
+        if not last:
+            for total, one in zip((self.d_w, self.d_u, self.d_b), whole, strict=True):
+                np.add(total, one, out=total)
+        if self.batch == 1:
+            np.matmul(delta[rows_x].T, w.T, out=d_x[:, :, 0])  # (BP0)
+        elif self.batch < FEW:
+            side = self.side[: d_x.size].reshape(len(w), -1)
+            np.matmul(w, delta[rows_x], out=side)  # (BP0)
+            d_x[...] = side.reshape(len(w), len(x), -1).transpose(1, 0, 2)
+        else:
+            np.matmul(w, found[:, rows_x], out=d_x)  # (BP0)
+
+    def gradient(self, own: int) -> tuple[Array, ...]:
+        """Return the gradient of w, u, b and of an own bias."""
+        d_u, rows_h = self.d_u.T, self.way.rows_h
+        if not self.in_order:
+            for i, k in enumerate(self.kernel.delta_h):
+                self.u[:, self.block(k)] = d_u[:, self.block(i)]
+            d_u = self.u
+        found = (self.d_w.T, d_u, self.d_b[self.way.rows_x])
+        return (*found, self.d_b[rows_h][: self.n]) if own else found
 
 
 def run_back(
@@ -221,19 +278,14 @@ def run_back(
     def make() -> _Backward:
         return _Backward(kept.kernel, steps, batch, below, n, dtype)
 
-    key = (
-        type(kept.kernel),
-        steps,
-        batch,
-        below,
-        n,
-        dtype,
-        getattr(kept.kernel, "activation", None),
-    )
-    work = make() if space is None else space.hold("back", key, make)
-    initial = work.through(kept, params[1], d_above, d_state, _gaps(mask))
-    found, d_x, delta = work.products(params, x, a)
-    return Back(found, d_x, initial, delta)
+    def use(work: _Backward) -> Back:
+        initial = work.through(kept, params, x, a, d_above, d_state, _gaps(mask))
+        found = work.gradient(len(params) - 3)
+        return Back(found, work.d_x.transpose(0, 2, 1), initial, work.delta.transpose(0, 2, 1))
+
+    own = getattr(kept.kernel, "activation", None)
+    key = ("back", type(kept.kernel), steps, batch, below, n, dtype, own)
+    return borrowed(key, make, use, space)
 
 
 def _pass_by(way: Any, k: int, gap: Array) -> None:
@@ -254,24 +306,3 @@ def _slab(steps: int, nbytes: int) -> int:
 def _gaps(mask: Any) -> list[Array] | None:
     """Say for each step in which sequences it is not there, a row."""
     return None if mask is None else list(~mask[:, None, :])
-
-
-def _columns(array: Array, name: str, free: Workspace) -> Array:
-    """Return an array (T, B, n) as (n, T B): a view where its memory allows, else laid out anew."""
-    if array.flags.c_contiguous or (array.shape[1] == 1 and array[:, 0].flags.c_contiguous):
-        return array.reshape(-1, array.shape[2]).T
-    turned = array.transpose(2, 0, 1)
-    found: Array = free.hold(name, turned.shape, lambda: np.empty(turned.shape, array.dtype))
-    np.copyto(found, turned)
-    return found.reshape(len(found), -1)
-
-
-def _runs(order: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Group consecutive blocks: where they go, where they stand, how many they are."""
-    runs: list[tuple[int, int, int]] = []
-    for into, source in enumerate(order):
-        if runs and runs[-1][1] + runs[-1][2] == source:
-            runs[-1] = (*runs[-1][:2], runs[-1][2] + 1)
-        else:
-            runs.append((into, source, 1))
-    return runs

@@ -8,7 +8,7 @@ Forward, the blocks stand in the order r, s, n, with m, what r resets, as a four
 Backward, every error is :math:`d_a = \partial C / \partial a` times a factor that does not depend on it,
 and the factors are made for many steps at a time:
 
-.. math:: (\delta_n, \delta_r, \delta_s, \delta_m, d) = d_a \odot (k_n, k_r, k_s, k_m, s)
+.. math:: (\delta_m, \delta_r, \delta_s, \delta_n, d) = d_a \odot (k_m, k_r, k_s, k_n, s)
 
 where d is what goes to the past through the update gate.
 """
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bptt._fast.kernel import Run, Way, blocks, scalar, step_views
+from bptt._fast.kernel import Run, Way, blocks, by_blocks, scalar, spread, step_views
 from bptt._typing import Array
 from bptt.cells.gru import GRUSaved
 
@@ -30,8 +30,8 @@ class GRUKernel:
     """What `bptt.GRU` does at a step, into given arrays."""
 
     fold: tuple[tuple[int, float], ...] = ((0, 0.5), (1, 0.5), (2, 1.0))
-    delta_x: tuple[int, ...] = (1, 2, 0)
-    delta_own: int | None = 3
+    delta_h: tuple[int, ...] = (2, 0, 1)
+    scratch: int = 19
 
     def run(self, steps: int, n: int, batch: int, z_h: Array, own: Sequence[Array]) -> Run:
         """Make the arrays of a run forward: r, s, n, m; and a."""
@@ -62,7 +62,7 @@ class GRUKernel:
         return Run(blocks(q, n, 0, 3), (a,), (q, a[:-1]), step, step_views(*parts))
 
     def way(self, slab: int, n: int, batch: int, d_a: Array) -> Way:
-        """Make the arrays of the way back: factors, and the errors n, r, s, m with d."""
+        """Make the arrays of the way back: factors, and the errors m, r, s, n with d."""
         k = np.empty((slab, 5 * n, batch), d_a.dtype)
         found = np.empty((slab + 1, 5 * n, batch), d_a.dtype)
         scratch, not_s = np.empty((2, slab, n, batch), d_a.dtype)
@@ -71,7 +71,7 @@ class GRUKernel:
         def slopes(kept: Sequence[Array], first: int) -> None:
             q, past = kept
             r, s, new, m = (blocks(q, n, j, j + 1) for j in range(4))
-            k_n, k_r, k_s, k_m, k_d = (blocks(k[first:], n, j, j + 1) for j in range(5))
+            k_m, k_r, k_s, k_n, k_d = (blocks(k[first:], n, j, j + 1) for j in range(5))
             free, other = scratch[first:], not_s[first:]
             subtract(one, s, other)
             multiply(new, new, free)
@@ -86,15 +86,10 @@ class GRUKernel:
             multiply(free, other, k_s)  # (a(t-1) - n) s (1 - s)
             k_d[...] = s
 
-        d_a_of_each = d_a[None]
-
-        def step(k: Array, found: Array) -> None:
-            multiply(d_a_of_each, k, found)
-
-        by_block = (slab, 5, n, batch)
-        steps = step_views(k.reshape(by_block), found[:-1].reshape(by_block))
-        direct = list(blocks(found, n, 4, 5))
-        return Way(found, blocks(found, n, 1, 4)[:-1], slopes, step, steps, direct)
+        steps = list(zip(by_blocks(k, n), by_blocks(found[:-1], n), strict=True))
+        direct = list(blocks(found, n, 4, 5)[:-1])
+        rows_x, rows_h = slice(n, 4 * n), slice(3 * n)
+        return Way(found, rows_x, rows_h, slopes, spread(d_a, 5), steps, direct)
 
     def record(self, kept: Sequence[Array], t: int) -> GRUSaved:
         """Return gates, what r resets, and the past of a step."""

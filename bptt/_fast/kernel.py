@@ -7,7 +7,7 @@ import numpy as np
 
 from bptt._typing import Array
 
-__all__ = ["Kept", "Kernel", "Run", "Way", "blocks", "step_views"]
+__all__ = ["Kept", "Kernel", "Run", "Way", "blocks", "by_blocks", "runs_of", "spread", "step_views"]
 
 
 class Run(NamedTuple):
@@ -41,8 +41,10 @@ class Way(NamedTuple):
     ----------
     found
         What the steps write, (S + 1, blocks n, B): errors, and what is carried beside them.
-    delta_h
-        Of these, the errors that meet the recurrent weights, (S, gates n, B).
+    delta_x, delta_h
+        Of these, the errors that meet the input weights, and the recurrent ones, (S, gates n, B).
+    rows_x, rows_h
+        Where they stand in `found`.
     slopes
         Takes the kept arrays of a slab and fills in a' of all its steps.
     step
@@ -56,12 +58,23 @@ class Way(NamedTuple):
     """
 
     found: Array
-    delta_h: Array
+    rows_x: slice
+    rows_h: slice
     slopes: Callable[[Sequence[Array], int], None]
     step: Callable[..., None]
-    steps: list[tuple[Array, ...]]
+    steps: list[tuple[Any, ...]]
     direct: Sequence[Array | None]
     carried: tuple[tuple[list[Array], list[Array]], ...] = ()
+
+    @property
+    def delta_x(self) -> Array:
+        """The errors that meet w."""
+        return self.found[:-1, self.rows_x]
+
+    @property
+    def delta_h(self) -> Array:
+        """The errors that meet u."""
+        return self.found[:-1, self.rows_h]
 
 
 class Kernel(Protocol):
@@ -71,15 +84,15 @@ class Kernel(Protocol):
     ----------
     fold
         For each block of the weights inside the engine: which block of the parameters it is, times what.
-    delta_x
-        For each block of ∂C/∂z_x, where it stands in `Way.found`.
-    delta_own
-        Likewise for a last block of ∂C/∂z_h that is not that of ∂C/∂z_x; None where the two are one.
+    delta_h
+        For each block of ∂C/∂z_h on the way back, which block of the parameters it is.
+    scratch
+        How many arrays (n, B) the way back needs for each step of a slab, those of the engine included.
     """
 
     fold: tuple[tuple[int, float], ...]
-    delta_x: tuple[int, ...]
-    delta_own: int | None
+    delta_h: tuple[int, ...]
+    scratch: int
 
     def run(self, steps: int, n: int, batch: int, z_h: Array, own: Sequence[Array]) -> Run:
         """Make the arrays of a run forward."""
@@ -117,9 +130,48 @@ def blocks(array: Array, n: int, first: int, last: int) -> Array:
     return array[:, first * n : last * n]
 
 
-def step_views(*arrays: Array) -> list[tuple[Array, ...]]:
+def step_views(*arrays: Any) -> list[tuple[Any, ...]]:
     """Return for each step its part of each array: views, made once."""
     return list(zip(*(list(array) for array in arrays), strict=False))
+
+
+def by_blocks(array: Array, n: int) -> list[Any]:
+    """Return for each step its blocks of n rows, as `spread` takes them."""
+    parts = array.reshape(len(array), -1, n, array.shape[2])
+    return list(parts) if array.shape[2] == 1 else [tuple(step) for step in parts]
+
+
+def spread(d: Array, count: int) -> Callable[[Any, Any], None]:
+    """Return what multiplies one array with each of some blocks, into others.
+
+    NumPy's own broadcasting of so few numbers takes longer than either form.
+    """
+    if d.shape[1] > 1:
+
+        def each(blocks: Sequence[Array], products: Sequence[Array]) -> None:
+            for block, product in zip(blocks, products, strict=True):
+                np.multiply(d, block, product)
+
+        return each
+    many = np.empty((count, *d.shape), d.dtype)
+
+    def at_once(blocks: Array, products: Array) -> None:
+        np.copyto(many, d)
+        np.multiply(many, blocks, products)
+
+    return at_once
+
+
+def runs_of(fold: tuple[tuple[int, float], ...]) -> list[tuple[int, int, int, float]]:
+    """Group consecutive blocks of one scale: where they go, where they come from, how many, the scale."""
+    runs: list[tuple[int, int, int, float]] = []
+    for into, (k, scale) in enumerate(fold):
+        to, first, count, same = runs[-1] if runs else (0, -1, 0, 0.0)
+        if first + count == k and scale == same:
+            runs[-1] = (to, first, count + 1, scale)
+        else:
+            runs.append((into, k, 1, scale))
+    return runs
 
 
 def scalar(value: float, dtype: Any) -> Array:

@@ -36,6 +36,12 @@ WIDE = """() => {
 UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
   .filter((e) => { const box = e.getBoundingClientRect(); return !(box.width && box.height); })
   .map((e) => e.textContent.slice(0, 40))"""
+# What is far from the screen is not laid out (custom.css): here all of it is looked at.
+LAID_OUT = """() => {
+  const all = new CSSStyleSheet();
+  all.replaceSync("* { content-visibility: visible !important }");
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
+}"""
 AXE = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
   .map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 160)} (${v.nodes.length} times)`)"""
 
@@ -109,6 +115,7 @@ def look(reader: BrowserContext, home: str, name: str, *, axe: bool = False) -> 
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
     page.evaluate("() => document.fonts.ready.then(() => null)")
+    page.evaluate(LAID_OUT)
     seen.overflow = page.evaluate(WIDE)
     seen.formulas = page.evaluate(UNSEEN)
     if axe:
