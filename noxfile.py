@@ -72,6 +72,9 @@ def bench(session: nox.Session) -> None:
     written = ["--json", str(page.with_suffix(".json")), "--page", str(page)]
     outputs = [] if "--quick" in session.posargs else written
     session.run("python", "-m", "benchmarks", *outputs, *session.posargs, env=ONE_THREAD)
+    if outputs:
+        workers = ["--page", "docs/howto/dask.md"]
+        session.run("python", "-m", "benchmarks.workers", *workers, env=ONE_THREAD)
 
 
 def frameworks(session: nox.Session) -> None:

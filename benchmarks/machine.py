@@ -23,7 +23,7 @@ def described() -> dict[str, Any]:
 
     blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": 1,
@@ -38,7 +38,8 @@ def described() -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name the processor, as far as the system tells."""
     found = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
