@@ -1,12 +1,12 @@
 // Lay out what a marked page has left out (docs/_ext/partly.py), a section at a time while the browser is idle: from
-// the first sign of a reader on, or some seconds after the page has come. All at once before anybody jumps to a place
+// the first sign of a reader on, or a little after the page has come. All at once before anybody jumps to a place
 // in the page, prints it, or looks for words in it.
 "use strict";
 (() => {
   const root = document.documentElement;
   if (!root.classList.contains("partly")) return;
   const left = [...document.querySelectorAll("article section > section")];
-  const SIGNS = ["scroll", "pointermove", "pointerdown", "touchstart", "keydown"], SECONDS = 3;
+  const SIGNS = ["scroll", "pointermove", "pointerdown", "touchstart", "keydown"], SECONDS = 1.5;
   let begun = false;
   const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
 
