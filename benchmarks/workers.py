@@ -12,6 +12,7 @@ import re
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,30 +49,41 @@ def total(parts: list[Any]) -> Any:
     return whole
 
 
+def on_cluster(stack: ExitStack, workers: int, params: Any) -> Callable[[], Any]:
+    """Start a cluster that the stack will close; return its step, the gradient over all shards."""
+    cluster = LocalCluster(
+        n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    )
+    client = stack.enter_context(Client(stack.enter_context(cluster)))
+    held = client.map(load, range(SHARDS))
+
+    def step() -> Any:
+        sent = client.scatter(params, broadcast=True, hash=False)
+        return total(client.gather(client.map(gradient_of, [sent] * SHARDS, held, pure=False)))
+
+    return step
+
+
+def agree(steps: dict[int, Callable[[], Any]]) -> None:
+    """Refuse to time what does not give the same gradient."""
+    truth, *others = (bptt.flatten(run())[0] for run in steps.values())
+    for found in others:
+        off = np.linalg.norm(found - truth) / np.linalg.norm(truth)
+        if not off < 1e-13:
+            msg = f"gradients differ by {off:.1e}"
+            raise AssertionError(msg)
+
+
 def measure() -> str:
     """Return the table: workers (0: none, in this process), seconds of a step, quartiles."""
     params = bptt.initialize(STACK, (3, UNITS, UNITS, 3), np.random.default_rng(0))
     shards = [load(shard) for shard in range(SHARDS)]
     with ExitStack() as stack:
-        steps = {0: lambda: total([gradient_of(params, data) for data in shards])}
-        for workers in WORKERS:
-            cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-            )
-            client = stack.enter_context(Client(stack.enter_context(cluster)))
-            held = client.map(load, range(SHARDS))
-
-            def step(client: Any = client, held: Any = held) -> Any:
-                sent = client.scatter(params, broadcast=True, hash=False)
-                return total(
-                    client.gather(client.map(gradient_of, [sent] * SHARDS, held, pure=False))
-                )
-
-            steps[workers] = step
-        whole = bptt.flatten(steps[0]())[0]
-        for run in steps.values():
-            off = np.linalg.norm(bptt.flatten(run())[0] - whole) / np.linalg.norm(whole)
-            assert off < 1e-13
+        steps: dict[int, Callable[[], Any]] = {
+            0: lambda: total([gradient_of(params, data) for data in shards])
+        }
+        steps |= {workers: on_cluster(stack, workers, params) for workers in WORKERS}
+        agree(steps)
         times: dict[int, list[float]] = {workers: [] for workers in steps}
         for _ in range(ROUNDS):
             for workers, run in steps.items():

@@ -14,6 +14,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from _ext.written import add_to_head, on_page
+
 RULES = [
     # Sphinx: a toctree's caption is a heading without a level.
     (r'<p class="caption" role="heading">', r'<p class="caption" role="heading" aria-level="2">'),
@@ -87,18 +89,10 @@ def describe(doctree: nodes.document) -> str:
     return ""
 
 
-def _describe(
-    app: Sphinx,
-    pagename: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
-    del app, pagename, template
-    tags = context.get("metatags", "")
-    if doctree is not None and 'name="description"' not in tags and (text := describe(doctree)):
-        tag = f'<meta name="description" content="{html.escape(text)}">'
-        context["metatags"] = f"{tags}{tag}\n"
+def _describe(_app: Sphinx, _page: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    known = 'name="description"' in context.get("metatags", "")
+    if not known and (text := describe(doctree)):
+        add_to_head(context, f'<meta name="description" content="{html.escape(text)}">')
 
 
 def _repair(app: Sphinx, error: Exception | None) -> None:
@@ -125,6 +119,6 @@ def _images(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Describe pages as they are written, repair them when all are."""
     app.connect("doctree-read", _images)
-    app.connect("html-page-context", _describe)
+    on_page(app, _describe)
     app.connect("build-finished", _repair, priority=900)  # after codeautolink
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

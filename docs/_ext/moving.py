@@ -20,6 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import bptt
 from _ext import netpicture
+from _ext.written import on_page
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -195,17 +196,8 @@ class Moving(SphinxDirective):
         return [node]
 
 
-def _load(
-    app: Sphinx,
-    pagename: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def _load(app: Sphinx, _page: str, _context: dict[str, Any], doctree: nodes.document) -> None:
     """Let a page load what its moving figures need."""
-    del pagename, template, context
-    if doctree is None:
-        return
     kinds = {node["moving"] for node in doctree.findall(nodes.raw) if "moving" in node}
     if kinds:
         app.add_css_file("moving.css")
@@ -217,5 +209,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_directive("moving-net", Moving)
     app.add_directive("moving-triangle", Moving)
-    app.connect("html-page-context", _load)
+    on_page(app, _load)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

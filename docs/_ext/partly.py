@@ -13,23 +13,17 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from _ext.written import add_to_head, on_page
+
 MARK = '<script>location.hash || document.documentElement.classList.add("partly")</script>'
 
 
-def _mark(
-    app: Sphinx,
-    pagename: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
-    del pagename, template
-    if doctree is not None:
-        context["metatags"] = f"{context.get('metatags', '')}{MARK}\n"
-        app.add_js_file("partly.js", loading_method="defer")
+def _mark(app: Sphinx, _page: str, context: dict[str, Any], _doctree: nodes.document) -> None:
+    add_to_head(context, MARK)
+    app.add_js_file("partly.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Mark the pages that have text."""
-    app.connect("html-page-context", _mark, priority=700)
+    on_page(app, _mark, priority=700)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,6 +34,7 @@ from _ext.cells import EXPECTED, SVG
 from _ext.execution import outputs_file
 from _ext.ledger import twin
 from _ext.markdown import Cell, Writer, fence
+from _ext.written import add_to_head, on_page
 
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
 COLAB = (
@@ -279,16 +280,9 @@ def line(files: dict[str, str], launch: dict[str, str]) -> str:
     return f'<p class="twins">{found}</p>'
 
 
-def _add(
-    app: Sphinx,
-    pagename: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.document) -> None:
     """Write the twins of a page that is being written, and link to them below its title."""
-    del template
-    if doctree is None or pagename not in app.env.found_docs:
+    if pagename not in app.env.found_docs:
         return
     twin.fill(app, pagename, doctree)
     page = Page(app, pagename, doctree)
@@ -298,13 +292,12 @@ def _add(
     head, found, rest = body.partition("</h1>")
     quiet = not page.cells or pagename == app.config.root_doc
     context["body"] = f"{body}\n{said}\n" if quiet or not found else f"{head}{found}\n{said}{rest}"
-    alternate = f'<link rel="alternate" type="text/markdown" href="{files["Markdown"]}">'
-    context["metatags"] = f"{context.get('metatags', '')}{alternate}\n"
+    add_to_head(context, f'<link rel="alternate" type="text/markdown" href="{files["Markdown"]}">')
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write the twins of each page with it."""
     app.add_config_value("bptt_repository", "", "html", types=(str,))
     app.add_config_value("bptt_revision", "", "html", types=(str,))
-    app.connect("html-page-context", _add)
+    on_page(app, _add)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

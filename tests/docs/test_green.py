@@ -66,8 +66,7 @@ def test_an_edit_that_no_other_page_tells_of_writes_one_page(site: Scratch) -> N
     site.patch("docs/told.md", "Some more words", "Some other words")
     green(site)
     after = dates(site)
-    written = {name for name in before if name not in ("genindex.html", "search.html")}
-    assert {name for name in written if after[name] != before[name]} >= {"told.html"}
+    assert after["told.html"] != before["told.html"]
     assert after["tells.html"] == before["tells.html"]
     site.patch("docs/told.md", "# A page", "# A page of another name")
     green(site)
