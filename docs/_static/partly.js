@@ -5,23 +5,46 @@
 (() => {
   const root = document.documentElement;
   if (!root.classList.contains("partly")) return;
-  const left = [...document.querySelectorAll("article section > section")];
+  const sections = [...document.querySelectorAll("article section > section")], left = [...sections];
   const SIGNS = ["scroll", "pointermove", "pointerdown", "touchstart", "keydown"], SECONDS = 1.5;
   let begun = false;
   const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
 
+  // What is in the middle of the screen: it must not move when sections above it get their true heights.
+  function middle() {
+    const half = innerHeight / 2;
+    let found = document.elementFromPoint(innerWidth / 2, half);
+    while (found?.querySelector("section")) {
+      found = [...found.children].find((e) => e.getBoundingClientRect().bottom > half);
+    }
+    return found ?? root;
+  }
+  function still(work) {
+    if (!scrollY) { // nothing is above
+      work();
+      root.getBoundingClientRect(); // lays out now, not with others in the next frame
+      return;
+    }
+    const seen = middle(), before = seen.getBoundingClientRect().top;
+    root.style.overflowAnchor = "none"; // the browser would correct it once more
+    work();
+    const moved = seen.getBoundingClientRect().top - before;
+    if (moved) scrollBy({ top: moved, behavior: "instant" });
+    root.style.overflowAnchor = "";
+  }
   function finish() {
     if (!root.classList.contains("partly")) return;
-    root.classList.remove("partly");
-    for (const section of left.splice(0)) section.style.contentVisibility = "";
+    still(() => {
+      root.classList.remove("partly");
+      for (const section of sections) section.style.contentVisibility = "";
+    });
     window.dispatchEvent(new Event("resize")); // for the list of sections, which knows where they were
   }
   function next() {
     if (!root.classList.contains("partly")) return;
     const section = left.shift();
     if (!section) return finish();
-    section.style.contentVisibility = "visible";
-    section.getBoundingClientRect(); // now, not with others in the next frame
+    still(() => { section.style.contentVisibility = "visible"; });
     idle(next);
   }
   function begin() {
@@ -30,7 +53,7 @@
     for (const name of SIGNS) removeEventListener(name, begin);
     idle(next);
   }
-  const jumps = (event) => event.target.closest?.('a[href*="#"]') && finish();
+  const jumps = (event) => event.target.closest?.("a[href]")?.pathname === location.pathname && finish();
   document.addEventListener("click", jumps, { capture: true });
   for (const name of ["beforeprint", "hashchange", "popstate"]) window.addEventListener(name, finish);
   addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey || event.key === "End") && finish());

@@ -195,3 +195,35 @@ def test_a_place_is_where_its_link_leads(
     page.wait_for_function(AT_TOP, arg=place)  # the page scrolls smoothly, and that takes its time
     page.wait_for_timeout(500)
     assert page.evaluate(AT_TOP, place)  # and it stays
+
+
+STILL = """() => new Promise((done) => {
+  const frames = (n, go) => requestAnimationFrame(() => n ? frames(n - 1, go) : go());
+  const drawn = (e) => e.checkVisibility({ contentVisibilityAuto: true });
+  const top = (e) => e.getBoundingClientRect().top;
+  const inside = (e) => drawn(e) && 100 < top(e) && top(e) < 600;
+  let seen;
+  const tops = [], partly = () => document.documentElement.classList.contains("partly");
+  const look = () => {
+    tops.push(top(seen));
+    partly() ? requestAnimationFrame(look) : done([tops.length, Math.max(...tops) - Math.min(...tops)]);
+  };
+  frames(3, () => { // what stands here is known once it is drawn
+    seen = [...document.querySelectorAll("article p, article pre")].find(inside);
+    look();
+  });
+})"""
+
+
+@pytest.mark.parametrize("share", [0.3, 0.95])
+@pytest.mark.parametrize("name", ["learn/gates.html", "learn/bp2.html", "learn/unrolling.html"])
+def test_what_is_read_stays_where_it_is(name: str, share: float, page: Page, home: str) -> None:
+    """A reader who is far down at once sees nothing move while the sections above are laid out."""
+    page.goto(home + name)
+    page.evaluate(
+        "(share) => scrollTo({ top: share * document.body.scrollHeight, behavior: 'instant' })",
+        share,
+    )
+    frames, moved = page.evaluate(STILL)
+    assert frames > 1  # it was looked at before all was laid out
+    assert moved < 3
