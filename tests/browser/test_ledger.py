@@ -53,13 +53,13 @@ def test_two_clicks_reach_the_lines_and_come_back(page: Page, home: str):
         page.goto(here)
         wrapper = page.locator(f"[id='equation-{equation['label']}']")
         wrapper.locator(".ledger a[href*='_modules/']").first.click()
-        assert "_modules/" in page.url
+        page.wait_for_url("**/_modules/**")
         target = page.locator(".ledger-line:target, .ledger-line:has(:target)")
         assert target.count() == 1, page.url
         assert target.is_visible()
         back = target.locator(f"a[href$='#equation-{equation['label']}']")
         back.first.click()
-        assert page.url == f"{here}#equation-{equation['label']}"
+        page.wait_for_url(f"{here}#equation-{equation['label']}")
         assert wrapper.is_visible()
 
 

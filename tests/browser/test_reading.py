@@ -68,7 +68,7 @@ def test_lost_readers_find_back(name: str, page: Page, home: str) -> None:
     assert page.evaluate(edge)  # the site's own style was found
     assert [w for w in seen.failed if name not in w] == []
     page.get_by_role("link", name="The home page", exact=True).click()
-    assert page.url == f"{home}index.html"
+    page.wait_for_url(f"{home}index.html")
 
 
 def test_skip_link_is_first_and_works(page: Page, home: str) -> None:
