@@ -122,7 +122,7 @@ def one_precision(arrays: Iterable[tuple[str, Array]]) -> None:
     """Refuse a mix of float32 and float64: one of the two was not meant."""
     (first_name, first), *rest = arrays
     for name, other in rest:
-        if (other.dtype == np.float32) != (first.dtype == np.float32):
+        if (other.dtype.char == "f") != (first.dtype.char == "f"):
             msg = (
                 f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
             )

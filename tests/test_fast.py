@@ -14,6 +14,7 @@ from nets import draw
 
 import bptt
 from bptt._fast import spare
+from bptt._fast.engine import UNBUFFERED, _Forward
 from bptt._fast.kernel import Kept
 
 
@@ -162,6 +163,15 @@ def test_few_works_of_limited_size_are_kept(name):
     assert sum(one.nbytes for one in spare._spares) <= spare.MOST_BYTES
 
 
+def test_an_array_that_is_seen_in_parts_counts_once(name):
+    """An LSTM's kept arrays are views of one: counted each, a work of 70 MB was too large to keep."""
+    spare.clear()
+    both_ways(setting(name)[0])
+    for one in spare._spares:
+        assert len({id(array) for array in one.arrays}) == len(one.arrays)
+        assert one.nbytes == sum(array.nbytes for array in one.arrays)
+
+
 def test_a_workspace_changes_no_number_and_is_used_again(name):
     net, _ = setting(name, mask="lengths", depth=2)
     workspace = bptt.Workspace()
@@ -220,3 +230,27 @@ def test_no_step_allocates_with_a_workspace(name):
             tracemalloc.stop()
     step = 4 * 16 * 8  # bytes of one array of one step
     assert peaks[1] - peaks[0] < 200 * step / 20
+
+
+def test_the_buffer_of_numpy_is_as_it_was(name):
+    """Whatever the caller has set it to."""
+    net, _ = setting(name)
+    with np.errstate():
+        np.setbufsize(1024)
+        both_ways(net)
+        assert np.getbufsize() == 1024
+
+
+def test_the_buffer_of_numpy_is_as_it_was_after_an_interruption(name, monkeypatch):
+    """What breaks off the loop over time leaves by the caller's np.errstate, which restores it."""
+
+    def broken_off(*_):
+        assert np.getbufsize() == UNBUFFERED
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Forward, "through", broken_off)
+    net, _ = setting(name)
+    before = np.getbufsize()
+    with pytest.raises(KeyboardInterrupt):
+        both_ways(net)
+    assert np.getbufsize() == before

@@ -15,7 +15,7 @@ import numpy as np
 
 from bptt._fast.elman import ElmanKernel
 from bptt._fast.gru import GRUKernel
-from bptt._fast.kernel import Kept, Kernel, runs_of, scalar
+from bptt._fast.kernel import Kept, Kernel, common, gaps_of, runs_of, scalar
 from bptt._fast.lstm import LSTMKernel
 from bptt._fast.spare import borrowed
 from bptt._typing import Array, State
@@ -28,6 +28,9 @@ COLUMNS = 256  # steps times sequences that a product after a slab should have a
 FEW = 16  # sequences up to which products step by step are slow
 SLAB_BYTES = 1 << 20  # the work arrays of a slab of steps should stay in a core's own cache
 SMALL = 64  # up to so many units
+UNBUFFERED = (
+    16  # NumPy copies pieces of arrays with gaps, up to its buffer's size; this is its smallest
+)
 
 
 def kernel_of(cell: Any) -> Kernel | None:
@@ -115,14 +118,16 @@ def run_there(
 ) -> There:
     """Run one layer forward: (FWD)."""
     (steps, batch, below), n = x.shape, state[0].shape[1]
-    dtype = np.result_type(x, *params, *state)
+    dtype = common(x, *params, *state)
 
     def make() -> _Forward:
         return _Forward(kernel, steps, batch, below, n, dtype)
 
     def use(work: _Forward) -> There:
         work.take(params, state)
-        work.through(x, _gaps(mask))
+        buffer = np.setbufsize(UNBUFFERED)  # if interrupted, the caller's np.errstate restores it
+        work.through(x, gaps_of(mask))
+        np.setbufsize(buffer)
         states = tuple(array.transpose(0, 2, 1) for array in work.run.states)
         return There(states, Kept(kernel, tuple(array[:] for array in work.run.kept)))
 
@@ -273,13 +278,15 @@ def run_back(
 ) -> Back:
     """Go back through one layer: (BP2), then (BP3), (BP4) and (BP0); `a` are its activations before steps."""
     (steps, batch, below), n = x.shape, a.shape[2]
-    dtype = np.result_type(d_above, x, a, *params)
+    dtype = common(d_above, x, a, *params)
 
     def make() -> _Backward:
         return _Backward(kept.kernel, steps, batch, below, n, dtype)
 
     def use(work: _Backward) -> Back:
-        initial = work.through(kept, params, x, a, d_above, d_state, _gaps(mask))
+        buffer = np.setbufsize(UNBUFFERED)
+        initial = work.through(kept, params, x, a, d_above, d_state, gaps_of(mask))
+        np.setbufsize(buffer)
         found = work.gradient(len(params) - 3)
         return Back(found, work.d_x.transpose(0, 2, 1), initial, work.delta.transpose(0, 2, 1))
 
@@ -301,8 +308,3 @@ def _weights(rows: int, columns: int, dtype: Any, *, by_columns: bool) -> Array:
 
 def _slab(steps: int, nbytes: int) -> int:
     return max(1, min(steps, SLAB_BYTES // nbytes))
-
-
-def _gaps(mask: Any) -> list[Array] | None:
-    """Say for each step in which sequences it is not there, a row."""
-    return None if mask is None else list(~mask[:, None, :])

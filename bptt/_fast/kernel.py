@@ -7,7 +7,20 @@ import numpy as np
 
 from bptt._typing import Array
 
-__all__ = ["Kept", "Kernel", "Run", "Way", "blocks", "by_blocks", "runs_of", "spread", "step_views"]
+__all__ = [
+    "Kept",
+    "Kernel",
+    "Run",
+    "Way",
+    "blocks",
+    "by_blocks",
+    "common",
+    "gaps_of",
+    "runs_of",
+    "scalar",
+    "spread",
+    "step_views",
+]
 
 
 class Run(NamedTuple):
@@ -177,3 +190,14 @@ def runs_of(fold: tuple[tuple[int, float], ...]) -> list[tuple[int, int, int, fl
 def scalar(value: float, dtype: Any) -> Array:
     """Return a number as an array without axes, which NumPy takes faster than a Python number."""
     return np.array(value, dtype)
+
+
+def common(first: Array, *rest: Array) -> Any:
+    """Return the dtype of all of them: one, but for the complex step, which NumPy takes longer to find."""
+    same = all(array.dtype is first.dtype for array in rest)
+    return first.dtype if same else np.result_type(first, *rest)
+
+
+def gaps_of(mask: Any) -> list[Array] | None:
+    """Say for each step in which sequences it is not there, a row."""
+    return None if mask is None else list(~mask[:, None, :])

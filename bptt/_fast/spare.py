@@ -20,7 +20,7 @@ from bptt.workspace import Workspace
 __all__ = ["Work", "borrowed", "clear"]
 
 MOST = 8  # works
-MOST_BYTES = 1 << 25  # of all of them
+MOST_BYTES = 1 << 28  # of all of them: the pages of large works are the dearest to ask for again
 
 COUNTS = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
@@ -42,7 +42,8 @@ class _Spare:
 
     def __init__(self, key: Hashable, work: Work) -> None:
         self.key, self.work = key, work
-        self.arrays = [_owner(array) for array in work.seen()]
+        owners = map(_owner, work.seen())
+        self.arrays = list({id(array): array for array in owners}.values())  # each counts once
         self.nbytes = sum(array.nbytes for array in self.arrays)
         self.counts = self.references()
 
