@@ -1,21 +1,27 @@
-"""Run all measurements: `python -m benchmarks [--quick] [--no-progress] [--json FILE] [--page FILE]`."""
+"""Run all measurements: `python -m benchmarks [--quick] [--no-progress] [--json FILE] [--page FILE]`.
+
+They are taken on one core, but for one grid: a process of its own takes that on all of them.
+"""
 
 import argparse
 import json
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import described, one_core
+from benchmarks.machine import all_cores, described, one_core
 
-one_core()  # before NumPy, PyTorch and JAX start their threads
+ALL_CORES = "--all-cores"
+(all_cores if ALL_CORES in sys.argv else one_core)()  # before NumPy, PyTorch and JAX start threads
 
 from tqdm import tqdm
 
 from benchmarks import measures, page
 
-PARTS = 5  # beside the grid
+PARTS = 6  # beside the grid
 tqdm.monitor_interval = 0  # no thread of the bar's beside what is timed
 
 
@@ -32,7 +38,13 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="where the results go")
     parser.add_argument("--page", type=Path, help="the page whose tables are to be written anew")
+    parser.add_argument(
+        ALL_CORES, action="store_true", help="nothing but the grid, each with all its threads"
+    )
     options = parser.parse_args()
+    if options.all_cores:
+        options.json.write_text(json.dumps(measure_on_all_cores(quick=options.quick)), "utf-8")
+        return
     begin = time.perf_counter()
     rows = measures.rows(quick=options.quick)
     off = True if options.no_progress else None  # None: off by itself where there is no terminal
@@ -48,7 +60,7 @@ def main() -> None:
 
 def measure(bar: tqdm, *, quick: bool) -> dict[str, Any]:
     """Take all measurements; the bar moves between them, never within."""
-    seconds, least = (0.5, 3) if quick else (1.0, 3)
+    seconds, least = spent(quick=quick)
     results: dict[str, Any] = {"quick": quick, "machine": described(), "grid": []}
 
     def keep(name: str, found: Any, shown: str = "") -> None:
@@ -60,6 +72,7 @@ def measure(bar: tqdm, *, quick: bool) -> dict[str, Any]:
     say(json.dumps(results["machine"]))
     for row in measures.grid(measures.QUICK if quick else measures.SIZES, seconds, least):
         keep("grid", [*results["grid"], row], page.grid_line(row))
+    keep("all cores", from_all_cores(quick=quick))
     found = measures.roofline(2 * seconds, least)
     keep("roofline", found, page.roofline_table(found))
     found = measures.ways((100, 400) if quick else (100, 400, 1600))
@@ -70,6 +83,31 @@ def measure(bar: tqdm, *, quick: bool) -> dict[str, Any]:
     found = measures.growth(quick)
     keep("growth", found, page.growth_table(found))
     return results
+
+
+def spent(*, quick: bool) -> tuple[float, int]:
+    """Return seconds and rounds that each row of a grid takes at least."""
+    return (0.5, 3) if quick else (1.0, 3)
+
+
+def measure_on_all_cores(*, quick: bool) -> list[dict[str, Any]]:
+    """Take the grid with all cores."""
+    found = []
+    sizes = measures.QUICK if quick else measures.SIZES
+    for row in measures.grid_on_all_cores(sizes, *spent(quick=quick)):
+        found.append(row)
+        say(page.grid_line(row))
+    return found
+
+
+def from_all_cores(*, quick: bool) -> list[dict[str, Any]]:
+    """Let a process of its own take the grid with all cores."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "all-cores.json")
+        options = [ALL_CORES, "--json", str(path), *(["--quick"] if quick else [])]
+        subprocess.run([sys.executable, "-m", "benchmarks", *options], check=True)
+        found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    return found
 
 
 def say(text: str) -> None:

@@ -17,6 +17,12 @@ def one_core() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
+def all_cores() -> None:
+    """Give this process all cores again."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
 def described() -> dict[str, Any]:
     """Name processor, versions, date and commit."""
     import threadpoolctl  # noqa: PLC0415 - it looks at what has been loaded

@@ -11,7 +11,7 @@ import numpy as np
 import bptt
 from benchmarks import peers, problems
 from benchmarks.problems import CELLS, Problem, draw
-from benchmarks.timing import exponent, interleaved
+from benchmarks.timing import ALL_CORES, ONE_CORE, Clock, exponent, interleaved
 from benchmarks.tutorial import tutorial
 from bptt._fast import spare
 
@@ -35,12 +35,23 @@ def grid(sizes: tuple[Any, ...], seconds: float, least: int) -> Iterator[dict[st
             yield against_peers(draw(cell, (100, 32, 64), **options), what, seconds, least)
 
 
+def grid_on_all_cores(
+    sizes: tuple[Any, ...], seconds: float, least: int
+) -> Iterator[dict[str, Any]]:
+    """Time every cell at every size against PyTorch and JAX, each with all the threads that it takes."""
+    for cell in CELLS:
+        for size in sizes:
+            yield against_peers(draw(cell, size), "", seconds, least, ALL_CORES)
+
+
 def rows(*, quick: bool) -> int:
     """Return how many rows the grid has."""
     return len(CELLS) * (len(QUICK if quick else SIZES) + len(EXTRA))
 
 
-def against_peers(problem: Problem, what: str, seconds: float, least: int) -> dict[str, Any]:
+def against_peers(
+    problem: Problem, what: str, seconds: float, least: int, clock: Clock = ONE_CORE
+) -> dict[str, Any]:
     """Time one problem."""
     contenders = {
         "ours": peers.ours(problem),
@@ -48,12 +59,13 @@ def against_peers(problem: Problem, what: str, seconds: float, least: int) -> di
         "jax": peers.jax(problem),
         "workspace": peers.ours(problem, [bptt.Workspace() for _ in problem.layers]),
     }
-    if not what:
+    if not what and clock is ONE_CORE:
         contenders["hips"] = peers.hips(problem)
         if problem.sizes[2] < LONG:
             contenders["tutorial"] = tutorial(problem)
     off = worst_difference(problem, contenders)
-    timed = interleaved({name: one.run for name, one in contenders.items()}, seconds, least)
+    runs = {name: one.run for name, one in contenders.items()}
+    timed = interleaved(runs, seconds, least, clock)
     steps, batch, n = problem.sizes
     return {
         "cell": problem.cell,

@@ -34,6 +34,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
         "grid": "\n".join(
             [GRID_HEAD, *(grid_line(row) for row in results["grid"] if not row["what"])]
         ),
+        "all_cores": "\n".join([GRID_HEAD, *map(grid_line, results["all cores"])]),
         "others": "\n".join(
             [GRID_HEAD, *(grid_line(row) for row in results["grid"] if row["what"])]
         ),

@@ -1,8 +1,9 @@
 """Timing of contenders against one another: interleaved, so that what slows one down slows all.
 
-All of them run on one core (see `machine.one_core`). What is read is the time that the core spends on this
-process, all its threads and the system's work for it included: what a clock on the wall would show if nothing
-else wanted the core.
+On one core (see `machine.one_core`), what is read is the time that the core spends on this process, all its
+threads and the system's work for it included: what a clock on the wall would show if nothing else wanted the
+core. On all cores it is that clock; and since the threads of one contender look out for work for some
+milliseconds after its call, the next one waits until they are asleep.
 """
 
 import gc
@@ -12,7 +13,26 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-ROUND = 2e-3  # seconds that a contender runs at least in each round
+ROUND = 10e-3  # seconds that a contender runs at least in each round
+
+
+class Clock(NamedTuple):
+    """What is read, and how long every round waits before it.
+
+    Attributes
+    ----------
+    read
+        Returns seconds.
+    pause
+        Seconds that threads of others need to fall asleep.
+    """
+
+    read: Callable[[], float]
+    pause: float
+
+
+ONE_CORE = Clock(time.process_time, 0.0)
+ALL_CORES = Clock(time.perf_counter, 0.03)
 
 
 class Timed(NamedTuple):
@@ -34,10 +54,13 @@ class Timed(NamedTuple):
 
 
 def interleaved(
-    contenders: Mapping[str, Callable[[], Any]], seconds: float, least: int = 5
+    contenders: Mapping[str, Callable[[], Any]],
+    seconds: float,
+    least: int = 5,
+    clock: Clock = ONE_CORE,
 ) -> Timed:
     """Time contenders in turn, round by round, for some seconds and at least some rounds."""
-    calls = {name: _calls(run) for name, run in contenders.items()}
+    calls = {name: _calls(run, clock) for name, run in contenders.items()}
     times: dict[str, list[float]] = {name: [] for name in contenders}
     end = time.perf_counter() + seconds
     gc.collect()
@@ -45,7 +68,7 @@ def interleaved(
     try:
         while time.perf_counter() < end or min(map(len, times.values())) < least:
             for name, run in contenders.items():
-                times[name].append(_seconds(run, calls[name]))
+                times[name].append(_seconds(run, calls[name], clock))
     finally:
         gc.enable()
     first, *_ = times.values()
@@ -57,17 +80,20 @@ def interleaved(
     return Timed(ms, ratios, len(first))
 
 
-def _calls(run: Callable[[], Any]) -> int:
+def _calls(run: Callable[[], Any], clock: Clock) -> int:
     """Warm up, and say how many calls fill a round."""
     run()
-    return max(1, math.ceil(ROUND / max(_seconds(run, 2), 1e-7)))
+    return max(1, math.ceil(ROUND / max(_seconds(run, 1, clock), 1e-7)))
 
 
-def _seconds(run: Callable[[], Any], calls: int) -> float:
-    begin = time.process_time()
+def _seconds(run: Callable[[], Any], calls: int, clock: Clock) -> float:
+    """Time some calls, after one that finds in the caches what the contender before has left there."""
+    time.sleep(clock.pause)
+    run()
+    begin = clock.read()
     for _ in range(calls):
         run()
-    return (time.process_time() - begin) / calls
+    return (clock.read() - begin) / calls
 
 
 def _quartiles(values: list[float]) -> tuple[float, float, float]:

@@ -113,7 +113,7 @@ MUTATIONS = [
     Mutation("fast: GRU's direct path dropped", "_fast/engine.py", "add(future, direct, future)", "pass", "test_ways"),
     Mutation("fast: a step that is not there has an error", "_fast/engine.py", "np.copyto(way.found[k], 0, where=gap)", "pass", "test_sequences"),
     Mutation("fast: a held state passes no error on", "_fast/engine.py", "np.copyto(future, d_a, where=gaps", "np.copyto(future, 0, where=gaps", "test_sequences"),
-    Mutation("fast: u of the next step", "_fast/engine.py", "list(self.run.states[0][:-1])", "list(self.run.states[0][1:])", "test_backward"),
+    Mutation("fast: u of the next step", "_fast/engine.py", "zip(self.run.states[0][:-1],", "zip(self.run.states[0][1:],", "test_backward"),
     Mutation("fast: products of the last slab only", "_fast/engine.py", "np.add(total, one, out=total)", "pass", "test_fast"),
     Mutation("fast: u's blocks not in the order of their errors", "_fast/engine.py", "self.u[:, self.block(i)] = u[:, self.block(k)]", "self.u[:, self.block(i)] = u[:, self.block(i)]", "test_fast"),
     Mutation("fast: memory used again that somebody sees", "_fast/spare.py", "_spares[i].references() == _spares[i].counts", "True", "test_fast"),

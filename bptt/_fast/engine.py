@@ -71,7 +71,7 @@ class _Forward:
         weights = (self.w_t, self.u_t, self.b)
         self.folded = [[(m[to], source, scale) for to, source, scale in fold] for m in weights]
         self.run = kernel.run(steps, n, batch, self.z_h, (self.c,))
-        self.past = list(self.run.states[0][:-1])
+        self.steps = list(zip(self.run.states[0][:-1], self.run.steps, strict=True))
         self.slab = _slab(steps, 4 * self.run.z[0].nbytes)
 
     def seen(self) -> list[Array]:
@@ -104,8 +104,8 @@ class _Forward:
         for start in range(0, len(x), self.slab):
             stop = min(start + self.slab, len(x))
             self.inputs(x, start, stop)
-            now = zip(self.past[start:stop], self.run.steps[start:stop], strict=True)
-            for t, (a_past, arrays) in enumerate(now, start):
+            for t in range(start, stop):
+                a_past, arrays = self.steps[t]
                 u_t(a_past, z_h)  # (FWD): the one product that must be inside the loop
                 step(*arrays)
                 if gaps is not None:
