@@ -17,9 +17,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -62,31 +64,44 @@ def counted(what: str, wrong: dict[str, list[str]], of: int) -> Row:
     return Row(what, "0", f"{number} on {of} pages", not number, where)
 
 
-def seen_rows(names: list[str]) -> list[Row]:
-    """Open every page in both themes and at both widths, from a server, and once from its file."""
-    kinds = ("console", "foreign", "failed", "overflow", "formulas", "axe")
-    wrong: dict[str, dict[str, list[str]]] = {kind: {} for kind in kinds}
+KINDS = ("console", "foreign", "failed", "overflow", "formulas", "axe")
+
+
+def look_at(names: list[str], *, bar: bool) -> tuple[dict[str, dict[str, list[str]]], int]:
+    """Open pages in both themes and at both widths, and from their files; return what is wrong, and a weight."""
+    wrong: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
     weight = 0
     with measure.launch() as browser, served.serve() as home:
 
         def note(name: str, label: str, seen: measure.Seen) -> None:
-            for kind in kinds:
+            for kind in KINDS:
                 if each := getattr(seen, kind):
                     wrong[kind].setdefault(name, []).extend(f"{label}: {words}" for words in each)
 
-        views = [(t, w, name) for t in measure.THEMES for w in measure.WIDTHS for name in names]
-        for theme, width, name in following(views, "opening"):
+        views = [(name, t, w) for name in names for t in measure.THEMES for w in measure.WIDTHS]
+        for name, theme, width in following(views, "opening") if bar else views:
             with measure.context(browser, theme, width) as reader:  # nothing is cached
                 seen = measure.look(reader, home, name, axe=True)
             note(name, f"{theme} {width}", seen)
             weight = max(weight, seen.transferred) if name == SPINE else weight
-        for name in following(names, "as a file, and without JavaScript"):
+        for name in names:
             if name == "404.html":
                 continue
             with measure.context(browser, "light", 390) as reader:
                 note(name, "file", measure.look(reader, f"{served.SITE.resolve().as_uri()}/", name))
             with measure.context(browser, "light", 390, script=False) as reader:
                 note(name, "no script", measure.look(reader, home, name))
+    return wrong, weight
+
+
+def seen_rows(names: list[str]) -> list[Row]:
+    """Open every page, with a browser for each core."""
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(look_at, names[i::cores], bar=not i) for i in range(cores)]
+        found = [job.result() for job in jobs]
+    wrong = {kind: {n: w for part, _ in found for n, w in part[kind].items()} for kind in KINDS}
+    weight = max(size for _, size in found)
     many = len(names)
     rows = [
         counted("axe, both themes, 1280 and 390 px", wrong["axe"], many),
