@@ -1,9 +1,10 @@
 """Let a long page be seen before all of it is laid out: what is far from the screen waits its turn.
 
 A page that is opened at its top is marked as it begins to load (a line in its head), and ``custom.css`` leaves out
-of a marked page's layout the sections that are far from the screen; ``_static/partly.js`` lays them out, one at a
-time, as soon as the browser is idle. A page that is opened at a place in it is laid out whole, since a place is
-where it is only below all that stands above it; so is every page without JavaScript.
+of a marked page's layout the sections that are far from the screen; ``_static/partly.js`` measures them while the
+browser is idle, and lays them out, one at a time, once somebody reads. A page that is opened at a place in it is
+laid out whole, since a place is where it is only below all that stands above it; so is every page without
+JavaScript.
 """
 
 from __future__ import annotations

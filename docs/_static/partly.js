@@ -1,12 +1,14 @@
-// Lay out what a marked page has left out (docs/_ext/partly.py), a section at a time while the browser is idle: from
-// the first sign of a reader on, or a little after the page has come. All at once before anybody jumps to a place
-// in the page, prints it, or looks for words in it.
+// Lay out what a marked page has left out (docs/_ext/partly.py), a section at a time while the browser is idle, from
+// the first sign of a reader on. A little after the page has come each section is measured, so that it takes the
+// room that it will need; nothing is drawn for that. All is laid out at once before anybody jumps to a place in the
+// page, prints it, or looks for words in it.
 "use strict";
 (() => {
   const root = document.documentElement;
   if (!root.classList.contains("partly")) return;
-  const sections = [...document.querySelectorAll("article section > section")], left = [...sections];
-  const SIGNS = ["scroll", "pointermove", "pointerdown", "touchstart", "keydown"], SECONDS = 1.5;
+  const sections = [...document.querySelectorAll("article section > section")];
+  const left = [...sections], unmeasured = [...sections];
+  const SIGNS = ["scroll", "pointermove", "pointerdown", "touchstart", "keydown", "resize"], SECONDS = 1.5;
   let begun = false;
   const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
 
@@ -47,6 +49,14 @@
     still(() => { section.style.contentVisibility = "visible"; });
     idle(next);
   }
+  function measure() {
+    const section = unmeasured.pop(); // the last first: a section stands before those in it
+    if (begun || !section) return;
+    const end = section.lastElementChild.getBoundingClientRect(); // what is below it may collapse
+    const height = end.bottom - section.getBoundingClientRect().top;
+    if (height > 0) still(() => { section.style.containIntrinsicBlockSize = `auto ${height}px`; });
+    idle(measure);
+  }
   function begin() {
     if (begun) return;
     begun = true;
@@ -58,5 +68,5 @@
   for (const name of ["beforeprint", "hashchange", "popstate"]) window.addEventListener(name, finish);
   addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey || event.key === "End") && finish());
   for (const name of SIGNS) addEventListener(name, begin, { passive: true });
-  addEventListener("load", () => setTimeout(begin, 1000 * SECONDS));
+  addEventListener("load", () => setTimeout(measure, 1000 * SECONDS));
 })();
