@@ -189,6 +189,7 @@ def test_a_place_is_where_its_link_leads(
     """Truth: the page that is laid out whole. A long page is not, at first (partly.js)."""
     page.goto(home + name + (f"#{place}" if way == "opened" else ""))
     if way == "pressed later":
+        page.mouse.move(200, 200)  # somebody reads: all is laid out, a section at a time
         page.wait_for_function("() => !document.documentElement.classList.contains('partly')")
     if way != "opened":
         page.locator(f'.toc-drawer a[href="#{place}"]').evaluate("(link) => link.click()")
