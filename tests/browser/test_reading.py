@@ -199,11 +199,15 @@ def test_a_place_is_where_its_link_leads(
 
 
 HOLD = "window.held = []; window.requestIdleCallback = (work) => held.push(work);"
-STILL = """async () => {
+DRAWN = """() => {
   const top = (e) => e.getBoundingClientRect().top;
   const drawn = (e) => e.checkVisibility({ contentVisibilityAuto: true });
-  const seen = [...document.querySelectorAll("article p, article pre")]
-    .find((e) => drawn(e) && 100 < top(e) && top(e) < 600);
+  window.seen = [...document.querySelectorAll("article :is(p, pre, li, h2, h3, table, .math-wrapper)")]
+    .find((e) => drawn(e) && 60 < top(e) && top(e) < 840);
+  return !!window.seen;
+}"""
+STILL = """async () => {
+  const top = (e) => e.getBoundingClientRect().top;
   const tops = [top(seen)];
   while (held.length) {
     held.shift()();
@@ -224,7 +228,8 @@ def test_what_is_read_stays_where_it_is(name: str, share: float, page: Page, hom
         "(share) => scrollTo({ top: share * document.body.scrollHeight, behavior: 'instant' })",
         share,
     )
-    page.wait_for_timeout(1000)  # where it stands is drawn, and the scroll is a sign of a reader
+    page.wait_for_timeout(1000)  # the scroll is a sign of a reader
+    page.wait_for_function(DRAWN)  # and something is there to read
     steps, moved = page.evaluate(STILL)
     assert steps > 5  # section after section
     assert moved < 3
