@@ -14,12 +14,13 @@ from typing import Any
 
 from benchmarks.machine import all_cores, described, one_core
 
-ALL_CORES = "--all-cores"
-(all_cores if ALL_CORES in sys.argv else one_core)()  # before NumPy, PyTorch and JAX start threads
+FLAG = "--all-cores"
+(all_cores if FLAG in sys.argv else one_core)()  # before NumPy, PyTorch and JAX start threads
 
 from tqdm import tqdm
 
 from benchmarks import measures, page
+from benchmarks.timing import ALL_CORES
 
 PARTS = 6  # beside the grid
 tqdm.monitor_interval = 0  # no thread of the bar's beside what is timed
@@ -27,7 +28,9 @@ tqdm.monitor_interval = 0  # no thread of the bar's beside what is timed
 
 def main() -> None:
     """Measure, show each result as it comes, and write what was asked for."""
-    parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="nox -s bench --", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument(
         "--quick", action="store_true", help="fewer sizes, fewer rounds: within 3 minutes"
     )
@@ -39,10 +42,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where the results go")
     parser.add_argument("--page", type=Path, help="the page whose tables are to be written anew")
     parser.add_argument(
-        ALL_CORES, action="store_true", help="nothing but the grid, each with all its threads"
+        FLAG,
+        action="store_true",
+        help="nothing but the grid, each with all its threads; needs --json",
     )
     options = parser.parse_args()
     if options.all_cores:
+        if not options.json:
+            parser.error(f"{FLAG} needs --json FILE: it prints no table that could be read again")
         options.json.write_text(json.dumps(measure_on_all_cores(quick=options.quick)), "utf-8")
         return
     begin = time.perf_counter()
@@ -60,7 +67,7 @@ def main() -> None:
 
 def measure(bar: tqdm, *, quick: bool) -> dict[str, Any]:
     """Take all measurements; the bar moves between them, never within."""
-    seconds, least = spent(quick=quick)
+    sizes, seconds, least = extent(quick=quick)
     results: dict[str, Any] = {"quick": quick, "machine": described(), "grid": []}
 
     def keep(name: str, found: Any, shown: str = "") -> None:
@@ -70,7 +77,7 @@ def measure(bar: tqdm, *, quick: bool) -> dict[str, Any]:
             say(shown)
 
     say(json.dumps(results["machine"]))
-    for row in measures.grid(measures.QUICK if quick else measures.SIZES, seconds, least):
+    for row in measures.grid(sizes, seconds, least):
         keep("grid", [*results["grid"], row], page.grid_line(row))
     keep("all cores", from_all_cores(quick=quick))
     found = measures.roofline(2 * seconds, least)
@@ -85,16 +92,15 @@ def measure(bar: tqdm, *, quick: bool) -> dict[str, Any]:
     return results
 
 
-def spent(*, quick: bool) -> tuple[float, int]:
-    """Return seconds and rounds that each row of a grid takes at least."""
-    return (0.5, 3) if quick else (1.0, 3)
+def extent(*, quick: bool) -> tuple[tuple[Any, ...], float, int]:
+    """Return the sizes of a grid, and the seconds and rounds that each takes at least."""
+    return (measures.QUICK, 0.5, 3) if quick else (measures.SIZES, 1.0, 3)
 
 
 def measure_on_all_cores(*, quick: bool) -> list[dict[str, Any]]:
     """Take the grid with all cores."""
     found = []
-    sizes = measures.QUICK if quick else measures.SIZES
-    for row in measures.grid_on_all_cores(sizes, *spent(quick=quick)):
+    for row in measures.layers(*extent(quick=quick), ALL_CORES):
         found.append(row)
         say(page.grid_line(row))
     return found
@@ -104,7 +110,7 @@ def from_all_cores(*, quick: bool) -> list[dict[str, Any]]:
     """Let a process of its own take the grid with all cores."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "all-cores.json")
-        options = [ALL_CORES, "--json", str(path), *(["--quick"] if quick else [])]
+        options = [FLAG, "--json", str(path), *(["--quick"] if quick else [])]
         subprocess.run([sys.executable, "-m", "benchmarks", *options], check=True)
         found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
     return found

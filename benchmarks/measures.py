@@ -11,7 +11,7 @@ import numpy as np
 import bptt
 from benchmarks import peers, problems
 from benchmarks.problems import CELLS, Problem, draw
-from benchmarks.timing import ALL_CORES, ONE_CORE, Clock, exponent, interleaved
+from benchmarks.timing import ONE_CORE, Clock, exponent, interleaved
 from benchmarks.tutorial import tutorial
 from bptt._fast import spare
 
@@ -27,21 +27,19 @@ EXTRA = (
 
 def grid(sizes: tuple[Any, ...], seconds: float, least: int) -> Iterator[dict[str, Any]]:
     """Time every cell at every size against all peers, after a look at whether they agree."""
-    for cell in CELLS:
-        for size in sizes:
-            yield against_peers(draw(cell, size), "", seconds, least)
+    yield from layers(sizes, seconds, least, ONE_CORE)
     for what, options in EXTRA:
         for cell in CELLS:
             yield against_peers(draw(cell, (100, 32, 64), **options), what, seconds, least)
 
 
-def grid_on_all_cores(
-    sizes: tuple[Any, ...], seconds: float, least: int
+def layers(
+    sizes: tuple[Any, ...], seconds: float, least: int, clock: Clock
 ) -> Iterator[dict[str, Any]]:
-    """Time every cell at every size against PyTorch and JAX, each with all the threads that it takes."""
+    """Time a layer of every cell at every size; on all cores against PyTorch and JAX alone."""
     for cell in CELLS:
         for size in sizes:
-            yield against_peers(draw(cell, size), "", seconds, least, ALL_CORES)
+            yield against_peers(draw(cell, size), "", seconds, least, clock)
 
 
 def rows(*, quick: bool) -> int:

@@ -118,6 +118,8 @@ MUTATIONS = [
     Mutation("fast: u's blocks not in the order of their errors", "_fast/engine.py", "self.u[:, self.block(i)] = u[:, self.block(k)]", "self.u[:, self.block(i)] = u[:, self.block(i)]", "test_fast"),
     Mutation("fast: memory used again that somebody sees", "_fast/spare.py", "_spares[i].references() == _spares[i].counts", "True", "test_fast"),
     Mutation("fast: an array seen in parts counts for each", "_fast/spare.py", "{id(array): array for array in owners}.values()", "owners", "test_fast"),
+    Mutation("fast: the caller's buffer is lost on the way there", "_fast/engine.py", "work.through(x, gaps_of(mask))\n        np.setbufsize(buffer)", "work.through(x, gaps_of(mask))", "test_fast"),
+    Mutation("fast: the caller's buffer is lost on the way back", "_fast/engine.py", "gaps_of(mask))\n        np.setbufsize(buffer)\n        found", "gaps_of(mask))\n        found", "test_fast"),
     Mutation("fast: what a trace shows is not counted", "_fast/engine.py", "tuple(array[:] for array in work.run.kept)", "work.run.kept", "test_fast"),
     Mutation("δ not looked at where ∂C/∂b is finite", BACKWARD, "if _check.all_finite_in((gradient.params, gradient.x, gradient.initial)):", "if True:", "test_arguments"),
     Mutation("fast: bias forgotten", "_fast/engine.py", "z += self.b", "z += 0 * self.b", "test_backward"),

@@ -16,6 +16,8 @@ import bptt
 from bptt._fast import spare
 from bptt._fast.engine import UNBUFFERED, _Forward
 from bptt._fast.kernel import Kept
+from bptt.backward import run_any_layer_backward
+from bptt.forward import run_any_layer
 
 
 class LiteralElman(bptt.Elman):
@@ -233,12 +235,19 @@ def test_no_step_allocates_with_a_workspace(name):
 
 
 def test_the_buffer_of_numpy_is_as_it_was(name):
-    """Whatever the caller has set it to."""
+    """Whatever the caller has set it to, and without any np.errstate around, which would restore it."""
     net, _ = setting(name)
-    with np.errstate():
-        np.setbufsize(1024)
-        both_ways(net)
+    x = net.at.x
+    layer, (cell,) = net.at.params.layers[0], net.stack.cells
+    state = tuple(np.zeros((x.shape[1], len(layer.u))) for _ in cell.state_names)
+    before = np.setbufsize(1024)
+    try:
+        trace = run_any_layer(cell, layer, x, state, None)
         assert np.getbufsize() == 1024
+        run_any_layer_backward(trace, np.ones_like(trace.outputs), state)
+        assert np.getbufsize() == 1024
+    finally:
+        np.setbufsize(before)
 
 
 def test_the_buffer_of_numpy_is_as_it_was_after_an_interruption(name, monkeypatch):

@@ -28,9 +28,7 @@ COLUMNS = 256  # steps times sequences that a product after a slab should have a
 FEW = 16  # sequences up to which products step by step are slow
 SLAB_BYTES = 1 << 20  # the work arrays of a slab of steps should stay in a core's own cache
 SMALL = 64  # up to so many units
-UNBUFFERED = (
-    16  # NumPy copies pieces of arrays with gaps, up to its buffer's size; this is its smallest
-)
+UNBUFFERED = 16  # the smallest buffer of NumPy, through which it copies arrays with gaps
 
 
 def kernel_of(cell: Any) -> Kernel | None:

@@ -250,4 +250,5 @@ def test_what_is_not_yet_laid_out_takes_its_room(name: str, page: Page, home: st
     before = article.evaluate("(e) => e.scrollHeight")
     page.evaluate(measure.LAID_OUT)
     after = article.evaluate("(e) => e.scrollHeight")
-    assert abs(before - after) < 0.01 * after
+    sections = page.locator("article section > section").count()
+    assert abs(before - after) <= 16 * sections  # at the end of each a margin may collapse
