@@ -131,6 +131,7 @@ def site(session: nox.Session) -> None:
     """Measure the site on every page, Lighthouse and rebuild times included, and print one table."""
     env = browser_tools(session)
     session.install(*groups("docs"))
+    frameworks(session)
     session.run("python", "tests/browser/table.py", *session.posargs, env=env)
 
 
