@@ -70,13 +70,14 @@ def _table(head: str, lines: list[str]) -> str:
 
 
 def roofline_table(rows: list[dict[str, Any]]) -> str:
-    """Return rates: of the layer, of one product, and the share with its quartiles."""
+    """Return rates: of the layer, of a large product, of small ones; the share of the better with its quartiles."""
     lines = [
-        f"{row['cell']:5} {row['GFLOP/s']:8.1f} {row['product']:8.1f}"
+        f"{row['cell']:5} {row['GFLOP/s']['ours']:8.1f}"
+        f" {row['GFLOP/s']['large']:6.1f} {row['GFLOP/s']['small']:6.1f}"
         f" {row['share'][1]:6.2f} {row['share'][0]:5.2f} {row['share'][2]:5.2f}"
         for row in rows
     ]
-    return _table("cell  GFLOP/s  product  share   low  high", lines)
+    return _table("cell  GFLOP/s  large  small  share   low  high", lines)
 
 
 def ways_table(rows: list[dict[str, Any]]) -> str:

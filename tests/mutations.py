@@ -123,6 +123,13 @@ MUTATIONS = [
     Mutation("fast: what a trace shows is not counted", "_fast/engine.py", "tuple(array[:] for array in work.run.kept)", "work.run.kept", "test_fast"),
     Mutation("δ not looked at where ∂C/∂b is finite", BACKWARD, "if _check.all_finite_in((gradient.params, gradient.x, gradient.initial)):", "if True:", "test_arguments"),
     Mutation("fast: bias forgotten", "_fast/engine.py", "z += self.b", "z += 0 * self.b", "test_backward"),
+    Mutation("products: pieces beside a second thread", "_fast/products.py", "threads() == 1", "threads() >= 1", "test_products"),
+    Mutation("products: columns not cut as rows are", "_fast/products.py", "-1, self.columns).swapaxes(-3, -2)", "self.columns, -1).swapaxes(-3, -1)", "test_products"),
+    Mutation("products: complex numbers cut", "_fast/products.py", 'dtype.char in "fd"', "True", "test_products"),
+    Mutation("products: a vector cut", "_fast/products.py", "or 1 in (m, n)", "or False", "test_products"),
+    Mutation("products: deep pieces of strips", "_fast/products.py", "not (deep and k > DEEPEST)", "True", "test_products"),
+    Mutation("products: pieces too large", "_fast/products.py", "if rows * k * columns <= MOST and", "if rows * k <= MOST and", "test_products"),
+    Mutation("fast: errors of other rows for w", "_fast/engine.py", "product(delta[rows_x], x.reshape", "product(delta[rows_h], x.reshape", "test_fast"),
     Mutation("fast: a workspace does not see another size", "workspace.py", "or found[0] != shape", "or False", "test_fast"),
     # diagnostics and the rest
     Mutation("contributions transposed", "diagnostics.py", "matrix[t, s] = ", "matrix[s, t] = ", "test_diagnostics"),

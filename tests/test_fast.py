@@ -13,7 +13,7 @@ from closeness import assert_close
 from nets import draw
 
 import bptt
-from bptt._fast import spare
+from bptt._fast import products, spare
 from bptt._fast.engine import UNBUFFERED, _Forward
 from bptt._fast.kernel import Kept
 from bptt.backward import run_any_layer_backward
@@ -72,6 +72,33 @@ def test_states_and_gradients_of_both_engines(name, shape, mask):
     for one, other in zip(got.layers, want.layers, strict=True):
         assert_close(one.states, other.states, 1e-12)
     assert_close(found, truth, 1e-12)
+
+
+@pytest.mark.parametrize("mask", ["none", "holes"])
+@pytest.mark.parametrize("shape", [(9, 1, 20, 20), (4, 4, 6, 20), (3, 16, 30, 20)])
+def test_products_in_pieces(name, shape, mask, monkeypatch):
+    """As large ones are cut where that is sooner: here small ones, whatever library is below NumPy."""
+    monkeypatch.setattr(products, "in_pieces", lambda: True)
+    monkeypatch.setattr("bptt._fast.engine.in_pieces", lambda: True)
+    monkeypatch.setattr(products, "MOST", 350 * max(shape[1], 4))
+    products._pieces.cache_clear()
+    net, twin = setting(name, shape, mask, depth=2)
+    try:
+        (got, found), (want, truth) = both_ways(net), both_ways(twin)
+        assert products.WHOLE not in cuts(net, shape)
+    finally:
+        products._pieces.cache_clear()
+    assert_close(got.outputs, want.outputs, 1e-12)
+    assert_close(found, truth, 1e-12)
+
+
+def cuts(net, shape):
+    """Return how the products of the upper layer are cut: after a slab; inside the loops, if not a vector's."""
+    steps, batch, _, n = shape
+    g = net.at.params.layers[1].u.shape[1] // n
+    dtype = np.dtype(float)
+    inside = [(g * n, n, batch), (n, g * n, batch)] if batch > 1 else []
+    return [products.pieces(*sizes, dtype) for sizes in [*inside, (g * n, steps * batch, n)]]
 
 
 def test_what_each_step_left_is_the_cells_own_record(name):

@@ -7,6 +7,7 @@ What the caller sees is (T, B, n) still, as views.
 It computes what `bptt.forward` and `bptt.backward` compute for any cell, step by step, in their literal
 form, and is held to them by tests. What makes it fast: work arrays made once and written to by every step
 (``out=``); the product with the input of many steps at a time before their loop, all products for the
-weights after it; slopes a' of many steps at a time; the logistic function as a hyperbolic tangent whose
+weights after it; large products in pieces, where the library below NumPy multiplies those faster; slopes
+a' of many steps at a time; the logistic function as a hyperbolic tangent whose
 halves are folded into the weights.
 """

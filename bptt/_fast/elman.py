@@ -20,7 +20,7 @@ class ElmanKernel:
 
     fold: tuple[tuple[int, float], ...] = ((0, 1.0),)
     delta_h: tuple[int, ...] = (0,)
-    scratch: int = 5
+    scratch: int = 4
 
     def __init__(self, activation: Activation) -> None:
         """Keep the activation."""

@@ -17,6 +17,7 @@ from bptt._fast.elman import ElmanKernel
 from bptt._fast.gru import GRUKernel
 from bptt._fast.kernel import Kept, Kernel, common, gaps_of, runs_of, scalar
 from bptt._fast.lstm import LSTMKernel
+from bptt._fast.products import in_pieces, pieces, product
 from bptt._fast.spare import borrowed
 from bptt._typing import Array, State
 from bptt.cells import GRU, LSTM, Elman
@@ -24,6 +25,7 @@ from bptt.workspace import Workspace
 
 __all__ = ["Back", "There", "kernel_of", "run_back", "run_there"]
 
+GAP = 16  # numbers between rows, lest rows of a power of two bytes fall on one another in the cache
 COLUMNS = 256  # steps times sequences that a product after a slab should have at least
 FEW = 16  # sequences up to which products step by step are slow
 SLAB_BYTES = 1 << 20  # the work arrays of a slab of steps should stay in a core's own cache
@@ -69,8 +71,14 @@ class _Forward:
         weights = (self.w_t, self.u_t, self.b)
         self.folded = [[(m[to], source, scale) for to, source, scale in fold] for m in weights]
         self.run = kernel.run(steps, n, batch, self.z_h, (self.c,))
-        self.steps = list(zip(self.run.states[0][:-1], self.run.steps, strict=True))
+        # (FWD): the one product that must be inside the loop, and the one that need not.
+        cut = pieces(g * n, n, batch, dtype)
+        self.times_u_t = cut.times(self.u_t)
+        self.into_z_h = cut.into(self.z_h)
+        self.steps = list(zip(map(cut.right, self.run.states[0][:-1]), self.run.steps, strict=True))
         self.slab = _slab(steps, 4 * self.run.z[0].nbytes)
+        self.turn = bool(pieces(g * n, below, batch, dtype).rows)
+        self.turned = np.empty((self.slab if self.turn else 0, below, batch), dtype)
 
     def seen(self) -> list[Array]:
         """Return the arrays of which a caller gets views."""
@@ -91,20 +99,24 @@ class _Forward:
         """Multiply the input of some steps with the weights, all at once."""
         z = self.run.z[start:stop]
         if x.shape[1] == 1:
-            np.matmul(np.ascontiguousarray(x[start:stop, 0]), self.w_t.T, out=z[:, :, 0])
+            product(np.ascontiguousarray(x[start:stop, 0]), self.w_t.T, z[:, :, 0])
         else:
-            np.matmul(self.w_t, x[start:stop].transpose(0, 2, 1), out=z)
+            turned = x[start:stop].transpose(0, 2, 1)
+            if self.turn and not turned.flags.c_contiguous:
+                np.copyto(self.turned[: stop - start], turned)
+                turned = self.turned[: stop - start]
+            product(self.w_t, turned, z)
         z += self.b
 
     def through(self, x: Array, gaps: list[Array] | None) -> None:
         """Go through all steps: the loop over time of (FWD)."""
-        step, u_t, z_h = self.run.step, self.u_t.dot, self.z_h
+        step, u_t, z_h = self.run.step, self.times_u_t, self.into_z_h
         for start in range(0, len(x), self.slab):
             stop = min(start + self.slab, len(x))
             self.inputs(x, start, stop)
             for t in range(start, stop):
                 a_past, arrays = self.steps[t]
-                u_t(a_past, z_h)  # (FWD): the one product that must be inside the loop
+                u_t(a_past, z_h)  # (FWD)
                 step(*arrays)
                 if gaps is not None:
                     for state in self.run.states:
@@ -130,7 +142,8 @@ def run_there(
         return There(states, Kept(kernel, tuple(array[:] for array in work.run.kept)))
 
     own = getattr(kernel, "activation", None)
-    return borrowed(("there", type(kernel), steps, batch, below, n, dtype, own), make, use, space)
+    key = ("there", type(kernel), steps, batch, below, n, dtype, own, in_pieces())
+    return borrowed(key, make, use, space)
 
 
 class Back(NamedTuple):
@@ -155,16 +168,23 @@ class _Backward:
         self.slab = min(steps, max(_slab(steps, kernel.scratch * self.d_a.nbytes), least))
         self.way = way = kernel.way(self.slab, n, batch, self.d_a)
         self.above = np.empty((self.slab, n, batch), dtype)
-        self.steps = list(zip(self.above, way.steps, way.delta_h, way.direct, strict=True))
-        self.delta = np.empty((steps, g * n, batch), dtype)
+        self.cut = pieces(n, g * n, batch, dtype)
+        self.into_future = self.cut.into(self.future)
+        delta_h = map(self.cut.right, way.delta_h)
+        self.steps = list(zip(self.above, way.steps, delta_h, way.direct, strict=True))
+        rows = way.rows.stop - way.rows.start
+        if batch == 1:
+            self.errors_of = np.empty((steps, rows, 1), dtype)
+        else:  # rows of all steps and sequences side by side, as products take them
+            wide = np.empty((rows, steps * batch + GAP), dtype)[:, : steps * batch]
+            self.errors_of = wide.reshape(rows, steps, batch).transpose(1, 0, 2)
+        self.delta = self.errors_of[:, way.within(way.rows_x)]
         self.d_x = np.empty((steps, below, batch), dtype)
         self.in_order = kernel.delta_h == tuple(range(g))
         self.u = np.empty((n, 0 if self.in_order else g * n), dtype)
-        # For the products of a slab: errors of all its steps and sequences side by side; what they meet.
-        self.columns = np.empty(way.found[:-1].size if batch > 1 else 0, dtype)
         self.past = np.empty((self.slab, batch, n), dtype)
         self.d_w, self.d_u = np.empty((g * n, below), dtype), np.empty((g * n, n), dtype)
-        self.d_b = np.empty(way.found.shape[1], dtype)
+        self.d_b = np.empty(rows, dtype)
         self.ones = np.ones(self.slab * batch, dtype)
         self.side = np.empty(below * self.slab * batch if 1 < batch < FEW else 0, dtype)
         self.part: tuple[Array, ...] = ()
@@ -191,22 +211,23 @@ class _Backward:
             way.slopes(kept[now].arrays, first)  # a' of all steps of the slab
             np.copyto(self.above[first:], d_above[now].transpose(0, 2, 1))
             self.errors(u, first, None if gaps is None else gaps[now])
-            np.copyto(self.delta[now], way.delta_x[first:])
-            self.products(w, x[now], a[now], self.d_x[now], first, last=stop == len(x))
+            np.copyto(self.errors_of[now], way.found[first:-1, way.rows])
+            self.products(w, x[now], a[now], now, first, last=stop == len(x))
             for after, before in way.carried:
                 before[-1][...] = after[first]
         return (self.future.T, *(before[-1].T.copy() for _, before in way.carried))
 
     def errors(self, u: Array, first: int, gaps: list[Array] | None) -> None:
         """Go back through the steps of a slab: the loop over time of (BP2)."""
-        add, d_a, future, u_dot, step = np.add, self.d_a, self.future, u.dot, self.way.step
+        add, d_a, future, step = np.add, self.d_a, self.future, self.way.step
+        times_u, into_future = self.cut.times(u), self.into_future
         for k in range(self.slab - 1, first - 1, -1):
             above, arrays, delta_h, direct = self.steps[k]
             add(above, future, d_a)  # (BP2): from above, from the future
             step(*arrays)  # (BP2): a' ⊙
             if gaps is not None:
                 _pass_by(self.way, k, gaps[k - first])
-            u_dot(delta_h, future)  # (BP2): u δ, for the step before
+            times_u(delta_h, into_future)  # (BP2): u δ, for the step before
             if direct is not None:
                 add(future, direct, future)
             if gaps is not None:
@@ -224,44 +245,39 @@ class _Backward:
         """Return where a block of n rows, or columns, stands."""
         return slice(i * self.n, (i + 1) * self.n)
 
-    def products(self, w: Array, x: Array, a: Array, d_x: Array, first: int, *, last: bool) -> None:
+    def products(self, w: Array, x: Array, a: Array, now: slice, first: int, *, last: bool) -> None:
         """Take what a slab brings to the gradient of parameters and input: a product each."""
-        found = self.way.found[first:-1]
-        if self.batch == 1:
-            delta, past = found[:, :, 0].T, a[:, 0]
-        else:
-            turned = found.transpose(1, 0, 2)
-            columns = self.columns[: turned.size].reshape(turned.shape)
-            np.copyto(columns, turned)
-            delta = columns.reshape(len(columns), -1)
+        delta = self.errors_of[now].transpose(1, 0, 2).reshape(len(self.d_b), -1)
+        past, d_x = a[:, 0], self.d_x[now]
+        if self.batch > 1:
             np.copyto(self.past[first:], a)
             past = self.past[first:].reshape(-1, self.n)
-        rows_x, rows_h = self.way.rows_x, self.way.rows_h
+        rows_x, rows_h = self.way.within(self.way.rows_x), self.way.within(self.way.rows_h)
         d_w, d_u, d_b = whole = (self.d_w, self.d_u, self.d_b) if last else self.part
-        np.matmul(delta[rows_x], x.reshape(-1, x.shape[2]), out=d_w)  # (BP4), transposed
-        np.matmul(delta[rows_h], past, out=d_u)  # (BP4), its twin
-        np.dot(delta, self.ones[: delta.shape[1]], out=d_b)  # (BP3)
+        product(delta[rows_x], x.reshape(-1, x.shape[2]), d_w)  # (BP4), transposed
+        product(delta[rows_h], past, d_u)  # (BP4), its twin
+        np.matmul(delta, self.ones[: delta.shape[1]], out=d_b)  # (BP3)
         if not last:
             for total, one in zip((self.d_w, self.d_u, self.d_b), whole, strict=True):
                 np.add(total, one, out=total)
         if self.batch == 1:
-            np.matmul(delta[rows_x].T, w.T, out=d_x[:, :, 0])  # (BP0)
+            product(delta[rows_x].T, w.T, d_x[:, :, 0])  # (BP0)
         elif self.batch < FEW:
             side = self.side[: d_x.size].reshape(len(w), -1)
-            np.matmul(w, delta[rows_x], out=side)  # (BP0)
+            product(w, delta[rows_x], side)  # (BP0)
             d_x[...] = side.reshape(len(w), len(x), -1).transpose(1, 0, 2)
         else:
-            np.matmul(w, found[:, rows_x], out=d_x)  # (BP0)
+            product(w, self.way.delta_x[first:], d_x)  # (BP0)
 
     def gradient(self, own: int) -> tuple[Array, ...]:
         """Return the gradient of w, u, b and of an own bias."""
-        d_u, rows_h = self.d_u.T, self.way.rows_h
+        d_u, within = self.d_u.T, self.way.within
         if not self.in_order:
             for i, k in enumerate(self.kernel.delta_h):
                 self.u[:, self.block(k)] = d_u[:, self.block(i)]
             d_u = self.u
-        found = (self.d_w.T, d_u, self.d_b[self.way.rows_x])
-        return (*found, self.d_b[rows_h][: self.n]) if own else found
+        found = (self.d_w.T, d_u, self.d_b[within(self.way.rows_x)])
+        return (*found, self.d_b[within(self.way.rows_h)][: self.n]) if own else found
 
 
 def run_back(
@@ -289,7 +305,7 @@ def run_back(
         return Back(found, work.d_x.transpose(0, 2, 1), initial, work.delta.transpose(0, 2, 1))
 
     own = getattr(kept.kernel, "activation", None)
-    key = ("back", type(kept.kernel), steps, batch, below, n, dtype, own)
+    key = ("back", type(kept.kernel), steps, batch, below, n, dtype, own, in_pieces())
     return borrowed(key, make, use, space)
 
 

@@ -31,7 +31,7 @@ class GRUKernel:
 
     fold: tuple[tuple[int, float], ...] = ((0, 0.5), (1, 0.5), (2, 1.0))
     delta_h: tuple[int, ...] = (2, 0, 1)
-    scratch: int = 19
+    scratch: int = 14
 
     def run(self, steps: int, n: int, batch: int, z_h: Array, own: Sequence[Array]) -> Run:
         """Make the arrays of a run forward: r, s, n, m; and a."""
@@ -88,7 +88,7 @@ class GRUKernel:
 
         steps = list(zip(by_blocks(k, n), by_blocks(found[:-1], n), strict=True))
         direct = list(blocks(found, n, 4, 5)[:-1])
-        rows_x, rows_h = slice(n, 4 * n), slice(3 * n)
+        rows_x, rows_h = slice(n, 4 * n), slice(0, 3 * n)
         return Way(found, rows_x, rows_h, slopes, spread(d_a, 5), steps, direct)
 
     def record(self, kept: Sequence[Array], t: int) -> GRUSaved:

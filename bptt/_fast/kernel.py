@@ -80,6 +80,16 @@ class Way(NamedTuple):
     carried: tuple[tuple[list[Array], list[Array]], ...] = ()
 
     @property
+    def rows(self) -> slice:
+        """Where all errors stand in `found`."""
+        x, h = self.rows_x, self.rows_h
+        return slice(min(x.start, h.start), max(x.stop, h.stop))
+
+    def within(self, rows: slice) -> slice:
+        """Return where rows of `found` stand within those of all errors."""
+        return slice(rows.start - self.rows.start, rows.stop - self.rows.start)
+
+    @property
     def delta_x(self) -> Array:
         """The errors that meet w."""
         return self.found[:-1, self.rows_x]
