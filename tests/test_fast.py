@@ -38,8 +38,8 @@ PAIRS = {
     "LSTM": (bptt.LSTM(), LiteralLSTM()),
     "GRU": (bptt.GRU(), LiteralGRU()),
 }
-# T, B, n_0 and n: one step; one sequence; slabs that do not divide T; a matrix read by rows
-SHAPES = [(1, 1, 1, 1), (9, 1, 3, 4), (7, 3, 2, 5), (40, 8, 3, 30), (23, 5, 70, 66)]
+# T, B, n_0 and n: one step; one sequence; slabs and sheets that do not divide T; a matrix read by rows
+SHAPES = [(1, 1, 1, 1), (9, 1, 3, 4), (7, 3, 2, 5), (80, 8, 3, 30), (7, 5, 40, 130)]
 pytestmark = pytest.mark.parametrize("name", PAIRS)
 
 

@@ -19,7 +19,8 @@ from closeness import assert_close
 import bptt
 from bptt import checkpointed
 from bptt._fast import spare
-from bptt._fast.engine import COLUMNS, SLAB_BYTES, kernel_of
+from bptt._fast.engine import SLAB_BYTES, kernel_of
+from bptt._fast.sums import COLUMNS
 
 OBJECTS = 1 << 17  # array objects, the views of each step, closures
 STEPS, BATCH, WIDTH = 10_000, 8, 32
@@ -71,11 +72,11 @@ def exact():
 
 
 def scratch(stack, result, piece):
-    """Return the bytes of slopes and errors of a slab of steps, in the layer that has the most of them."""
+    """Return the bytes of slopes and errors of a slab of steps, in the layer with most; of the past of a sheet."""
     n_bytes = result.final[0][0].nbytes
     per_step = max(kernel_of(cell).scratch for cell in stack.cells) * n_bytes
-    least = -(-COLUMNS // BATCH)
-    return per_step * min(piece, max(least, SLAB_BYTES // per_step))
+    slab, sheet = min(piece, SLAB_BYTES // per_step), min(piece, -(-COLUMNS // BATCH))
+    return per_step * slab + n_bytes * sheet
 
 
 def theory(stack, result, waiting, piece):

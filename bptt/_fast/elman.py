@@ -1,6 +1,6 @@
 r"""The Elman cell in the fast engine: :math:`a = a(z_x + z_h)` and :math:`\delta = a'(z) \odot \partial C/\partial a`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ class ElmanKernel:
 
     fold: tuple[tuple[int, float], ...] = ((0, 1.0),)
     delta_h: tuple[int, ...] = (0,)
-    scratch: int = 4
+    scratch: int = 3
 
     def __init__(self, activation: Activation) -> None:
         """Keep the activation."""
@@ -30,15 +30,13 @@ class ElmanKernel:
         """Make the arrays of a run forward: z and a."""
         del own
         function: Any = self.activation.function
+        into: Any = function if isinstance(function, np.ufunc) else _into(function)
         z = np.empty((steps, n, batch), z_h.dtype)
         a = np.empty((steps + 1, n, batch), z_h.dtype)
 
         def step(z: Array, a: Array) -> None:
             add(z, z_h, z)  # (FWD)
-            if isinstance(function, np.ufunc):
-                function(z, a)
-            else:
-                a[...] = function(z)
+            into(z, a)
 
         return Run(z, (a,), (z, a[1:]), step, step_views(z, a[1:]))
 
@@ -66,3 +64,12 @@ class ElmanKernel:
     def record(self, kept: Sequence[Array], t: int) -> ElmanSaved:
         """Return z and a of a step."""
         return ElmanSaved(*(array[t].T for array in kept))
+
+
+def _into(function: Callable[[Array], Array]) -> Callable[[Array, Array], None]:
+    """Return what writes a function into a given array, as NumPy's own do."""
+
+    def into(z: Array, a: Array) -> None:
+        a[...] = function(z)
+
+    return into

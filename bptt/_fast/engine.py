@@ -19,17 +19,15 @@ from bptt._fast.kernel import Kept, Kernel, common, gaps_of, runs_of, scalar
 from bptt._fast.lstm import LSTMKernel
 from bptt._fast.products import in_pieces, pieces, product
 from bptt._fast.spare import borrowed
+from bptt._fast.sums import Sums
 from bptt._typing import Array, State
 from bptt.cells import GRU, LSTM, Elman
 from bptt.workspace import Workspace
 
 __all__ = ["Back", "There", "kernel_of", "run_back", "run_there"]
 
-GAP = 16  # numbers between rows, lest rows of a power of two bytes fall on one another in the cache
-COLUMNS = 256  # steps times sequences that a product after a slab should have at least
-FEW = 16  # sequences up to which products step by step are slow
 SLAB_BYTES = 1 << 20  # the work arrays of a slab of steps should stay in a core's own cache
-SMALL = 64  # up to so many units
+SMALL = 128  # up to so many units
 UNBUFFERED = 16  # the smallest buffer of NumPy, through which it copies arrays with gaps
 
 
@@ -164,57 +162,42 @@ class _Backward:
         g = len(kernel.fold)
         self.kernel, self.n, self.batch = kernel, n, batch
         self.d_a, self.future = np.empty((2, n, batch), dtype)
-        least = -(-max(COLUMNS, 2 * n) // batch)
-        self.slab = min(steps, max(_slab(steps, kernel.scratch * self.d_a.nbytes), least))
+        self.slab = _slab(steps, kernel.scratch * self.d_a.nbytes)
         self.way = way = kernel.way(self.slab, n, batch, self.d_a)
         self.above = np.empty((self.slab, n, batch), dtype)
         self.cut = pieces(n, g * n, batch, dtype)
         self.into_future = self.cut.into(self.future)
         delta_h = map(self.cut.right, way.delta_h)
         self.steps = list(zip(self.above, way.steps, delta_h, way.direct, strict=True))
-        rows = way.rows.stop - way.rows.start
-        if batch == 1:
-            self.errors_of = np.empty((steps, rows, 1), dtype)
-        else:  # rows of all steps and sequences side by side, as products take them
-            wide = np.empty((rows, steps * batch + GAP), dtype)[:, : steps * batch]
-            self.errors_of = wide.reshape(rows, steps, batch).transpose(1, 0, 2)
-        self.delta = self.errors_of[:, way.within(way.rows_x)]
-        self.d_x = np.empty((steps, below, batch), dtype)
         self.in_order = kernel.delta_h == tuple(range(g))
         self.u = np.empty((n, 0 if self.in_order else g * n), dtype)
-        self.past = np.empty((self.slab, batch, n), dtype)
-        self.d_w, self.d_u = np.empty((g * n, below), dtype), np.empty((g * n, n), dtype)
-        self.d_b = np.empty(rows, dtype)
-        self.ones = np.ones(self.slab * batch, dtype)
-        self.side = np.empty(below * self.slab * batch if 1 < batch < FEW else 0, dtype)
-        self.part: tuple[Array, ...] = ()
-        if self.slab < steps:
-            self.part = tuple(np.empty_like(d) for d in (self.d_w, self.d_u, self.d_b))
+        self.sums = Sums(kernel, way, (steps, batch, below, n), dtype)
 
     def seen(self) -> list[Array]:
         """Return the arrays of which a caller gets views."""
-        found = (self.d_w, self.d_u, self.d_b, self.d_x, self.delta, self.future)
-        return [*found, self.u]
+        return [*self.sums.seen(), self.future]
 
     def through(
         self, kept: Kept, params: Any, x: Array, a: Array, d_above: Array, d_state: State, gaps: Any
     ) -> State:
-        """Go back through all steps, a slab at a time: its slopes, its errors, their products."""
-        way, w = self.way, params[0]
+        """Go back through all steps, a slab at a time; sum over a sheet of them, which is several slabs."""
+        way, sums = self.way, self.sums
         np.copyto(self.future, d_state[0].T)
         for (_, before), d in zip(way.carried, d_state[1:], strict=True):
             np.copyto(before[-1], d.T)
         u = self.recurrent(params[1])
-        for stop in range(len(x), 0, -self.slab):
-            start = max(0, stop - self.slab)
-            first, now = self.slab - (stop - start), slice(start, stop)
-            way.slopes(kept[now].arrays, first)  # a' of all steps of the slab
-            np.copyto(self.above[first:], d_above[now].transpose(0, 2, 1))
-            self.errors(u, first, None if gaps is None else gaps[now])
-            np.copyto(self.errors_of[now], way.found[first:-1, way.rows])
-            self.products(w, x[now], a[now], now, first, last=stop == len(x))
-            for after, before in way.carried:
-                before[-1][...] = after[first]
+        for top in range(len(x), 0, -sums.sheet):
+            bottom = max(0, top - sums.sheet)
+            for stop in range(top, bottom, -self.slab):
+                start = max(bottom, stop - self.slab)
+                first, now = self.slab - (stop - start), slice(start, stop)
+                way.slopes(kept[now].arrays, first)  # a' of all steps of the slab
+                np.copyto(self.above[first:], d_above[now].transpose(0, 2, 1))
+                self.errors(u, first, None if gaps is None else gaps[now])
+                np.copyto(sums.errors[now], way.found[first:-1, way.rows])
+                for after, before in way.carried:
+                    before[-1][...] = after[first]
+            sums.take(params[0], x, a, bottom, top)
         return (self.future.T, *(before[-1].T.copy() for _, before in way.carried))
 
     def errors(self, u: Array, first: int, gaps: list[Array] | None) -> None:
@@ -237,47 +220,10 @@ class _Backward:
         """Return u with its blocks in the order in which its errors stand."""
         if self.in_order:
             return u
+        n = self.n
         for i, k in enumerate(self.kernel.delta_h):
-            self.u[:, self.block(i)] = u[:, self.block(k)]
+            self.u[:, i * n : (i + 1) * n] = u[:, k * n : (k + 1) * n]
         return self.u
-
-    def block(self, i: int) -> slice:
-        """Return where a block of n rows, or columns, stands."""
-        return slice(i * self.n, (i + 1) * self.n)
-
-    def products(self, w: Array, x: Array, a: Array, now: slice, first: int, *, last: bool) -> None:
-        """Take what a slab brings to the gradient of parameters and input: a product each."""
-        delta = self.errors_of[now].transpose(1, 0, 2).reshape(len(self.d_b), -1)
-        past, d_x = a[:, 0], self.d_x[now]
-        if self.batch > 1:
-            np.copyto(self.past[first:], a)
-            past = self.past[first:].reshape(-1, self.n)
-        rows_x, rows_h = self.way.within(self.way.rows_x), self.way.within(self.way.rows_h)
-        d_w, d_u, d_b = whole = (self.d_w, self.d_u, self.d_b) if last else self.part
-        product(delta[rows_x], x.reshape(-1, x.shape[2]), d_w)  # (BP4), transposed
-        product(delta[rows_h], past, d_u)  # (BP4), its twin
-        np.matmul(delta, self.ones[: delta.shape[1]], out=d_b)  # (BP3)
-        if not last:
-            for total, one in zip((self.d_w, self.d_u, self.d_b), whole, strict=True):
-                np.add(total, one, out=total)
-        if self.batch == 1:
-            product(delta[rows_x].T, w.T, d_x[:, :, 0])  # (BP0)
-        elif self.batch < FEW:
-            side = self.side[: d_x.size].reshape(len(w), -1)
-            product(w, delta[rows_x], side)  # (BP0)
-            d_x[...] = side.reshape(len(w), len(x), -1).transpose(1, 0, 2)
-        else:
-            product(w, self.way.delta_x[first:], d_x)  # (BP0)
-
-    def gradient(self, own: int) -> tuple[Array, ...]:
-        """Return the gradient of w, u, b and of an own bias."""
-        d_u, within = self.d_u.T, self.way.within
-        if not self.in_order:
-            for i, k in enumerate(self.kernel.delta_h):
-                self.u[:, self.block(k)] = d_u[:, self.block(i)]
-            d_u = self.u
-        found = (self.d_w.T, d_u, self.d_b[within(self.way.rows_x)])
-        return (*found, self.d_b[within(self.way.rows_h)][: self.n]) if own else found
 
 
 def run_back(
@@ -301,8 +247,9 @@ def run_back(
         buffer = np.setbufsize(UNBUFFERED)
         initial = work.through(kept, params, x, a, d_above, d_state, gaps_of(mask))
         np.setbufsize(buffer)
-        found = work.gradient(len(params) - 3)
-        return Back(found, work.d_x.transpose(0, 2, 1), initial, work.delta.transpose(0, 2, 1))
+        sums = work.sums
+        found = sums.gradient(len(params) - 3)
+        return Back(found, sums.d_x.transpose(0, 2, 1), initial, sums.delta.transpose(0, 2, 1))
 
     own = getattr(kept.kernel, "activation", None)
     key = ("back", type(kept.kernel), steps, batch, below, n, dtype, own, in_pieces())

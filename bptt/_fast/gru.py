@@ -31,7 +31,7 @@ class GRUKernel:
 
     fold: tuple[tuple[int, float], ...] = ((0, 0.5), (1, 0.5), (2, 1.0))
     delta_h: tuple[int, ...] = (2, 0, 1)
-    scratch: int = 14
+    scratch: int = 13
 
     def run(self, steps: int, n: int, batch: int, z_h: Array, own: Sequence[Array]) -> Run:
         """Make the arrays of a run forward: r, s, n, m; and a."""

@@ -36,7 +36,7 @@ class LSTMKernel:
 
     fold: tuple[tuple[int, float], ...] = ((0, 0.5), (1, 0.5), (3, 0.5), (2, 1.0))
     delta_h: tuple[int, ...] = (0, 1, 2, 3)
-    scratch: int = 16
+    scratch: int = 15
 
     def run(self, steps: int, n: int, batch: int, z_h: Array, own: Sequence[Array]) -> Run:
         """Make the arrays of a run forward: i, f, o, g, c, tanh c; and the products, the last of them a."""

@@ -95,7 +95,9 @@ def product(a: Array, b: Array, out: Array) -> None:
     """Multiply matrices into a third one: ``out = a @ b``, of their last two axes."""
     (m, k), n = a.shape[-2:], b.shape[-1]
     cut = pieces(m, k, n, out.dtype)
-    np.matmul(cut.left(a), cut.right(b), out=cut.into(out))
+    if cut.rows:
+        a, b, out = cut.left(a), cut.right(b), cut.into(out)
+    np.matmul(a, b, out=out)
 
 
 @cache
