@@ -18,7 +18,9 @@ def one_core() -> None:
 
 
 def all_cores() -> None:
-    """Give this process all cores again."""
+    """Give this process all cores again, and as many threads as anyone takes by itself."""
+    for name in [name for name in os.environ if name.endswith("_NUM_THREADS")]:
+        del os.environ[name]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
