@@ -1,6 +1,7 @@
 """The page of benchmarks holds what the committed run says, and nothing else; its contenders agree."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,17 @@ def test_the_page_holds_the_tables_of_the_run():
     text = (reference / "benchmarks.md").read_text(encoding="utf-8")
     assert page.with_tables(text, results) == text
     assert ("bench -- --quick`:" in text) == results["quick"]  # the page says which run it is
+
+
+def test_all_cores_take_the_threads_they_take_by_themselves(monkeypatch):
+    """Whatever a session of nox has set for all it runs."""
+    from benchmarks import machine  # noqa: PLC0415 - not in the sdist
+
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)  # the cores of other tests
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    machine.all_cores()
+    assert not [name for name in os.environ if name.endswith("_NUM_THREADS")]
 
 
 @pytest.mark.parametrize("cell", ["Elman", "LSTM", "GRU"])

@@ -8,6 +8,6 @@ It computes what `bptt.forward` and `bptt.backward` compute for any cell, step b
 form, and is held to them by tests. What makes it fast: work arrays made once and written to by every step
 (``out=``); the product with the input of many steps at a time before their loop, all products for the
 weights after it; large products in pieces, where the library below NumPy multiplies those faster; slopes
-a' of many steps at a time; the logistic function as a hyperbolic tangent whose
-halves are folded into the weights.
+a' of many steps at a time; the logistic function as a hyperbolic tangent whose halves are folded into the
+weights.
 """

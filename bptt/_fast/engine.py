@@ -15,7 +15,7 @@ import numpy as np
 
 from bptt._fast.elman import ElmanKernel
 from bptt._fast.gru import GRUKernel
-from bptt._fast.kernel import Kept, Kernel, common, gaps_of, runs_of, scalar
+from bptt._fast.kernel import Kept, Kernel, common, gaps_of, move_blocks, runs_of, scalar
 from bptt._fast.lstm import LSTMKernel
 from bptt._fast.products import in_pieces, pieces, product
 from bptt._fast.spare import borrowed
@@ -52,7 +52,6 @@ class _Forward:
         self, kernel: Kernel, steps: int, batch: int, below: int, n: int, dtype: Any
     ) -> None:
         g, one = len(kernel.fold), batch == 1
-        self.kernel, self.n = kernel, n
         fold = [
             (
                 slice(into * n, (into + count) * n),
@@ -69,12 +68,14 @@ class _Forward:
         weights = (self.w_t, self.u_t, self.b)
         self.folded = [[(m[to], source, scale) for to, source, scale in fold] for m in weights]
         self.run = kernel.run(steps, n, batch, self.z_h, (self.c,))
-        # (FWD): the one product that must be inside the loop, and the one that need not.
-        cut = pieces(g * n, n, batch, dtype)
+        cut = pieces(
+            g * n, n, batch, dtype
+        )  # (FWD): of the one product that must be inside the loop
         self.times_u_t = cut.times(self.u_t)
         self.into_z_h = cut.into(self.z_h)
         self.steps = list(zip(map(cut.right, self.run.states[0][:-1]), self.run.steps, strict=True))
         self.slab = _slab(steps, 4 * self.run.z[0].nbytes)
+        # Pieces need the input of a step in columns; a whole product reads it as it is.
         self.turn = bool(pieces(g * n, below, batch, dtype).rows)
         self.turned = np.empty((self.slab if self.turn else 0, below, batch), dtype)
 
@@ -97,7 +98,7 @@ class _Forward:
         """Multiply the input of some steps with the weights, all at once."""
         z = self.run.z[start:stop]
         if x.shape[1] == 1:
-            product(np.ascontiguousarray(x[start:stop, 0]), self.w_t.T, z[:, :, 0])
+            np.matmul(np.ascontiguousarray(x[start:stop, 0]), self.w_t.T, out=z[:, :, 0])
         else:
             turned = x[start:stop].transpose(0, 2, 1)
             if self.turn and not turned.flags.c_contiguous:
@@ -160,7 +161,7 @@ class _Backward:
         self, kernel: Kernel, steps: int, batch: int, below: int, n: int, dtype: Any
     ) -> None:
         g = len(kernel.fold)
-        self.kernel, self.n, self.batch = kernel, n, batch
+        self.kernel, self.n = kernel, n
         self.d_a, self.future = np.empty((2, n, batch), dtype)
         self.slab = _slab(steps, kernel.scratch * self.d_a.nbytes)
         self.way = way = kernel.way(self.slab, n, batch, self.d_a)
@@ -169,9 +170,8 @@ class _Backward:
         self.into_future = self.cut.into(self.future)
         delta_h = map(self.cut.right, way.delta_h)
         self.steps = list(zip(self.above, way.steps, delta_h, way.direct, strict=True))
-        self.in_order = kernel.delta_h == tuple(range(g))
-        self.u = np.empty((n, 0 if self.in_order else g * n), dtype)
         self.sums = Sums(kernel, way, (steps, batch, below, n), dtype)
+        self.u = np.empty((n, 0 if self.sums.in_order else g * n), dtype)
 
     def seen(self) -> list[Array]:
         """Return the arrays of which a caller gets views."""
@@ -218,11 +218,9 @@ class _Backward:
 
     def recurrent(self, u: Array) -> Array:
         """Return u with its blocks in the order in which its errors stand."""
-        if self.in_order:
+        if self.sums.in_order:
             return u
-        n = self.n
-        for i, k in enumerate(self.kernel.delta_h):
-            self.u[:, i * n : (i + 1) * n] = u[:, k * n : (k + 1) * n]
+        move_blocks(u, self.u, self.n, enumerate(self.kernel.delta_h))
         return self.u
 
 

@@ -1,6 +1,6 @@
 """What the fast engine asks of a cell: the same pointwise mathematics, written into given arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ __all__ = [
     "by_blocks",
     "common",
     "gaps_of",
+    "move_blocks",
     "runs_of",
     "scalar",
     "spread",
@@ -54,10 +55,8 @@ class Way(NamedTuple):
     ----------
     found
         What the steps write, (S + 1, blocks n, B): errors, and what is carried beside them.
-    delta_x, delta_h
-        Of these, the errors that meet the input weights, and the recurrent ones, (S, gates n, B).
     rows_x, rows_h
-        Where they stand in `found`.
+        Where the errors that meet the input weights, and the recurrent ones, stand in `found`.
     slopes
         Takes the kept arrays of a slab and fills in a' of all its steps.
     step
@@ -90,13 +89,8 @@ class Way(NamedTuple):
         return slice(rows.start - self.rows.start, rows.stop - self.rows.start)
 
     @property
-    def delta_x(self) -> Array:
-        """The errors that meet w."""
-        return self.found[:-1, self.rows_x]
-
-    @property
     def delta_h(self) -> Array:
-        """The errors that meet u."""
+        """The errors that meet u, (S, gates n, B)."""
         return self.found[:-1, self.rows_h]
 
 
@@ -151,6 +145,12 @@ class Kept(Sequence[Any]):
 def blocks(array: Array, n: int, first: int, last: int) -> Array:
     """Return some blocks of n rows of every step, of an array (T, rows, B)."""
     return array[:, first * n : last * n]
+
+
+def move_blocks(source: Array, out: Array, n: int, order: Iterable[tuple[int, int]]) -> None:
+    """Copy blocks of n columns: for each pair where one goes, and where it comes from."""
+    for to, k in order:
+        out[:, to * n : (to + 1) * n] = source[:, k * n : (k + 1) * n]
 
 
 def step_views(*arrays: Any) -> list[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 A matrix product copies blocks of both matrices to where they are read in order; for large matrices that pays.
 OpenBLAS can also multiply matrices as they stand: up to a million multiplications, on processors with AVX-512.
-The products of a step are a few times as large. Cut into pieces, they need no copy.
+Larger products, cut into pieces of that size, need no copy either.
 
 Where OpenBLAS has no such kernels, or threads to share a large product among, nothing is cut.
 
