@@ -2,11 +2,14 @@
 // the first sign of a reader on. A little after the page has come each section is measured, so that it takes the
 // room that it will need; nothing is drawn for that. All is laid out at once before anybody jumps to a place in the
 // page, prints it, or looks for words in it.
+//
+// The room is a block size, not a contain-intrinsic-size: with content-visibility: auto the browser takes the size
+// that it remembers before the one it is given, and it may remember a section of which half had come.
 "use strict";
 (() => {
   const root = document.documentElement;
   if (!root.classList.contains("partly")) return;
-  const sections = [...document.querySelectorAll("article section > section")];
+  const sections = [...document.querySelectorAll("article section > section:not(:has(section))")];
   const left = [...sections], unmeasured = [...sections];
   const SIGNS = ["scroll", "pointermove", "pointerdown", "touchstart", "keydown", "resize"], SECONDS = 1.5;
   let begun = false;
@@ -38,7 +41,7 @@
     if (!root.classList.contains("partly")) return;
     still(() => {
       root.classList.remove("partly");
-      for (const section of sections) section.style.contentVisibility = "";
+      for (const section of sections) section.style.contentVisibility = section.style.blockSize = "";
     });
     window.dispatchEvent(new Event("resize")); // for the list of sections, which knows where they were
   }
@@ -46,15 +49,25 @@
     if (!root.classList.contains("partly")) return;
     const section = left.shift();
     if (!section) return finish();
-    still(() => { section.style.contentVisibility = "visible"; });
+    still(() => {
+      section.style.contentVisibility = "visible";
+      section.style.blockSize = "";
+    });
     idle(next);
   }
+  function room(section) { // what is below the last of it may collapse
+    return section.lastElementChild.getBoundingClientRect().bottom - section.getBoundingClientRect().top;
+  }
   function measure() {
-    const section = unmeasured.pop(); // the last first: a section stands before those in it
+    const section = unmeasured.pop(); // the last first: nothing above them moves
     if (begun || !section) return;
-    const end = section.lastElementChild.getBoundingClientRect(); // what is below it may collapse
-    const height = end.bottom - section.getBoundingClientRect().top;
-    if (height > 0) still(() => { section.style.containIntrinsicBlockSize = `auto ${height}px`; });
+    if (room(section) <= 0) { // the browser has no boxes for what came after it had left out the section: anew
+      section.style.display = "none";
+      room(section);
+      section.style.display = "";
+    }
+    const size = room(section), seen = section.firstElementChild.checkVisibility?.({ contentVisibilityAuto: true });
+    if (!seen) still(() => { section.style.blockSize = `${size}px`; });
     idle(measure);
   }
   function begin() {
@@ -68,5 +81,8 @@
   for (const name of ["beforeprint", "hashchange", "popstate"]) window.addEventListener(name, finish);
   addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey || event.key === "End") && finish());
   for (const name of SIGNS) addEventListener(name, begin, { passive: true });
+  document.addEventListener("contentvisibilityautostatechange", (event) => {
+    if (!event.skipped) event.target.style.blockSize = ""; // what is seen has its own size
+  });
   addEventListener("load", () => setTimeout(measure, 1000 * SECONDS));
 })();

@@ -39,7 +39,7 @@ UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
 # What is far from the screen is not laid out (custom.css): here all of it is looked at.
 LAID_OUT = """() => {
   const all = new CSSStyleSheet();
-  all.replaceSync("* { content-visibility: visible !important }");
+  all.replaceSync("* { content-visibility: visible !important } section { block-size: auto !important }");
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
 }"""
 # The size of targets is not among axe's defaults; Lighthouse looks at it.

@@ -203,7 +203,7 @@ DRAWN = """() => {
   const top = (e) => e.getBoundingClientRect().top;
   const drawn = (e) => e.checkVisibility({ contentVisibilityAuto: true });
   window.seen = [...document.querySelectorAll("article :is(p, pre, li, h2, h3, table, .math-wrapper)")]
-    .find((e) => drawn(e) && 60 < top(e) && top(e) < 840);
+    .find((e) => drawn(e) && 60 < e.getBoundingClientRect().bottom && top(e) < 840);
   return !!window.seen;
 }"""
 STILL = """async () => {
@@ -236,8 +236,9 @@ def test_what_is_read_stays_where_it_is(name: str, share: float, page: Page, hom
     assert not page.evaluate("document.documentElement.classList.contains('partly')")
 
 
-MEASURED = """() => [...document.querySelectorAll("article section > section")]
-  .every((section) => section.style.containIntrinsicBlockSize)"""
+MEASURED = """() => [...document.querySelectorAll("article section > section:not(:has(section))")]
+  .every((section) => section.style.blockSize
+    || section.firstElementChild.checkVisibility({ contentVisibilityAuto: true }))"""
 
 
 @pytest.mark.parametrize("name", ["learn/gates.html", "learn/bp2.html", "learn/unrolling.html"])
