@@ -55,7 +55,7 @@
     });
     idle(next);
   }
-  function room(section) { // what is below the last of it may collapse
+  function room(section) { // its own is what it was given
     return section.lastElementChild.getBoundingClientRect().bottom - section.getBoundingClientRect().top;
   }
   function measure() {
