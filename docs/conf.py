@@ -10,10 +10,10 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from _ext.aliases import AliasFormatter
-from _ext.api import public_locations
+from _ext.api.completeness import public_locations
+from _ext.api.type_names import AliasFormatter
 from _ext.digest import digest
-from _ext.provenance import installed, revision, site_address
+from _ext.publishing.build_info import installed, revision, site_address
 
 import bptt
 
@@ -34,27 +34,17 @@ extensions = [
     "sphinxcontrib.bibtex",
     "sphinx_codeautolink",
     "sphinx_design",
-    "_ext.a11y",
     "_ext.ahead",
     "_ext.api",
-    "_ext.bundle",
-    "_ext.csp",
     "_ext.execution",
     "_ext.facts",
-    "_ext.finding",
+    "_ext.formulas",
+    "_ext.interactive",
     "_ext.ledger",
-    "_ext.folding",
-    "_ext.library",
     "_ext.live",
-    "_ext.llms",
-    "_ext.moving",
-    "_ext.partly",
-    "_ext.provenance",
-    "_ext.share",
-    "_ext.signatures",
-    "_ext.snippets",
-    "_ext.static_math",
-    "_ext.twins",
+    "_ext.slicing.page_data",
+    "_ext.formats",
+    "_ext.publishing",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
@@ -160,7 +150,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
-html_search_scorer = str(DOCS / "_ext" / "scorer.js")
+html_search_scorer = str(DOCS / "_ext" / "publishing" / "search_scorer.js")
 html_show_search_summary = False  # it would fetch pages, which file:// forbids
 html_last_updated_fmt = None
 html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
