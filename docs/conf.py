@@ -10,7 +10,7 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from _ext.api.completeness import public_locations
+from _ext.api.objects import public_locations
 from _ext.api.type_names import AliasFormatter
 from _ext.digest import digest
 from _ext.publishing.build_info import installed, revision, site_address
@@ -30,7 +30,6 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_autodoc_typehints",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
     "sphinx_codeautolink",
     "sphinx_design",
@@ -119,8 +118,6 @@ napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-viewcode_follow_imported_members = True
-viewcode_line_numbers = False
 codeautolink_inventory_map = public_locations(bptt)
 codeautolink_warn_on_missing_inventory = False
 

@@ -10,6 +10,7 @@ MODULES = (
     "completeness",
     "signatures",
     "library_source",
+    "source_pages",
 )
 
 

@@ -7,7 +7,6 @@ whether each name of ``bptt.__all__`` is in the inventory (``objects.inv``) that
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ from typing import Any
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
+
+from _ext.api.objects import words_below
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +38,6 @@ def undocumented(module: Any, known: set[str]) -> Iterator[str]:
             yield f"{module.__name__}.{name}"
 
 
-def public_locations(module: Any) -> dict[str, str]:
-    """Return, for each public thing, where it is defined -> where it is documented."""
-    things = {name: getattr(module, name) for name in module.__all__}
-    homes = {
-        n: f"{t.__module__}.{t.__qualname__}"
-        for n, t in things.items()
-        if inspect.isclass(t) or inspect.isroutine(t)
-    }
-    return {home: f"{module.__name__}.{name}" for name, home in homes.items()}
-
-
 def _document_data(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
@@ -62,8 +51,7 @@ def _document_data(
         return
     package, _, own = name.rpartition(".")
     if what == "data" and (home := _home(package, own)):
-        docs = ModuleAnalyzer.for_module(home).find_attr_docs()
-        lines[:] = docs.get(("", own), lines)
+        lines[:] = words_below(home, own) or lines
     if lines and ":" in lines[0]:
         lines[0] = f":{lines[0]}"
     if isinstance(thing, dict):

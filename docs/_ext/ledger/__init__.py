@@ -8,7 +8,6 @@ checks and code; what names an equation that does not exist is always red.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,18 +62,11 @@ def _changed(app: Sphinx, env: BuildEnvironment) -> list[str]:
     }
     env.bptt_ledger_notes = now  # type: ignore[attr-defined]
     changed = [docname for docname in now if now[docname] != before.get(docname)]
-    if changed:  # viewcode leaves alone what is younger than the module
-        shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
     return [*changed, book.home] if changed and book.home else changed
 
 
-def _source(
-    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any
-) -> None:
-    del template, doctree
-    if pagename.startswith("_modules/") and pagename != "_modules/index":
-        context["body"] = page_links.in_source(app, pagename, context["body"])
-    elif pagename == ledger(app).home:
+def _script(app: Sphinx, pagename: str, *_: Any) -> None:
+    if pagename == ledger(app).home:
         app.add_js_file("equations.js", loading_method="defer")
 
 
@@ -97,6 +89,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-check-consistency", _check)
     app.connect("doctree-resolved", page_links.under_equations)
     app.connect("doctree-resolved", page_links.in_api)
-    app.connect("html-page-context", _source)
+    app.connect("html-page-context", _script)
     app.connect("build-finished", index.write_json)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
