@@ -142,7 +142,7 @@ html_css_files = [
     "cheat-sheet.css",
     ("print.css", {"media": "print"}),
 ]
-html_js_files = [("copy.js", {"defer": "defer"})]
+html_js_files = [("copy.js", {"defer": "defer"}), ("scrolling.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

@@ -78,7 +78,8 @@ def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]
     """Return the HTML of a module's page."""
     here = page_of(module)
     lines = highlighted(text, page_links.marked(app, here, module))
-    for name, first, last in definitions(ast.parse(text)):
+    blocks = {name: (first, last) for name, first, last in definitions(ast.parse(text))}
+    for name, (first, last) in blocks.items():  # of overloads, the last
         back = ""
         if entry := entries.get(f"{module}.{name}"):
             uri = f"{app.builder.get_relative_uri(here, entry[0])}#{html.escape(entry[1])}"

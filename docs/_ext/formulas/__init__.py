@@ -6,7 +6,10 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-MODULES = ("katex",)
+MODULES = (
+    "references",
+    "katex",
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
