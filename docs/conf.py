@@ -14,6 +14,7 @@ from _ext.api.objects import public_locations
 from _ext.api.type_names import AliasFormatter
 from _ext.digest import digest
 from _ext.publishing.build_info import installed, revision, site_address
+from matplotlib.axes import Axes
 
 import bptt
 
@@ -47,7 +48,7 @@ extensions = [
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
-nitpick_ignore = [("py:class", "matplotlib.axes._axes.Axes")]  # of bptt.plotting alone
+nitpick_ignore = [("py:class", f"{Axes.__module__}.Axes")]  # of bptt.plotting alone
 numfig = True
 math_numfig = False
 bibtex_bibfiles = ["references.bib"]

@@ -32,7 +32,8 @@ class Role(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the reference."""
-        node = Reference(self.rawtext, label=self.text)
+        shown = self.config.static_math_tags.get(self.text, self.text)
+        node = Reference(self.rawtext, f"({shown})", label=self.text)
         self.set_source_info(node)
         return [node], []
 

@@ -20,6 +20,7 @@ from _ext.formulas.references import resolve
 from _ext.ledger import page_links
 from _ext.ledger.collect import EquationIndex, ledger
 from _ext.ledger.model import EQUATION, CellCheck, Equation
+from _ext.publishing.notes import noted
 
 COLUMNS = ("Number", "Formula", "Page", "Code", "Checks", "Error", "Kind")
 
@@ -76,7 +77,7 @@ def _row(app: Sphinx, here: str, equation: Equation, uri: page_links.Uri) -> str
     book = ledger(app)
     label, checks = equation.label, book.proofs(equation.label)
     number = f"({equation.number})"
-    title = str(app.env.titles[equation.docname].astext())
+    title = noted(app.env, equation.docname).title
     node = nodes.math_block("", equation.tex)
     resolve(app.builder, node, here)
     display = formula(node, True, app.config.static_math_macros)

@@ -7,6 +7,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 MODULES = (
+    "notes",
     "metadata",
     "pages",
 )

@@ -66,6 +66,5 @@ def _images(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Finish the pages after all else has been written that they may link to."""
     app.connect("doctree-read", _images)
-    app.connect("doctree-read", repairs.note_facts)
     app.connect("build-finished", finish, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
