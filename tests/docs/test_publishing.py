@@ -194,7 +194,7 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
     for words in (
         "bare.html: the page has no policy",
         "bare.html: the link 'nowhere.html' leads to nowhere.html, which is not there",
-        "leads.md: the link 'nowhere.html#a' leads to nowhere.html, which is not there",
+        "leads.md: WARNING: the link 'nowhere.html#a' leads to nowhere.html, which is not there",
         "the repair 'name of the sidebar' finds nothing: no aside.side-drawer",
         "the page has no place for the commit",
     ):
