@@ -27,8 +27,8 @@ DOCS = Path(__file__).resolve().parent
 BUILD = DOCS / "_build"
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from _ext.digest import digest
-from _ext.kernel import environment
+from _ext.execution.cache_key import digest
+from _ext.execution.kernel import environment
 from _ext.twins import script_name
 
 PACKAGE = DOCS.parent / "bptt"

@@ -29,10 +29,11 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from _ext import figures, packages
-from _ext.cells import EXPECTED, SVG
-from _ext.execution import outputs_file
+from _ext import packages
+from _ext.execution.cell_rules import EXPECTED, SVG
+from _ext.execution.record import outputs_file
 from _ext.ledger import twin
+from _ext.live import figures
 from _ext.markdown import Cell, Writer, fence
 from _ext.written import add_to_head, on_page
 

@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from _ext.execution import wanted
+from _ext.execution.record import wanted
 from _ext.ledger import index, law, notes
 from _ext.ledger.collect import Collector, EquationIndex, ledger
 from _ext.ledger.source import as_roles

@@ -1,7 +1,7 @@
 """Live cells: the site serves the Python that runs its cells in the reader's browser.
 
 Nothing of it is loaded before the first press of Run. At the end of a build ``_static/pyodide`` gets Pyodide, the
-packages that the site's pages need and the library's wheel (``runtime.py``), and ``_static/live`` what figures are
+packages that the site's pages need and the library's wheel (``pyodide_files.py``), and ``_static/live`` what figures are
 drawn with. A page is told which of its cells need a package that no browser has.
 """
 
@@ -16,7 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
-from _ext import packages, runtime, slices, snippets
+from _ext import packages, slices, snippets
+from _ext.live import pyodide_files
 
 HERE = Path(__file__).resolve().parent
 HELPERS = ("figures.py", "matplotlibrc")
@@ -24,7 +25,7 @@ HELPERS = ("figures.py", "matplotlibrc")
 
 def missing(sources: list[str]) -> list[str]:
     """Return for each cell the packages that it or a cell it needs imports and that no browser has."""
-    known = set(runtime.table()["packages"])
+    known = set(pyodide_files.table()["packages"])
     found = []
     for number, needed in enumerate(slices.needs(sources)):
         code = [sources[k] for k in sorted({*needed, number})]
@@ -52,7 +53,7 @@ def needed(env: BuildEnvironment) -> list[str]:
     said = {
         name for page in env.metadata.values() for name in page.get("live_packages", "").split()
     }
-    return sorted(said & set(runtime.table()["packages"]))
+    return sorted(said & set(pyodide_files.table()["packages"]))
 
 
 def _serve(app: Sphinx, error: Exception | None) -> None:
@@ -63,8 +64,8 @@ def _serve(app: Sphinx, error: Exception | None) -> None:
         (static / "live" / name).write_bytes((HERE / name).read_bytes())
     store, root = Path(app.config.live_cells_store), Path(app.config.bptt_package).parent
     try:
-        runtime.serve(static / "pyodide", store, root, needed(app.env))
-    except runtime.RuntimeMissing as reason:
+        pyodide_files.serve(static / "pyodide", store, root, needed(app.env))
+    except pyodide_files.RuntimeMissing as reason:
         msg = f"live cells: {reason}"
         raise ExtensionError(msg) from reason
 

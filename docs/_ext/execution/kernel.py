@@ -4,7 +4,7 @@ It differs from a reader's own Python in four things, none of which a copied cel
 
 - it refuses to start unless ``bptt`` comes from the folder that the build reads its API pages from;
 - a warning that a cell or the library causes is an error, and so is any RuntimeWarning or UserWarning;
-- matplotlib draws SVG with the placeholder colors of ``matplotlibrc`` (see ``figures.py``);
+- matplotlib draws SVG with the placeholder colors of ``matplotlibrc`` (see ``live/figures.py``);
 - a progress bar of tqdm leaves one quiet line, ``training  400/400``, without seconds or rates.
 """
 
@@ -25,7 +25,7 @@ def environment(package: Path) -> dict[str, str]:
     return {
         PACKAGE: str(package),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
+        "MATPLOTLIBRC": str(HERE.parent / "live" / "matplotlibrc"),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",

@@ -1,6 +1,6 @@
-"""The Python that runs in a reader's browser: fetched once by name, every byte held against ``runtime.json``.
+"""The Python that runs in a reader's browser: fetched once by name, every byte held against ``pyodide_files.json``.
 
-``runtime.json`` lists Pyodide's core and its packages with the SHA-256 that Pyodide's own release records for them,
+``pyodide_files.json`` lists Pyodide's core and its packages with the SHA-256 that Pyodide's own release records for them,
 and two wheels that carry them. A carrier need not be trusted: what is taken out of it has the recorded sum, or the
 build is red. The files are kept beside the cells' outputs, in ``docs/_build/cache/pyodide``, between builds.
 """
@@ -34,7 +34,7 @@ class RuntimeMissing(Exception):
 @cache
 def table() -> dict[str, Any]:
     """Return the list of what there is."""
-    return dict(json.loads((HERE / "runtime.json").read_text("utf-8")))
+    return dict(json.loads((HERE / "pyodide_files.json").read_text("utf-8")))
 
 
 def closure(names: Iterable[str]) -> list[str]:
@@ -61,7 +61,7 @@ def digest(content: bytes) -> str:
 
 def fetch(store: Path) -> Path:
     """Return the folder with all files of the list, fetched if it is not there."""
-    folder = store / digest((HERE / "runtime.json").read_bytes())[:16]
+    folder = store / digest((HERE / "pyodide_files.json").read_bytes())[:16]
     if folder.is_dir():
         return folder
     store.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def unpack(carrier: Path, inside: str, folder: Path) -> None:
             found = {n: archive.read(inside + n) for n in wanted if inside + n in present}
     for name, content in found.items():
         if wanted[name] != digest(content):
-            msg = f"{name} in {carrier.name} is not the file that runtime.json lists"
+            msg = f"{name} in {carrier.name} is not the file that pyodide_files.json lists"
             raise RuntimeMissing(msg)
         (folder / name).write_bytes(content)
 

@@ -1,0 +1,71 @@
+"""Run the cells of one page in a kernel of our own (``kernel.py``), with nbclient.
+
+A cell that fails stops the page, and its error becomes its output: whoever called goes on with the next page.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from logging import ERROR
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from _ext.execution import cell_rules, kernel
+
+KERNEL = "bptt-docs"
+
+
+def run(notebook: NotebookNode, timeout: int) -> list[float | None]:
+    """Run all cells in place, in an empty folder; return the seconds that each code cell took."""
+    began: dict[int, float] = {}
+    seconds: dict[int, float] = {}
+
+    def start(cell: NotebookNode, cell_index: int) -> None:
+        began[cell_index] = time.perf_counter()
+
+    def end(cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
+        seconds[cell_index] = round(time.perf_counter() - began[cell_index], 3)
+
+    client = NotebookClient(
+        notebook, kernel_name=KERNEL, timeout=timeout, record_timing=False,
+        on_cell_execute=start, on_cell_executed=end,
+    )  # fmt: skip
+    client.log.setLevel(ERROR)
+    code = [k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    with tempfile.TemporaryDirectory() as cwd:
+        try:
+            client.execute(cwd=cwd)
+        except CellExecutionError:
+            pass  # the cell holds the error
+        except Exception as error:  # noqa: BLE001 - a time-out, a kernel that died or never started
+            at = max(began, default=code[0])
+            words = str(error).strip().splitlines() or ["no reason given"]
+            notebook.cells[at].outputs.append(
+                nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[-1])
+            )
+    for k in code:
+        notebook.cells[k].outputs = cell_rules.tidy(notebook.cells[k].outputs)
+    return [seconds.get(k) for k in code]
+
+
+def install_kernel(package: Path, home: Path) -> None:
+    """Describe our kernel, for this interpreter, in the folder `home`, where Jupyter looks for it."""
+    spec = {
+        "argv": [sys.executable, kernel.__file__, "-f", "{connection_file}"],
+        "display_name": "bptt docs",
+        "language": "python",
+        "env": kernel.environment(package),
+    }
+    file = home / "kernels" / KERNEL / "kernel.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(spec), encoding="utf-8")
+    os.environ["JUPYTER_PATH"] = str(home)
