@@ -53,7 +53,10 @@ def digest(library: Path, *helpers: Path) -> str:
     seen = hashlib.sha256(f"{platform.python_version()} {platform.machine()}".encode())
     for name in DISTRIBUTIONS:
         seen.update(f"\0{name}=={_version(name)}".encode())
-    code = [(root, p) for root in helpers for p in _files(root) if p.suffix == ".py" or p.name == "matplotlibrc"]
-    for root, path in [*((library, p) for p in _files(library)), *code]:
+    files = [(library, path) for path in _files(library)]
+    for root in helpers:
+        named = (p for p in _files(root) if p.suffix == ".py" or p.name == "matplotlibrc")
+        files += [(root, path) for path in named]
+    for root, path in files:
         seen.update(f"\0{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
     return seen.hexdigest()[:16]

@@ -29,10 +29,10 @@ def run(notebook: NotebookNode, timeout: int) -> list[float | None]:
     began: dict[int, float] = {}
     seconds: dict[int, float] = {}
 
-    def start(cell: NotebookNode, cell_index: int) -> None:
+    def start(*, cell_index: int, **_: Any) -> None:
         began[cell_index] = time.perf_counter()
 
-    def end(cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
+    def end(*, cell_index: int, **_: Any) -> None:
         seconds[cell_index] = round(time.perf_counter() - began[cell_index], 3)
 
     client = NotebookClient(

@@ -40,7 +40,9 @@ class Report:
         file = root / "warnings.txt"
         text = COLOR.sub("", file.read_text("utf-8")) if file.is_file() else ""
         each = [w.strip() for w in WARNING.split(text) if w.strip()]
-        of_cells = [f"cell {c.number}: {words}" for p in pages for c in p.cells for words in c.problems]
+        of_cells = [
+            f"cell {c.number}: {words}" for p in pages for c in p.cells for words in c.problems
+        ]
         warnings = [w for w in each if not any(words in w for words in of_cells)]
         own = {str(docs / f"{page}.md") for page in only}
         here = [w for w in warnings if not only or cls._file(w) in own]

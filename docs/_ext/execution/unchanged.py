@@ -17,7 +17,13 @@ from pathlib import Path
 STAMP = "green.json"
 SKIPPED = {"__pycache__", "_build", "dist", "node_modules"}
 LEFT = ("html", "doctrees", "records", "outputs", "llms")
-TOLD = ("BPTT_", "CI", "READTHEDOCS", "SOURCE_DATE", "PYTHON")  # environment variables that pages depend on
+TOLD = (
+    "BPTT_",
+    "CI",
+    "READTHEDOCS",
+    "SOURCE_DATE",
+    "PYTHON",
+)  # environment variables that pages depend on
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -32,7 +38,10 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _digest(words: Iterable[str], files: Iterable[Path]) -> str:
     seen = sha256()
-    for part in (*(w.encode() for w in words), *(b for f in files for b in (str(f).encode(), f.read_bytes()))):
+    for part in (
+        *(w.encode() for w in words),
+        *(b for f in files for b in (str(f).encode(), f.read_bytes())),
+    ):
         seen.update(len(part).to_bytes(8, "big") + part)
     return seen.hexdigest()
 

