@@ -46,12 +46,12 @@ def test_every_package_of_the_browser_is_listed_with_what_it_needs():
 
 
 def test_cells_that_no_browser_runs_are_known():
-    cells = ["import statsmodels\nx = 1", "import numpy as np", "print(x)", "print(np)"]
-    assert cells.missing(cells) == ["statsmodels", "", "statsmodels", ""]
+    sources = ["import statsmodels\nx = 1", "import numpy as np", "print(x)", "print(np)"]
+    assert cells.missing(sources) == ["statsmodels", "", "statsmodels", ""]
 
 
 def test_size_and_place_are_said_before_anything_is_fetched(tmp_path, monkeypatch, capfd):
-    def fetched(requirement, carrier, folder):
+    def fetched(requirement, *_):
         raise pyodide_files.RuntimeMissing(requirement)
 
     monkeypatch.setattr(pyodide_files, "download", fetched)
