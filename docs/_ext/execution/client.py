@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from logging import ERROR
 from pathlib import Path
 from typing import Any
@@ -57,15 +60,34 @@ def run(notebook: NotebookNode, timeout: int) -> list[float | None]:
     return [seconds.get(k) for k in code]
 
 
-def install_kernel(package: Path, home: Path) -> None:
-    """Describe our kernel, for this interpreter, in the folder `home`, where Jupyter looks for it."""
-    spec = {
-        "argv": [sys.executable, kernel.__file__, "-f", "{connection_file}"],
-        "display_name": "bptt docs",
-        "language": "python",
-        "env": kernel.environment(package),
-    }
-    file = home / "kernels" / KERNEL / "kernel.json"
-    file.parent.mkdir(parents=True)
-    file.write_text(json.dumps(spec), encoding="utf-8")
-    os.environ["JUPYTER_PATH"] = str(home)
+@contextmanager
+def kernels(package: Path) -> Iterator[None]:
+    """Let Jupyter find our kernel, for this interpreter; fork kernels from a server where there is `fork`."""
+    with tempfile.TemporaryDirectory(prefix="bptt-docs-") as home:
+        address = str(Path(home, "server"))
+        spec = {
+            "argv": [sys.executable, kernel.__file__, "-f", "{connection_file}"],
+            "display_name": "bptt docs",
+            "language": "python",
+            "env": {**kernel.environment(package), kernel.SERVER: address},
+        }
+        file = Path(home, "kernels", KERNEL, "kernel.json")
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(spec), encoding="utf-8")
+        os.environ["JUPYTER_PATH"] = home
+        server = _server(address, {**os.environ, **spec["env"]}) if hasattr(os, "fork") else None
+        try:
+            yield
+        finally:
+            if server:
+                server.terminate()
+                server.wait()
+
+
+def _server(address: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Return the running server of kernels, once it can be asked; a kernel can do without it."""
+    script = str(Path(kernel.__file__).with_name("kernel_server.py"))
+    server = subprocess.Popen([sys.executable, script, address], env=environment)
+    while server.poll() is None and not Path(address).exists():
+        time.sleep(0.02)
+    return server

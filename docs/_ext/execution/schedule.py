@@ -10,9 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -109,7 +107,10 @@ def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
 def _run(store: Store, todo: list[Job], app: Sphinx) -> None:
     """Run pages side by side; each core takes the next page as soon as it has done one."""
     timeout = app.config.nb_execution_timeout
-    with ThreadPoolExecutor(max(app.parallel, 1)) as cores:
+    if not todo:
+        return
+    package = Path(app.config.bptt_package)
+    with client.kernels(package), ThreadPoolExecutor(max(app.parallel, 1)) as cores:
         running = {cores.submit(client.run, job.notebook, timeout): job for job in todo}
         for number, future in enumerate(as_completed(running), 1):
             job, seconds = running[future], future.result()
@@ -184,18 +185,11 @@ def _all_run(app: Sphinx, env: BuildEnvironment) -> None:
         log.warning("%s", words, location=env.path2doc(path))
 
 
-def _kernel(app: Sphinx, _config: Any) -> None:
-    home = Path(tempfile.mkdtemp(prefix="bptt-docs-"))
-    client.install_kernel(Path(app.config.bptt_package), home)
-    app.connect("build-finished", lambda *_: shutil.rmtree(home, ignore_errors=True))
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Run before reading."""
     app.add_config_value("bptt_package", None, "env", types=(str,))
     app.add_config_value("bptt_pages_without_cells", [], "", types=(list,))
     app.add_config_value("bptt_frameworks", [], "env", types=(list,))
-    app.connect("config-inited", _kernel)
     app.connect("env-get-outdated", _outdated)
     app.connect("env-before-read-docs", _prepare)
     app.connect("doctree-read", _say_so)
