@@ -83,6 +83,7 @@ class Report:
         out += [f"  warning: {w}" for w in self.warnings]
         cells = [(page, cell) for page in self.pages for cell in page.cells]
         slow = sorted(cells, key=lambda pc: -(pc[1].seconds or 0))[:SLOWEST]
+        slow = [(page, cell) for page, cell in slow if cell.seconds is not None]
         if slow:
             out += ["", "slowest cells:"]
             out += [
