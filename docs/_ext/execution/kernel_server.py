@@ -26,7 +26,7 @@ def serve(listener: socket.socket) -> None:
             for connection in ready:
                 if connection is listener:
                     launcher, _ = listener.accept()
-                    kernels[launcher] = fork(launcher)
+                    kernels[launcher] = fork(launcher, [listener, launcher, *kernels])
                 else:  # its launcher is gone
                     os.kill(kernels[connection], signal.SIGKILL)
             ended = {pid for pid in kernels.values() if os.waitpid(pid, os.WNOHANG)[0]}
@@ -38,13 +38,18 @@ def serve(listener: socket.socket) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def fork(launcher: socket.socket) -> int:
-    """Start a kernel in the folder and with the arguments that a launcher sends; return its process."""
+def fork(launcher: socket.socket, sockets: list[socket.socket]) -> int:
+    """Start a kernel in the folder and with the arguments that a launcher sends; return its process.
+
+    The kernel closes its copies of all sockets, or launchers would not see that the server has closed theirs.
+    """
     with launcher.makefile() as lines:
         folder, arguments = json.loads(lines.readline())
     if pid := os.fork():
         return pid
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for each in sockets:
+        each.close()
     os.chdir(folder)
     kernel.start(arguments)
     sys.stdout.flush()
