@@ -53,7 +53,7 @@ def run(notebook: NotebookNode, timeout: int) -> list[float | None]:
             at = max(began, default=code[0])
             words = str(error).strip().splitlines() or ["no reason given"]
             notebook.cells[at].outputs.append(
-                nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[-1])
+                nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[0])
             )
     for k in code:
         notebook.cells[k].outputs = cell_rules.tidy(notebook.cells[k].outputs)
