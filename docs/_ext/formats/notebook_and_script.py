@@ -29,11 +29,11 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from _ext import figures
-from _ext.cells import EXPECTED, SVG
-from _ext.execution import outputs_file
+from _ext.execution.cell_rules import EXPECTED, SVG
+from _ext.execution.record import outputs_file
 from _ext.formats.markdown import Cell, Writer, fence
 from _ext.formulas.references import numbers
+from _ext.live import figures
 from _ext.publishing.template import add_to_head, on_page
 from _ext.slicing import requirements
 

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from _ext.execution import wanted
+from _ext.execution.record import wanted
 from _ext.ledger import index, page_links, rules
 from _ext.ledger.collect import Collector, ledger
 from _ext.ledger.search import EquationEntries
