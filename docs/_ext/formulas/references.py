@@ -6,20 +6,18 @@ An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the othe
 from __future__ import annotations
 
 import re
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.builders import Builder
 from sphinx.environment import BuildEnvironment
-from sphinx.environment.collectors import EnvironmentCollector
-from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
 log = logging.getLogger(__name__)
 EQREF = re.compile(r"\\eqref\{([^}]*)\}")
+KEY = "bptt_numbers"  # of a page, among what Sphinx keeps of it
 UNKNOWN = "no equation is labelled %r"
 
 
@@ -38,56 +36,23 @@ class Role(SphinxRole):
         return [node], []
 
 
-class Number(SphinxTransform):
-    """Give tagged equations their tag, and number the others of a page without gaps."""
-
-    default_priority = 400
-
-    def apply(self, **_: Any) -> None:
-        """Run over one page, as it is read."""
-        count = 0
-        for node in self.document.findall(nodes.math_block):
-            if label := node.get("label"):
-                tag: Any = self.config.static_math_tags.get(label)
-                if tag is None:
-                    tag = count = count + 1
-                node["number"] = tag
+def _number(app: Sphinx, doctree: nodes.document) -> None:
+    """Give tagged equations their tag, number the others of a page without gaps, and keep both."""
+    found: dict[str, Any] = {}
+    count = 0
+    for node in doctree.findall(nodes.math_block):
+        if label := node.get("label"):
+            tag: Any = app.config.static_math_tags.get(label)
+            if tag is None:
+                tag = count = count + 1
+            found[label] = node["number"] = tag
+    app.env.metadata[app.env.docname][KEY] = found
 
 
 def numbers(env: BuildEnvironment) -> dict[str, tuple[str, Any]]:
-    """Return label -> page and number, or tag, of every equation; the environment keeps them."""
-    if not hasattr(env, "bptt_numbers"):
-        env.bptt_numbers = {}  # type: ignore[attr-defined]
-    found: dict[str, tuple[str, Any]] = env.bptt_numbers  # type: ignore[attr-defined]
-    return found
-
-
-class Collector(EnvironmentCollector):
-    """Keep the numbers of each page as it is read."""
-
-    def clear_doc(self, app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-        """Forget a page."""
-        del app
-        for label in [label for label, (page, _) in numbers(env).items() if page == docname]:
-            del numbers(env)[label]
-
-    def merge_other(
-        self,
-        app: Sphinx,
-        env: BuildEnvironment,
-        docnames: AbstractSet[str],
-        other: BuildEnvironment,
-    ) -> None:
-        """Take over what another process has read."""
-        del app
-        mine = {label: at for label, at in numbers(other).items() if at[0] in docnames}
-        numbers(env).update(mine)
-
-    def process_doc(self, app: Sphinx, doctree: nodes.document) -> None:
-        """Enter a page."""
-        for node in doctree.findall(nodes.math_block):
-            if node.get("label") and "number" in node:
-                numbers(app.env)[node["label"]] = app.env.docname, node["number"]
+    """Return label -> page and number, or tag, of every equation."""
+    pages = ((page, kept.get(KEY, {})) for page, kept in env.metadata.items())
+    return {label: (page, number) for page, each in pages for label, number in each.items()}
 
 
 def address(builder: Builder, here: str, label: str) -> tuple[str, str] | None:
@@ -128,8 +93,7 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Give numbers while reading, and resolve references when all is read."""
     app.add_config_value("static_math_tags", {}, "env")
-    app.add_transform(Number)
-    app.add_env_collector(Collector)
+    app.connect("doctree-read", _number, priority=100)  # before the ledger reads them
     app.add_role("eq", Role(), override=True)
     app.connect("doctree-resolved", _resolve, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

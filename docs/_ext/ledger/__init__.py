@@ -17,7 +17,7 @@ from sphinx.util import logging
 
 from _ext.execution.record import wanted
 from _ext.ledger import index, page_links, rules
-from _ext.ledger.collect import Collector, ledger
+from _ext.ledger.collect import enter, ledger
 from _ext.ledger.search import EquationEntries
 from _ext.ledger.source import as_roles
 
@@ -72,11 +72,11 @@ def _script(app: Sphinx, pagename: str, *_: Any) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Read with the pages, check when all are read, show as they are written."""
     app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
-    app.add_env_collector(Collector)
     app.add_transform(EquationEntries)
     app.add_directive("equations", index.Index)
     app.add_css_file("ledger.css")
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
+    app.connect("doctree-read", enter)
     app.connect("env-updated", _changed)
     app.connect("env-check-consistency", _check)
     app.connect("doctree-resolved", page_links.under_equations)
