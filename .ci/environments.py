@@ -53,7 +53,8 @@ class Environment:
         self.programs = self.home / ("Scripts" if os.name == "nt" else "bin")
         self.executable = str(self.programs / "python")
         self.stamp = self.home / "complete.json"
-        self.options = list(options) or ["--constraint", CONSTRAINTS]
+        self.pins = [] if options else ["--constraint", CONSTRAINTS]
+        self.options = [*options, *self.pins]
 
     def python(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         """Run the environment's Python."""
@@ -117,7 +118,7 @@ class Environment:
             try:
                 if Requirement(requirement).name == "torch":
                     (version,) = wheel_sizes()["torch"]
-                    self.python("-m", "pip", "install", f"torch=={version}")
+                    self.python("-m", "pip", "install", *self.pins, f"torch=={version}")
                 else:
                     self.uv("install", *self.options, requirement)
             except nox.command.CommandFailed:
