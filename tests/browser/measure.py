@@ -43,10 +43,20 @@ LAID_OUT = """() => {
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
 }"""
 # The size of targets is not among axe's defaults; Lighthouse looks at it.
-AXE = """async () => (await axe.run(document, {
-    resultTypes: ["violations"], rules: { "target-size": { enabled: true } },
+AXE = """async (only) => (await axe.run(document, {
+    resultTypes: ["violations"],
+    ...(only.length ? { runOnly: { type: "rule", values: only } } : {}),
+    rules: { "target-size": { enabled: true } },
   })).violations
   .map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 160)} (${v.nodes.length} times)`)"""
+# What of axe's findings depends on the theme, and what on the width; all else is the same for both.
+BY_THEME = ("color-contrast",)
+BY_WIDTH = ("scrollable-region-focusable", "target-size")
+DRESS = """async (theme) => {
+  localStorage.setItem("theme", theme);
+  document.body.dataset.theme = theme;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
 
 
 def chromium() -> str | None:
@@ -112,17 +122,42 @@ def context(browser: Browser, theme: str, width: int, *, script: bool = True) ->
     return made
 
 
-def look(reader: BrowserContext, home: str, name: str, *, axe: bool = False) -> Seen:
-    """Open a page as `reader` and return what is seen."""
+@contextmanager
+def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page, Seen]]:
+    """Open a page as `reader`, and close it after the block."""
     seen, page = Seen(), reader.new_page()
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
     page.evaluate("() => document.fonts.ready.then(() => null)")
     page.evaluate(LAID_OUT)
-    seen.overflow = page.evaluate(WIDE)
-    seen.formulas = page.evaluate(UNSEEN)
-    if axe:
-        page.evaluate(_axe())
-        seen.axe = page.evaluate(AXE)
+    yield page, seen
     page.close()
+
+
+def look(reader: BrowserContext, home: str, name: str) -> Seen:
+    """Open a page as `reader` and return what is seen, without axe."""
+    with opened(reader, home, name) as (page, seen):
+        seen.overflow = page.evaluate(WIDE)
+        seen.formulas = page.evaluate(UNSEEN)
+    return seen
+
+
+def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
+    """Open a page once and return what is seen in both themes and at both widths.
+
+    All of axe's rules look at the first theme and width; at the others those do whose findings can differ.
+    """
+    with opened(reader, home, name) as (page, seen):
+        page.evaluate(_axe())
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            seen.overflow += [f"{width}: {words}" for words in page.evaluate(WIDE)]
+            seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
+                page.evaluate(DRESS, theme)
+                rules = [*BY_THEME, *(BY_WIDTH if theme == THEMES[0] else ())]
+                first = (width, theme) == (WIDTHS[0], THEMES[0])
+                found = page.evaluate(AXE, [] if first else rules)
+                seen.axe += [f"{theme} {width}: {words}" for words in found]
     return seen
