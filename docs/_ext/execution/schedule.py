@@ -159,7 +159,9 @@ def _say_so(app: Sphinx, doctree: nodes.document) -> None:
     file = record_file(Path(app.outdir), app.env.docname)
     why_not = Page.load(file).why_not if wanted(app.env.docname) and file.is_file() else ""
     first = next((c for c in doctree.findall(nodes.container) if "cell" in c["classes"]), None)
-    if why_not and first is not None:
+    if why_not and first is None:
+        log.warning("MyST-NB changed: no cell is found in the page", location=app.env.docname)
+    elif why_not and first is not None:
         words = f"The cells of this page were not run when it was built: {why_not}. "
         words += "So they show no outputs, and nothing on this page has been checked."
         first.parent.insert(
