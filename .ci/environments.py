@@ -29,8 +29,6 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
 }
-# Each page's kernel, each snippet and each worker is a new Python: compile what they import once.
-os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
 os.environ.setdefault("UV_BUILD_CONSTRAINT", str(Path(CONSTRAINTS).resolve()))
 
 
@@ -69,7 +67,9 @@ class Environment:
 
     def uv(self, command: str, *arguments: str) -> None:
         """Run a command of `uv pip` on the environment; what it does is shown."""
-        self.session.run(*UV, "pip", command, "--python", self.executable, *arguments)
+        # Each page's kernel, each snippet and each worker is a new Python: compile what they import once.
+        compiled = {"UV_COMPILE_BYTECODE": "1"}
+        self.session.run(*UV, "pip", command, "--python", self.executable, *arguments, env=compiled)
 
     def install(self, *groups: str) -> Environment:
         """Install bptt and these dependency groups where they are not installed; return self.
