@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -74,6 +74,17 @@ def read(file: Path) -> list[Snippet]:
         code = slicer.runnable(sources, k, needed)
         found.append(Snippet(page, k + 1, code, needs, *shown(cell["outputs"])))
     return found
+
+
+def longest_first(files: Iterable[Path]) -> list[Path]:
+    """Sort the files that the build left of pages, so that no core waits for a long page at the end."""
+
+    def seconds(file: Path) -> float:
+        record = BUILD / "records" / file.name
+        cells = json.loads(record.read_text("utf-8"))["cells"] if record.is_file() else []
+        return sum(cell["seconds"] or 0.0 for cell in cells)
+
+    return sorted(sorted(files), key=seconds, reverse=True)
 
 
 def shown(outputs: list[dict[str, Any]]) -> tuple[str, int, tuple[str, str] | None]:
@@ -196,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", action="append", default=[], help="only pages of this name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args(arguments)
-    files = sorted((BUILD / "outputs").glob("*.json"))
+    files = longest_first((BUILD / "outputs").glob("*.json"))
     files = [f for f in files if not args.page or f.stem.split(".")[-1] in args.page]
     every = [snippet for file in files for snippet in read(file)]
     if not every:
