@@ -33,7 +33,6 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
-    "_ext.links",  # before the next: it takes the place of its writer
     "sphinx_codeautolink",
     "sphinx_design",
     "_ext.a11y",
