@@ -51,7 +51,7 @@ def make_environment():
     wanted = f"{sys.version}\n{sys.base_prefix}\n{REQUIREMENT}\n{digest}\n"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    print(f"run.py: installs nox and uv into {HOME}, some 30 MB", flush=True)
+    print(f"run.py: installs nox and uv into {HOME}, some 25 MB", flush=True)
     call([sys.executable, "-m", "venv", "--clear", str(HOME)])
     pip = [str(PROGRAMS / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
     call([*pip, "--constraint", str(CONSTRAINTS), REQUIREMENT])

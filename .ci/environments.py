@@ -79,9 +79,10 @@ class Environment:
         """
         files = b"".join(Path(name).read_bytes() for name in ("pyproject.toml", CONSTRAINTS))
         digest = hashlib.sha256(files).hexdigest()
-        # The stamp is written last: without it an environment is made again.
+        # The stamp is written last: without it an environment is made again, and so is one whose
+        # versions are not those of constraints.txt, but of the day.
         stamp = json.loads(self.stamp.read_text("utf-8")) if self.stamp.is_file() else {}
-        if stamp.get("python") != sys.version:
+        if stamp.get("python") != sys.version or not self.pins:
             stamp = {"python": sys.version, "groups": []}
             self.session.run(*UV, "venv", "--clear", "--python", sys.executable, str(self.home))
         wanted = {*stamp["groups"], *groups}

@@ -143,7 +143,7 @@ def test_a_python_without_ensurepip_is_told_what_to_install(runner, monkeypatch)
 
 def test_an_environment_that_is_not_complete_is_made_again(runner, tmp_path, capsys):
     runner.make_environment()
-    assert "some 30 MB" in capsys.readouterr().out
+    assert "some 25 MB" in capsys.readouterr().out
     made = len(runner.commands)
     assert made == 2
     runner.make_environment()
