@@ -31,12 +31,13 @@ PHRASES = {
 }
 LABEL = r"[A-Za-z][A-Za-z0-9-]*"
 NUMBER = r"-?\d[\d.]*(?:e[+-]\d+)?"
+WORDS = r"[a-z]+?(?: [a-z]+?)*"
 
 
 def _pattern(phrase: str) -> re.Pattern[str]:
     """Return what recognizes the lines that a phrase makes."""
     words = re.sub(r"\{(\w+)[^}]*\}", lambda name: f"(?P<{name[1]}>{NUMBER})", phrase)
-    line = rf"^(?P<label>{LABEL}): {words} \((?P<cases>\d+) cases?\)$"
+    line = rf"^(?P<label>{LABEL}): {words} \((?P<cases>\d+) (?P<of>{WORDS}?)s?\)$"
     return re.compile(line, re.MULTILINE)
 
 
@@ -65,6 +66,8 @@ class EquationCheck:
         fail. None where nothing was rounded.
     limit
         The tolerance; for what should fail, the error that was asked for. None where nothing was rounded.
+    of
+        What a case is, in the singular, such as ``"random net"``.
 
     Examples
     --------
@@ -79,6 +82,7 @@ class EquationCheck:
     cases: int
     value: float | None = None
     limit: float | None = None
+    of: str = "case"
 
     @property
     def holds(self) -> bool:
@@ -107,7 +111,9 @@ class EquationCheck:
                 parts["label"],
                 kind,
                 int(parts["cases"]),
-                *(float(parts[name]) if name in parts else None for name in ("value", "limit")),
+                float(parts["value"]) if "value" in parts else None,
+                float(parts["limit"]) if "limit" in parts else None,
+                parts["of"],
             )
             for _, kind, parts in sorted(found, key=lambda at: at[0])
         ]
@@ -115,10 +121,12 @@ class EquationCheck:
     def __str__(self) -> str:
         """Say it in one line."""
         words = PHRASES[self.kind].format(value=self.value, limit=self.limit)
-        return f"{self.label}: {words} ({self.cases} case{'s' if self.cases > 1 else ''})"
+        return f"{self.label}: {words} ({self.cases} {self.of}{'s' if self.cases > 1 else ''})"
 
 
-def check_equation(label: str, left: Any, right: Any, *, tolerance: float = 1e-12) -> None:
+def check_equation(
+    label: str, left: Any, right: Any, *, tolerance: float = 1e-12, of: str = "case"
+) -> None:
     """Assert that both sides of an equation are equal, and print a line that says how nearly.
 
     A side that should be zero has no size that an error could be relative to: write what cancels on
@@ -134,6 +142,9 @@ def check_equation(label: str, left: Any, right: Any, *, tolerance: float = 1e-1
     tolerance
         The largest relative error that counts as rounding. The difference of two arrays is relative
         to the largest entry of both. Expressions, whole numbers and fractions must be equal.
+
+    of
+        What a case is, in the singular: the printed line counts them.
 
     Raises
     ------
@@ -156,7 +167,7 @@ def check_equation(label: str, left: Any, right: Any, *, tolerance: float = 1e-1
     pascal: holds exactly (2 cases)
     """
     _check.number("tolerance", tolerance, below=1, zero=True)
-    pairs = _cases(label, left, right)
+    pairs = _cases(label, of, left, right)
     worst, exact = 0.0, True
     for number, case in enumerate(pairs, 1):
         for leaf, a, b in _sides.leaves(*case):
@@ -167,11 +178,15 @@ def check_equation(label: str, left: Any, right: Any, *, tolerance: float = 1e-1
                 msg = f"{label} does not hold{where}: {_found(gap, f'<= {limit:g}')}"
                 raise EquationError(msg)
             worst, exact = max(worst, gap.error), exact and gap.exact
-    numbers = () if exact else (worst, tolerance)
-    _say(EquationCheck(label, "exact" if exact else "close", len(pairs), *numbers))
+    if exact:
+        _say(EquationCheck(label, "exact", len(pairs), of=of))
+    else:
+        _say(EquationCheck(label, "close", len(pairs), worst, tolerance, of))
 
 
-def check_bound(label: str, smaller: Any, larger: Any, *, tolerance: float = 1e-12) -> None:
+def check_bound(
+    label: str, smaller: Any, larger: Any, *, tolerance: float = 1e-12, of: str = "case"
+) -> None:
     """Assert that no entry of one side is above that of the other, and print a line that says so.
 
     Parameters
@@ -183,6 +198,8 @@ def check_bound(label: str, smaller: Any, larger: Any, *, tolerance: float = 1e-
     tolerance
         By how much an entry may be above, for rounding's sake, relative to the largest entry of both
         arrays.
+    of
+        What a case is, in the singular.
 
     Raises
     ------
@@ -202,7 +219,7 @@ def check_bound(label: str, smaller: Any, larger: Any, *, tolerance: float = 1e-
     mean-bound: holds as a bound, smallest relative margin 2.5e-01 >= -1e-12 (2 cases)
     """
     _check.number("tolerance", tolerance, below=1, zero=True)
-    pairs = _cases(label, smaller, larger)
+    pairs = _cases(label, of, smaller, larger)
     least = math.inf
     for number, case in enumerate(pairs, 1):
         for leaf, a, b in _sides.leaves(*case):
@@ -213,10 +230,12 @@ def check_bound(label: str, smaller: Any, larger: Any, *, tolerance: float = 1e-
                 msg = f"{label} does not hold{where}: {found}"
                 raise EquationError(msg)
             least = min(least, gap.error)
-    _say(EquationCheck(label, "bound", len(pairs), least, 0 - tolerance))
+    _say(EquationCheck(label, "bound", len(pairs), least, 0 - tolerance, of))
 
 
-def check_fails(label: str, left: Any, right: Any, *, at_least: float = 0.01) -> None:
+def check_fails(
+    label: str, left: Any, right: Any, *, at_least: float = 0.01, of: str = "case"
+) -> None:
     """Assert that an equation fails where an assumption is broken, and print a line that says by how much.
 
     Parameters
@@ -228,6 +247,8 @@ def check_fails(label: str, left: Any, right: Any, *, at_least: float = 0.01) ->
     at_least
         The relative error that must be reached in every case, in one array of it or more. Expressions
         must differ.
+    of
+        What a case is, in the singular.
 
     Raises
     ------
@@ -244,7 +265,7 @@ def check_fails(label: str, left: Any, right: Any, *, at_least: float = 0.01) ->
     bp2: broken as it should be, relative error 0.67 >= 0.01 (1 case)
     """
     _check.number("at_least", at_least)
-    pairs = _cases(label, left, right)
+    pairs = _cases(label, of, left, right)
     least = math.inf
     for number, case in enumerate(pairs, 1):
         gaps = [_sides.gap(a, b) for _, a, b in _sides.leaves(*case)]
@@ -254,13 +275,18 @@ def check_fails(label: str, left: Any, right: Any, *, at_least: float = 0.01) ->
             msg = f"{label} should fail and does not{where}: {_found(gap, f'>= {at_least:g}')}"
             raise EquationError(msg)
         least = min(least, gap.error)
-    numbers = () if least == math.inf else (least, at_least)
-    _say(EquationCheck(label, "broken" if numbers else "unequal", len(pairs), *numbers))
+    if least == math.inf:
+        _say(EquationCheck(label, "unequal", len(pairs), of=of))
+    else:
+        _say(EquationCheck(label, "broken", len(pairs), least, at_least, of))
 
 
-def _cases(label: str, left: Any, right: Any) -> list[tuple[Any, Any]]:
+def _cases(label: str, of: str, left: Any, right: Any) -> list[tuple[Any, Any]]:
     if not re.fullmatch(LABEL, label):
         msg = f"label must be letters, digits and hyphens, such as 'bp2', got {label!r}"
+        raise ValueError(msg)
+    if not re.fullmatch(WORDS, of):
+        msg = f"of must be words in lower case, in the singular, such as 'random net', got {of!r}"
         raise ValueError(msg)
     return _sides.cases(left, right)
 

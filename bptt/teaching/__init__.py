@@ -1,0 +1,1 @@
+"""What the derivation needs to prove itself by running."""
