@@ -62,7 +62,7 @@ def _document_data(
 ) -> None:
     """Give a public instance, as ``bptt.tanh``, the docstring that stands below its definition.
 
-    Below that of a mapping of words, as ``bptt.KNOWN_BUGS``, comes what it holds. Then keep napoleon
+    Below that of a mapping of words, as ``bptt.checking.KNOWN_BUGS``, comes what it holds. Then keep napoleon
     from taking a first line with a colon for ``type: description``.
     """
     del app, options
