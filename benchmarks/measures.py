@@ -125,12 +125,12 @@ def roofline(seconds: float, least: int) -> list[dict[str, Any]]:
     return found
 
 
-WAYS: dict[str, Callable[..., bptt.Result]] = {
+WAYS: dict[str, Callable[..., bptt.algorithms.Result]] = {
     "full": bptt.full_bptt,
     "truncated, 20": partial(bptt.truncated_bptt, k1=20, k2=20),
-    "every 20": partial(bptt.checkpointed_bptt, schedule=bptt.every(20)),
-    "square root": partial(bptt.checkpointed_bptt, schedule=bptt.square_root()),
-    "binomial 10": partial(bptt.checkpointed_bptt, schedule=bptt.binomial(10, 5)),
+    "every 20": partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.every(20)),
+    "square root": partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.square_root()),
+    "binomial 10": partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.binomial(10, 5)),
     "scan": bptt.scan_bptt,
     "RTRL": bptt.rtrl,
 }
@@ -166,7 +166,7 @@ def way(name: str, steps: tuple[int, ...], n: int, batch: int) -> dict[str, Any]
     }
 
 
-def peak_bytes(run: Callable[[], bptt.Result]) -> int:
+def peak_bytes(run: Callable[[], bptt.algorithms.Result]) -> int:
     """Return the most bytes held beyond the arguments, less the outputs and ∂C/∂x that are returned."""
     spare.clear()  # what earlier calls left would not be counted
     tracemalloc.start()

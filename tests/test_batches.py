@@ -43,7 +43,7 @@ def epoch(arrays, seed=5, **options):
 @pytest.mark.parametrize("size", [1, 2, 3, 6, 7])
 def test_gradients_of_minibatches_add_up_to_that_of_the_whole_batch(size):
     params, *arrays = drawn()
-    whole = gradient(params, bptt.Minibatch(*arrays, None))[1]
+    whole = gradient(params, bptt.training.Minibatch(*arrays, None))[1]
     added = total([gradient(params, batch)[1] for batch in epoch(arrays, size=size)])
     assert_close(added, whole, 1e-13)
 
@@ -123,7 +123,7 @@ def test_the_gradient_of_windows_is_that_of_the_truncated_surrogate(length):
         trace, found = gradient(params, window, state)
         gradients.append(found)
         state = bptt.carry_state(trace)
-    frozen = bptt.surrogate(STACK, params, x, cost, None, mask, k1=length, k2=length)
+    frozen = bptt.algorithms.surrogate(STACK, params, x, cost, None, mask, k1=length, k2=length)
     assert_close(total(gradients), bptt.complex_step(frozen, params), 1e-13)
 
 

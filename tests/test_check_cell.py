@@ -52,7 +52,7 @@ def test_planted_bug_is_caught_its_tensors_named_and_the_bug_too(bug):
     assert set(report.faulty) == set(bug.tensors), report
     assert bug.bug in report.likely, report
     assert len(report.likely) <= 2
-    assert bug.bug in bptt.KNOWN_BUGS
+    assert bug.bug in bptt.checking.KNOWN_BUGS
     assert f"likely bug: {bug.bug}" in str(report)
 
 
@@ -120,11 +120,11 @@ def test_every_bug_that_can_be_named_is_described(source, monkeypatch):
         named.update(name for name, *_ in bugs)
         return {}
 
-    monkeypatch.setattr(importlib.import_module("bptt.fingerprints"), "_best", collect)
+    monkeypatch.setattr(importlib.import_module("bptt.checking.known_bugs"), "_best", collect)
     wrong = handwritten.replaced(source, ("+= x", "+= 1.1 * x"))
     handwritten.check(wrong, like=source)
     assert len(named) >= 20
-    assert named <= set(bptt.KNOWN_BUGS)
+    assert named <= set(bptt.checking.KNOWN_BUGS)
 
 
 def test_paths_are_told_apart():

@@ -16,8 +16,8 @@ import bptt
 from bptt._fast import products, spare
 from bptt._fast.engine import UNBUFFERED, _Forward
 from bptt._fast.kernel import Kept
-from bptt.backward import run_any_layer_backward
-from bptt.forward import run_any_layer
+from bptt.network.backward import run_any_layer_backward
+from bptt.network.forward import run_any_layer
 
 
 class LiteralElman(bptt.Elman):

@@ -17,19 +17,19 @@ import pytest
 from closeness import assert_close
 
 import bptt
-from bptt import checkpointed
 from bptt._fast import spare
 from bptt._fast.engine import SLAB_BYTES, kernel_of
 from bptt._fast.sums import COLUMNS
+from bptt.algorithms import checkpointed
 
 OBJECTS = 1 << 17  # array objects, the views of each step, closures
 STEPS, BATCH, WIDTH = 10_000, 8, 32
 SCHEDULES = {
     # name: schedule, states that wait at most, steps of a piece
-    "every 400": (bptt.every(400), 24, 400),
-    "square root": (bptt.square_root(), 99, 100),
-    "binomial 100, pieces of 5": (bptt.binomial(100, 5), 100, 5),
-    "binomial 10, pieces of 100": (bptt.binomial(10, 100), 10, 100),
+    "every 400": (bptt.algorithms.every(400), 24, 400),
+    "square root": (bptt.algorithms.square_root(), 99, 100),
+    "binomial 100, pieces of 5": (bptt.algorithms.binomial(100, 5), 100, 5),
+    "binomial 10, pieces of 100": (bptt.algorithms.binomial(10, 100), 10, 100),
 }
 
 STACK = bptt.Stack((bptt.Elman(),))
@@ -120,7 +120,7 @@ def test_bytes_of_a_deeper_net_with_gates(name):
 
 def test_a_long_run_takes_no_more_states_than_its_schedule_says():
     """Twice the steps, the same number of states: the bytes grow by what is returned alone."""
-    way = partial(bptt.checkpointed_bptt, schedule=bptt.binomial(10, 50))
+    way = partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.binomial(10, 50))
     short, long = (measured(way, steps)[1] for steps in (1500, 3000))
     assert (long - short) == pytest.approx(1500 * BATCH * 2 * 8, rel=0.1)
 
@@ -150,7 +150,7 @@ def test_binomial_runs_the_fewest_steps_there_are(states, monkeypatch):
         return original(stack, params, x, *rest)
 
     monkeypatch.setattr(checkpointed, "run_to_final", counting)
-    tiny = bptt.tiny()
+    tiny = bptt.teaching.tiny()
     for steps in range(1, 31):
         ran.clear()
         x = np.ones((steps, 1, 1))
@@ -159,7 +159,7 @@ def test_binomial_runs_the_fewest_steps_there_are(states, monkeypatch):
             tiny.params,
             x,
             lambda outputs, _: bptt.squared_error(outputs, np.zeros_like(outputs)),
-            schedule=bptt.binomial(states),
+            schedule=bptt.algorithms.binomial(states),
         )
         assert sum(ran) == fewest(steps, states)
         assert result.stored == min(states, steps - 1) + 1

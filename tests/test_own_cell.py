@@ -114,7 +114,7 @@ def test_truncation(name, k1, k2):
     params, x, initial = given.at
     problem = given.stack, params, x, given.cost, initial, given.mask
     got = bptt.truncated_bptt(*problem, k1=k1, k2=k2).gradient.params
-    want = bptt.complex_step(bptt.surrogate(*problem, k1=k1, k2=k2), params)
+    want = bptt.complex_step(bptt.algorithms.surrogate(*problem, k1=k1, k2=k2), params)
     assert_close(got, want, 1e-12)
 
 

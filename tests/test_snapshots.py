@@ -123,7 +123,7 @@ RUN = """if True:
     if found is not None:
         first = found.step
         params, mean, square, carried = found.record
-        memory = bptt.AdamState(first, mean, square)
+        memory = bptt.training.AdamState(first, mean, square)
     print("from", first, flush=True)
     for step in range(first, steps):
         x = np.random.default_rng((7, step)).normal(size=(6, 3, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import bptt
-from bptt import examples
+from bptt.teaching import examples
 
 
 class TwoGates:
@@ -74,7 +74,7 @@ def test_no_global_generator_is_touched():
 
 def test_the_tiny_example_is_fresh_each_time_and_nothing_in_it_is_symmetric():
     """An index or a matrix the wrong way round must give a wrong number on it."""
-    one, two = examples.tiny(), bptt.tiny()
+    one, two = examples.tiny(), bptt.teaching.tiny()
     one.params.layers[0].u[:] = 0
     assert two.params.layers[0].u.any()
     for layer in two.params.layers:

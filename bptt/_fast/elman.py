@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from bptt._core.types import Array
 from bptt._fast.kernel import Run, Way, scalar, step_views
-from bptt._typing import Array
-from bptt.activations import Activation, tanh
+from bptt.cells.activations import Activation, tanh
 from bptt.cells.elman import ElmanSaved
 
 __all__ = ["ElmanKernel"]

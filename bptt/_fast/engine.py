@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bptt._core.types import Array, State
+from bptt._core.workspace import Workspace
 from bptt._fast.elman import ElmanKernel
 from bptt._fast.gru import GRUKernel
 from bptt._fast.kernel import Kept, Kernel, common, gaps_of, move_blocks, runs_of, scalar
@@ -20,9 +22,7 @@ from bptt._fast.lstm import LSTMKernel
 from bptt._fast.products import in_pieces, pieces, product
 from bptt._fast.spare import borrowed
 from bptt._fast.sums import Sums
-from bptt._typing import Array, State
 from bptt.cells import GRU, LSTM, Elman
-from bptt.workspace import Workspace
 
 __all__ = ["Back", "There", "kernel_of", "run_back", "run_there"]
 

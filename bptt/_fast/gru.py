@@ -17,8 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bptt._core.types import Array
 from bptt._fast.kernel import Run, Way, blocks, by_blocks, scalar, spread, step_views
-from bptt._typing import Array
 from bptt.cells.gru import GRUSaved
 
 __all__ = ["GRUKernel"]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from bptt._typing import Array
+from bptt._core.types import Array
 
 __all__ = [
     "Kept",

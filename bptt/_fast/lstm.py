@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from bptt._core.types import Array
 from bptt._fast.kernel import Run, Way, blocks, by_blocks, scalar, spread, step_views
-from bptt._typing import Array
 from bptt.cells.lstm import LSTMSaved
 
 __all__ = ["LSTMKernel"]

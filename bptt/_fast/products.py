@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bptt._typing import Array
+from bptt._core.types import Array
 
 __all__ = ["Pieces", "in_pieces", "pieces", "product"]
 

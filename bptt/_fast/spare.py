@@ -14,8 +14,8 @@ from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Protocol, TypeVar
 
-from bptt._typing import Array
-from bptt.workspace import Workspace
+from bptt._core.types import Array
+from bptt._core.workspace import Workspace
 
 __all__ = ["Work", "borrowed", "clear"]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from bptt._core.types import Array
 from bptt._fast.kernel import Kernel, Way, move_blocks
 from bptt._fast.products import product
-from bptt._typing import Array
 
 __all__ = ["Sums"]
 

@@ -1,11 +1,11 @@
-"""Recurrent cells: the pointwise mathematics of one step, and its derivative."""
+"""The mathematics of one step of each recurrent layer, and the activations it uses."""
 
 from bptt.cells.bidirectional import Bidirectional, BothDirections
 from bptt.cells.diagonal import Diagonal, DiagonalParams
 from bptt.cells.elman import Elman
 from bptt.cells.gru import GRU, GRUParams, ResetBeforeGRU
 from bptt.cells.lstm import LSTM, PeepholeLSTM, PeepholeLSTMParams
-from bptt.cells.protocol import Cell, UnfactoredCell
+from bptt.cells.protocol import Cell, Recurrent, UnfactoredCell
 
 __all__ = [
     "GRU",
@@ -19,6 +19,7 @@ __all__ = [
     "GRUParams",
     "PeepholeLSTM",
     "PeepholeLSTMParams",
+    "Recurrent",
     "ResetBeforeGRU",
     "UnfactoredCell",
 ]

@@ -11,9 +11,9 @@ Source: Li et al. (2018), "Independently recurrent neural network"; Mozer (1989)
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bptt import _check
-from bptt._typing import Array, State
-from bptt.activations import Activation, identity
+from bptt._core import validation
+from bptt._core.types import Array, State
+from bptt.cells.activations import Activation, identity
 
 __all__ = ["Diagonal", "DiagonalParams", "DiagonalSaved"]
 
@@ -74,7 +74,7 @@ class Diagonal:
 
     def __post_init__(self) -> None:
         """Refuse what is not an activation."""
-        _check.instance("activation", self.activation, Activation)
+        validation.instance("activation", self.activation, Activation)
 
     def shapes(self, n_below: int, n: int, /) -> tuple[tuple[int, ...], ...]:
         """Return the shapes of w, v and b."""

@@ -12,10 +12,10 @@ Source: Elman (1990), "Finding structure in time".
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bptt import _check
-from bptt._typing import Array, State
-from bptt.activations import Activation, tanh
-from bptt.parameters import Recurrent
+from bptt._core import validation
+from bptt._core.types import Array, State
+from bptt.cells.activations import Activation, tanh
+from bptt.cells.protocol import Recurrent
 
 __all__ = ["Elman", "ElmanSaved"]
 
@@ -56,7 +56,7 @@ class Elman:
 
     def __post_init__(self) -> None:
         """Refuse what is not an activation."""
-        _check.instance("activation", self.activation, Activation)
+        validation.instance("activation", self.activation, Activation)
 
     def step(self, z_x: Array, z_h: Array, state: State, /) -> tuple[State, ElmanSaved]:
         """Return the next state, ``(a,)``, and z with a: (FWD)."""

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bptt._typing import Array, State
-from bptt.activations import sigmoid
-from bptt.parameters import Recurrent
+from bptt._core.types import Array, State
+from bptt.cells.activations import sigmoid
+from bptt.cells.protocol import Recurrent
 
 __all__ = ["LSTM", "LSTMSaved", "PeepholeLSTM", "PeepholeLSTMParams"]
 

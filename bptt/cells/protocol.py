@@ -14,14 +14,34 @@ second, unfactored level, which gets the parameters, the input and the state, an
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from bptt._typing import Array, State
+from bptt._core.types import Array, State
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-__all__ = ["Cell", "UnfactoredCell"]
+__all__ = ["Cell", "Recurrent", "UnfactoredCell"]
+
+
+class Recurrent(NamedTuple):
+    """The parameters of a recurrent layer: z = x w + a u + b, where a is its own past.
+
+    For a cell with g gates, the last axis holds the g blocks of n columns one after the other.
+
+    Attributes
+    ----------
+    w
+        Weights from the layer below, shape (n_below, g n).
+    u
+        Recurrent weights, from the layer at t - 1 to itself at t, shape (n, g n).
+    b
+        Bias, shape (g n,).
+    """
+
+    w: Array
+    u: Array
+    b: Array
 
 
 @runtime_checkable
@@ -38,7 +58,7 @@ class Cell(Protocol):
     See Also
     --------
     bptt.Elman : the smallest cell there is.
-    bptt.UnfactoredCell : for a cell that does not split.
+    bptt.cells.UnfactoredCell : for a cell that does not split.
     """
 
     @property

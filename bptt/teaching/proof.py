@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from bptt.equations import check_equation, check_fails
+from bptt.teaching.equations import check_equation, check_fails
 from bptt.teaching.calculus import Calculus, Letters, Numbers, sympy
 
 __all__ = ["Bench", "Calculus", "Letters", "Net", "Numbers", "bench", "breaks", "hidden", "readout"]

@@ -1,13 +1,15 @@
 """Refuse a site that does not document every public name.
 
 A bare ``automodule`` in a MyST page documents nothing and warns of nothing; so the build itself asks
-whether each name of ``bptt.__all__`` is in the inventory (``objects.inv``) that it is about to write.
+whether each name of ``bptt.__all__``, and of the ``__all__`` of its packages, is in the inventory
+(``objects.inv``) that it is about to write. A thing has one public place: ``bptt``, or else its package.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
 import sys
 from collections.abc import Iterator
@@ -24,6 +26,13 @@ log = logging.getLogger(__name__)
 MARKUP = re.compile(r"([\\*_`|])")
 
 
+def public_packages(root: Any) -> list[Any]:
+    """Return a package and what stands directly in it and has public names of its own."""
+    names = [n for _, n, _ in pkgutil.iter_modules(root.__path__) if not n.startswith("_")]
+    inside = [importlib.import_module(f"{root.__name__}.{name}") for name in names]
+    return [root, *(module for module in inside if hasattr(module, "__all__"))]
+
+
 def undocumented(module: Any, known: set[str]) -> Iterator[str]:
     """Yield the public names of a module that are known neither by it nor where they are defined."""
     for name in module.__all__:
@@ -38,13 +47,14 @@ def undocumented(module: Any, known: set[str]) -> Iterator[str]:
 
 def public_locations(module: Any) -> dict[str, str]:
     """Return, for each public thing, where it is defined -> where it is documented."""
-    things = {name: getattr(module, name) for name in module.__all__}
-    homes = {
-        n: f"{t.__module__}.{t.__qualname__}"
-        for n, t in things.items()
-        if inspect.isclass(t) or inspect.isroutine(t)
-    }
-    return {home: f"{module.__name__}.{name}" for name, home in homes.items()}
+    found: dict[str, str] = {}
+    for package in public_packages(module):
+        for name in package.__all__:
+            thing = getattr(package, name)
+            if inspect.isclass(thing) or inspect.isroutine(thing):
+                home = f"{thing.__module__}.{thing.__qualname__}"
+                found.setdefault(home, f"{package.__name__}.{name}")
+    return found
 
 
 def _document_data(
@@ -52,7 +62,7 @@ def _document_data(
 ) -> None:
     """Give a public instance, as ``bptt.tanh``, the docstring that stands below its definition.
 
-    Below that of a mapping of words, as ``bptt.KNOWN_BUGS``, comes what it holds. Then keep napoleon
+    Below that of a mapping of words, as ``bptt.checking.KNOWN_BUGS``, comes what it holds. Then keep napoleon
     from taking a first line with a colon for ``type: description``.
     """
     del app, options
@@ -93,8 +103,13 @@ def _check(app: Sphinx, env: BuildEnvironment) -> None:
         return
     domain = env.get_domain("py")
     known = {row[0] for row in domain.get_objects()}
-    for name in undocumented(importlib.import_module("bptt"), known):
-        log.warning("%s is public, and no page documents it", name, type="bptt", subtype="api")
+    root = importlib.import_module("bptt")
+    for package in public_packages(root):
+        for name in undocumented(package, known):
+            if package is root or name.rpartition(".")[2] not in root.__all__:
+                log.warning(
+                    "%s is public, and no page documents it", name, type="bptt", subtype="api"
+                )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

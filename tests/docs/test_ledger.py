@@ -16,7 +16,7 @@ EQUATION = "$$\ny = 2 x\n$$ (twice)"
 CELL = """```{code-cell}
 import bptt
 import numpy as np
-from bptt.equations import check_equation, check_fails
+from bptt.teaching.equations import check_equation, check_fails
 
 x = np.arange(3.0)
 check_equation("twice", [bptt.double(x), bptt.double(x + 1)], [x + x, x + x + 2])

@@ -23,7 +23,7 @@ RIGHT = {
     "shows a value": replace(PLAIN, code="x = [1]\nx", text="[1]\n"),
     "raises as shown": replace(PLAIN, code="1 / 0", text="", error=("ZeroDivisionError", "division by zero")),
     "draws": replace(PLAIN, code=FIGURE, text="", needs=("matplotlib",), figures=1),
-    "imports the library": replace(PLAIN, code="import bptt, numpy\nprint(bptt.tiny().x.shape)", text="(3, 1, 1)\n"),
+    "imports the library": replace(PLAIN, code="import bptt, numpy\nprint(bptt.teaching.tiny().x.shape)", text="(3, 1, 1)\n"),
     "pickles its own class": replace(PLAIN, code="import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__name__)", text="A\n"),
 }  # fmt: skip
 WRONG = {
@@ -65,7 +65,7 @@ def test_two_wheels_of_one_tree_are_the_same(tmp_path):
     one, two = (runtime.wheel(DOCS.parent, name) for name in names)
     assert one.name == two.name
     assert one.read_bytes() == two.read_bytes()
-    assert "bptt/backward.py" in zipfile.ZipFile(one).namelist()
+    assert "bptt/network/backward.py" in zipfile.ZipFile(one).namelist()
 
 
 def test_a_file_with_another_sum_is_refused(tmp_path):

@@ -18,7 +18,7 @@ from sphinx.util.nodes import get_node_line
 
 from _ext.ledger.model import CellCheck, Equation, Kinds, Ledger, PageEntry
 from _ext.ledger.source import scan
-from bptt.equations import EquationCheck
+from bptt.teaching.equations import EquationCheck
 
 
 class EquationIndex(nodes.General, nodes.Element):
