@@ -28,16 +28,15 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "_ext.api",  # before the next: it mends it
     "sphinx_autodoc_typehints",
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
-    "_ext.links",  # before the next: it takes the place of its writer
     "sphinx_codeautolink",
     "sphinx_design",
     "_ext.a11y",
     "_ext.ahead",
+    "_ext.api",
     "_ext.bundle",
     "_ext.csp",
     "_ext.execution",

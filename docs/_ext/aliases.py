@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from types import UnionType
-from typing import Any, TypeAlias, Union, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from numpy.random import Generator
-from numpy.typing import ArrayLike, DTypeLike
-from sphinx_autodoc_typehints import format_annotation
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 UNIONS = (Union, UnionType)
 NUMPY = {"ArrayLike": ArrayLike, "DTypeLike": DTypeLike}
+ITEM = TypeVar("ITEM")  # of an array: NumPy writes NDArray[ITEM] out, or keeps it, by its version
 
 
 def _public(package: str) -> list[str]:
@@ -44,26 +44,40 @@ class AliasFormatter:
                     mine.append((f"~{home}.{alias}", getattr(module, alias)))
         return mine + [(f"~numpy.typing.{n}", alias) for n, alias in NUMPY.items()]
 
-    def __call__(self, annotation: Any, config: Any) -> str | None:
+    def __call__(self, annotation: Any, _config: Any) -> str | None:
         """Return the role that shows an alias, alone or in a union; None for any other type."""
-        if annotation is Generator:
-            return ":py:class:`numpy.random.Generator`"
         aliases = self._aliases()
-        for name, alias in aliases:
-            if str(alias) == str(annotation):
-                return f":py:data:`{name}`"
-        if get_origin(annotation) not in UNIONS:
-            return None
+        if (whole := _known(annotation, aliases)) or get_origin(annotation) not in UNIONS:
+            return whole
         parts = set(get_args(annotation))
         for name, alias in aliases:
             if get_origin(alias) in UNIONS and (inner := set(get_args(alias))) <= parts:
                 rest = [a for a in get_args(annotation) if a not in inner]
-                others = [format_annotation(a, config) for a in rest]
+                others = [_known(a, aliases) or _plain(a) for a in rest]
                 return " | ".join([f":py:data:`{name}`", *others])
         return None
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AliasFormatter) and other.modules == self.modules
 
-    def __hash__(self) -> int:
-        return hash(self.modules)
+def _known(annotation: Any, aliases: list[tuple[str, Any]]) -> str | None:
+    """Return the role of an alias, of an array of some kind, or of NumPy's generator."""
+    if annotation is Generator:
+        return ":py:class:`numpy.random.Generator`"
+    for name, alias in aliases:
+        if str(alias) == str(annotation):
+            return f":py:data:`{name}`"
+    if get_origin(annotation) is get_origin(NDArray[ITEM]):
+        *_, last = get_args(annotation)
+        item = (get_args(last) or (last,))[0]  # of dtype[item], or the item
+        return rf":py:data:`~numpy.typing.NDArray`\ \[{_plain(item)}]"
+    return None
+
+
+def _plain(annotation: Any) -> str:
+    """Return the role of a class or of None, which may stand beside an alias."""
+    if annotation in (None, NoneType):
+        return ":py:obj:`None`"
+    if not inspect.isclass(annotation) or get_args(annotation):
+        message = f"an annotation has {annotation} beside an alias: extend {__name__}"
+        raise TypeError(message)
+    name = f"{annotation.__module__}.{annotation.__qualname__}".removeprefix("builtins.")
+    return f":py:class:`~{name}`"

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import sphinx_autodoc_typehints
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
@@ -23,6 +23,8 @@ from sphinx.util import logging
 
 log = logging.getLogger(__name__)
 
+# Where a name that Sphinx reads off an annotation is documented, if not where it is defined.
+DOCUMENTED = {"numpy._typing._array_like.NDArray": ("data", "numpy.typing.NDArray")}
 MARKUP = re.compile(r"([\\*_`|])")
 
 
@@ -86,16 +88,12 @@ def _home(package: str, name: str) -> str:
     return next((m for m in inside if name in getattr(sys.modules[m], "__all__", ())), "")
 
 
-def _process_signature(app: Sphinx, what: str, *args: Any) -> Any:
-    """Keep autodoc-typehints from giving an instance that can be called, as ``bptt.tanh``, a signature.
-
-    Sphinx 9 fails where such a thing gets one.
-    """
-    return None if what == "data" else WITH_TYPES(app, what, *args)
-
-
-WITH_TYPES = sphinx_autodoc_typehints.process_signature
-sphinx_autodoc_typehints.process_signature = _process_signature
+def _public_name(
+    _app: Sphinx, _env: BuildEnvironment, node: addnodes.pending_xref, _shown: Any
+) -> None:
+    """Let a reference to where a thing is defined lead, by way of intersphinx, to where it is documented."""
+    if node.get("reftarget") in DOCUMENTED:
+        node["reftype"], node["reftarget"] = DOCUMENTED[node["reftarget"]]
 
 
 def _check(app: Sphinx, env: BuildEnvironment) -> None:
@@ -116,5 +114,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Check once all pages are read."""
     app.add_config_value("bptt_only_pages", False, "", types=(bool,))
     app.connect("autodoc-process-docstring", _document_data, priority=400)
+    app.connect("missing-reference", _public_name, priority=400)  # before intersphinx
     app.connect("env-check-consistency", _check)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

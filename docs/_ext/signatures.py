@@ -20,9 +20,16 @@ def named(text: str) -> str:
     return ACTIVATION.sub(r"bptt.\1", text)
 
 
-def _signature(app: Sphinx, what: str, name: str, thing: Any, *_: Any) -> tuple[str, None] | None:
-    """Return a signature for what needs one of its own, and leave all else to autodoc-typehints."""
+def _signature(
+    app: Sphinx, what: str, name: str, thing: Any, *_: Any
+) -> tuple[str | None, None] | None:
+    """Return a signature for what needs one of its own, and leave all else to autodoc-typehints.
+
+    An instance that can be called, as ``bptt.tanh``, has none: it is shown as data.
+    """
     del app, name
+    if what == "data":
+        return None, None
     if what != "class" or not inspect.isclass(thing):
         return None
     if issubclass(thing, tuple) and hasattr(thing, "_fields"):
