@@ -21,8 +21,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from bptt.teaching.equations import check_equation, check_fails
 from bptt.teaching.calculus import Calculus, Letters, Numbers, sympy
+from bptt.teaching.equations import check_equation, check_fails
 
 __all__ = ["Bench", "Calculus", "Letters", "Net", "Numbers", "bench", "breaks", "hidden", "readout"]
 

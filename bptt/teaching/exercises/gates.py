@@ -197,21 +197,26 @@ RTRL_STEP = Function(
 )
 
 
-def _composed(J1: Array, c1: Array, J2: Array, c2: Array) -> Any:
-    shift = J2 @ c1 + c2
-    columns = [J2 @ (J1 @ e + c1) + c2 - shift for e in np.eye(len(c1))]
-    return np.array(columns).T, shift
+def _composed(beta1: Array, J1: Array, beta2: Array, J2: Array) -> Any:
+    def both(row: Array) -> Array:
+        moved: Array = beta1 + (beta2 + row @ J2) @ J1
+        return moved
+
+    shift = both(np.zeros(N))
+    return shift, np.array([both(row) - shift for row in np.eye(N)])
 
 
 COMPOSE = Function(
-    draw=normal(("J1", (N, N)), ("c1", (N,)), ("J2", (N, N)), ("c2", (N,))),
+    draw=normal(("beta1", (N,)), ("J1", (N, N)), ("beta2", (N,)), ("J2", (N, N))),
     truth=_composed,
-    returns=("J", "c"),
+    returns=("beta", "J"),
     mistakes={
-        "the order is turned: the map that comes first stands on the right.": (
-            lambda J1, c1, J2, c2: (J1 @ J2, J1 @ c2 + c1)
+        "the order is reversed: (beta2, J2) acts first.": (
+            lambda beta1, J1, beta2, J2: (beta2 + beta1 @ J2, J1 @ J2)
         ),
-        "c1 goes through the second map, too.": lambda J1, c1, J2, c2: (J2 @ J1, c1 + c2),
+        "beta2 goes through the second map, too.": (
+            lambda beta1, J1, beta2, J2: (beta1 + beta2, J2 @ J1)
+        ),
     },
 )
 
