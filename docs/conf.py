@@ -44,6 +44,7 @@ extensions = [
     "_ext.finding",
     "_ext.ledger",
     "_ext.folding",
+    "_ext.layers",
     "_ext.library",
     "_ext.live",
     "_ext.llms",
