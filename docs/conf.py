@@ -10,10 +10,10 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from _ext.aliases import AliasFormatter
-from _ext.api import public_locations
+from _ext.api.objects import public_locations
+from _ext.api.type_names import AliasFormatter
 from _ext.digest import digest
-from _ext.provenance import installed, revision, site_address
+from _ext.publishing.build_info import installed, revision, site_address
 
 import bptt
 
@@ -30,32 +30,20 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_autodoc_typehints",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
     "sphinx_codeautolink",
     "sphinx_design",
-    "_ext.a11y",
     "_ext.ahead",
     "_ext.api",
-    "_ext.bundle",
-    "_ext.csp",
     "_ext.execution",
     "_ext.facts",
-    "_ext.finding",
+    "_ext.formulas",
+    "_ext.interactive",
     "_ext.ledger",
-    "_ext.folding",
-    "_ext.layers",
-    "_ext.library",
     "_ext.live",
-    "_ext.llms",
-    "_ext.moving",
-    "_ext.partly",
-    "_ext.provenance",
-    "_ext.share",
-    "_ext.signatures",
-    "_ext.snippets",
-    "_ext.static_math",
-    "_ext.twins",
+    "_ext.slicing.page_data",
+    "_ext.formats",
+    "_ext.publishing",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
@@ -130,13 +118,13 @@ napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-viewcode_follow_imported_members = True
-viewcode_line_numbers = False
 codeautolink_inventory_map = public_locations(bptt)
 codeautolink_warn_on_missing_inventory = False
 
 
-typehints_formatter = AliasFormatter("bptt._core.types", "bptt.algorithms.checkpointed", "bptt.algorithms.calls")
+typehints_formatter = AliasFormatter(
+    "bptt._core.types", "bptt.algorithms.checkpointed", "bptt.algorithms.calls"
+)
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_vendor/inventories/python.inv"),
     "numpy": ("https://numpy.org/doc/stable", "_vendor/inventories/numpy.inv"),
@@ -161,7 +149,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
-html_search_scorer = str(DOCS / "_ext" / "scorer.js")
+html_search_scorer = str(DOCS / "_ext" / "publishing" / "search_scorer.js")
 html_show_search_summary = False  # it would fetch pages, which file:// forbids
 html_last_updated_fmt = None
 html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}

@@ -28,8 +28,8 @@ BUILD = DOCS / "_build"
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from _ext.digest import digest
+from _ext.formats.notebook_and_script import script_name
 from _ext.kernel import environment
-from _ext.twins import script_name
 
 PACKAGE = DOCS.parent / "bptt"
 TIMEOUT = 300

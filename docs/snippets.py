@@ -1,7 +1,7 @@
 """Run every snippet of the built site alone, and hold what it prints against what its page shows.
 
 ``python docs/snippets.py`` (``nox -s snippets``) takes the cells that the last build left, puts each below the
-lines it needs (docs/_ext/slices.py), as the button "Copy runnable" does, and runs the text in a fresh Python that
+lines it needs (docs/_ext/slicing/slicer.py), as the button "Copy runnable" does, and runs the text in a fresh Python that
 can import only bptt, NumPy and what the page declares. Text must be equal, figures must be shown, an error must be
 the one shown. A snippet that passed is not run again until it, its output, the library or a version changes.
 """
@@ -26,10 +26,11 @@ DOCS = Path(__file__).resolve().parent
 BUILD = DOCS / "_build"
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from _ext import alone, packages, slices
+from _ext import alone
 from _ext.cells import SVG
 from _ext.digest import digest
 from _ext.kernel import environment
+from _ext.slicing import requirements, slicer
 
 PACKAGE = DOCS.parent / "bptt"
 TIMEOUT = 300
@@ -64,11 +65,11 @@ def read(file: Path) -> list[Snippet]:
     """Return the snippets of a page, from what the build left of it."""
     cells = json.loads(file.read_text("utf-8"))
     sources = [cell["source"] for cell in cells]
-    needs = tuple(packages.needed(sources))
+    needs = tuple(requirements.needed(sources))
     page = file.stem.replace(".", "/")
     found = []
-    for k, (cell, needed) in enumerate(zip(cells, slices.needs(sources), strict=True)):
-        code = slices.runnable(sources, k, needed)
+    for k, (cell, needed) in enumerate(zip(cells, slicer.needs(sources), strict=True)):
+        code = slicer.runnable(sources, k, needed)
         found.append(Snippet(page, k + 1, code, needs, *shown(cell["outputs"])))
     return found
 
@@ -87,7 +88,7 @@ def run(snippet: Snippet) -> tuple[list[str], float]:
     job = {
         "code": snippet.code,
         "name": snippet.name,
-        "packages": [*packages.importable(["numpy", *snippet.needs]), "bptt"],
+        "packages": [*requirements.importable(["numpy", *snippet.needs]), "bptt"],
     }
     env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": "module://alone_backend"}
     env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
@@ -135,7 +136,7 @@ def check(every: list[Snippet], passed: Path, jobs: int) -> tuple[dict[str, list
     kept = {s.key for s in every if (passed / s.key).is_file()}
     todo = {s.key: s for s in every if s.key not in kept}
     for snippet in todo.values():
-        packages.importable(["numpy", *snippet.needs])  # before there are threads
+        requirements.importable(["numpy", *snippet.needs])  # before there are threads
     with ThreadPoolExecutor(jobs) as pool:
         results = dict(zip(todo, pool.map(run, todo.values()), strict=True))
     passed.mkdir(parents=True, exist_ok=True)

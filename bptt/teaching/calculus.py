@@ -7,8 +7,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Calculus", "Letters", "Numbers", "sympy"]
-
 
 class Calculus(Protocol):
     """What the values of a net are, and how they are differentiated."""

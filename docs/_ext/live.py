@@ -16,7 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
-from _ext import packages, runtime, slices, snippets
+from _ext import runtime
+from _ext.slicing import page_data, requirements, slicer
 
 HERE = Path(__file__).resolve().parent
 HELPERS = ("figures.py", "matplotlibrc")
@@ -26,18 +27,18 @@ def missing(sources: list[str]) -> list[str]:
     """Return for each cell the packages that it or a cell it needs imports and that no browser has."""
     known = set(runtime.table()["packages"])
     found = []
-    for number, needed in enumerate(slices.needs(sources)):
+    for number, needed in enumerate(slicer.needs(sources)):
         code = [sources[k] for k in sorted({*needed, number})]
-        found.append(", ".join(name for name in packages.needed(code) if name not in known))
+        found.append(", ".join(name for name in requirements.needed(code) if name not in known))
     return found
 
 
 def _tell(app: Sphinx, doctree: nodes.document) -> None:
-    code = snippets.sources(snippets.cells_of(doctree))
+    code = page_data.sources(page_data.cells_of(doctree))
     if not code or not app.config.live_cells:
         return
     try:
-        lacks, needed = missing(code), packages.needed(code)
+        lacks, needed = missing(code), requirements.needed(code)
     except SyntaxError:
         return  # execution has said so
     app.env.metadata[app.env.docname]["live_packages"] = " ".join(needed)

@@ -16,7 +16,7 @@ from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
 
-from _ext.provenance import commit
+from _ext.publishing.build_info import commit
 
 SKIPPED = {"__pycache__", "_build", "dist", "node_modules"}
 LEFT = ("html", "doctrees", "records", "outputs", "llms")

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 sys.path.insert(0, str(served.ROOT / "docs"))
 
-from _ext import slices
+from _ext.slicing import slicer
 
 PAGES = ("index", "learn/bp2", "learn/errata", "learn/gates")
 
@@ -41,7 +41,7 @@ def clipboard(page: Page) -> str:
 def test_runnable_copies_are_those_that_were_run(name: str, page: Page, home: str) -> None:
     page.goto(f"{home}{name}.html")
     sources = cells(name)
-    wanted = [slices.runnable(sources, k, n) for k, n in enumerate(slices.needs(sources))]
+    wanted = [slicer.runnable(sources, k, n) for k, n in enumerate(slicer.needs(sources))]
     found = page.evaluate("bptt.cells.map((_, number) => bptt.runnable(number))")
     assert found == wanted
     assert page.evaluate("bptt.cells.map((cell) => bptt.source(cell.pre))") == sources
@@ -59,7 +59,7 @@ def test_copy_puts_the_exact_text_on_the_clipboard(page: Page, home: str) -> Non
     expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
     text = clipboard(page)
     assert text.endswith(sources[19] + "\n")
-    assert text == slices.runnable(sources, 19, slices.needs(sources)[19])
+    assert text == slicer.runnable(sources, 19, slicer.needs(sources)[19])
 
 
 def test_a_runnable_copy_runs(page: Page, home: str, tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def test_answers_are_folded_and_stay_cells(monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS))
-    from _ext import folding  # noqa: PLC0415
+    from _ext.interactive import answers  # noqa: PLC0415
     from docutils import nodes  # noqa: PLC0415
 
     cells = [nodes.container(classes=["cell", *tags]) for tags in ((), ("tag_answer",), ())]
     page = nodes.section()
     page += cells
-    folding.fold(None, page)
+    answers.fold(None, page)
     first, opened, answer, closed, last = page.children
     assert [first, answer, last] == cells
     assert opened.astext().startswith("<details")

@@ -20,7 +20,7 @@ FUNCTION = """    def f(x):
 
 def test_statements_are_found_by_what_they_assign(monkeypatch):
     monkeypatch.syspath_prepend(str(DOCS))
-    from _ext.library import assigning  # noqa: PLC0415
+    from _ext.api.library_source import assigning  # noqa: PLC0415
 
     lines = FUNCTION.splitlines()
     assert lines[assigning(FUNCTION, ["second"])] == lines[2:5]

@@ -9,7 +9,8 @@ from docutils import nodes
 from scratch import DOCS
 
 sys.path.insert(0, str(DOCS))
-from _ext import macros, markdown
+from _ext.formats import markdown
+from _ext.formulas import macros
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 

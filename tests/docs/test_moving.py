@@ -17,7 +17,7 @@ from scratch import DOCS
 import bptt
 
 sys.path.insert(0, str(DOCS))
-from _ext import moving
+from _ext.interactive import moving_figures as moving
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 

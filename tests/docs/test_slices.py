@@ -7,14 +7,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
-from _ext import packages, slices
+from _ext.slicing import requirements, slicer
 
 pytestmark = pytest.mark.house
 
 
 def taken(*cells: str) -> str:
     """Return what the last of some cells needs, as the lines themselves."""
-    return "\n".join(slices.before(cells, slices.needs(cells)[-1]))
+    return "\n".join(slicer.before(cells, slicer.needs(cells)[-1]))
 
 
 CASES = {
@@ -84,9 +84,9 @@ def test_slice(case):
 
 def test_cells_stay_apart_and_in_order():
     cells = ("import math\n\nk = 2\n\nm = 1", "def f(x):\n    return k * x\n", "print(f(math.pi))")
-    needed = slices.needs(cells)
-    assert slices.pack(needed[2]) == "0:1-3 1:1-2"
-    text = slices.runnable(cells, 2, needed[2])
+    needed = slicer.needs(cells)
+    assert slicer.pack(needed[2]) == "0:1-3 1:1-2"
+    text = slicer.runnable(cells, 2, needed[2])
     assert text == "import math\n\nk = 2\n\ndef f(x):\n    return k * x\n\nprint(f(math.pi))\n"
 
 
@@ -100,7 +100,7 @@ def test_packages_are_read_off_the_imports():
         "import sympy as sp",
         "from sklearn import datasets",
     ]
-    assert packages.needed(cells) == ["scikit-learn", "sympy"]
-    assert packages.needed(["import bptt.plotting"]) == ["matplotlib"]
-    assert packages.needed(["from bptt import plotting"]) == ["matplotlib"]
-    assert packages.needed(["from bptt import cells"]) == []
+    assert requirements.needed(cells) == ["scikit-learn", "sympy"]
+    assert requirements.needed(["import bptt.plotting"]) == ["matplotlib"]
+    assert requirements.needed(["from bptt import plotting"]) == ["matplotlib"]
+    assert requirements.needed(["from bptt import cells"]) == []

@@ -17,7 +17,7 @@ from scratch import DOCS, Scratch
 
 sys.path.insert(0, str(DOCS))
 import scripts
-from _ext import twins
+from _ext.formats import notebook_and_script as twins
 
 pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twins")]
 

@@ -1,14 +1,13 @@
 """The ledger: every labeled equation, the cells that check it, the lines of the library that are it.
 
-`source` reads the library, `collect` the pages; `model` is what they add up to; `law` says what is wrong
-with it; `notes` and `index` show it. ``bptt_ledger_law = False`` in conf.py lets equations be without
+`source` reads the library, `collect` the pages; `model` is what they add up to; `rules` says what is wrong
+with it; `page_links` and `index` show it. ``bptt_ledger_law = False`` in conf.py lets equations be without
 checks and code; what names an equation that does not exist is always red.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from _ext.execution import wanted
-from _ext.ledger import index, law, notes
+from _ext.ledger import index, page_links, rules
 from _ext.ledger.collect import Collector, EquationIndex, ledger
+from _ext.ledger.search import EquationEntries
 from _ext.ledger.source import as_roles
 
 log = logging.getLogger(__name__)
@@ -38,12 +38,12 @@ def _check(app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of everything that is against the law; of single pages, only of what they say themselves."""
     del env
     book, table = ledger(app), Path(app.srcdir) / "equations.toml"
-    broken = [*law.of_checks(book, [d for d in book.pages if wanted(d)]), *law.of_source(book)]
+    broken = [*rules.of_checks(book, [d for d in book.pages if wanted(d)]), *rules.of_source(book)]
     if not app.config.bptt_only_pages:
-        broken += law.of_kinds(book, table)
+        broken += rules.of_kinds(book, table)
         if app.config.bptt_ledger_law:
-            stopped = law.stopped_pages(Path(app.outdir).parent / "records")
-            broken += law.of_equations(book, stopped)
+            stopped = rules.stopped_pages(Path(app.outdir).parent / "records")
+            broken += rules.of_equations(book, stopped)
         file = Path(app.outdir).parent / "ledger.json"
         file.write_text(json.dumps(book.summary()), encoding="utf-8")
     for words, where in broken:
@@ -56,24 +56,17 @@ def _changed(app: Sphinx, env: BuildEnvironment) -> list[str]:
     before: dict[str, str] = getattr(env, "bptt_ledger_notes", {})
     now = {
         docname: "".join(
-            notes.note(book, e.label, lambda *to: "#".join(to)) for e in page.equations
+            page_links.note(book, e.label, lambda *to: "#".join(to)) for e in page.equations
         )
         for docname, page in book.pages.items()
     }
     env.bptt_ledger_notes = now  # type: ignore[attr-defined]
     changed = [docname for docname in now if now[docname] != before.get(docname)]
-    if changed:  # viewcode leaves alone what is younger than the module
-        shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
     return [*changed, book.home] if changed and book.home else changed
 
 
-def _source(
-    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any
-) -> None:
-    del template, doctree
-    if pagename.startswith("_modules/") and pagename != "_modules/index":
-        context["body"] = notes.in_source(app, pagename, context["body"])
-    elif pagename == ledger(app).home:
+def _script(app: Sphinx, pagename: str, *_: Any) -> None:
+    if pagename == ledger(app).home:
         app.add_js_file("equations.js", loading_method="defer")
 
 
@@ -86,6 +79,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Read with the pages, check when all are read, show as they are written."""
     app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
     app.add_env_collector(Collector)
+    app.add_transform(EquationEntries)
     app.add_directive("equations", index.Index)
     html, others = (index.visit_html, None), (_skip, None)
     app.add_node(EquationIndex, html=html, latex=others, text=others)
@@ -93,8 +87,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
     app.connect("env-updated", _changed)
     app.connect("env-check-consistency", _check)
-    app.connect("doctree-resolved", notes.under_equations)
-    app.connect("doctree-resolved", notes.in_api)
-    app.connect("html-page-context", _source)
+    app.connect("doctree-resolved", page_links.under_equations)
+    app.connect("doctree-resolved", page_links.in_api)
+    app.connect("html-page-context", _script)
     app.connect("build-finished", index.write_json)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

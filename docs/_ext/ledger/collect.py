@@ -7,15 +7,15 @@ remembered beside it, and builds in parallel agree.
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.environment.collectors import EnvironmentCollector
-from sphinx.util.nodes import get_node_line
 
+from _ext.api.objects import documented
 from _ext.ledger.model import CellCheck, Equation, Kinds, Ledger, PageEntry
 from _ext.ledger.source import scan
 from bptt.teaching.equations import EquationCheck
@@ -82,32 +82,23 @@ def _checks(doctree: nodes.document, docname: str) -> list[CellCheck]:
             if {"output", "stream"} <= set(block["classes"])
         ]
         checks = EquationCheck.read("\n".join(outputs))
-        line = get_node_line(cell) or 1
+        line = cell.line or 1
         found += [CellCheck(check, docname, line, number) for check in checks]
         if checks:
             cell["ids"].append(found[-1].anchor)
     return found
 
 
-def gather(app: Sphinx) -> Ledger:
-    """Return the ledger of a site all of whose pages are read."""
-    viewed: dict[str, Any] = getattr(app.env, "_viewcode_modules", {})
-    views = {name: (view[3], view[2]) for name, view in viewed.items() if view}
-    marks, mentions = scan(Path(app.config.bptt_package))
+@cache
+def ledger(app: Sphinx) -> Ledger:
+    """Return the ledger, put together once a process and once all pages are read."""
+    package = Path(app.config.bptt_package)
+    marks, mentions = scan(package)
     return Ledger(
         pages(app.env),
         app.config.static_math_tags,
         Kinds.load(Path(app.srcdir) / "equations.toml"),
         marks,
         mentions,
-        views,
-        frozenset(row[0] for row in app.env.get_domain("py").get_objects()),
+        documented(app.env, package.name),
     )
-
-
-def ledger(app: Sphinx) -> Ledger:
-    """Return the ledger, put together once a process and once all pages are read."""
-    if not hasattr(app, "bptt_ledger"):
-        app.bptt_ledger = gather(app)  # type: ignore[attr-defined]
-    whole: Ledger = app.bptt_ledger  # type: ignore[attr-defined]
-    return whole

@@ -15,10 +15,10 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from _ext.ledger import notes
+from _ext.formulas.katex import formula
+from _ext.ledger import page_links
 from _ext.ledger.collect import EquationIndex, ledger
 from _ext.ledger.model import EQUATION, CellCheck, Equation, Ledger
-from _ext.static_math import formula
 
 COLUMNS = ("Number", "Formula", "Page", "Code", "Checks", "Error", "Kind")
 
@@ -55,7 +55,7 @@ def visit_html(self: Any, node: EquationIndex) -> None:
     """Write the table."""
     del node
     app, here = self.builder.app, self.builder.current_docname
-    book, uri = ledger(app), notes.uri_from(app, here)
+    book, uri = ledger(app), page_links.uri_from(app, here)
     total = book.summary()
     words = ", ".join(f"{name}: {number}" for name, number in total.items())
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
@@ -68,25 +68,26 @@ def visit_html(self: Any, node: EquationIndex) -> None:
     raise nodes.SkipNode
 
 
-def _row(self: Any, book: Ledger, equation: Equation, uri: notes.Uri) -> str:
+def _row(self: Any, book: Ledger, equation: Equation, uri: page_links.Uri) -> str:
     label, checks = equation.label, book.proofs(equation.label)
     number = f"({equation.number})"
     title = str(self.builder.env.titles[equation.docname].astext())
     node = nodes.math_block("", equation.tex)
     display = formula(self, node, display=True)
-    code = notes.code_links(book.code.get(label, []), uri) + notes.api_links(
+    code = page_links.code_links(book.code.get(label, []), uri) + page_links.api_links(
         book.api.get(label, []), uri
     )
-    shown = notes.check_links(checks, uri)
+    shown = page_links.check_links(checks, uri)
     fails = [
-        f"fails without its assumption: {t}" for t in notes.check_links(book.failures(label), uri)
+        f"fails without its assumption: {t}"
+        for t in page_links.check_links(book.failures(label), uri)
     ]
     kind = book.kind(label)
     reason = f'<span class="ledger-why">{html.escape(book.reason(label))}</span>'
     cells = [
-        f"{notes.link(uri(equation.docname, notes.target(label)), number)}<br><code>{label}</code>",
+        f"{page_links.link(uri(equation.docname, page_links.target(label)), number)}<br><code>{label}</code>",
         f'<div class="math-scroll" role="group" aria-label="Formula" tabindex="0">{display}</div>',
-        notes.link(uri(equation.docname, ""), html.escape(title)),
+        page_links.link(uri(equation.docname, ""), html.escape(title)),
         "<br>".join(code) or "none",
         "<br>".join(shown + fails) or "none",
         error_words(checks),
@@ -103,14 +104,14 @@ def _row(self: Any, book: Ledger, equation: Equation, uri: notes.Uri) -> str:
 
 def as_data(app: Sphinx, here: str) -> dict[str, Any]:
     """Return the index as plain data; its links are relative to the page of the index."""
-    book, uri = ledger(app), notes.uri_from(app, here)
+    book, uri = ledger(app), page_links.uri_from(app, here)
     equations = [
         {
             "label": e.label,
             "number": e.number,
             "tex": e.tex,
             "page": e.docname,
-            "url": uri(e.docname, notes.target(e.label)),
+            "url": uri(e.docname, page_links.target(e.label)),
             "kind": book.kind(e.label),
             "reason": book.reason(e.label),
             "code": [
@@ -129,7 +130,7 @@ def as_data(app: Sphinx, here: str) -> dict[str, Any]:
     return {"summary": book.summary(), "equations": equations}
 
 
-def _check_data(check: CellCheck, uri: notes.Uri) -> dict[str, Any]:
+def _check_data(check: CellCheck, uri: page_links.Uri) -> dict[str, Any]:
     found = check.found
     data = {"kind": found.kind, "cases": found.cases, "error": found.value, "limit": found.limit}
     return {

@@ -117,8 +117,9 @@ class Ledger:
     kinds: Kinds
     marks: tuple[Mark, ...]
     mentions: tuple[Mention, ...]
-    views: dict[str, tuple[str, dict[str, str]]]  # module -> prefix of anchors, {thing: its page}
-    documented: frozenset[str]  # the anchors that there are
+    documented: dict[
+        str, tuple[str, str]
+    ]  # where a thing is defined -> page and anchor of its entry
 
     @cached_property
     def equations(self) -> dict[str, Equation]:
@@ -164,11 +165,11 @@ class Ledger:
 
     @cached_property
     def code(self) -> dict[str, list[Lines]]:
-        """Return the marked lines by label, as far as the site shows them."""
+        """Return the marked lines by label."""
         by_label: dict[str, list[Lines]] = {}
         for mark, name, anchor in anchors(self.marks):
             label = self.label(name)
-            if label is not None and mark.module in self.views:
+            if label is not None:
                 api = self._documented(mark.module, mark.qualname)
                 lines = Lines(label, mark.module, mark.line, anchor, api)
                 by_label.setdefault(label, []).append(lines)
@@ -176,17 +177,9 @@ class Ledger:
 
     def _documented(self, module: str, qualname: str) -> tuple[str, str] | None:
         """Return page and anchor of the smallest documented thing that something is, or is part of."""
-        prefix, used = self.views.get(module, ("", {}))
-        while qualname and qualname not in used:
+        while qualname and f"{module}.{qualname}" not in self.documented:
             qualname = qualname.rpartition(".")[0]
-        if not qualname:
-            return None
-        anchors = (
-            f"{prefix}.{qualname}",
-            f"{module}.{qualname}",
-        )  # as public, or where it is defined
-        known = next((a for a in anchors if a in self.documented), None)
-        return (used[qualname], known) if known else None
+        return self.documented.get(f"{module}.{qualname}") if qualname else None
 
     @cached_property
     def api(self) -> dict[str, list[tuple[str, str]]]:

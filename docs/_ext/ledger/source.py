@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from _ext.api.objects import modules
+
 NAMES = r"\([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*\)"
 COMMENT = re.compile(rf"#\s*({NAMES}(?:(?:, | and | to ){NAMES})*)(?=$|[\s:;,.])")
 NAME = re.compile(r"\(([^()]+)\)")
@@ -27,13 +29,14 @@ PARTS = re.compile(r"([A-Z]+)(\d+)(.*)")
 
 @dataclass(frozen=True)
 class Mark:
-    """A comment that marks a line: the equations, the module, the line, and what it is part of."""
+    """A comment that marks a line: the equations, the module, the line, what it is part of, its own line."""
 
     names: tuple[str, ...]
     module: str
     file: str
     line: int
     qualname: str
+    comment: int
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,7 @@ def scan(package: Path) -> tuple[tuple[Mark, ...], tuple[Mention, ...]]:
     """Return the marks and the mentions in all files of a package, in their order."""
     marks: list[Mark] = []
     mentions: list[Mention] = []
-    for file in sorted(package.rglob("*.py")):
-        parts = file.relative_to(package.parent).with_suffix("").parts
-        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    for module, file in modules(package).items():
         text = file.read_text("utf-8")
         tree = ast.parse(text)
         marks += _marks(text, tree, module, str(file))
@@ -66,7 +67,7 @@ def _marks(text: str, tree: ast.Module, module: str, file: str) -> Iterator[Mark
         if token.type == tokenize.COMMENT and (found := COMMENT.match(token.string)):
             own_line = not token.line[: token.start[1]].strip()
             line = token.start[0] + own_line
-            yield Mark(spread(found[1]), module, file, line, enclosing(tree, line))
+            yield Mark(spread(found[1]), module, file, line, enclosing(tree, line), token.start[0])
 
 
 def spread(text: str) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from _ext.effects import Call, Change, Effects, Function
-from _ext.reading import CHANGE_MODULE, changes_object, effects_of
+from _ext.slicing.dataflow import CHANGE_MODULE, changes_object, effects_of
+from _ext.slicing.effects import Call, Change, Effects, Function
 
 Lines = list[tuple[int, int]]  # first and last line of each run of lines, counted from 1
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import os
 import platform
-import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from sphinx.application import Sphinx
+from _ext.publishing.page import Page
 
 COMMIT = "BPTT_DOCS_COMMIT"  # for a build outside git
-PLACE = re.compile(
-    r'(<span class="commit">)[^<]*'
-)  # filled in last: a page is not read again for it
 ADDRESSES = ("BPTT_SITE_URL", "READTHEDOCS_CANONICAL_URL")  # set by who publishes the build
 
 
@@ -61,17 +57,10 @@ def site_address() -> str:
     return given.rstrip("/") + "/" if given else ""
 
 
-def _tell(app: Sphinx, error: Exception | None) -> None:
-    if error or app.builder.format != "html":
-        return
-    name = commit(Path(app.srcdir).parent)
-    for file in Path(app.outdir).rglob("*.html"):
-        old = file.read_text(encoding="utf-8")
-        if (new := PLACE.sub(rf"\g<1>{name}", old)) != old:
-            file.write_text(new, encoding="utf-8")
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Tell the commit on every page, written again or not."""
-    app.connect("build-finished", _tell, priority=920)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+def tell(page: Page, name: str) -> None:
+    """Say the commit in the footer of a page, written again or not."""
+    place = page.tree.css_first("span.commit")
+    if place is None:
+        page.complain("the page has no place for the commit: no span.commit (_templates/page.html)")
+    else:
+        place.inner_html = html.escape(name)

@@ -14,7 +14,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from _ext.written import add_to_head, on_page
+from _ext.publishing.template import add_to_head, on_page
 
 MARK = '<script>location.hash || document.documentElement.classList.add("partly")</script>'
 

@@ -1,7 +1,7 @@
 """Write ``llms.txt``, which lists the Markdown of all pages, and ``llms-full.txt``, which is all of it.
 
 The form of the first is that of llmstxt.org: a title, a summary, and for each chapter a list of links. The pages'
-Markdown comes from ``twins.py``.
+Markdown comes from ``notebook_and_script.py``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.nodes import clean_astext
 
-from _ext.a11y import describe
-from _ext.twins import whole_file
+from _ext.formats.notebook_and_script import whole_file
+from _ext.publishing.metadata import describe
 
 SAID = "bptt_said"  # what a page says of itself, among its metadata
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
-from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 
@@ -27,9 +26,3 @@ class EquationEntries(SphinxTransform):
             )
             entries = [("single", word, equation["ids"][0], "main", None) for word in words]
             equation.parent.insert(equation.parent.index(equation), addnodes.index(entries=entries))
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Add the transform."""
-    app.add_transform(EquationEntries)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

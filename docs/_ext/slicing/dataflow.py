@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from _ext.effects import Call, Change, Effects, Function
+from _ext.slicing.effects import Call, Change, Effects, Function
 
 # Methods that change their object: of lists, sets, mappings, arrays and files; of random generators; of axes.
 _OBJECTS = """add append appendleft clear close defjvp defvjp difference_update discard extend fill insert

@@ -93,7 +93,9 @@ def fold(app: Sphinx, doctree: nodes.document) -> None:
         cell += [*others, opening("plot", PLOT), *code, closing()]
     title = next(iter(doctree.findall(nodes.title)), None)
     if title is not None and (proofs or plots):
-        title.parent.insert(title.parent.index(title) + 1, nodes.raw("", SWITCH, format="html", twin=""))
+        title.parent.insert(
+            title.parent.index(title) + 1, nodes.raw("", SWITCH, format="html", twin="")
+        )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

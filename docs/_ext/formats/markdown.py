@@ -15,8 +15,8 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 
-from _ext.macros import without_macros
-from _ext.static_math import EQREF, aligned
+from _ext.formulas.katex import EQREF, aligned
+from _ext.formulas.macros import without_macros
 
 SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
 LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)

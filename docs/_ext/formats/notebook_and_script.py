@@ -29,12 +29,14 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from _ext import figures, packages
+from _ext import figures
 from _ext.cells import EXPECTED, SVG
 from _ext.execution import outputs_file
-from _ext.ledger import twin
-from _ext.markdown import Cell, Writer, fence
-from _ext.written import add_to_head, on_page
+from _ext.formats.markdown import Cell, Writer, fence
+from _ext.interactive import layers
+from _ext.ledger import index_as_list
+from _ext.publishing.template import add_to_head, on_page
+from _ext.slicing import requirements
 
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
 COLAB = (
@@ -115,11 +117,13 @@ class Page:
                 continue
             count += 1
             kept = self.cells[piece.index]
-            tags = {"tags": [EXPECTED]} if EXPECTED in kept.tags else {}
+            metadata: dict[str, Any] = {"tags": [EXPECTED]} if EXPECTED in kept.tags else {}
+            if set(layers.FOLDED) & set(kept.tags):
+                metadata["jupyter"] = {"source_hidden": True}  # as on the page: folded, and run
             outputs = [_output(output, count, kept.alt) for output in kept.outputs]
             cells.append(
                 nbformat.v4.new_code_cell(
-                    kept.source, execution_count=count, outputs=outputs, metadata=tags
+                    kept.source, execution_count=count, outputs=outputs, metadata=metadata
                 )
             )
         cells.insert(1, self._setup())
@@ -144,13 +148,13 @@ class Page:
     @property
     def modules(self) -> list[str]:
         """Return the modules that the cells import and Python does not bring."""
-        found = {"bptt"}.union(*(packages.imported(cell.source) for cell in self.cells))
+        found = {"bptt"}.union(*(requirements.imported(cell.source) for cell in self.cells))
         return sorted({name.partition(".")[0] for name in found} - sys.stdlib_module_names)
 
     @property
     def needs(self) -> list[str]:
         """Return what pip must install to run the cells."""
-        return [self.source.requirement, *packages.needed(cell.source for cell in self.cells)]
+        return [self.source.requirement, *requirements.needed(cell.source for cell in self.cells)]
 
     def script(self) -> str:
         """Return the script."""
@@ -284,7 +288,7 @@ def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.doc
     """Write the twins of a page that is being written, and link to them below its title."""
     if pagename not in app.env.found_docs:
         return
-    twin.fill(app, pagename, doctree)
+    index_as_list.fill(app, pagename, doctree)
     page = Page(app, pagename, doctree)
     files = page.write()
     said = line(files, page.source.links(pagename) if page.cells else {})

@@ -7,21 +7,18 @@ ends with the equations of its code. In the highlighted source a mark is a link 
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
 
 from _ext.ledger import phrases
 from _ext.ledger.collect import ledger
 from _ext.ledger.model import DEFINITION, CellCheck, Ledger, Lines, anchors
-from _ext.ledger.source import COMMENT, NAME, Mark
+from _ext.ledger.source import NAME
 
-log = logging.getLogger(__name__)
-MARK = re.compile(r'<span class="c1">(#[^<]*)</span>')
 Uri = Callable[[str, str], str]  # of a page and an anchor
 
 
@@ -138,32 +135,32 @@ def in_api(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             content += nodes.raw("", line, format="html")
 
 
-def in_source(app: Sphinx, pagename: str, body: str) -> str:
-    """Return a module's highlighted source with its marks as links, and its marked lines as targets."""
-    book, uri = ledger(app), uri_from(app, pagename)
-    module = pagename.removeprefix("_modules/").replace("/", ".")
-    marks: dict[Mark, list[tuple[str, str]]] = {}
+@dataclass(frozen=True)
+class Marked:
+    """A line of the source with a mark: the ids that it gets, and the links of the names in its comment."""
+
+    ids: list[str]
+    links: dict[str, str]
+
+    def linked(self, comment: str) -> str:
+        """Return the comment, which is markup already, with its names as links."""
+        return NAME.sub(lambda name: self.links.get(name[1], name[0]), comment)
+
+    def line(self, code: str) -> str:
+        """Return the line, as the target of its ids."""
+        first, *rest = (html.escape(name) for name in self.ids)
+        others = "".join(f'<span id="{name}"></span>' for name in rest)
+        return f'<span class="ledger-line" id="{first}">{others}{code}</span>'
+
+
+def marked(app: Sphinx, here: str, module: str) -> dict[int, Marked]:
+    """Return the lines of a module whose comments mark equations, for its page."""
+    book, uri = ledger(app), uri_from(app, here)
+    found: dict[int, Marked] = {}
     for mark, name, anchor in anchors(m for m in book.marks if m.module == module):
-        marks.setdefault(mark, []).append((name, anchor))
-    found = [m for m in MARK.finditer(body) if COMMENT.match(html.unescape(m[1]))]
-    if len(found) != len(marks):
-        words = "%s shows %d marks of equations and has %d"
-        log.warning(words, module, len(found), len(marks), type="bptt", subtype="ledger")
-        return body
-    out, end = [], 0
-    for at, names in zip(found, marks.values(), strict=True):
-        start = body.rfind("\n", 0, at.start()) + 1
-        ids = "".join(f'<span id="{html.escape(anchor)}"></span>' for _, anchor in names[1:])
-        comment = NAME.sub(lambda name: _back(book, uri, name), at[1])
-        code = body[start : at.start()]
-        line = f'<span class="ledger-line" id="{html.escape(names[0][1])}">{ids}{code}'
-        out += [body[end:start], f'{line}<span class="c1">{comment}</span></span>']
-        end = at.end()
-    return "".join([*out, body[end:]])
-
-
-def _back(book: Ledger, uri: Uri, name: re.Match[str]) -> str:
-    label = book.label(name[1])
-    if label is None:
-        return name[0]
-    return link(uri(book.equations[label].docname, target(label)), name[0])
+        line = found.setdefault(mark.comment, Marked([], {}))
+        line.ids.append(anchor)
+        if (label := book.label(name)) is not None:
+            to = uri(book.equations[label].docname, target(label))
+            line.links[name] = link(to, html.escape(f"({name})"))
+    return found

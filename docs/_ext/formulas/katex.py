@@ -29,7 +29,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 log = logging.getLogger(__name__)
-KATEX = Path(__file__).resolve().parent.parent / "_vendor" / "katex"
+KATEX = Path(__file__).resolve().parents[2] / "_vendor" / "katex"
 EQREF = re.compile(r"\\eqref\{([^}]*)\}")
 ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
 MATHML = "http://www.w3.org/1998/Math/MathML"

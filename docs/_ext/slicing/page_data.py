@@ -1,7 +1,7 @@
 """Tell each page what its cells need: copy.js its slices, the reader its packages.
 
 For copy.js a hidden element holds, for each cell of the page, the lines of the cells above that it needs, as
-``slices.pack`` writes them. Above the first cell stands which packages the page needs besides bptt and NumPy.
+``slicer.pack`` writes them. Above the first cell stands which packages the page needs besides bptt and NumPy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from _ext import packages, slices
+from _ext.slicing import requirements, slicer
 
 
 def cells_of(doctree: nodes.document) -> list[nodes.container]:
@@ -52,8 +52,8 @@ def _tell(app: Sphinx, doctree: nodes.document) -> None:
         return
     code = sources(cells)
     try:
-        needs = "\n".join(slices.pack(lines) for lines in slices.needs(code))
-        needed = packages.needed(code)
+        needs = "\n".join(slicer.pack(lines) for lines in slicer.needs(code))
+        needed = requirements.needed(code)
     except SyntaxError:
         return  # execution has said so
     data = f'<div id="bptt-needs" data-needs="{html.escape(needs)}" hidden></div>'

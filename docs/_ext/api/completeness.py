@@ -8,8 +8,6 @@ whether each name of ``bptt.__all__``, and of the ``__all__`` of its packages, i
 from __future__ import annotations
 
 import importlib
-import inspect
-import pkgutil
 import re
 import sys
 from collections.abc import Iterator
@@ -18,8 +16,9 @@ from typing import Any
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
+
+from _ext.api.objects import words_below
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +46,6 @@ def undocumented(module: Any, known: set[str]) -> Iterator[str]:
             yield f"{module.__name__}.{name}"
 
 
-def public_locations(module: Any) -> dict[str, str]:
-    """Return, for each public thing, where it is defined -> where it is documented."""
-    found: dict[str, str] = {}
-    for package in public_packages(module):
-        for name in package.__all__:
-            thing = getattr(package, name)
-            if inspect.isclass(thing) or inspect.isroutine(thing):
-                home = f"{thing.__module__}.{thing.__qualname__}"
-                found.setdefault(home, f"{package.__name__}.{name}")
-    return found
-
-
 def _document_data(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
@@ -72,8 +59,7 @@ def _document_data(
         return
     package, _, own = name.rpartition(".")
     if what == "data" and (home := _home(package, own)):
-        docs = ModuleAnalyzer.for_module(home).find_attr_docs()
-        lines[:] = docs.get(("", own), lines)
+        lines[:] = words_below(home, own) or lines
     if lines and ":" in lines[0]:
         lines[0] = f":{lines[0]}"
     if isinstance(thing, dict):

@@ -13,9 +13,7 @@ the highlighted source. ``:docstring: no`` leaves the docstring out.
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
-import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, ClassVar
@@ -23,23 +21,10 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
-from sphinx.ext.viewcode import viewcode_anchor
 from sphinx.util.docutils import SphinxDirective
 
-
-def find(dotted: str) -> Any:
-    """Import what a dotted name means, the longest module first."""
-    parts = dotted.split(".")
-    for k in range(len(parts), 0, -1):
-        try:
-            thing: Any = importlib.import_module(".".join(parts[:k]))
-        except ModuleNotFoundError:
-            continue
-        for name in parts[k:]:
-            thing = getattr(thing, name)
-        return thing
-    message = f"nothing is called {dotted!r}"
-    raise AttributeError(message)
+from _ext.api.objects import find, home
+from _ext.api.source_pages import source_link
 
 
 def without_docstring(code: str) -> str:
@@ -97,16 +82,12 @@ class Library(SphinxDirective):
             code = without_docstring(code)
         code = dedent(code).rstrip()
         block = nodes.literal_block(code, code, language="python")
-        module = thing.__name__ if inspect.ismodule(thing) else thing.__module__
-        name = "" if inspect.ismodule(thing) else thing.__qualname__
-        public = getattr(sys.modules[module], "__all__", ())
-        anchor = name if name.partition(".")[0] in public else ""  # the source marks no other
-        page = "_modules/" + module.replace(".", "/")
+        module, name = home(thing)
         where = f"{'/'.join(module.split('.'))}.py, lines {start} to {start + len(lines) - 1} "
         if file.name == "__init__.py":
             where = where.replace(".py", "/__init__.py", 1)
         caption = nodes.caption("", where)
-        caption += viewcode_anchor(reftarget=page, refid=anchor, refdoc=self.env.docname)
+        caption += source_link(module, name)
         box = nodes.container("", caption, block, literal_block=True)
         box["classes"] += ["literal-block-wrapper", "library-code"]
         self.set_source_info(box)

@@ -19,8 +19,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import bptt
-from _ext import netpicture
-from _ext.written import on_page
+from _ext.interactive import net_picture
+from _ext.publishing.template import on_page
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -148,7 +148,7 @@ def net_figure() -> str:
     )
     return (
         '<div class="moving moving-net" role="group" aria-label="The tiny net, step by step">'
-        f"{netpicture.draw(net.a, net.delta, net.below, order)}"
+        f"{net_picture.draw(net.a, net.delta, net.below, order)}"
         f'<div class="moving-controls" hidden>{buttons}'
         '<span class="moving-count"></span></div>'
         '<div class="moving-said" role="status" hidden></div>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from _ext.ledger import index, notes
+from _ext.ledger import index, page_links
 from _ext.ledger.collect import EquationIndex, ledger
 
 
@@ -14,11 +14,11 @@ def fill(app: Sphinx, docname: str, doctree: nodes.document) -> None:
     places = list(doctree.findall(EquationIndex))
     if not places:
         return
-    book, uri = ledger(app), notes.uri_from(app, docname)
+    book, uri = ledger(app), page_links.uri_from(app, docname)
     listed = nodes.bullet_list()
     for equation in book.equations.values():
         label, checks = equation.label, book.proofs(equation.label)
-        where = uri(equation.docname, notes.target(label))
+        where = uri(equation.docname, page_links.target(label))
         words = f", {len(checks)} checks" if len(checks) != 1 else ", 1 check"
         words += f", error {index.error_words(checks)}, {book.kind(label)}"
         head = nodes.paragraph("", "", nodes.reference("", f"({equation.number})", refuri=where))

@@ -1,0 +1,93 @@
+"""Names of the library and the things that they mean: where a thing is defined, where it is documented."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sphinx.environment import BuildEnvironment
+
+
+def find(dotted: str) -> Any:
+    """Import what a dotted name means, the longest module first."""
+    parts = dotted.split(".")
+    for k in range(len(parts), 0, -1):
+        try:
+            thing: Any = importlib.import_module(".".join(parts[:k]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[k:]:
+            thing = getattr(thing, name)
+        return thing
+    message = f"nothing is called {dotted!r}"
+    raise AttributeError(message)
+
+
+def home(thing: Any) -> tuple[str, str]:
+    """Return the module that defines a thing, and its name there; "" twice for what has none."""
+    thing = getattr(thing, "fget", thing)  # of a property
+    if inspect.ismodule(thing):
+        return thing.__name__, ""
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+        return "", ""
+    return getattr(thing, "__module__", None) or "", thing.__qualname__
+
+
+def public_locations(module: Any) -> dict[str, str]:
+    """Return, for each public thing, where it is defined -> where it is documented."""
+    homes = {name: ".".join(home(getattr(module, name))) for name in module.__all__}
+    return {at: f"{module.__name__}.{name}" for name, at in homes.items() if at.rpartition(".")[2]}
+
+
+def documented(env: BuildEnvironment, package: str) -> dict[str, tuple[str, str]]:
+    """Return, for each thing of a package, where it is defined -> the page and the anchor of its entry."""
+    found: dict[str, tuple[str, str]] = {}
+    entries = sorted(env.get_domain("py").get_objects(), key=lambda row: (-len(row[0]), row[0]))
+    for name, _, _, docname, anchor, _ in entries:
+        if name.partition(".")[0] == package:
+            try:
+                module, own = home(find(name))
+            except AttributeError:  # an attribute of instances alone
+                continue
+            if own:
+                found[f"{module}.{own}"] = docname, anchor  # the shortest name counts
+    return found
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Return the modules of a package by name, and their files."""
+    found = {}
+    for file in sorted(package.rglob("*.py")):
+        parts = file.relative_to(package.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def definitions(tree: ast.Module) -> Iterator[tuple[str, int, int]]:
+    """Yield each function and class of a module, as its name in it, its first and its last line."""
+
+    def walk(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, int, int]]:
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+                yield f"{prefix}{node.name}", first, node.end_lineno or node.lineno
+                if isinstance(node, ast.ClassDef):
+                    yield from walk(node.body, f"{prefix}{node.name}.")
+
+    return walk(tree.body, "")
+
+
+def words_below(module: str, name: str) -> list[str]:
+    """Return the lines of the string that stands below an assignment to a name of a module."""
+    body = ast.parse(Path(importlib.import_module(module).__file__ or "").read_text("utf-8")).body
+    for node, below in pairwise(body):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
+        if named and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            return inspect.cleandoc(str(below.value.value)).splitlines()
+    return []

@@ -1,0 +1,113 @@
+"""The library's source as pages: every module, its definitions linked from the reference and back.
+
+A comment that marks a line as an equation is a link to the equation (ledger/page_links.py).
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from pygments.lexers import PythonLexer
+from pygments.token import STANDARD_TYPES, Comment
+from sphinx import addnodes
+from sphinx.application import Sphinx
+
+from _ext.api.objects import definitions, documented, find, home, modules
+from _ext.ledger import page_links
+
+INDEX = "_modules/index"
+
+
+class SourceLink(nodes.Inline, nodes.TextElement):
+    """A link to a place in the source, of a module `module` and a name `anchor`."""
+
+
+def page_of(module: str) -> str:
+    """Return the page that shows a module."""
+    return f"_modules/{module.replace('.', '/')}"
+
+
+def source_link(module: str, anchor: str) -> SourceLink:
+    """Return a link to a definition in the source, or to a whole module."""
+    return SourceLink("", module=module, anchor=anchor)
+
+
+def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Give each signature of the reference a link to its source, and every such link its address."""
+    package = Path(app.config.bptt_package)
+    known = modules(package)
+    for signature in list(doctree.findall(addnodes.desc_signature)):
+        if signature.get("module", "").partition(".")[0] == package.name:
+            name = f"{signature['module']}.{signature['fullname']}"
+            try:
+                module, own = home(find(name))
+            except AttributeError:  # an attribute of instances alone
+                continue
+            if module in known and own:
+                signature.append(source_link(module, own))
+    for link in list(doctree.findall(SourceLink)):
+        uri = app.builder.get_relative_uri(docname, page_of(link["module"]))
+        anchor = f"#{link['anchor']}" if link["anchor"] else ""
+        words = nodes.inline("", "[source]", classes=["source-link"])
+        link.replace_self(nodes.reference("", "", words, internal=True, refuri=f"{uri}{anchor}"))
+
+
+def highlighted(text: str, marks: dict[int, page_links.Marked]) -> list[str]:
+    """Return the HTML of each line of a module; `marks` are those with a mark, counted from 1."""
+    lines = [""]
+    for kind, value in PythonLexer(stripnl=False).get_tokens(text):
+        while kind not in STANDARD_TYPES:
+            kind = kind.parent  # noqa: PLW2901
+        name = STANDARD_TYPES[kind]
+        for k, part in enumerate(value.split("\n")):
+            if k:
+                lines.append("")
+            said = html.escape(part)
+            if kind in Comment and len(lines) in marks:
+                said = marks[len(lines)].linked(said)
+            lines[-1] += f'<span class="{name}">{said}</span>' if name and part else said
+    return [marks[k].line(line) if k in marks else line for k, line in enumerate(lines, 1)]
+
+
+def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]]) -> str:
+    """Return the HTML of a module's page."""
+    here = page_of(module)
+    lines = highlighted(text, page_links.marked(app, here, module))
+    for name, first, last in definitions(ast.parse(text)):
+        back = ""
+        if entry := entries.get(f"{module}.{name}"):
+            uri = f"{app.builder.get_relative_uri(here, entry[0])}#{html.escape(entry[1])}"
+            back = f'<a class="source-back" href="{uri}">[docs]</a>'
+        lines[first - 1] = f'<span class="source-block" id="{name}">{back}{lines[first - 1]}'
+        lines[last - 1] += "</span>"
+    code = "\n".join(lines).rstrip()
+    title = f"<h1>Source code for {module}</h1>"
+    return f'{title}<div class="highlight"><pre>{code}\n</pre></div>'
+
+
+def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield a page for each module, and one that lists them."""
+    package = Path(app.config.bptt_package)
+    known, entries = modules(package), documented(app.env, package.name)
+    for module, file in known.items():
+        written = Path(app.outdir) / f"{page_of(module)}.html"
+        kept = written.is_file() and written.stat().st_mtime_ns > file.stat().st_mtime_ns
+        if not (kept and app.config.bptt_only_pages):
+            context = {"title": module, "body": body(app, module, file.read_text("utf-8"), entries)}
+            yield page_of(module), context, "page.html"
+    links = [(app.builder.get_relative_uri(INDEX, page_of(module)), module) for module in known]
+    items = "".join(f'<li><a href="{uri}">{module}</a></li>' for uri, module in links)
+    listed = f"<h1>All modules for which code is available</h1><ul>{items}</ul>"
+    yield INDEX, {"title": "Overview: module code", "body": listed}, "page.html"
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Link to the source, and write its pages with the others."""
+    app.connect("doctree-resolved", _resolve)
+    app.connect("html-collect-pages", _pages)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,62 @@
+"""Whether every address on every page leads somewhere: to a page and an anchor on it, or to a file."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from _ext.publishing.page import Page
+
+
+class Links:
+    """The internal links of a site, which stands at `base` ("" where that is not known)."""
+
+    def __init__(self, outdir: Path, base: str) -> None:
+        self.outdir, self.base = outdir, base
+        self.ids: dict[str, set[str]] = {}
+        self.found: dict[str, dict[str, None]] = {}
+
+    def add(self, page: Page) -> None:
+        """Take over what a page has: its ids, of which none may stand for two places, and its links."""
+        name = f"{page.name}.html"
+        ids = Counter(page.ids())
+        for twice in (i for i, count in ids.items() if count > 1):
+            page.complain(f"the id {twice!r} stands for {ids[twice]} places")
+        self.ids[name] = set(ids)
+        self.found[name] = dict.fromkeys(address for _, _, address in page.addresses())
+
+    def target(self, page: str, address: str) -> tuple[str, str] | None:
+        """Return the file and the anchor that an address on a page means; None if it is elsewhere."""
+        inside = bool(self.base) and address.startswith(self.base)
+        parts = urlsplit(address.removeprefix(self.base) if inside else address)
+        if parts.scheme or parts.netloc:
+            return None
+        path, root = unquote(parts.path), urlsplit(self.base).path
+        if inside or (root and path.startswith(root)):
+            path = path if inside else path.removeprefix(root)
+            file = posixpath.normpath(path) if path else "index.html"
+        else:
+            file = (
+                posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
+            )
+        return file, unquote(parts.fragment)
+
+    def dead(self) -> Iterator[tuple[str, str]]:
+        """Yield each page with an address on it that leads nowhere."""
+        for page, addresses in self.found.items():
+            for address in addresses:
+                if target := self.target(page, address):
+                    words = self._wrong(*target)
+                    if words:
+                        yield page.removesuffix(".html"), f"the link {address!r} leads {words}"
+
+    def _wrong(self, file: str, anchor: str) -> str:
+        if file in self.ids:
+            known = not anchor or anchor == "top" or anchor in self.ids[file]
+            return "" if known else f"to no place on {file}"
+        path = self.outdir / file
+        there = path.is_file() or (path / "index.html").is_file() or path == self.outdir
+        return "" if there else f"to {file}, which is not there"

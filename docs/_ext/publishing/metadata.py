@@ -1,0 +1,121 @@
+"""What others see of a page: its description, its card when it is shared, its address, the map of the site.
+
+``html_baseurl`` is the address at which a build will stand, and is known only to who publishes it
+(``BPTT_SITE_URL`` or Read the Docs' own variable; see conf.py). With it pages name their canonical address and
+``sitemap.xml`` is written; without it nothing that would have to be guessed is said.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from _ext.publishing.page import Page
+
+IMAGE, IMAGE_ALT = "_static/readme.png", "The home page of bptt."
+LOST = "404"
+OTHERS = {
+    "genindex": "Every name of the library and every labeled equation, from A to Z.",
+    "py-modindex": "The modules of the library bptt, with a line on each.",
+    "search": "Search the derivations, the equations by label, and the library's names.",
+    LOST: "There is no page at this address; here is how to find what you came for.",
+    "_modules/index": "The source of every module of the library, as it is documented here.",
+}
+PAGES_NOT_FOR_SEARCH = {"search", LOST}
+ENOUGH, MOST = 40, 155  # characters of a description
+TAG = re.compile(r"<[^>]+>")
+
+
+def describe(doctree: nodes.document) -> str:
+    """Return the first paragraph that says something, without TeX, cut at a word."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        words = paragraph.deepcopy()
+        for formula in list(words.findall(nodes.math)):
+            formula.parent.replace(formula, nodes.Text("…"))
+        text = " ".join(words.astext().split())
+        if len(text) > MOST:
+            return text[: text.rindex(" ", 0, MOST)].rstrip(",;: ") + " …"
+        if len(text) >= ENOUGH:
+            return text
+    return ""
+
+
+def description(pagename: str, doctree: nodes.document | None) -> tuple[str, bool]:
+    """Return what a page says of itself, and whether its author has put that into its head already."""
+    if doctree is not None:
+        for meta in doctree.findall(nodes.meta):
+            if meta.get("name") == "description":
+                return str(meta["content"]), True
+        if text := describe(doctree):
+            return text, False
+    module = pagename.removeprefix("_modules/").replace("/", ".")
+    return OTHERS.get(pagename, f"The source of {module}, as documented and tested here."), False
+
+
+def card(title: str, text: str, address: str, base: str, site: str) -> str:
+    """Return the tags that say how a page is shown where it is shared."""
+    tags = {"og:type": "website", "og:site_name": site, "og:title": title, "og:description": text}
+    if base:
+        image = {"og:image": urljoin(base, IMAGE), "og:image:alt": IMAGE_ALT}
+        tags |= {"og:url": address, **image}
+    lines = [f'<meta property="{k}" content="{html.escape(v)}">' for k, v in tags.items() if v]
+    return "\n".join([*lines, '<meta name="twitter:card" content="summary">']) + "\n"
+
+
+def _tell(
+    app: Sphinx,
+    pagename: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Put a page's description and card into its head; tell the page for lost readers all folders."""
+    del template
+    text, known = description(pagename, doctree)
+    tags = context.get("metatags", "")
+    if not known:
+        tags += f'<meta name="description" content="{html.escape(text)}">\n'
+    title = TAG.sub("", html.unescape(context.get("title") or app.config.html_title))
+    base = app.config.html_baseurl
+    address = urljoin(base, app.builder.get_target_uri(pagename)) if base else ""
+    context["metatags"] = tags + card(title, text, address, base, app.config.html_title)
+    if pagename == LOST:
+        folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
+        context["folders"] = "|".join(sorted(folders | {"_modules", "_static"}))
+
+
+def settle(app: Sphinx, page: Page) -> None:
+    """Let the page for lost readers find all it needs from any address, when it is known where the site stands."""
+    if page.name == LOST and (base := app.config.html_baseurl):
+        path = urlsplit(base).path or "/"
+        for node, attribute, address in page.addresses():
+            if not address.startswith(("#", "/")) and not urlsplit(address).scheme:
+                node.attrs[attribute] = urljoin(path, address)
+
+
+def sitemap(addresses: list[str]) -> str:
+    """Return the map of the site, without dates: they would differ from build to build."""
+    lines = "".join(f"  <url><loc>{html.escape(a)}</loc></url>\n" for a in addresses)
+    schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    return f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{schema}">\n{lines}</urlset>\n'
+
+
+def write_sitemap(app: Sphinx, pages: list[str]) -> None:
+    """Write the map of a site whose address is known."""
+    file, base = Path(app.outdir) / "sitemap.xml", app.config.html_baseurl
+    file.unlink(missing_ok=True)
+    if base:
+        named = [p for p in pages if p not in PAGES_NOT_FOR_SEARCH and not p.startswith("_static/")]
+        file.write_text(sitemap([urljoin(base, f"{name}.html") for name in named]), "utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Describe every page as it is written."""
+    app.connect("html-page-context", _tell, priority=600)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

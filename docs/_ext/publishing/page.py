@@ -1,0 +1,71 @@
+"""A written page as a tree: what is done to it, and what it links to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+GUARDED = 'meta[http-equiv="Content-Security-Policy"]'
+LINKS = ("href", "src", "action", "xlink:href", "data-content_root")
+
+
+class Page:
+    """A page: `name` as Sphinx calls it, `tree` to be changed, and what is wrong with it."""
+
+    def __init__(self, file: Path, outdir: Path) -> None:
+        self.file = file
+        self.name = file.relative_to(outdir).with_suffix("").as_posix()
+        self.text = file.read_text("utf-8")
+        self.tree = LexborHTMLParser(self.text)
+        self.wrong: list[str] = []
+
+    def complain(self, words: str) -> None:
+        """Note what is wrong."""
+        self.wrong.append(words)
+
+    @property
+    def guarded(self) -> bool:
+        """Say whether the page has a policy: then a build before this one has done all else to it."""
+        return self.tree.css_first(GUARDED) is not None
+
+    def new(self, tag: str, **attributes: str) -> LexborNode:
+        """Return a new element, which is nowhere yet; underscores in attributes' names are hyphens."""
+        node = self.tree.create_node(tag)
+        for name, value in attributes.items():
+            node.attrs[name.rstrip("_").replace("_", "-")] = value
+        return node
+
+    def write(self) -> None:
+        """Write the page, if it has changed."""
+        text = f"<!DOCTYPE html>\n{self.tree.root.html}\n"
+        if text != self.text:
+            self.file.write_text(text, "utf-8")
+
+    def number_again(self) -> None:
+        """Let no number that docutils gives, as ``id3``, stand for two places.
+
+        Each block of reStructuredText on a page is numbered from 1.
+        """
+        seen: Counter[str] = Counter()
+        for node in self.tree.css("[id]"):
+            name = node.attrs["id"] or ""
+            seen[name] += 1
+            if seen[name] > 1 and name.startswith("id") and name[2:].isdecimal():
+                node.attrs["id"] = f"{name}-{seen[name]}"
+
+    def ids(self) -> list[str]:
+        """Return all ids, in their order."""
+        return [node.attrs["id"] or "" for node in self.tree.css("[id]")]
+
+    def addresses(self) -> Iterator[tuple[LexborNode, str, str]]:
+        """Yield each element that leads somewhere, the attribute, and the address."""
+        for node in self.tree.css(
+            ", ".join(f"[{name.replace(':', chr(92) + ':')}]" for name in LINKS)
+        ):
+            attributes = node.attributes
+            for name in LINKS:
+                if address := attributes.get(name):
+                    yield node, name, address

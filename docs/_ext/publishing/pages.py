@@ -1,0 +1,63 @@
+"""The one pass over the written pages: each is read, repaired, guarded, checked, and written once.
+
+What a page needs is done once, and then it has a policy: a page that has one was finished by an earlier build, and
+only its commit and its links are looked at again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from _ext.publishing import build_info, metadata, policy, repairs, stylesheets
+from _ext.publishing.link_check import Links
+from _ext.publishing.page import Page
+
+log = logging.getLogger(__name__)
+
+
+def finish(app: Sphinx, error: Exception | None) -> None:
+    """Finish all pages, and the map of the site."""
+    if error or app.builder.format != "html":
+        return
+    out, commit = Path(app.outdir), build_info.commit(Path(app.srcdir).parent)
+    links, pages = Links(out, app.config.html_baseurl), []
+    for file in sorted(out.rglob("*.html")):
+        page = Page(file, out)
+        if not page.guarded:
+            repairs.repair(app, page)
+            page.number_again()
+            stylesheets.bundle(page, out / "_static")
+            metadata.settle(app, page)
+            policy.guard(page)
+        build_info.tell(page, commit)
+        links.add(page)
+        page.write()
+        pages.append(page.name)
+        for words in page.wrong:
+            log.warning("%s", words, location=page.name, type="bptt", subtype="page")
+    for name, words in links.dead():
+        log.warning("%s", words, location=name, type="bptt", subtype="link")
+    metadata.write_sitemap(app, pages)
+
+
+def _images(app: Sphinx, doctree: nodes.document) -> None:
+    """Refuse a picture without alternative text, or with its own file's name for one."""
+    del app
+    for image in doctree.findall(nodes.image):
+        alt = str(image.get("alt", "")).strip()
+        if not alt or alt in image["uri"]:
+            words = "the picture %s has no alternative text"
+            log.warning(words, image["uri"], location=image, type="bptt")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Finish the pages after all else has been written that they may link to."""
+    app.connect("doctree-read", _images)
+    app.connect("doctree-read", repairs.note_facts)
+    app.connect("build-finished", finish, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
