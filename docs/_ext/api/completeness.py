@@ -8,6 +8,7 @@ whether each name of ``bptt.__all__``, and of the ``__all__`` of its packages, i
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Iterator
