@@ -20,7 +20,19 @@ from playwright.sync_api import Browser
 
 SITE = Path(__file__).resolve().parents[2] / "docs" / "_build" / "html"
 SCREEN = 900
-HEAD = ("page", "px", "screens", "code", "claim", "figure", "proof", "words", "eqs", "stated", "computed")
+HEAD = (
+    "page",
+    "px",
+    "screens",
+    "code",
+    "claim",
+    "figure",
+    "proof",
+    "words",
+    "eqs",
+    "stated",
+    "computed",
+)
 MEASURE = """() => {
   const article = document.querySelector("article");
   const seen = (e) => { const b = e.getBoundingClientRect(); return e.checkVisibility() && b.height > 0 && b.width > 0; };
@@ -73,15 +85,25 @@ class Reading:
 
     def row(self) -> str:
         """Return it as a row of the table."""
-        places = [f"{place:.1f}" if place is not None else "-" for place in (self.claim, self.figure, self.proof)]
+        places = [
+            f"{place:.1f}" if place is not None else "-"
+            for place in (self.claim, self.figure, self.proof)
+        ]
         cells = [self.page, str(self.width), f"{self.screens:.1f}", f"{self.code:.0%}", *places]
-        cells += [str(self.words), str(self.equations), str(self.stated or "-"), f"{self.computed:.0f}"]
+        cells += [
+            str(self.words),
+            str(self.equations),
+            str(self.stated or "-"),
+            f"{self.computed:.0f}",
+        ]
         return "".join(f"{cell:<30}" if k == 0 else f"{cell:>9}" for k, cell in enumerate(cells))
 
 
 def read(browser: Browser, file: Path, name: str, width: int) -> Reading:
     """Open a built page with all folds closed and measure it."""
-    context = browser.new_context(viewport={"width": width, "height": SCREEN}, reduced_motion="reduce")
+    context = browser.new_context(
+        viewport={"width": width, "height": SCREEN}, reduced_motion="reduce"
+    )
     page = context.new_page()
     page.goto(file.as_uri())
     page.wait_for_load_state("networkidle")
@@ -89,7 +111,9 @@ def read(browser: Browser, file: Path, name: str, width: int) -> Reading:
     found = page.evaluate(MEASURE)
     context.close()
     stated = re.search(r"(\d+) minutes\.", found["text"])
-    places = (found[k] / SCREEN if found[k] is not None else None for k in ("claim", "figure", "proof"))
+    places = (
+        found[k] / SCREEN if found[k] is not None else None for k in ("claim", "figure", "proof")
+    )
     return Reading(
         name, width, found["height"] / SCREEN, found["code"] / found["height"], *places,
         found["words"], found["equations"], int(stated[1]) if stated else None,
@@ -108,7 +132,9 @@ def main() -> None:
     parser.add_argument("pages", nargs="*")
     parser.add_argument("--site", type=Path, default=SITE)
     args = parser.parse_args()
-    sys.stdout.write("".join(f"{c:<30}" if k == 0 else f"{c:>9}" for k, c in enumerate(HEAD)) + "\n")
+    sys.stdout.write(
+        "".join(f"{c:<30}" if k == 0 else f"{c:>9}" for k, c in enumerate(HEAD)) + "\n"
+    )
     with launch() as browser:
         for name in args.pages or pages(args.site):
             for width in WIDTHS:
