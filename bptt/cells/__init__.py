@@ -4,8 +4,9 @@ from bptt.cells.bidirectional import Bidirectional, BothDirections
 from bptt.cells.diagonal import Diagonal, DiagonalParams
 from bptt.cells.elman import Elman
 from bptt.cells.gru import GRU, GRUParams, ResetBeforeGRU
+from bptt.cells.layout import Layout, layout_of, state_names_of
 from bptt.cells.lstm import LSTM, PeepholeLSTM, PeepholeLSTMParams
-from bptt.cells.protocol import Cell, Recurrent, UnfactoredCell
+from bptt.cells.protocol import Cell, OwnEngine, Recurrent, UnfactoredCell
 
 __all__ = [
     "GRU",
@@ -17,9 +18,13 @@ __all__ = [
     "DiagonalParams",
     "Elman",
     "GRUParams",
+    "Layout",
+    "OwnEngine",
     "PeepholeLSTM",
     "PeepholeLSTMParams",
     "Recurrent",
     "ResetBeforeGRU",
     "UnfactoredCell",
+    "layout_of",
+    "state_names_of",
 ]
