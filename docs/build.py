@@ -1,9 +1,9 @@
 """Build the site; say everything that is wrong at once, and believe nothing older than the library.
 
 ``python docs/build.py``
-    The gate. Empties the output, keeps only the outputs of cells that nothing they can see has changed
-    since (docs/_ext/digest.py), turns every warning into a failure, and ends with a summary. After a green
-    build it reads again only what was edited, or nothing, if that gives the same (docs/_ext/stamp.py).
+    The gate. Empties the output, keeps only the outputs of cells that nothing they can see has changed since
+    (docs/_ext/execution/cache_key.py), turns every warning into a failure, and ends with a summary. If nothing has
+    changed since a green build, there is nothing to do (docs/_ext/execution/unchanged.py).
 ``python docs/build.py --page learn/feedforward`` (or just ``feedforward``; repeatable)
     Runs only the cells of this page; what is wrong elsewhere is mentioned and not counted. What was
     read for one page is kept for the next, so that from the second on it is quick.
@@ -25,8 +25,8 @@ DOCS = Path(__file__).resolve().parent
 BUILD = DOCS / "_build"
 sys.path.insert(0, str(DOCS))
 
-from _ext import facts, stamp
-from _ext.report import Report
+from _ext.execution import unchanged
+from _ext.execution.report import Report
 
 
 def find_page(name: str, docs: Path = DOCS) -> str:
@@ -42,21 +42,21 @@ def find_page(name: str, docs: Path = DOCS) -> str:
     return found[0]
 
 
-def commit_time() -> str:
-    """Return the time of the commit, the only date that a build may know."""
-    command = ["git", "-C", str(DOCS), "log", "-1", "--format=%ct"]
+def commit() -> tuple[str, str]:
+    """Return the commit and its time, the only date that a build may know."""
+    command = ["git", "-C", str(DOCS), "log", "-1", "--format=%H %ct"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return done.stdout.strip() or "1"
+    name, _, seconds = done.stdout.strip().partition(" ")
+    return name, seconds or "1"
 
 
-def environment(pages: list[str], edited: list[str]) -> dict[str, str]:
+def environment(pages: list[str], epoch: str) -> dict[str, str]:
     """Return the environment of a build: one thread a process, one hash seed, one date."""
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
     fixed = {"PYTHONHASHSEED": "0", "BPTT_DOCS_ONLY": " ".join(pages), **threads}
-    fixed[facts.CHANGED] = " ".join(edited)
     # A dependency's use of what Sphinx 10 will drop is not ours to mend, nor to show.
     fixed["PYTHONWARNINGS"] = "ignore:::sphinx_autodoc_typehints._parser"
-    return {"SOURCE_DATE_EPOCH": commit_time(), **os.environ, **fixed}
+    return {"SOURCE_DATE_EPOCH": epoch, **os.environ, **fixed}
 
 
 def empty(root: Path) -> None:
@@ -66,20 +66,13 @@ def empty(root: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def sphinx(root: Path, jobs: str, pages: list[str], edited: list[str]) -> int:
+def sphinx(root: Path, jobs: str, strict: bool, variables: dict[str, str]) -> int:
     """Run Sphinx into ``root/html``; return its exit code."""
-    strict = [] if pages else ["--fail-on-warning"]
-    command = [sys.executable, "-m", "sphinx", "--builder", "html", "--nitpicky", *strict]
-    command += [
-        "--keep-going",
-        "--jobs",
-        jobs,
-        "--quiet",
-        "--warning-file",
-        str(root / "warnings.txt"),
-    ]
+    command = [sys.executable, "-m", "sphinx", "--builder", "html", "--nitpicky", "--keep-going"]
+    command += ["--fail-on-warning"] if strict else []
+    command += ["--jobs", jobs, "--quiet", "--warning-file", str(root / "warnings.txt")]
     command += ["--doctree-dir", str(root / "doctrees"), str(DOCS), str(root / "html")]
-    return subprocess.run(command, env=environment(pages, edited), check=False).returncode
+    return subprocess.run(command, env=variables, check=False).returncode
 
 
 def build(pages: list[str], jobs: str = "auto") -> Report:
@@ -87,33 +80,27 @@ def build(pages: list[str], jobs: str = "auto") -> Report:
     root = BUILD / "page" if pages else BUILD
     root.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    now = stamp.Stamp.take(DOCS, environment([], []))
-    edited = None if pages else now.edited(root)
-    if edited == [] and now.told(root):
-        code = 0  # nothing changed since a build that was green
-    else:
-        clear(root, pages, edited)
-        code = sphinx(root, jobs, pages, edited or [])
+    name, epoch = commit()
+    variables = environment(pages, epoch)
+    read = "" if pages else unchanged.read(DOCS, name, variables)
+    kept = not pages and unchanged.is_unchanged(root, read)
+    code = 0
+    if not kept:
+        unchanged.remove(root)
+        if pages:
+            shutil.rmtree(root / "records", ignore_errors=True)
+            (root / "warnings.txt").unlink(missing_ok=True)
+        else:
+            empty(root)
+        code = sphinx(root, jobs, not pages, variables)
     report = Report.gather(root, DOCS, pages, code, time.perf_counter() - start)
-    if edited is not None:
-        report.keep_all_but(edited)
+    if kept:
+        for page in report.pages:
+            page.kept = True
     (root / "junit.xml").write_text(report.junit(), encoding="utf-8")
     if not pages and not report.red:
-        now.leave(root)
+        unchanged.leave(root, read)
     return report
-
-
-def clear(root: Path, pages: list[str], edited: list[str] | None) -> None:
-    """Take away what the coming build must not find: everything, but after a green build."""
-    stamp.remove(root)
-    (root / "warnings.txt").unlink(missing_ok=True)
-    if pages:
-        shutil.rmtree(root / "records", ignore_errors=True)
-    elif edited is None:
-        empty(root)
-    else:
-        for name in edited:
-            (root / "records" / f"{name.replace('/', '.')}.json").unlink(missing_ok=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fresh", action="store_true", help="run every cell again")
     args = parser.parse_args(arguments)
     if args.fresh:
-        stamp.remove(BUILD)
+        unchanged.remove(BUILD)
         for kept in (BUILD / "cache").glob("*"):
             if kept.name != "pyodide":  # no output of ours
                 shutil.rmtree(kept)

@@ -12,8 +12,9 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from _ext.api.objects import public_locations
 from _ext.api.type_names import AliasFormatter
-from _ext.digest import digest
+from _ext.execution.cache_key import digest
 from _ext.publishing.build_info import installed, revision, site_address
+from matplotlib.axes import Axes
 
 import bptt
 
@@ -33,40 +34,50 @@ extensions = [
     "sphinxcontrib.bibtex",
     "sphinx_codeautolink",
     "sphinx_design",
-    "_ext.ahead",
-    "_ext.api",
-    "_ext.execution",
-    "_ext.facts",
-    "_ext.formulas",
-    "_ext.interactive",
+    "_ext.api.completeness",
+    "_ext.api.library_source",
+    "_ext.api.signatures",
+    "_ext.api.source_pages",
+    "_ext.execution.schedule",
+    "_ext.formulas.katex",
+    "_ext.formulas.references",
+    "_ext.interactive.answers",
+    "_ext.interactive.layers",
+    "_ext.interactive.lazy_layout",
+    "_ext.interactive.moving_figures",
     "_ext.ledger",
-    "_ext.live",
+    "_ext.live.cells",
     "_ext.slicing.page_data",
-    "_ext.formats",
-    "_ext.publishing",
+    "_ext.formats.llms",
+    "_ext.formats.notebook_and_script",
+    "_ext.publishing.metadata",
+    "_ext.publishing.notes",
+    "_ext.publishing.pages",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
-nitpick_ignore = [("py:class", "matplotlib.axes._axes.Axes")]  # of bptt.plotting alone
+nitpick_ignore = [("py:class", f"{Axes.__module__}.Axes")]  # of bptt.plotting alone
 numfig = True
 math_numfig = False
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
 
-# --- cells: what they can see is in the cache's path (see _ext/digest.py)
+# --- cells: what they can see is in the cache's path (see _ext/execution)
 bptt_package = str(PACKAGE)
 bptt_ledger_law = True  # every equation needs a check and code (docs/_ext/ledger)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
+bptt_frameworks = ["jax", "torch"]  # where one is not installed, its pages are not run and say so
 bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
 bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links
 bptt_revision = os.environ.get("BPTT_DOCS_REVISION") or (
     revision(DOCS.parent) if bptt_repository else ""
 )
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, DOCS))
+CELLS_SEE = [DOCS / "_ext" / name for name in ("execution", "live/figures.py", "live/matplotlibrc")]
+nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, *CELLS_SEE))
 nb_execution_raise_on_error = False
 nb_execution_timeout = 300
-nb_merge_streams = False  # _ext/cells.py has done so, in an order that does not change
+nb_merge_streams = False  # _ext/execution has done so, in an order that does not change
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_number_source_lines = False
 
@@ -144,7 +155,7 @@ html_css_files = [
     "cheat-sheet.css",
     ("print.css", {"media": "print"}),
 ]
-html_js_files = [("copy.js", {"defer": "defer"})]
+html_js_files = [("copy.js", {"defer": "defer"}), ("scrolling.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

@@ -27,9 +27,9 @@ DOCS = Path(__file__).resolve().parent
 BUILD = DOCS / "_build"
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from _ext.digest import digest
+from _ext.execution.cache_key import digest
+from _ext.execution.kernel import environment
 from _ext.formats.notebook_and_script import script_name
-from _ext.kernel import environment
 
 PACKAGE = DOCS.parent / "bptt"
 TIMEOUT = 300

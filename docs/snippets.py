@@ -27,9 +27,9 @@ BUILD = DOCS / "_build"
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from _ext import alone
-from _ext.cells import SVG
-from _ext.digest import digest
-from _ext.kernel import environment
+from _ext.execution.cache_key import digest
+from _ext.execution.cell_rules import SVG
+from _ext.execution.kernel import environment
 from _ext.slicing import requirements, slicer
 
 PACKAGE = DOCS.parent / "bptt"

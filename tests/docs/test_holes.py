@@ -78,7 +78,9 @@ def own_kernel(site: Scratch) -> None:
     """5. A page that names the kernel python3 runs in this interpreter, with this library."""
     built = site.build()
     expect(not built.red, built)
-    site.patch("docs/_ext/kernel.py", FIRST, "")  # so that a library from elsewhere can come first
+    site.patch(
+        "docs/_ext/execution/kernel.py", FIRST, ""
+    )  # so that a library from elsewhere can come first
     site.write("bptt/__init__.py", "__all__ = []\n__version__ = '0'\n")
     site.write("docs/reference/api.md", "# API\n")
     site.write(
@@ -87,7 +89,7 @@ def own_kernel(site: Scratch) -> None:
     )
     site.write("elsewhere/bptt/__init__.py", "")
     site.patch(
-        "docs/_ext/kernel.py",
+        "docs/_ext/execution/kernel.py",
         '        "PYTHONHASHSEED"',
         f'        "PYTHONPATH": {str(site.root / "elsewhere")!r},\n        "PYTHONHASHSEED"',
     )
@@ -160,13 +162,18 @@ HOLES: dict[str, Callable[[Scratch], None]] = {
 
 # hole -> file, the text that closes it, what stands there without the fix, and what is seen then
 FIXES: dict[str, tuple[str, str, str, str]] = {
-    "broken_library": ("docs/_ext/digest.py", "list(_files(library))", "[]", "docs: green"),
+    "broken_library": (
+        "docs/_ext/execution/cache_key.py",
+        "in _files(library)",
+        "in ()",
+        "docs: green",
+    ),
     "red_twice": ("docs/build.py", "        empty(root)\n", "        pass\n", "docs: green"),
     "all_at_once": (
-        "docs/_ext/execution.py",
+        "docs/_ext/execution/client.py",
         "            pass  # the cell holds the error",
         "            raise",
-        "_ext.ahead",
+        "_ext.execution.schedule",
     ),
     "undocumented": (
         "docs/_ext/api/completeness.py",
@@ -174,17 +181,22 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
         "if True",
         "docs: green",
     ),
-    "own_kernel": ("docs/_ext/kernel.py", "    _own_library()\n", "", "docs: green"),
+    "own_kernel": ("docs/_ext/execution/kernel.py", "    _own_library()\n", "", "docs: green"),
     "hidden_cell": (
-        "docs/_ext/cells.py",
+        "docs/_ext/execution/cell_rules.py",
         "sorted(tags & HIDING)",
         "()",
-        "_ext.formats.notebook_and_script",
+        "Extension error",
     ),
-    "identical": ("docs/_ext/matplotlibrc", "svg.hashsalt: bptt\n", "", "figure.html"),
-    "address": ("docs/_ext/cells.py", "ADDRESS.search(text)", "None", "docs: green"),
+    "identical": ("docs/_ext/live/matplotlibrc", "svg.hashsalt: bptt\n", "", "figure.html"),
+    "address": ("docs/_ext/execution/cell_rules.py", "ADDRESS.search(text)", "None", "docs: green"),
     "pickled": ("docs/conf.py", "AliasFormatter(", "lambda *_: (lambda *_: None)(", "pickl"),
-    "alt": ("docs/_ext/cells.py", "if drawn and not _alt(cell)", "if False", "docs: green"),
+    "alt": (
+        "docs/_ext/execution/cell_rules.py",
+        "if drawn and not _alt(cell)",
+        "if False",
+        "docs: green",
+    ),
 }
 
 
@@ -208,7 +220,7 @@ def test_fix_matters(hole: str, site: Scratch) -> None:
 
 
 def test_a_kept_failure_is_still_red(site: Scratch) -> None:
-    site.patch("docs/_ext/execution.py", "if not failed(notebook):", "if True:")
+    site.patch("docs/_ext/execution/store.py", "RED if failed else GREEN", "GREEN")
     site.cell("bad", "1 / 0")
     for kept in "0 kept", "2 kept":
         built = site.build()

@@ -46,7 +46,7 @@ def read(site: Scratch, name: str) -> str:
 def test_all_is_well_and_linked_both_ways(site):
     built = site.build(jobs="2")
     assert not built.red, built.text
-    assert "equations: 1, proved: 1, implemented: 1, definitions: 0\n" in built.text
+    assert "equations: 1, checked: 1, implemented: 1, definitions: 0\n" in built.text
     page, source = read(site, "math.html"), read(site, "_modules/bptt.html")
     (line,) = re.findall(r'<details class="ledger">.*?</details>', page)
     assert "<summary>✓ checked, to the last digit</summary>" in line
@@ -74,7 +74,7 @@ def test_all_is_well_and_linked_both_ways(site):
 
 def index_as_table_and_as_json(site: Scratch) -> None:
     index = json.loads(read(site, "reference/equations.json"))
-    assert index["summary"] == {"equations": 1, "proved": 1, "implemented": 1, "definitions": 0}
+    assert index["summary"] == {"equations": 1, "checked": 1, "implemented": 1, "definitions": 0}
     (row,) = index["equations"]
     assert (row["label"], row["tex"], row["page"], row["kind"]) == (
         "twice", "y = 2 x", "math", "equation",

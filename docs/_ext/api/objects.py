@@ -28,6 +28,12 @@ def find(dotted: str) -> Any:
     raise AttributeError(message)
 
 
+def entry(dotted: str) -> Any:
+    """Return what an entry of the reference documents: ``bptt.backward`` is the function, not its module."""
+    parent, _, name = dotted.rpartition(".")
+    return getattr(find(parent), name)
+
+
 def home(thing: Any) -> tuple[str, str]:
     """Return the module that defines a thing, and its name there; "" twice for what has none."""
     thing = getattr(thing, "fget", thing)  # of a property
@@ -49,9 +55,9 @@ def documented(env: BuildEnvironment, package: str) -> dict[str, tuple[str, str]
     found: dict[str, tuple[str, str]] = {}
     entries = sorted(env.get_domain("py").get_objects(), key=lambda row: (-len(row[0]), row[0]))
     for name, _, _, docname, anchor, _ in entries:
-        if name.partition(".")[0] == package:
+        if name.startswith(f"{package}."):
             try:
-                module, own = home(find(name))
+                module, own = home(entry(name))
             except AttributeError:  # an attribute of instances alone
                 continue
             if own:

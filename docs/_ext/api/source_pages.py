@@ -17,7 +17,7 @@ from pygments.token import STANDARD_TYPES, Comment
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-from _ext.api.objects import definitions, documented, find, home, modules
+from _ext.api.objects import definitions, documented, entry, home, modules
 from _ext.ledger import page_links
 
 INDEX = "_modules/index"
@@ -45,7 +45,7 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if signature.get("module", "").partition(".")[0] == package.name:
             name = f"{signature['module']}.{signature['fullname']}"
             try:
-                module, own = home(find(name))
+                module, own = home(entry(name))
             except AttributeError:  # an attribute of instances alone
                 continue
             if module in known and own:
@@ -78,10 +78,11 @@ def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]
     """Return the HTML of a module's page."""
     here = page_of(module)
     lines = highlighted(text, page_links.marked(app, here, module))
-    for name, first, last in definitions(ast.parse(text)):
+    blocks = {name: (first, last) for name, first, last in definitions(ast.parse(text))}
+    for name, (first, last) in blocks.items():  # of overloads, the last
         back = ""
-        if entry := entries.get(f"{module}.{name}"):
-            uri = f"{app.builder.get_relative_uri(here, entry[0])}#{html.escape(entry[1])}"
+        if at := entries.get(f"{module}.{name}"):
+            uri = f"{app.builder.get_relative_uri(here, at[0])}#{html.escape(at[1])}"
             back = f'<a class="source-back" href="{uri}">[docs]</a>'
         lines[first - 1] = f'<span class="source-block" id="{name}">{back}{lines[first - 1]}'
         lines[last - 1] += "</span>"

@@ -10,14 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.nodes import clean_astext
 
 from _ext.formats.notebook_and_script import whole_file
-from _ext.publishing.metadata import describe
-
-SAID = "bptt_said"  # what a page says of itself, among its metadata
+from _ext.publishing.notes import noted
 
 
 def order(app: Sphinx, docname: str) -> Iterator[str]:
@@ -28,7 +24,7 @@ def order(app: Sphinx, docname: str) -> Iterator[str]:
         if name not in seen and name in app.env.found_docs:
             seen.add(name)
             yield name
-            for child in app.env.toctree_includes.get(name, ()):
+            for child in noted(app.env, name).below:
                 yield from walk(child)
 
     return walk(docname)
@@ -41,30 +37,25 @@ def _index(app: Sphinx, pages: Sequence[str]) -> str:
     root = app.config.root_doc
 
     def entry(name: str) -> str:
-        words = app.env.metadata[name].get(SAID, "")
-        said = f": {words}" if words else ""
-        return f"- [{clean_astext(app.env.titles[name])}]({base}{name}.md){said}"
+        notes = noted(app.env, name)
+        said = f": {notes.description}" if notes.description else ""
+        return f"- [{notes.title}]({base}{name}.md){said}"
 
     about = (
         f"Version {app.config.release}. Each page is executed when the site is built; its Markdown "
         f"holds the code and what came out. All in one file: [llms-full.txt]({base}llms-full.txt). "
         "A page with cells is also there as `.ipynb` and `.py`."
     )
-    lines = [f"# {app.config.project}", "", f"> {app.env.metadata[root].get(SAID, '')}", "", about]
-    top = [name for name in app.env.toctree_includes.get(root, ()) if name in app.env.found_docs]
+    lines = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
+    top = [name for name in noted(app.env, root).below if name in app.env.found_docs]
     listed = {root}
     for chapter in top:
         names = [name for name in order(app, chapter) if name in pages and name not in listed]
         listed |= set(names)
         if names:
-            title = clean_astext(app.env.titles[chapter])
+            title = noted(app.env, chapter).title
             lines += ["", f"## {title}", "", *(entry(name) for name in names)]
     return "\n".join(lines) + "\n"
-
-
-def _describe(app: Sphinx, doctree: nodes.document) -> None:
-    """Keep what a page says of itself: to look at its doctree again would take longer than all else here."""
-    app.env.metadata[app.env.docname][SAID] = describe(doctree)
 
 
 def _finish(app: Sphinx, error: Exception | None) -> None:
@@ -82,6 +73,5 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write the two when all pages are there."""
-    app.connect("doctree-read", _describe, priority=900)
     app.connect("build-finished", _finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,8 +15,9 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 
-from _ext.formulas.katex import EQREF, aligned
+from _ext.formulas.katex import aligned
 from _ext.formulas.macros import without_macros
+from _ext.formulas.references import EQREF
 
 SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
 LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)

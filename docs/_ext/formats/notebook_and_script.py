@@ -29,12 +29,12 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from _ext import figures
-from _ext.cells import EXPECTED, SVG
-from _ext.execution import outputs_file
+from _ext.execution.cell_rules import EXPECTED, SVG
+from _ext.execution.record import outputs_file
 from _ext.formats.markdown import Cell, Writer, fence
+from _ext.formulas.references import numbers
 from _ext.interactive import layers
-from _ext.ledger import index_as_list
+from _ext.live import figures
 from _ext.publishing.template import add_to_head, on_page
 from _ext.slicing import requirements
 
@@ -85,7 +85,7 @@ class Page:
     # --- words
     def pieces(self, root: str = "") -> list[str | Cell]:
         """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML."""
-        equations = self.app.env.get_domain("math").equations  # type: ignore[attr-defined]
+        equations = numbers(self.app.env)
         writer = Writer(
             link=lambda address: self._link(address, root),
             number=lambda label: str(equations.get(label, ("", "?"))[1]),
@@ -288,7 +288,6 @@ def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.doc
     """Write the twins of a page that is being written, and link to them below its title."""
     if pagename not in app.env.found_docs:
         return
-    index_as_list.fill(app, pagename, doctree)
     page = Page(app, pagename, doctree)
     files = page.write()
     said = line(files, page.source.links(pagename) if page.cells else {})

@@ -5,9 +5,6 @@ MathML for screen readers. A formula that does not parse is a warning at its own
 
 ``static_math_macros``
     name -> replacement, or (replacement, number of arguments), as in Sphinx's MathJax macros.
-``static_math_tags``
-    label -> tag. An equation with such a label shows ``(BP2)`` instead of a number, and so do the
-    references to it, by ``{eq}`bp2``` in prose and by ``\eqref{bp2}`` inside other formulas.
 """
 
 from __future__ import annotations
@@ -24,13 +21,12 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.domains.math import MathDomain
-from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
+
+from _ext.formulas.references import EQREF
 
 log = logging.getLogger(__name__)
 KATEX = Path(__file__).resolve().parents[2] / "_vendor" / "katex"
-EQREF = re.compile(r"\\eqref\{([^}]*)\}")
 ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
 MATHML = "http://www.w3.org/1998/Math/MathML"
 RENDER = r"""
@@ -83,7 +79,10 @@ def _valid(text: str) -> str:
                 e.attrib.pop("width", None)
         return ET.tostring(root, encoding="unicode")
 
-    text = re.sub(r"<math.*?</math>", repair, text, count=1, flags=re.DOTALL)
+    text, count = re.subn(r"<math.*?</math>", repair, text, count=1, flags=re.DOTALL)
+    if not count:
+        message = "KaTeX changed: it writes no MathML"
+        raise RuntimeError(message)
     text = re.sub(r"<a (?=[^>]*href=)", '<a tabindex="-1" ', text)  # inside aria-hidden
     return re.sub(r"height:-[\d.]+em;?", "", text)  # from \vdots; no browser heeds it
 
@@ -98,47 +97,19 @@ def aligned(tex: str) -> str:
     return rf"\begin{{aligned}}{tex}\end{{aligned}}" if r"\\" in bare or "&" in bare else tex
 
 
-class TagEquations(SphinxTransform):
-    """Give tagged equations their tag, and number the others of a page without gaps."""
-
-    default_priority = 400
-
-    def apply(self, **_: Any) -> None:
-        """Run over one page, as it is read."""
-        domain = self.env.get_domain("math")
-        assert isinstance(domain, MathDomain)
-        count = 0
-        for node in self.document.findall(nodes.math_block):
-            label = node.get("label")
-            if label is None or label not in domain.equations:
-                continue
-            tag: Any = self.config.static_math_tags.get(label)
-            if tag is None:
-                tag = count = count + 1
-            node["number"] = tag
-            domain.equations[label] = (self.env.docname, tag)
-
-
-def formula(self: Any, node: nodes.Element, display: bool) -> str:
+def formula(node: nodes.Element, display: bool, macros: dict[str, Any]) -> str:
     """Return the HTML of a formula's node, or warn and show its source."""
-    builder = self.builder
 
     def reference(found: re.Match[str]) -> str:
-        known = builder.env.get_domain("math").equations.get(found[1])
-        if known is None:
-            log.warning("no equation is labelled %r", found[1], location=node, type="math")
-            return r"\text{(?)}"
-        document, number = known
-        here = builder.current_docname
-        uri = "" if document == here else builder.get_relative_uri(here, document)
-        target = nodes.make_id(f"equation-{found[1]}")
-        return rf"\href{{{uri}\#{target}}}{{\text{{({number})}}}}"
+        uri, number = node["eqrefs"][found[1]]
+        target = uri.replace("#", r"\#")
+        return rf"\href{{{target}}}{{\text{{({number})}}}}" if uri else r"\text{(?)}"
 
     tex = EQREF.sub(reference, node.astext().strip())
     if display:
         tex = aligned(tex)
     try:
-        return render(tex, display, _macros(self.config.static_math_macros))
+        return render(tex, display, _macros(macros))
     except TexError as error:
         log.warning("%s, in the formula %r", error, tex, location=node, type="math")
         return f"<code>{html.escape(tex)}</code>"
@@ -152,7 +123,7 @@ def _macros(macros: dict[str, Any]) -> str:
 def visit_math(self: Any, node: nodes.math) -> None:
     """Write an inline formula."""
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    self.body.append(formula(self, node, display=False) + "</span>")
+    self.body.append(formula(node, False, self.config.static_math_macros) + "</span>")
     raise nodes.SkipNode
 
 
@@ -165,15 +136,19 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     node["ids"] = ids
     name = f"Equation {number}" if number else "Formula"
     self.body.append(
-        f'<div class="math-scroll" role="group" aria-label="{name}" tabindex="0">'
-        f"{formula(self, node, display=True)}</div>"
+        f'<div class="math-scroll" role="group" aria-label="{name}">'
+        f"{formula(node, True, self.config.static_math_macros)}</div>"
     )
     if number:
-        self.body.append(f'<span class="eqno">({number})')
-        self.add_permalink_ref(node, "Link to this equation")
-        self.body.append("</span>")
+        self.body.append(f'<span class="eqno">({number}){_permalink(self.config, node)}</span>')
     self.body.append("</div>\n")
     raise nodes.SkipNode
+
+
+def _permalink(config: Any, node: nodes.Element) -> str:
+    """Return the link to an equation that stands beside its number."""
+    where, icon = html.escape(node["ids"][0]), config.html_permalinks_icon
+    return f'<a class="headerlink" href="#{where}" title="Link to this equation">{icon}</a>'
 
 
 def _copy(app: Sphinx, error: Exception | None) -> None:
@@ -190,8 +165,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the renderer as ``html_math_renderer = "static"``."""
     app.add_html_math_renderer("static", (visit_math, None), (visit_math_block, None))
     app.add_config_value("static_math_macros", {}, "html")
-    app.add_config_value("static_math_tags", {}, "env")
-    app.add_transform(TagEquations)
     app.add_css_file("katex/katex.min.css", priority=400)
     app.connect("build-finished", _copy)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

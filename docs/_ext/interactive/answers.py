@@ -10,9 +10,11 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx_design.icons import get_octicon
 
-MARKER = get_octicon("chevron-right", height="1.5em")
+MARKER = (
+    '<svg width="1.5em" height="1.5em" class="sd-octicon" viewBox="0 0 24 24" aria-hidden="true">'
+    '<path d="M9 6l6 6-6 6" fill="none" stroke="currentColor" stroke-width="2"/></svg>'
+)
 OPEN = f"""\
 <details class="sd-sphinx-override sd-dropdown sd-card sd-mb-3 answer">\
 <summary class="sd-summary-title sd-card-header"><span class="sd-summary-text">Answer</span>\

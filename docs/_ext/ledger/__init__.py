@@ -11,14 +11,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from _ext.execution import wanted
+from _ext.execution.record import wanted
 from _ext.ledger import index, page_links, rules
-from _ext.ledger.collect import Collector, EquationIndex, ledger
+from _ext.ledger.collect import enter, ledger
 from _ext.ledger.search import EquationEntries
 from _ext.ledger.source import as_roles
 
@@ -70,25 +69,19 @@ def _script(app: Sphinx, pagename: str, *_: Any) -> None:
         app.add_js_file("equations.js", loading_method="defer")
 
 
-def _skip(self: Any, node: nodes.Element) -> None:
-    del self, node
-    raise nodes.SkipNode
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Read with the pages, check when all are read, show as they are written."""
     app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
-    app.add_env_collector(Collector)
     app.add_transform(EquationEntries)
     app.add_directive("equations", index.Index)
-    html, others = (index.visit_html, None), (_skip, None)
-    app.add_node(EquationIndex, html=html, latex=others, text=others)
     app.add_css_file("ledger.css")
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
+    app.connect("doctree-read", enter)
     app.connect("env-updated", _changed)
     app.connect("env-check-consistency", _check)
     app.connect("doctree-resolved", page_links.under_equations)
     app.connect("doctree-resolved", page_links.in_api)
+    app.connect("doctree-resolved", index.fill)
     app.connect("html-page-context", _script)
     app.connect("build-finished", index.write_json)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

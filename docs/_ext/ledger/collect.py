@@ -6,19 +6,19 @@ remembered beside it, and builds in parallel agree.
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.environment.collectors import EnvironmentCollector
 
 from _ext.api.objects import documented
 from _ext.ledger.model import CellCheck, Equation, Kinds, Ledger, PageEntry
 from _ext.ledger.source import scan
 from bptt.teaching.equations import EquationCheck
+
+KEY = "bptt_ledger"  # of a page, among what Sphinx keeps of it
 
 
 class EquationIndex(nodes.General, nodes.Element):
@@ -26,41 +26,17 @@ class EquationIndex(nodes.General, nodes.Element):
 
 
 def pages(env: BuildEnvironment) -> dict[str, PageEntry]:
-    """Return the entries of all pages, which the environment keeps."""
-    if not hasattr(env, "bptt_ledger"):
-        env.bptt_ledger = {}  # type: ignore[attr-defined]
-    entries: dict[str, PageEntry] = env.bptt_ledger  # type: ignore[attr-defined]
-    return entries
+    """Return the entries of all pages that have one."""
+    return {page: kept[KEY] for page, kept in env.metadata.items() if KEY in kept}
 
 
-class Collector(EnvironmentCollector):
-    """Take the equations and the checks from each page as it is read."""
-
-    def clear_doc(self, app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-        """Forget a page."""
-        del app
-        pages(env).pop(docname, None)
-
-    def merge_other(
-        self,
-        app: Sphinx,
-        env: BuildEnvironment,
-        docnames: AbstractSet[str],
-        other: BuildEnvironment,
-    ) -> None:
-        """Take over what another process has read."""
-        del app
-        for docname in docnames:
-            if docname in pages(other):
-                pages(env)[docname] = pages(other)[docname]
-
-    def process_doc(self, app: Sphinx, doctree: nodes.document) -> None:
-        """Enter a page."""
-        docname = app.env.docname
-        index = any(doctree.findall(EquationIndex))
-        entry = PageEntry(_equations(doctree, docname), _checks(doctree, docname), index)
-        if entry.equations or entry.checks or index:
-            pages(app.env)[docname] = entry
+def enter(app: Sphinx, doctree: nodes.document) -> None:
+    """Enter a page as it is read."""
+    docname = app.env.docname
+    index = any(doctree.findall(EquationIndex))
+    entry = PageEntry(_equations(doctree, docname), _checks(doctree, docname), index)
+    if entry.equations or entry.checks or index:
+        app.env.metadata[docname][KEY] = entry
 
 
 def _equations(doctree: nodes.document, docname: str) -> list[Equation]:

@@ -16,9 +16,11 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from _ext.formulas.katex import formula
+from _ext.formulas.references import resolve
 from _ext.ledger import page_links
 from _ext.ledger.collect import EquationIndex, ledger
-from _ext.ledger.model import EQUATION, CellCheck, Equation, Ledger
+from _ext.ledger.model import EQUATION, CellCheck, Equation
+from _ext.publishing.notes import noted
 
 COLUMNS = ("Number", "Formula", "Page", "Code", "Checks", "Error", "Kind")
 
@@ -51,29 +53,34 @@ def error_words(checks: list[CellCheck]) -> str:
     return "exact" if checks else "none"
 
 
-def visit_html(self: Any, node: EquationIndex) -> None:
-    """Write the table."""
-    del node
-    app, here = self.builder.app, self.builder.current_docname
+def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put the table in its place, when all pages are read."""
+    for place in list(doctree.findall(EquationIndex)):
+        made = nodes.raw("", table(app, docname), format="html", twin=place["twin"])
+        place.replace_self(made)
+
+
+def table(app: Sphinx, here: str) -> str:
+    """Return the HTML of the table, for the page `here`."""
     book, uri = ledger(app), page_links.uri_from(app, here)
-    total = book.summary()
-    words = ", ".join(f"{name}: {number}" for name, number in total.items())
+    words = ", ".join(f"{name}: {number}" for name, number in book.summary().items())
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
-    rows = "".join(_row(self, book, equation, uri) for equation in book.equations.values())
+    rows = "".join(_row(app, here, equation, uri) for equation in book.equations.values())
     name = here.rpartition("/")[2]
-    self.body.append(
+    return (
         f'<p class="ledger-total">{words} · <a href="{name}.json">the same as JSON</a></p>'
         f'<table class="equation-index"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
-    raise nodes.SkipNode
 
 
-def _row(self: Any, book: Ledger, equation: Equation, uri: page_links.Uri) -> str:
+def _row(app: Sphinx, here: str, equation: Equation, uri: page_links.Uri) -> str:
+    book = ledger(app)
     label, checks = equation.label, book.proofs(equation.label)
     number = f"({equation.number})"
-    title = str(self.builder.env.titles[equation.docname].astext())
+    title = noted(app.env, equation.docname).title
     node = nodes.math_block("", equation.tex)
-    display = formula(self, node, display=True)
+    resolve(app.builder, node, here)
+    display = formula(node, True, app.config.static_math_macros)
     code = page_links.code_links(book.code.get(label, []), uri) + page_links.api_links(
         book.api.get(label, []), uri
     )
@@ -86,7 +93,7 @@ def _row(self: Any, book: Ledger, equation: Equation, uri: page_links.Uri) -> st
     reason = f'<span class="ledger-why">{html.escape(book.reason(label))}</span>'
     cells = [
         f"{page_links.link(uri(equation.docname, page_links.target(label)), number)}<br><code>{label}</code>",
-        f'<div class="math-scroll" role="group" aria-label="Formula" tabindex="0">{display}</div>',
+        f'<div class="math-scroll" role="group" aria-label="Formula">{display}</div>',
         page_links.link(uri(equation.docname, ""), html.escape(title)),
         "<br>".join(code) or "none",
         "<br>".join(shown + fails) or "none",

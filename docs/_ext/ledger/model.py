@@ -216,11 +216,11 @@ class Ledger:
         return self.kinds.definition.get(label) or self.kinds.elsewhere.get(label) or ""
 
     def summary(self) -> dict[str, int]:
-        """Return how many equations there are, are proved, are implemented, are definitions."""
+        """Return how many equations there are, are checked, are implemented, are definitions."""
         labels = self.equations
         return {
             "equations": len(labels),
-            "proved": sum(bool(self.proofs(label)) for label in labels),
+            "checked": sum(bool(self.proofs(label)) for label in labels),
             "implemented": sum(label in self.code for label in labels),
             "definitions": sum(self.kind(label) == DEFINITION for label in labels),
         }

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from _ext.execution.record import Page
 from _ext.ledger.model import EQUATION, Ledger
-from _ext.record import Page
 
 Location: TypeAlias = str | tuple[str, int]
 Broken: TypeAlias = Iterator[tuple[str, Location]]  # words, and where they belong
@@ -73,6 +73,6 @@ def of_equations(ledger: Ledger, stopped: set[str]) -> Broken:
 
 
 def stopped_pages(records: Path) -> set[str]:
-    """Return the pages on which a cell failed: their later cells have not run."""
+    """Return the pages on which a cell failed or none was run: their checks are missing."""
     pages = [Page.load(file) for file in records.glob("*.json")]
-    return {page.docname for page in pages if page.failed}
+    return {page.docname for page in pages if page.failed or page.why_not}

@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from _ext.publishing.notes import describe
 from _ext.publishing.page import Page
 
 IMAGE, IMAGE_ALT = "_static/readme.png", "The home page of bptt."
@@ -28,22 +29,7 @@ OTHERS = {
     "_modules/index": "The source of every module of the library, as it is documented here.",
 }
 PAGES_NOT_FOR_SEARCH = {"search", LOST}
-ENOUGH, MOST = 40, 155  # characters of a description
 TAG = re.compile(r"<[^>]+>")
-
-
-def describe(doctree: nodes.document) -> str:
-    """Return the first paragraph that says something, without TeX, cut at a word."""
-    for paragraph in doctree.findall(nodes.paragraph):
-        words = paragraph.deepcopy()
-        for formula in list(words.findall(nodes.math)):
-            formula.parent.replace(formula, nodes.Text("…"))
-        text = " ".join(words.astext().split())
-        if len(text) > MOST:
-            return text[: text.rindex(" ", 0, MOST)].rstrip(",;: ") + " …"
-        if len(text) >= ENOUGH:
-            return text
-    return ""
 
 
 def description(pagename: str, doctree: nodes.document | None) -> tuple[str, bool]:

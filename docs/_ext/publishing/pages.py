@@ -39,10 +39,18 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         page.write()
         pages.append(page.name)
         for words in page.wrong:
-            log.warning("%s", words, location=page.name, type="bptt", subtype="page")
+            _complain(app, page.name, words)
     for name, words in links.dead():
-        log.warning("%s", words, location=name, type="bptt", subtype="link")
+        _complain(app, name, words)
     metadata.write_sitemap(app, pages)
+
+
+def _complain(app: Sphinx, name: str, words: str) -> None:
+    """Warn of what is wrong with a page, at its source if it has one."""
+    if name in app.env.found_docs:
+        log.warning("%s", words, location=name, type="bptt", subtype="page")
+    else:
+        log.warning("%s.html: %s", name, words, type="bptt", subtype="page")
 
 
 def _images(app: Sphinx, doctree: nodes.document) -> None:
@@ -58,6 +66,5 @@ def _images(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Finish the pages after all else has been written that they may link to."""
     app.connect("doctree-read", _images)
-    app.connect("doctree-read", repairs.note_facts)
     app.connect("build-finished", finish, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

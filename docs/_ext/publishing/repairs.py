@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from docutils import nodes
 from selectolax.lexbor import LexborNode
-from sphinx import addnodes
 from sphinx.application import Sphinx
 
+from _ext.publishing.notes import noted
 from _ext.publishing.page import Page
-
-FACTS = "bptt_facts"  # what a page holds that some repair is about, among its metadata
 
 
 @dataclass(frozen=True)
@@ -78,31 +75,12 @@ REPAIRS = (
 )
 
 
-def facts(doctree: nodes.document) -> set[str]:
-    """Return what a page holds that some repair is about."""
-    found = set()
-    for node in doctree.findall(nodes.Element):
-        if isinstance(node, nodes.citation) or type(node).__name__ == "bibliography":
-            found.add("citations")
-        elif isinstance(node, addnodes.toctree) and node.get("caption"):
-            found.add("captions")
-        elif isinstance(node, nodes.thead):
-            entries = node.findall(nodes.entry)
-            found |= {"empty heads" for entry in entries if not entry.astext().strip()}
-    return found
-
-
 def meant_for(app: Sphinx, repair: Repair, name: str) -> bool:
     """Say whether a page holds what a repair is about; captions are in every page's sidebar."""
-    known = {page: app.env.metadata[page].get(FACTS, ()) for page in app.env.found_docs}
+    known = {page: noted(app.env, page).facts for page in app.env.found_docs}
     if repair.fact == "captions":
         return any("captions" in each for each in known.values())
     return not repair.fact or repair.fact in known.get(name, ())
-
-
-def note_facts(app: Sphinx, doctree: nodes.document) -> None:
-    """Keep what a page holds, when it has been read."""
-    app.env.metadata[app.env.docname][FACTS] = sorted(facts(doctree))
 
 
 def repair(app: Sphinx, page: Page) -> None:

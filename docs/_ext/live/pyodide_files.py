@@ -1,6 +1,6 @@
-"""The Python that runs in a reader's browser: fetched once by name, every byte held against ``runtime.json``.
+"""The Python that runs in a reader's browser: fetched once by name, every byte held against ``pyodide_files.json``.
 
-``runtime.json`` lists Pyodide's core and its packages with the SHA-256 that Pyodide's own release records for them,
+``pyodide_files.json`` lists Pyodide's core and its packages with the SHA-256 that Pyodide's own release records for them,
 and two wheels that carry them. A carrier need not be trusted: what is taken out of it has the recorded sum, or the
 build is red. The files are kept beside the cells' outputs, in ``docs/_build/cache/pyodide``, between builds.
 """
@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sphinx.errors import ExtensionError
+
 HERE = Path(__file__).resolve().parent
 LICENSES = """This folder holds Pyodide {pyodide} (license MPL-2.0; its source is the Git tag {pyodide} of the project
 pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with its own license inside its wheel.
@@ -27,14 +29,14 @@ pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with 
 """
 
 
-class RuntimeMissing(Exception):
+class RuntimeMissing(ExtensionError):
     """What the browser needs could not be had, or is not what it should be."""
 
 
 @cache
 def table() -> dict[str, Any]:
     """Return the list of what there is."""
-    return dict(json.loads((HERE / "runtime.json").read_text("utf-8")))
+    return dict(json.loads((HERE / "pyodide_files.json").read_text("utf-8")))
 
 
 def closure(names: Iterable[str]) -> list[str]:
@@ -61,9 +63,11 @@ def digest(content: bytes) -> str:
 
 def fetch(store: Path) -> Path:
     """Return the folder with all files of the list, fetched if it is not there."""
-    folder = store / digest((HERE / "runtime.json").read_bytes())[:16]
+    folder = store / digest((HERE / "pyodide_files.json").read_bytes())[:16]
     if folder.is_dir():
         return folder
+    say(f"live cells: fetching {size()} MB, once: Pyodide, the Python of the reader's browser.")
+    say(f"It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.")
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store) as name:
         new = Path(name) / "new"
@@ -80,18 +84,27 @@ def fetch(store: Path) -> Path:
     return folder
 
 
-def download(requirement: str, carrier: dict[str, str], folder: Path) -> Path:
-    """Return a carrier's wheel, fetched by pip, which holds it against its sum."""
+def size() -> int:
+    """Return how many megabytes the carriers have together."""
+    return round(sum(carrier["megabytes"] for carrier in table()["carriers"].values()))
+
+
+def say(words: str) -> None:
+    """Tell the person who builds the site, at once."""
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+
+
+def download(requirement: str, carrier: dict[str, Any], folder: Path) -> Path:
+    """Return a carrier's wheel, fetched by pip, which shows how far it is and compares the wheel with its sum."""
     lines = folder / "requirement.txt"
     lines.write_text(f"{requirement} --hash=sha256:{carrier['sha256']}\n", encoding="utf-8")
     place = folder / requirement
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
     command += ["--only-binary=:all:", "--python-version", carrier["python"]]
     command += ["--disable-pip-version-check", "--dest", str(place), "--requirement", str(lines)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        words = done.stderr.strip()[-800:]
-        msg = f"{requirement}, which live cells need, could not be had:\n{words}"
+    if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+        msg = f"{requirement}, which live cells need, could not be had: pip says above why"
         raise RuntimeMissing(msg)
     (wheel,) = place.glob("*.whl")
     return wheel
@@ -108,7 +121,7 @@ def unpack(carrier: Path, inside: str, folder: Path) -> None:
             found = {n: archive.read(inside + n) for n in wanted if inside + n in present}
     for name, content in found.items():
         if wanted[name] != digest(content):
-            msg = f"{name} in {carrier.name} is not the file that runtime.json lists"
+            msg = f"{name} in {carrier.name} is not the file that pyodide_files.json lists"
             raise RuntimeMissing(msg)
         (folder / name).write_bytes(content)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from _ext import figures
+from _ext.live import figures
 
 HIDING = {"remove-input", "remove_input", "remove-cell", "remove_cell", "hide-input", "hide-cell"}
 HIDING |= {"hide_input", "hide_cell", "skip-execution"}
@@ -64,14 +64,14 @@ def _alt(cell: NotebookNode) -> str:
     return str((settings.get("image") or {}).get("alt") or "").strip()
 
 
-def problems(cell: NotebookNode) -> Iterator[str]:
-    """Say what is wrong with a cell as it was written and as it came out."""
+def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
+    """Say what is wrong with a cell as it was written and, if it ran, as it came out."""
     tags = set(cell.metadata.get("tags", []))
     for tag in sorted(tags & HIDING):
         yield f"the tag {tag!r} hides code that the rest needs: a copied cell would not run"
     outputs = cell.get("outputs", [])
     errors = [o for o in outputs if o.output_type == "error"]
-    if EXPECTED in tags and cell.source.strip() and not errors:
+    if ran and EXPECTED in tags and cell.source.strip() and not errors:
         yield f"the cell is tagged {EXPECTED!r} and raised nothing"
     if EXPECTED not in tags:
         yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in errors)

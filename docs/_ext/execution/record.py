@@ -1,8 +1,9 @@
-"""What happened on a page, cell by cell: written while pages are read, told by docs/build.py."""
+"""What happened on a page, cell by cell: written when its cells have run, told by docs/build.py."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +11,31 @@ from typing import Any
 
 FRAME = re.compile(r"(?:Cell In\[\d+\], line|<cell line:) (\d+)")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+ONLY = "BPTT_DOCS_ONLY"  # pages to run, separated by blanks; all if unset
+
+
+def wanted(docname: str) -> bool:
+    """Say whether this build runs the cells of a page."""
+    only = os.environ.get(ONLY, "").split()
+    return not only or docname in only
+
+
+def record_file(outdir: Path, docname: str) -> Path:
+    """Return where the record of a page is left."""
+    return outdir.parent / "records" / f"{docname.replace('/', '.')}.json"
+
+
+def outputs_file(outdir: Path, docname: str) -> Path:
+    """Return where a page's cells are left as they were executed, for its other formats."""
+    return outdir.parent / "outputs" / f"{docname.replace('/', '.')}.json"
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 @dataclass
@@ -25,11 +51,12 @@ class Cell:
 
 @dataclass
 class Page:
-    """One page; `kept` says that its outputs came from the cache."""
+    """One page; `kept` says that its outputs came from the cache, `why_not` why there are none."""
 
     docname: str
     path: str
     kept: bool
+    why_not: str = ""
     cells: list[Cell] = field(default_factory=list)
 
     @property

@@ -9,13 +9,12 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
-from _ext.record import Cell, Page
+from _ext.execution.record import Cell, Page
 
 LOCATED = re.compile(
     r"^(?P<file>[^:\n]+\.(?:md|rst|py))(?::(?:docstring of [^:]+:)?(?P<line>\d*))?:"
 )
 WARNING = re.compile(r"\n(?=[^\n]*(?:WARNING|ERROR|CRITICAL|SEVERE): )")
-CELL = "[mystnb.cell]"
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 SLOWEST = 5
 
@@ -41,7 +40,10 @@ class Report:
         file = root / "warnings.txt"
         text = COLOR.sub("", file.read_text("utf-8")) if file.is_file() else ""
         each = [w.strip() for w in WARNING.split(text) if w.strip()]
-        warnings = [w for w in each if CELL not in w]
+        of_cells = [
+            f"cell {c.number}: {words}" for p in pages for c in p.cells for words in c.problems
+        ]
+        warnings = [w for w in each if not any(words in w for words in of_cells)]
         own = {str(docs / f"{page}.md") for page in only}
         here = [w for w in warnings if not only or cls._file(w) in own]
         book = root / "ledger.json"  # of a whole site only
@@ -54,20 +56,15 @@ class Report:
         found = LOCATED.match(warning)
         return found["file"] if found else ""
 
-    def keep_all_but(self, edited: list[str]) -> None:
-        """Note that this build read no page again but the edited ones."""
-        for page in self.pages:
-            page.kept = page.kept or page.docname not in edited
-
     @property
     def bad_pages(self) -> list[Page]:
         """Return the pages with a cell that failed."""
         return [page for page in self.pages if page.failed]
 
     @property
-    def unrun(self) -> list[str]:
-        """Return the pages asked for by name that left no record."""
-        return [p for p in self.only if p not in {page.docname for page in self.pages}]
+    def not_run(self) -> list[Page]:
+        """Return the pages whose cells could not be run on this machine."""
+        return [page for page in self.pages if page.why_not]
 
     @property
     def red(self) -> bool:
@@ -86,19 +83,24 @@ class Report:
         out += [f"  warning: {w}" for w in self.warnings]
         cells = [(page, cell) for page in self.pages for cell in page.cells]
         slow = sorted(cells, key=lambda pc: -(pc[1].seconds or 0))[:SLOWEST]
+        slow = [(page, cell) for page, cell in slow if cell.seconds is not None]
         if slow:
             out += ["", "slowest cells:"]
             out += [
                 f"  {c.seconds or 0:7.2f} s  {self._path(p)}:{c.line} (cell {c.number})"
                 for p, c in slow
             ]
-        kept = sum(page.kept for page in self.pages)
-        spent = sum(page.seconds for page in self.pages if not page.kept)
-        ran = f"{len(self.pages) - kept} run in {spent:.1f} s, {kept} kept"
+        ran = [page for page in self.pages if not page.kept]
+        kept = len(self.pages) - len(ran) - len(self.not_run)
+        spent = sum(page.seconds for page in ran)
+        counts = f"{len(ran)} run in {spent:.1f} s, {kept} kept"
         out += [
             "",
-            f"{len(self.pages)} pages with {len(cells)} cells: {ran}; all in {self.seconds:.1f} s",
+            f"{len(self.pages)} pages with {len(cells)} cells: {counts}; all in {self.seconds:.1f} s",
         ]
+        if self.not_run:
+            names = ", ".join(f"{page.docname} ({page.why_not})" for page in self.not_run)
+            out.append(f"{len(self.not_run)} of these pages NOT RUN: {names}")
         if self.ledger:
             out.append(", ".join(f"{name}: {number}" for name, number in self.ledger.items()))
         if self.elsewhere:
@@ -106,8 +108,9 @@ class Report:
         if not self.warnings and not self.bad_pages and self.code:
             out.append(f"Sphinx ended with exit code {self.code}: see above")
         bad = len(self.bad_pages)
+        passed = len(self.pages) - bad - len(self.not_run)
         wrong = f"; {len(self.warnings)} warnings" if self.warnings else ""
-        out.append(f"docs: passed {len(self.pages) - bad}, failed {bad}{wrong}")
+        out.append(f"docs: passed {passed}, failed {bad}{wrong}")
         out.append(f"docs: {'RED' if self.red else 'green'}; the site is {self._site()}")
         return "\n".join(out) + "\n"
 
@@ -133,6 +136,8 @@ class Report:
                     suite, "testcase", classname=page.docname, name=f"cell {cell.number}",
                     file=self._path(page), line=str(cell.line), time=f"{cell.seconds or 0:.3f}",
                 )  # fmt: skip
+                if page.why_not:
+                    ET.SubElement(case, "skipped", message=page.why_not)
                 for words in cell.problems:
                     failure = ET.SubElement(case, "failure", message=_xml(words))
                     failure.text = _xml(self._line(page, cell, words) + "\n" + cell.traceback)

@@ -4,20 +4,24 @@ It differs from a reader's own Python in four things, none of which a copied cel
 
 - it refuses to start unless ``bptt`` comes from the folder that the build reads its API pages from;
 - a warning that a cell or the library causes is an error, and so is any RuntimeWarning or UserWarning;
-- matplotlib draws SVG with the placeholder colors of ``matplotlibrc`` (see ``figures.py``);
+- matplotlib draws SVG with the placeholder colors of ``matplotlibrc`` (see ``live/figures.py``);
 - a progress bar of tqdm leaves one quiet line, ``training  400/400``, without seconds or rates.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import signal
+import socket
 import sys
 import warnings
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "BPTT_DOCS_PACKAGE"  # the folder that bptt must be imported from
+SERVER = "BPTT_DOCS_KERNELS"  # the socket of kernel_server.py, where there is one
 
 
 def environment(package: Path) -> dict[str, str]:
@@ -25,7 +29,7 @@ def environment(package: Path) -> dict[str, str]:
     return {
         PACKAGE: str(package),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
+        "MATPLOTLIBRC": str(HERE.parent / "live" / "matplotlibrc"),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
@@ -53,11 +57,24 @@ def _strict_warnings() -> None:
             warnings.filterwarnings("error", category=quiet, module=r"(__main__|bptt)(\..*)?$")
 
 
-def main() -> None:
-    """Serve one page's cells."""
+def find_library() -> None:
+    """Let ``bptt`` be imported from where it must, and nothing from this folder."""
     sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != HERE]
     sys.path.insert(0, str(Path(os.environ[PACKAGE]).parent))
     _own_library()
+
+
+def preload() -> None:
+    """Import what nearly every page needs."""
+    import ipykernel.kernelapp  # noqa: PLC0415
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+    import matplotlib_inline.backend_inline  # noqa: PLC0415
+
+    del ipykernel, plt, matplotlib_inline
+
+
+def start(arguments: list[str]) -> None:
+    """Serve one page's cells."""
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
     from traitlets.config import Config  # noqa: PLC0415
 
@@ -68,9 +85,23 @@ def main() -> None:
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
     app = IPKernelApp.instance(config=config)
-    app.initialize(sys.argv[1:])
+    app.initialize(arguments)
     _strict_warnings()
     app.start()
+
+
+def main() -> None:
+    """Have a kernel forked and wait for its end; where no server is, be the kernel."""
+    address = os.environ.get(SERVER, "")
+    if not Path(address).is_socket():
+        find_library()
+        start(sys.argv[1:])
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the kernel is told to end by a message
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(address)
+        server.sendall(f"{json.dumps([str(Path.cwd()), sys.argv[1:]])}\n".encode())
+        server.recv(1)  # nothing comes; the server closes it when the kernel has ended
 
 
 if __name__ == "__main__":

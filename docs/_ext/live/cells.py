@@ -1,7 +1,7 @@
 """Live cells: the site serves the Python that runs its cells in the reader's browser.
 
 Nothing of it is loaded before the first press of Run. At the end of a build ``_static/pyodide`` gets Pyodide, the
-packages that the site's pages need and the library's wheel (``runtime.py``), and ``_static/live`` what figures are
+packages that the site's pages need and the library's wheel (``pyodide_files.py``), and ``_static/live`` what figures are
 drawn with. A page is told which of its cells need a package that no browser has.
 """
 
@@ -14,9 +14,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.errors import ExtensionError
 
-from _ext import runtime
+from _ext.live import pyodide_files
 from _ext.slicing import page_data, requirements, slicer
 
 HERE = Path(__file__).resolve().parent
@@ -25,7 +24,7 @@ HELPERS = ("figures.py", "matplotlibrc")
 
 def missing(sources: list[str]) -> list[str]:
     """Return for each cell the packages that it or a cell it needs imports and that no browser has."""
-    known = set(runtime.table()["packages"])
+    known = set(pyodide_files.table()["packages"])
     found = []
     for number, needed in enumerate(slicer.needs(sources)):
         code = [sources[k] for k in sorted({*needed, number})]
@@ -53,7 +52,13 @@ def needed(env: BuildEnvironment) -> list[str]:
     said = {
         name for page in env.metadata.values() for name in page.get("live_packages", "").split()
     }
-    return sorted(said & set(runtime.table()["packages"]))
+    return sorted(said & set(pyodide_files.table()["packages"]))
+
+
+def _fetch(app: Sphinx) -> None:
+    """Fetch what is not there yet, before anything else is done."""
+    if app.builder.format == "html" and app.config.live_cells:
+        pyodide_files.fetch(Path(app.config.live_cells_store))
 
 
 def _serve(app: Sphinx, error: Exception | None) -> None:
@@ -63,17 +68,14 @@ def _serve(app: Sphinx, error: Exception | None) -> None:
     for name in HELPERS:
         (static / "live" / name).write_bytes((HERE / name).read_bytes())
     store, root = Path(app.config.live_cells_store), Path(app.config.bptt_package).parent
-    try:
-        runtime.serve(static / "pyodide", store, root, needed(app.env))
-    except runtime.RuntimeMissing as reason:
-        msg = f"live cells: {reason}"
-        raise ExtensionError(msg) from reason
+    pyodide_files.serve(static / "pyodide", store, root, needed(app.env))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Tell pages when they are read, serve when they are written."""
+    """Fetch first, tell pages when they are read, serve when they are written."""
     app.add_config_value("live_cells", True, "env", types=(bool,))
     app.add_config_value("live_cells_store", "", "", types=(str,))
+    app.connect("builder-inited", _fetch)
     app.connect("doctree-read", _tell)
     app.connect("build-finished", _serve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,79 @@
+"""Know whether a green build is still what a build from nothing would be.
+
+A stamp is left by a green build and by no other. It names everything that the build read (every file of the
+repository that it could read, the commit, every installed version, what the environment sets) and everything that it
+left. If all of it is as it was, there is nothing to do; else docs/build.py keeps nothing but the outputs of cells.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from importlib.metadata import distributions
+from pathlib import Path
+
+STAMP = "green.json"
+SKIPPED = {"__pycache__", "_build", "dist", "node_modules"}
+LEFT = ("html", "doctrees", "records", "outputs", "llms")
+TOLD = (
+    "BPTT_",
+    "CI",
+    "READTHEDOCS",
+    "SOURCE_DATE",
+    "PYTHON",
+)  # environment variables that pages depend on
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if path.name in SKIPPED or path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _files(path)
+        else:
+            yield path
+
+
+def _digest(words: Iterable[str], files: Iterable[Path]) -> str:
+    seen = sha256()
+    for part in (
+        *(w.encode() for w in words),
+        *(b for f in files for b in (str(f).encode(), f.read_bytes())),
+    ):
+        seen.update(len(part).to_bytes(8, "big") + part)
+    return seen.hexdigest()
+
+
+def read(docs: Path, commit: str, environment: dict[str, str]) -> str:
+    """Return the digest of everything that a build of `docs` could read now."""
+    words = [platform.python_version(), platform.platform(), commit]
+    words += sorted(f"{d.name}=={d.version}" for d in distributions())
+    words += sorted(f"{k}={v}" for k, v in environment.items() if k.startswith(TOLD))
+    return _digest(words, _files(docs.parent))
+
+
+def left(root: Path) -> str:
+    """Return the digest of everything that a build has left in `root`."""
+    return _digest([], (file for folder in LEFT for file in _files(root / folder)))
+
+
+def leave(root: Path, what_was_read: str) -> None:
+    """Write the stamp of the green build in `root`."""
+    stamp = {"read": what_was_read, "left": left(root)}
+    (root / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+
+
+def is_unchanged(root: Path, what_is_read: str) -> bool:
+    """Say whether the build in `root` was green, is as it was left, and read what is there now."""
+    file = root / STAMP
+    if not file.is_file():
+        return False
+    stamp = json.loads(file.read_text("utf-8"))
+    return bool(stamp["read"] == what_is_read and stamp["left"] == left(root))
+
+
+def remove(root: Path) -> None:
+    """Take the stamp away, before anything of the build is touched."""
+    (root / STAMP).unlink(missing_ok=True)

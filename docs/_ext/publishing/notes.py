@@ -1,0 +1,75 @@
+"""What is noted of each page when it is read, for what is done when all pages are: kept in Sphinx's metadata of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+KEY = "bptt_notes"
+ENOUGH, MOST = 40, 155  # characters of a description
+
+
+@dataclass
+class Notes:
+    """A page's title, what it says of itself, the pages below it, and what a repair is about on it."""
+
+    title: str = ""
+    description: str = ""
+    below: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+
+
+def noted(env: BuildEnvironment, docname: str) -> Notes:
+    """Return what is noted of a page."""
+    found: Notes = env.metadata[docname].get(KEY) or Notes()
+    return found
+
+
+def describe(doctree: nodes.document) -> str:
+    """Return the first paragraph that says something, without TeX, cut at a word."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        words = paragraph.deepcopy()
+        for formula in list(words.findall(nodes.math)):
+            formula.parent.replace(formula, nodes.Text("…"))
+        text = " ".join(words.astext().split())
+        if len(text) > MOST:
+            return text[: text.rindex(" ", 0, MOST)].rstrip(",;: ") + " …"
+        if len(text) >= ENOUGH:
+            return text
+    return ""
+
+
+def _facts(doctree: nodes.document) -> set[str]:
+    """Return what a page holds that some repair is about (repairs.py)."""
+    found = set()
+    for node in doctree.findall(nodes.Element):
+        if isinstance(node, nodes.citation) or type(node).__name__ == "bibliography":
+            found.add("citations")
+        elif isinstance(node, addnodes.toctree) and node.get("caption"):
+            found.add("captions")
+        elif isinstance(node, nodes.thead):
+            entries = node.findall(nodes.entry)
+            found |= {"empty heads" for entry in entries if not entry.astext().strip()}
+    return found
+
+
+def _note(app: Sphinx, doctree: nodes.document) -> None:
+    titles = (node.astext() for node in doctree.findall(nodes.title))
+    trees = doctree.findall(addnodes.toctree)
+    app.env.metadata[app.env.docname][KEY] = Notes(
+        next(titles, app.env.docname),
+        describe(doctree),
+        tuple(name for tree in trees for name in tree["includefiles"]),
+        tuple(sorted(_facts(doctree))),
+    )
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Look at each page when all else has been done to it."""
+    app.connect("doctree-read", _note, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

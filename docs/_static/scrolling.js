@@ -1,0 +1,19 @@
+// What is wider than its place can be scrolled with the arrow keys, and so is a stop of the Tab key; what is not, is none.
+"use strict";
+(() => {
+  const boxes = "pre, .math-scroll, .table-wrapper, .bptt-figure";
+  const seen = new Set(); // as far as they have been laid out
+  const settle = (box) => {
+    const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1;
+    if (scrolls) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      seen.add(target);
+      settle(target);
+    }
+  });
+  for (const box of document.querySelectorAll(boxes)) sizes.observe(box);
+  document.fonts.ready.then(() => seen.forEach(settle));
+})();

@@ -1,0 +1,85 @@
+"""Pages whose cells cannot run say so, and are red where it matters; MyST-NB runs no cell itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scratch import Scratch
+from test_holes import expect
+
+pytestmark = [pytest.mark.docs, pytest.mark.house]
+
+FRAMEWORKS = 'bptt_frameworks = ["jax", "torch"'
+ELSEWHERE = {"CI": "", "READTHEDOCS": ""}
+MEDDLER = """
+
+def setup(app):
+    app.connect("source-read", lambda _app, _name, text: text.append(text.pop().replace("40", "41")))
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Scratch:
+    """Return a scratch site that builds green."""
+    return Scratch(tmp_path / "site")
+
+
+def shown(site: Scratch) -> str:
+    """Return the page that may lack a package."""
+    return (site.html / "needs.html").read_text("utf-8").replace("\n", "")
+
+
+def test_a_page_whose_framework_is_missing_says_so(site: Scratch) -> None:
+    site.patch("docs/conf.py", FRAMEWORKS, f'{FRAMEWORKS}, "nowhere"')
+    site.cell("needs", "import nowhere\n\nnowhere.x")
+    built = site.build(**ELSEWHERE)
+    expect(not built.red, built)
+    expect("1 of these pages NOT RUN: needs (nowhere not installed)" in built.text, built)
+    expect("docs: passed 1, failed 0" in built.text, built)
+    page = shown(site)
+    said = page.index("were not run when it was built: nowhere not installed")
+    assert said < page.index("cell docutils")
+    assert "cell_output" not in page
+    for where in {"CI": "true"}, {"BPTT_SITE_URL": "https://example.org"}, {"READTHEDOCS": "True"}:
+        built = site.build(**{**ELSEWHERE, **where})
+        expect(built.red and "the cells were not run: nowhere not installed" in built.text, built)
+
+
+def test_outputs_of_a_machine_that_had_the_framework_are_not_shown(site: Scratch) -> None:
+    site.patch("docs/conf.py", FRAMEWORKS, f'{FRAMEWORKS}, "nowhere"')
+    site.write("installed/nowhere.py", "x = 42\n")
+    site.cell("needs", "import nowhere\n\nnowhere.x")
+    built = site.build(**ELSEWHERE, PYTHONPATH=str(site.root / "installed"))
+    expect(not built.red and ">42<" in shown(site), built)
+    built = site.build(**ELSEWHERE, PYTHONPATH="")
+    expect(not built.red and "NOT RUN: needs" in built.text and ">42<" not in shown(site), built)
+
+
+def test_a_package_that_no_page_may_lack_is_an_error(site: Scratch) -> None:
+    site.cell("needs", "import nowhere")
+    built = site.build(**ELSEWHERE)
+    expect(built.red and "docs/needs.md:10: cell 1: ModuleNotFoundError" in built.text, built)
+
+
+def test_a_page_that_myst_nb_runs_itself_is_named(site: Scratch) -> None:
+    site.cell("plain", "40 + 2")
+    conf = site.docs / "conf.py"
+    conf.write_text(conf.read_text("utf-8") + MEDDLER, "utf-8")
+    built = site.build()
+    expect(built.red and "docs/plain.md: WARNING: MyST-NB changed: it did not" in built.text, built)
+
+
+def test_a_page_does_not_say_how_it_is_executed(site: Scratch) -> None:
+    site.cell("own", "1")
+    off = "file_format: mystnb\nmystnb:\n  execution_mode: 'off'"
+    site.patch("docs/own.md", "file_format: mystnb", off)
+    built = site.build()
+    expect(built.red and "a page must not set its own execution_mode" in built.text, built)
+
+
+def test_a_kernel_that_dies_is_named_and_stops_no_other_page(site: Scratch) -> None:
+    site.cell("dies", "import os\n\nos._exit(3)")
+    built = site.build()
+    expect(built.red and "docs/dies.md:10: cell 1: DeadKernelError" in built.text, built)
+    expect("docs: passed 1, failed 1" in built.text, built)

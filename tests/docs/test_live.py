@@ -1,0 +1,62 @@
+"""Live cells: a file for the browser that is not the listed one is refused; what is fetched is said beforehand."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+sys.path.insert(0, str(DOCS))
+
+from _ext.live import cells, pyodide_files
+
+pytestmark = [pytest.mark.docs, pytest.mark.house]
+
+
+def test_two_wheels_of_one_tree_are_the_same(tmp_path):
+    names = [tmp_path / "one", tmp_path / "two"]
+    for name in names:
+        name.mkdir()
+    one, two = (pyodide_files.wheel(DOCS.parent, name) for name in names)
+    assert one.name == two.name
+    assert one.read_bytes() == two.read_bytes()
+    assert "bptt/backward.py" in zipfile.ZipFile(one).namelist()
+
+
+def test_a_file_with_another_sum_is_refused(tmp_path):
+    carrier = tmp_path / "carrier-1-py3-none-any.whl"
+    name = next(iter(pyodide_files.table()["core"]))
+    with zipfile.ZipFile(carrier, "w") as archive:
+        archive.writestr(f"inside/{name}", "not what is listed")
+    with pytest.raises(pyodide_files.RuntimeMissing, match="is not the file that pyodide_files"):
+        pyodide_files.unpack(carrier, "inside/", tmp_path)
+
+
+def test_a_carrier_that_is_not_there_is_red(tmp_path):
+    carrier = {"sha256": "0" * 64, "python": "3.12"}
+    with pytest.raises(pyodide_files.RuntimeMissing, match="could not be had"):
+        pyodide_files.download("no-such-package-of-bptt @ file:///nowhere.whl", carrier, tmp_path)
+
+
+def test_every_package_of_the_browser_is_listed_with_what_it_needs():
+    packages = pyodide_files.table()["packages"]
+    assert set(pyodide_files.closure(packages)) == set(packages)
+    assert all(len(sum256) == 64 for sum256 in pyodide_files.sums().values())
+
+
+def test_cells_that_no_browser_runs_are_known():
+    sources = ["import statsmodels\nx = 1", "import numpy as np", "print(x)", "print(np)"]
+    assert cells.missing(sources) == ["statsmodels", "", "statsmodels", ""]
+
+
+def test_size_and_place_are_said_before_anything_is_fetched(tmp_path, monkeypatch, capfd):
+    def fetched(requirement, *_):
+        raise pyodide_files.RuntimeMissing(requirement)
+
+    monkeypatch.setattr(pyodide_files, "download", fetched)
+    with pytest.raises(pyodide_files.RuntimeMissing, match="open-webui"):
+        pyodide_files.fetch(tmp_path / "store")
+    said = capfd.readouterr().err
+    assert "fetching 107 MB, once" in said
+    assert str(tmp_path / "store") in said

@@ -1,0 +1,201 @@
+"""The one pass over the written pages: what it does to a page, and that nothing it is meant to do fails in silence."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scratch import Scratch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+
+from _ext.publishing import metadata, policy, repairs, stylesheets
+from _ext.publishing.link_check import Links
+from _ext.publishing.notes import Notes
+from _ext.publishing.page import Page
+
+pytestmark = pytest.mark.house
+
+HEAD = '<meta charset="utf-8"><link rel="stylesheet" href="_static/a.css?v=1"><link rel="stylesheet" href="_static/b.css">'
+ASIDES = '<aside class="sidebar-drawer"></aside><aside class="toc-drawer"></aside>'
+
+
+def page(folder: Path, body: str, head: str = HEAD, name: str = "page") -> Page:
+    """Return a page with some HTML."""
+    file = folder / f"{name}.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>")
+    return Page(file, folder)
+
+
+def app(facts: tuple[str, ...] = (), base: str = "") -> Any:
+    """Return what the pass asks of Sphinx: what the page `page` was noted to hold."""
+    env = SimpleNamespace(
+        metadata={"page": {"bptt_notes": Notes(facts=facts)}}, found_docs={"page"}
+    )
+    return SimpleNamespace(env=env, config=SimpleNamespace(html_baseurl=base))
+
+
+BROKEN = {
+    "captions": '<p class="caption" role="heading"></p>',
+    "citations": '<div role="list" class="citation-list"><div role="doc-biblioentry"></div></div>',
+    "empty heads": '<table><tr><th class="head"><p></p></th><th class="head"><p>a</p></th></tr></table>',
+}
+
+
+def test_repairs_mend_what_they_are_for(tmp_path: Path) -> None:
+    one = page(tmp_path, ASIDES + "".join(BROKEN.values()))
+    repairs.repair(app(tuple(BROKEN)), one)
+    assert one.wrong == []
+    text = one.tree.html
+    for words in (
+        '<p class="caption" role="heading" aria-level="2">',
+        '<div class="citation-list"><div></div></div>',
+        '<td></td><th class="head"><p>a</p></th>',
+        'aria-label="Site"',
+        'aria-label="On this page"',
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize("repair", repairs.REPAIRS, ids=lambda each: each.name)
+def test_a_repair_that_finds_nothing_is_named(repair: repairs.Repair, tmp_path: Path) -> None:
+    one = page(tmp_path, "<p>The other tools write something else now.</p>")
+    repairs.repair(app((repair.fact,) if repair.fact else ()), one)
+    assert f"the repair '{repair.name}' finds nothing: no {repair.selector}" in one.wrong
+
+
+def test_a_repair_that_is_not_meant_may_find_nothing(tmp_path: Path) -> None:
+    one = page(tmp_path, ASIDES)
+    repairs.repair(app(), one)
+    assert one.wrong == []
+
+
+def test_numbers_of_two_places_are_told_apart(tmp_path: Path) -> None:
+    one = page(tmp_path, '<p id="id1"></p><p id="id1"></p><p id="a"></p><p id="a"></p>')
+    one.number_again()
+    assert one.ids() == ["id1", "id1-2", "a", "a"]
+    Links(tmp_path, "").add(one)
+    assert one.wrong == ["the id 'a' stands for 2 places"]
+
+
+def test_policy_allows_what_stands_in_the_page_and_nothing_else(tmp_path: Path) -> None:
+    body = "<script>a()</script><script src='_static/b.js'></script><style>p{}</style>"
+    one = page(tmp_path, body + '<script type="application/json">{}</script>')
+    policy.guard(one)
+    content = one.tree.css_first("head > meta:nth-child(2)").attributes["content"] or ""
+    assert one.guarded
+    assert content.startswith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-")
+    assert content.count("'sha256-") == 2
+
+
+def test_a_page_without_a_policy_is_named(tmp_path: Path) -> None:
+    one = page(tmp_path, "", head="<title>a</title>")
+    policy.guard(one)
+    assert one.wrong == ["the page has no policy: there is no <meta charset> to put it after"]
+
+
+def test_addresses_are_seen_from_the_bundle(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.css").write_text(
+        '@font-face{src:url(f/x.woff2)} p{background:url("y.svg")}'
+    )
+    (tmp_path / "two.css").write_text(
+        "p{background:url(data:image/png;base64,AA)} q{src:url('z.svg')}"
+    )
+    text = stylesheets.joined(tmp_path, ("a/one.css", "two.css"))
+    assert stylesheets.TARGET.findall(text) == ["a/f/x.woff2", "a/y.svg", "z.svg"]
+    assert text.index("font-face") < text.index("data:image/png;base64,AA")
+
+
+def test_a_page_links_one_stylesheet(tmp_path: Path) -> None:
+    static = tmp_path / "_static"
+    static.mkdir()
+    (static / "a.css").write_text("a{}")
+    (static / "b.css").write_text("b{src:url(no.svg)}")
+    one = page(tmp_path, "", HEAD + '<link rel="stylesheet" media="print" href="_static/c.css">')
+    stylesheets.bundle(one, static)
+    links = [link.attributes["href"] for link in one.tree.css("link")]
+    assert links[1:] == ["_static/c.css"]
+    assert (tmp_path / str(links[0])).read_text() == "a{}\nb{src:url(no.svg)}\n"
+    assert one.wrong == ["its stylesheets point to _static/no.svg, which is not there"]
+    none = page(tmp_path, "", "<meta charset='utf-8'>")
+    stylesheets.bundle(none, static)
+    assert none.wrong == ["the page links no stylesheets that could be put together"]
+
+
+def test_lost_readers_find_everything_from_the_root(tmp_path: Path) -> None:
+    body = '<a href="learn/a.html"></a><a href="#b"></a><a href="https://c.d/"></a>'
+    one = page(tmp_path, body, name="404")
+    metadata.settle(app(base="https://e.f/g/"), one)
+    hrefs = [node.attributes["href"] for node in one.tree.css("a")]
+    assert hrefs == ["/g/learn/a.html", "#b", "https://c.d/"]
+
+
+LEADS = {
+    "b.html": True,
+    "b.html#there": True,
+    "b.html#nowhere": False,
+    "#here": True,
+    "#nowhere": False,
+    "c.html": False,
+    "deep/d.html#x%20y": True,
+    "deep/../b.html?q=1": True,
+    "deep/": False,
+    "file.txt": True,
+    "https://elsewhere.example/c.html": True,
+    "https://own.example/site/b.html#there": True,
+    "https://own.example/site/c.html": False,
+    "/site/b.html#nowhere": False,
+    "mailto:a@b.c": True,
+    "data:text/plain,a": True,
+}
+
+
+@pytest.mark.parametrize("address", LEADS)
+def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("")
+    links = Links(tmp_path, "https://own.example/site/")
+    links.add(page(tmp_path, f'<p id="here"><a href="{address}"></a></p>', "", "a"))
+    links.add(page(tmp_path, '<p id="there"></p>', "", "b"))
+    links.add(page(tmp_path, '<p id="x y"></p>', "", "deep/d"))
+    dead = list(links.dead())
+    assert bool(dead) != LEADS[address]
+    assert all(name == "a" and address in words for name, words in dead)
+
+
+@pytest.mark.docs
+def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
+    site = Scratch(tmp_path / "site")
+    built = site.build()
+    assert not built.red, built.text
+    pages = [Page(file, site.html) for file in sorted(site.html.rglob("*.html"))]
+    assert len(pages) > 5
+    for one in pages:
+        assert one.guarded, one.name
+        screen = [n for n in one.tree.css("link[rel=stylesheet]") if "media" not in n.attributes]
+        assert len(screen) == 1, one.name
+        assert one.tree.css_first("span.commit").text() == "scratch"
+    style = (
+        site.html / str(pages[0].tree.css_first("link[href*=bundle]").attributes["href"])
+    ).read_text()
+    assert style.index("katex") < style.rindex("content-visibility")  # ours stays last
+
+    site.write("docs/extra/bare.html", "<html><body><a href='nowhere.html'>a</a></body></html>")
+    site.patch("docs/conf.py", "html_copy_source", 'html_extra_path = ["extra"]\nhtml_copy_source')
+    site.patch("docs/_templates/page.html", 'class="commit"', 'class="version"')
+    site.patch("docs/_ext/publishing/repairs.py", "aside.sidebar-drawer", "aside.side-drawer")
+    site.page("leads", '<a href="nowhere.html#a">a</a>\n\n```{code-cell}\n1\n```')
+    built = site.build()
+    assert built.red
+    for words in (
+        "bare.html: the page has no policy",
+        "bare.html: the link 'nowhere.html' leads to nowhere.html, which is not there",
+        "leads.md: WARNING: the link 'nowhere.html#a' leads to nowhere.html, which is not there",
+        "the repair 'name of the sidebar' finds nothing: no aside.side-drawer",
+        "the page has no place for the commit",
+    ):
+        assert words in built.text
