@@ -158,6 +158,7 @@ def uoro(
         trace, d_outputs = walk.step(t)
         direct = backward(trace, d_outputs)
         along = _dot(direct.initial, s_tilde)
+        # (uoro-estimate)
         carried = tree_map(lambda theta, a=along: a * theta, theta_tilde)  # (UORO)
         total = add(total, tree_map(np.add, direct.params, carried))
         s_tilde, theta_tilde = _rank_one(walk, trace, before, s_tilde, theta_tilde, rng)
