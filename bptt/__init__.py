@@ -4,10 +4,14 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 `backward`, and hold it against an independent truth with `check_gradient`.
 """
 
-from bptt import exercises, feedforward
-from bptt.activations import Activation, identity, relu, sigmoid, softmax, softplus, tanh
-from bptt.backward import Gradient, LayerGradient, backward, layer_backward
-from bptt.batches import Minibatch, minibatches
+from bptt import teaching
+from bptt._core.tree import flatten, tree_leaves, tree_map
+from bptt.algorithms.calls import full_bptt, segment
+from bptt.algorithms.checkpointed import checkpointed_bptt
+from bptt.algorithms.hessian import hessian_vector_product
+from bptt.algorithms.rtrl import rtrl, uoro
+from bptt.algorithms.scan import scan_bptt
+from bptt.algorithms.truncated import truncated_bptt
 from bptt.cells import (
     GRU,
     LSTM,
@@ -20,116 +24,60 @@ from bptt.cells import (
     GRUParams,
     PeepholeLSTM,
     PeepholeLSTMParams,
+    Recurrent,
     ResetBeforeGRU,
-    UnfactoredCell,
 )
-from bptt.check_cell import check_cell, check_layer
-from bptt.checkpointed import binomial, checkpointed_bptt, every, square_root
-from bptt.diagnostics import (
-    Contributions,
-    JacobianSpectrum,
-    TruncationBias,
-    contributions,
-    delta_norms,
-    jacobian_spectrum,
-    truncation_bias,
-)
-from bptt.equations import (
-    EquationCheck,
-    EquationError,
-    check_bound,
-    check_equation,
-    check_fails,
-)
-from bptt.examples import Example, tiny
-from bptt.fingerprints import KNOWN_BUGS
-from bptt.forward import forward, layer_forward
-from bptt.gradcheck import Comparison, central_difference, check_gradient, compare, complex_step
-from bptt.hessian import hessian_vector_product
-from bptt.initialization import forget_bias, orthogonal_recurrent
+from bptt.cells.activations import Activation, identity, relu, sigmoid, softmax, softplus, tanh
+from bptt.checking.cell import check_cell, check_layer
+from bptt.checking.gradcheck import central_difference, check_gradient, compare, complex_step
+from bptt.diagnostics import contributions, delta_norms, jacobian_spectrum, truncation_bias
 from bptt.interop import from_flax, from_torch, to_flax, to_torch
-from bptt.losses import Cost, softmax_cross_entropy, squared_error
-from bptt.optim import (
-    Adam,
-    AdamState,
-    GradientDescent,
-    Momentum,
-    clip_by_global_norm,
-    global_norm,
-)
-from bptt.parameters import Affine, Params, Recurrent
-from bptt.report import CellReport, Check
-from bptt.rtrl import rtrl, uoro
-from bptt.scan import scan_bptt, step_jacobians
-from bptt.snapshots import Snapshot, load_snapshot, save_snapshot
-from bptt.stack import Stack, initialize
-from bptt.states import lengths_to_mask
-from bptt.storage import load, save
-from bptt.streams import Window, carry_state, parallel_streams, windows
-from bptt.traces import BidirectionalTrace, LayerTrace, Trace
-from bptt.tree import flatten, tree_leaves, tree_map
-from bptt.truncated import surrogate, truncated_bptt
-from bptt.unrolled import Unrolled, copies, fold, unroll
-from bptt.ways import CostOfSteps, Result, full_bptt, segment
-from bptt.workspace import Workspace
+from bptt.network.backward import backward, layer_backward
+from bptt.network.forward import forward, layer_forward
+from bptt.network.gradients import Gradient
+from bptt.network.parameters import Affine, Params
+from bptt.network.stack import Stack, initialize
+from bptt.network.states import lengths_to_mask
+from bptt.network.traces import Trace
+from bptt.training.batches import minibatches
+from bptt.training.initialization import forget_bias, orthogonal_recurrent
+from bptt.training.losses import Cost, softmax_cross_entropy, squared_error
+from bptt.training.optim import Adam, GradientDescent, Momentum, clip_by_global_norm, global_norm
+from bptt.training.snapshots import load_snapshot, save_snapshot
+from bptt.training.storage import load, save
+from bptt.training.windows import carry_state, parallel_streams, windows
 
 __version__ = "0.1.0"
 
 __all__ = [
     "GRU",
-    "KNOWN_BUGS",
     "LSTM",
     "Activation",
     "Adam",
-    "AdamState",
     "Affine",
     "Bidirectional",
-    "BidirectionalTrace",
     "BothDirections",
     "Cell",
-    "CellReport",
-    "Check",
-    "Comparison",
-    "Contributions",
     "Cost",
-    "CostOfSteps",
     "Diagonal",
     "DiagonalParams",
     "Elman",
-    "EquationCheck",
-    "EquationError",
-    "Example",
     "GRUParams",
     "Gradient",
     "GradientDescent",
-    "JacobianSpectrum",
-    "LayerGradient",
-    "LayerTrace",
-    "Minibatch",
     "Momentum",
     "Params",
     "PeepholeLSTM",
     "PeepholeLSTMParams",
     "Recurrent",
     "ResetBeforeGRU",
-    "Result",
-    "Snapshot",
     "Stack",
     "Trace",
-    "TruncationBias",
-    "UnfactoredCell",
-    "Unrolled",
-    "Window",
-    "Workspace",
     "__version__",
     "backward",
-    "binomial",
     "carry_state",
     "central_difference",
-    "check_bound",
     "check_cell",
-    "check_equation",
-    "check_fails",
     "check_gradient",
     "check_layer",
     "checkpointed_bptt",
@@ -137,13 +85,8 @@ __all__ = [
     "compare",
     "complex_step",
     "contributions",
-    "copies",
     "delta_norms",
-    "every",
-    "exercises",
-    "feedforward",
     "flatten",
-    "fold",
     "forget_bias",
     "forward",
     "from_flax",
@@ -172,19 +115,15 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy",
     "softplus",
-    "square_root",
     "squared_error",
-    "step_jacobians",
-    "surrogate",
     "tanh",
-    "tiny",
+    "teaching",
     "to_flax",
     "to_torch",
     "tree_leaves",
     "tree_map",
     "truncated_bptt",
     "truncation_bias",
-    "unroll",
     "uoro",
     "windows",
 ]

@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt import _check
-from bptt._typing import Array
-from bptt.backward import Gradient, backward
-from bptt.parameters import Params
-from bptt.scan import step_jacobians
-from bptt.stack import Stack
-from bptt.traces import LayerTrace, Trace
-from bptt.tree import flatten
-from bptt.truncated import truncated_bptt
-from bptt.ways import CostOfSteps, full_bptt, segment
+from bptt._core import validation
+from bptt._core.tree import flatten
+from bptt._core.types import Array
+from bptt.algorithms.calls import CostOfSteps, full_bptt, segment
+from bptt.algorithms.scan import step_jacobians
+from bptt.algorithms.truncated import truncated_bptt
+from bptt.network.backward import Gradient, backward
+from bptt.network.parameters import Params
+from bptt.network.stack import Stack
+from bptt.network.traces import LayerTrace, Trace
 
 __all__ = [
     "Contributions",
@@ -98,7 +98,7 @@ def contributions(trace: Trace, d_outputs: ArrayLike) -> Contributions:
     Examples
     --------
     >>> import bptt
-    >>> tiny = bptt.tiny()
+    >>> tiny = bptt.teaching.tiny()
     >>> trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
     >>> _, d_outputs = bptt.squared_error(trace.outputs, tiny.targets)
     >>> parts = bptt.contributions(trace, d_outputs)
@@ -106,8 +106,8 @@ def contributions(trace: Trace, d_outputs: ArrayLike) -> Contributions:
     >>> bptt.compare(parts.total(), gradient, tolerance=1e-13).ok
     True
     """
-    _check.instance("trace", trace, Trace)
-    given = _check.array("d_outputs", d_outputs, trace.outputs.shape)
+    validation.instance("trace", trace, Trace)
+    given = validation.array("d_outputs", d_outputs, trace.outputs.shape)
     steps = len(trace.x)
     each = [segment(trace, s, s + 1) for s in range(steps)]
     matrix = np.zeros((steps, steps, len(flatten(trace.params)[0])), given.dtype)
@@ -142,18 +142,18 @@ def delta_norms(gradient: Gradient) -> Array:
     Examples
     --------
     >>> import bptt
-    >>> tiny = bptt.tiny()
+    >>> tiny = bptt.teaching.tiny()
     >>> trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
     >>> bptt.delta_norms(bptt.backward(trace, trace.outputs)).shape
     (3, 3)
     """
-    _check.instance("gradient", gradient, Gradient)
+    validation.instance("gradient", gradient, Gradient)
     if not gradient.delta:
         msg = "gradient.delta must hold the errors of each layer, got none"
         raise TypeError(msg)
     for i, d in enumerate(gradient.delta):
         if not isinstance(d, np.ndarray):
-            msg = f"gradient.delta[{i}] must be an array (T, B, n), got {_check.describe(d)}"
+            msg = f"gradient.delta[{i}] must be an array (T, B, n), got {validation.describe(d)}"
             raise TypeError(msg)
     return np.stack([np.sqrt((d**2).sum(axis=(1, 2))) for d in gradient.delta])
 
@@ -194,7 +194,7 @@ def jacobian_spectrum(trace: LayerTrace) -> JacobianSpectrum:
     Examples
     --------
     >>> import bptt
-    >>> tiny = bptt.tiny()
+    >>> tiny = bptt.teaching.tiny()
     >>> layer = bptt.forward(tiny.stack, tiny.params, tiny.x).layers[0]
     >>> found = bptt.jacobian_spectrum(layer)
     >>> bool((found.spectral_radius <= found.singular_values[:, :, 0] + 1e-15).all())
@@ -256,7 +256,7 @@ def truncation_bias(
     Examples
     --------
     >>> import bptt
-    >>> tiny = bptt.tiny()
+    >>> tiny = bptt.teaching.tiny()
     >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
     >>> found = bptt.truncation_bias(tiny.stack, tiny.params, tiny.x, cost, ks=[1, 2, 3])
     >>> bool(found.cosine[-1] > 1 - 1e-12)
@@ -265,7 +265,7 @@ def truncation_bias(
     if np.ndim(ks) != 1 or len(ks) == 0:
         msg = f"ks must be a sequence of one number or more, got {ks!r:.40}"
         raise ValueError(msg)
-    reaches = [_check.size(f"ks[{i}]", k) for i, k in enumerate(ks)]
+    reaches = [validation.size(f"ks[{i}]", k) for i, k in enumerate(ks)]
     full = flatten(full_bptt(stack, params, x, cost).gradient.params)[0]
     length = float(np.linalg.norm(full))
     if length == 0:

@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from bptt import _check
-from bptt._typing import Array
-from bptt.activations import relu, tanh
+from bptt._core import validation
+from bptt._core.tree import tree_map
+from bptt._core.types import Array
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, GRUParams
-from bptt.parameters import Recurrent
-from bptt.stack import OneDirection, check_layer
-from bptt.tree import tree_map
+from bptt.cells.activations import relu, tanh
+from bptt.cells.layout import parameters_of
+from bptt.cells.protocol import Recurrent
+from bptt.network.stack import OneDirection, check_layer
 
 __all__ = ["from_flax", "from_torch", "to_flax", "to_torch"]
 
@@ -66,7 +67,7 @@ def to_torch(cells: tuple[Any, ...], layers: tuple[Any, ...]) -> dict[str, Array
     """
     found: dict[str, Array] = {}
     _torch_has_all(cells)
-    given = _check.sequence("layers", layers, len(cells), "recurrent layers")
+    given = validation.sequence("layers", layers, len(cells), "recurrent layers")
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         for suffix, one, params in _directions(f"layers[{k}]", cell, layer):
             second = np.zeros_like(params.b)
@@ -117,7 +118,7 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
         if name not in left:
             msg = f"state must hold {name}, got {', '.join(sorted(map(str, state))) or 'nothing'}"
             raise ValueError(msg)
-        return _check.array(f"state[{name!r}]", left.pop(name), shape).copy()
+        return validation.array(f"state[{name!r}]", left.pop(name), shape).copy()
 
     layers: list[Any] = []
     below: int | None = None
@@ -237,7 +238,7 @@ def from_flax(cell: OneDirection, tree: Mapping[str, Mapping[str, Any]]) -> Any:
         except (LookupError, TypeError):
             msg = f"tree must hold {part}.{kind}, got {', '.join(sorted(map(str, tree))) or 'nothing'}"
             raise ValueError(msg) from None
-        return _check.array(f"tree[{part!r}][{kind!r}]", found, shape).copy()
+        return validation.array(f"tree[{part!r}][{kind!r}]", found, shape).copy()
 
     gates = FLAX_GATES.get(type(cell), "") or ("",)
     side = "h" if isinstance(cell, LSTM) else "i"
@@ -247,8 +248,7 @@ def from_flax(cell: OneDirection, tree: Mapping[str, Mapping[str, Any]]) -> Any:
     u = np.concatenate([take(f"h{gate}", "kernel", n, n) for gate in gates], axis=1)
     b = np.concatenate([take(f"{side}{gate}", "bias", n) for gate in gates])
     own = (take("hn", "bias", n),) if isinstance(cell, GRU) else ()
-    kind: Any = cell.parameters
-    checked, _ = check_layer("tree", cell, kind(w, u, b, *own), None)
+    checked, _ = check_layer("tree", cell, parameters_of(cell)(w, u, b, *own), None)
     return checked
 
 
@@ -261,7 +261,7 @@ def _directions(name: str, cell: Any, layer: Any) -> list[tuple[str, OneDirectio
 
 def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        msg = f"{name} must be a mapping of names to arrays, got {_check.describe(value)}"
+        msg = f"{name} must be a mapping of names to arrays, got {validation.describe(value)}"
         raise TypeError(msg)
     return value
 
@@ -269,7 +269,7 @@ def _mapping(name: str, value: Any) -> Mapping[str, Any]:
 def _torch_has_all(cells: Any) -> None:
     """Refuse cells that are not of one kind, or that PyTorch does not have."""
     kinds: list[Any] = []
-    for k, cell in enumerate(_check.instance("cells", cells, tuple)):
+    for k, cell in enumerate(validation.instance("cells", cells, tuple)):
         both = isinstance(cell, Bidirectional)
         for one in (cell.forward, cell.backward) if both else (cell,):
             _torch_has(f"cells[{k}]", one)

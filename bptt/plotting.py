@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bptt import _check
-from bptt._typing import Array
+from bptt._core import validation
+from bptt._core.types import Array
 from bptt.diagnostics import Contributions, TruncationBias
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def plot_contributions(found: Contributions, ax: "Axes | None" = None) -> "Axes"
     Examples
     --------
     >>> import bptt, bptt.plotting
-    >>> tiny = bptt.tiny()
+    >>> tiny = bptt.teaching.tiny()
     >>> trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
     >>> ax = bptt.plotting.plot_contributions(bptt.contributions(trace, trace.outputs))
     >>> ax.get_ylabel()
     'step t of the cost'
     """
-    _check.instance("found", found, Contributions)
+    validation.instance("found", found, Contributions)
     axes = _axes(ax)
     norms = found.norms()
     with np.errstate(divide="ignore"):
@@ -89,7 +89,7 @@ def plot_delta_norms(norms: Array, ax: "Axes | None" = None) -> "Axes":
     >>> len(bptt.plotting.plot_delta_norms(np.ones((3, 5))).lines)
     3
     """
-    rows = _check.array("norms", norms, ("L", "T"))
+    rows = validation.array("norms", norms, ("L", "T"))
     axes = _axes(ax)
     steps = np.arange(1, rows.shape[1] + 1)
     for l, row in enumerate(rows, start=1):
@@ -124,11 +124,11 @@ def plot_truncation_bias(found: TruncationBias, ax: "Axes | None" = None) -> "Ax
     Examples
     --------
     >>> import numpy as np, bptt, bptt.plotting
-    >>> found = bptt.TruncationBias(np.array([1, 2]), np.array([0.9, 1.0]), np.array([0.7, 1.0]))
+    >>> found = bptt.diagnostics.TruncationBias(np.array([1, 2]), np.array([0.9, 1.0]), np.array([0.7, 1.0]))
     >>> len(bptt.plotting.plot_truncation_bias(found).lines)
     2
     """
-    _check.instance("found", found, TruncationBias)
+    validation.instance("found", found, TruncationBias)
     axes = _axes(ax)
     for i, name in enumerate(("cosine", "norm")):
         values = getattr(found, name)

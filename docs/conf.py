@@ -42,6 +42,7 @@ extensions = [
     "_ext.formulas.katex",
     "_ext.formulas.references",
     "_ext.interactive.answers",
+    "_ext.interactive.layers",
     "_ext.interactive.lazy_layout",
     "_ext.interactive.moving_figures",
     "_ext.ledger",
@@ -132,7 +133,9 @@ codeautolink_inventory_map = public_locations(bptt)
 codeautolink_warn_on_missing_inventory = False
 
 
-typehints_formatter = AliasFormatter("bptt._typing", "bptt.checkpointed", "bptt.ways")
+typehints_formatter = AliasFormatter(
+    "bptt._core.types", "bptt.algorithms.checkpointed", "bptt.algorithms.calls"
+)
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_vendor/inventories/python.inv"),
     "numpy": ("https://numpy.org/doc/stable", "_vendor/inventories/numpy.inv"),

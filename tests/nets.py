@@ -23,12 +23,14 @@ CELLS = {
     "Diagonal of tanh": bptt.Diagonal(bptt.tanh),
 }
 
-EXACT: dict[str, Callable[..., bptt.Result]] = {
+EXACT: dict[str, Callable[..., bptt.algorithms.Result]] = {
     "full": bptt.full_bptt,
-    "every 3": partial(bptt.checkpointed_bptt, schedule=bptt.every(3)),
-    "square root": partial(bptt.checkpointed_bptt, schedule=bptt.square_root()),
-    "binomial 2": partial(bptt.checkpointed_bptt, schedule=bptt.binomial(2)),
-    "binomial 2, pieces of 2": partial(bptt.checkpointed_bptt, schedule=bptt.binomial(2, piece=2)),
+    "every 3": partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.every(3)),
+    "square root": partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.square_root()),
+    "binomial 2": partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.binomial(2)),
+    "binomial 2, pieces of 2": partial(
+        bptt.checkpointed_bptt, schedule=bptt.algorithms.binomial(2, piece=2)
+    ),
     "scan, parallel": bptt.scan_bptt,
     "scan, sequential": partial(bptt.scan_bptt, parallel=False),
     "RTRL": bptt.rtrl,
@@ -93,7 +95,9 @@ def state(cell, rng, batch, n, dtype=np.float64):
     if isinstance(cell, bptt.Bidirectional):
         both = (state(one, rng, batch, n, dtype) for one in (cell.forward, cell.backward))
         return bptt.BothDirections(*both)
-    return tuple(rng.uniform(-1, 1, (batch, n)).astype(dtype) for _ in cell.state_names)
+    return tuple(
+        rng.uniform(-1, 1, (batch, n)).astype(dtype) for _ in bptt.cells.state_names_of(cell)
+    )
 
 
 def draw_mask(rng, kind, steps, batch):

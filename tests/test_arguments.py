@@ -36,15 +36,15 @@ def run_layer(params, x, initial, d_a, d_final):
 
 
 def run_feedforward(layers, x, d_outputs):
-    trace = bptt.feedforward.forward(layers, x, bptt.softplus)
-    return trace.z, trace.a, bptt.feedforward.backward(trace, d_outputs)
+    trace = bptt.teaching.feedforward.forward(layers, x, bptt.softplus)
+    return trace.z, trace.a, bptt.teaching.feedforward.backward(trace, d_outputs)
 
 
 def run_unrolled(params, x, initial, d_outputs, d_final):
-    unrolled = bptt.unroll(bptt.forward(GIVEN.stack, params, x, initial))
-    trace = bptt.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
-    plain = bptt.feedforward.backward(trace, unrolled.cotangent(d_outputs, d_final))
-    return bptt.copies(unrolled, plain), bptt.fold(unrolled, plain)
+    unrolled = bptt.teaching.unroll(bptt.forward(GIVEN.stack, params, x, initial))
+    trace = bptt.teaching.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
+    plain = bptt.teaching.feedforward.backward(trace, unrolled.cotangent(d_outputs, d_final))
+    return bptt.teaching.copies(unrolled, plain), bptt.teaching.fold(unrolled, plain)
 
 
 def cost(function, *arguments):
@@ -155,7 +155,9 @@ def test_what_a_trace_keeps_by_reference_is_the_input_and_the_parameters():
         assert kept is own
     for layer, state in zip(trace.layers, STATES, strict=True):
         assert not np.shares_memory(layer.a, state[0])
-    assert bptt.feedforward.forward([PARAMS.readout], OUTPUTS[0] @ PARAMS.readout.w.T, bptt.tanh)
+    assert bptt.teaching.feedforward.forward(
+        [PARAMS.readout], OUTPUTS[0] @ PARAMS.readout.w.T, bptt.tanh
+    )
 
 
 def test_one_call_does_not_see_another():
@@ -243,11 +245,11 @@ def test_a_gradient_that_overflows_after_the_errors_is_found_too(x, d_outputs, w
 )
 def test_feedforward_overflow_is_no_silent_infinity(w, x, d_outputs, name):
     layer = bptt.Affine(np.full((1, 1), w), np.zeros(1))
-    trace = bptt.feedforward.forward([layer], np.full((2, 1), x), bptt.identity)
+    trace = bptt.teaching.feedforward.forward([layer], np.full((2, 1), x), bptt.identity)
     with pytest.raises(FloatingPointError, match=f"{name} must stay finite, got inf"):
-        bptt.feedforward.backward(trace, np.full((2, 1), d_outputs))
+        bptt.teaching.feedforward.backward(trace, np.full((2, 1), d_outputs))
     with pytest.raises(FloatingPointError, match=r"a\[1\] must stay finite, got inf"):
-        bptt.feedforward.forward([layer], np.full((1, 1), 1e308 * 1.7 / w), cube())
+        bptt.teaching.feedforward.forward([layer], np.full((1, 1), 1e308 * 1.7 / w), cube())
 
 
 def cube():

@@ -33,11 +33,11 @@ def test_gradient_is_that_of_the_complex_step(seed):
 def test_gradient_is_that_of_plain_backpropagation_in_the_unrolled_net(seed):
     given = problem(seed)
     trace = given.run()
-    unrolled = bptt.unroll(trace)
-    run = bptt.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
+    unrolled = bptt.teaching.unroll(trace)
+    run = bptt.teaching.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
     d_outputs = given.outputs_cost(trace).d_outputs
-    plain = bptt.feedforward.backward(run, unrolled.cotangent(d_outputs, given.d_final))
-    assert_close(given.gradient(), bptt.fold(unrolled, plain), 1e-13)
+    plain = bptt.teaching.feedforward.backward(run, unrolled.cotangent(d_outputs, given.d_final))
+    assert_close(given.gradient(), bptt.teaching.fold(unrolled, plain), 1e-13)
 
 
 def test_the_problems_are_of_all_kinds():
@@ -118,7 +118,7 @@ def test_what_is_not_given_is_zero():
     bare = [d[0] for d in given.d_final]
     got = bptt.backward(trace, d_outputs, bare)
     assert_close(got, bptt.backward(trace, d_outputs, given.d_final), 1e-300)
-    unrolled = bptt.unroll(trace)
+    unrolled = bptt.teaching.unroll(trace)
     rows = unrolled.cotangent(d_outputs, given.d_final)
     assert_close(unrolled.cotangent(d_outputs, bare), rows, 1e-300)
     run = bptt.forward(given.stack, params, x, [state[0] for state in initial])

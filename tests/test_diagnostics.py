@@ -53,10 +53,10 @@ def test_columns_are_the_gradients_of_the_copies():
     """The unrolled net's copies, whose sum is the gradient: what flows through each step."""
     given = draw([bptt.Elman()] * 2, np.random.default_rng(61))
     parts, trace, d_outputs = parts_of(given)
-    unrolled = bptt.unroll(trace)
-    run = bptt.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
-    plain = bptt.feedforward.backward(run, unrolled.cotangent(d_outputs))
-    for s, copy in enumerate(bptt.copies(unrolled, plain)):
+    unrolled = bptt.teaching.unroll(trace)
+    run = bptt.teaching.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
+    plain = bptt.teaching.feedforward.backward(run, unrolled.cotangent(d_outputs))
+    for s, copy in enumerate(bptt.teaching.copies(unrolled, plain)):
         assert_close(parts.through_step(s), copy, 1e-12)
 
 
@@ -93,11 +93,11 @@ def test_spectra_of_an_elman_layer_are_those_of_u_and_the_slopes(activation):
     rng = np.random.default_rng(62)
     given = draw([bptt.Elman(activation)], rng, sizes=(2, 4, 1), mask="holes")
     layer = given.run().layers[0]
-    jacobians = bptt.step_jacobians(layer)
+    jacobians = bptt.algorithms.step_jacobians(layer)
     found = bptt.jacobian_spectrum(layer)
     assert jacobians.shape == (7, 2, 4, 4)
     for t, m in np.ndindex(7, 2):
-        z = layer.saved[t].z[m]
+        z = layer.intermediates["z"][t, m]
         want = activation.derivative(z, activation(z))[:, None] * layer.params.u.T
         want = want if given.mask[t, m] else np.eye(4)
         assert_close(jacobians[t, m], want, 1e-14)
@@ -111,7 +111,7 @@ def test_jacobians_are_those_of_the_complex_step(name):
     """Of one step, for every cell and for all arrays of its state: row by row."""
     given = draw([CELLS[name]], np.random.default_rng(63), sizes=(2, 3, 1), steps=3, batch=1)
     layer = given.run().layers[0]
-    jacobians = bptt.step_jacobians(layer)
+    jacobians = bptt.algorithms.step_jacobians(layer)
     arrays = len(layer.states)
     for t in range(3):
         before = np.concatenate([array[t, 0] for array in layer.states])

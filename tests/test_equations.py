@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 import bptt
-from bptt import EquationCheck, EquationError
+from bptt.teaching import EquationCheck, EquationError
 
 
 class Pair(NamedTuple):
@@ -43,15 +43,15 @@ EXACT = {
 
 @pytest.mark.parametrize("name", EXACT)
 def test_exact_things_are_exactly_equal(name, capsys):
-    bptt.check_equation("eq", *EXACT[name])
+    bptt.teaching.check_equation("eq", *EXACT[name])
     assert said(capsys) == "eq: holds exactly (1 case)"
 
 
 def test_the_error_is_the_largest_relative_to_the_largest_entry_of_the_pair(capsys):
     left, right = np.array([1.0, 8.0]), np.array([1.5, -2.0])
     with pytest.raises(EquationError, match=r"at \[1\].* left 8.0, right -2.0, relative error 1.2"):
-        bptt.check_equation("eq", left, right, tolerance=0.5)
-    bptt.check_equation("eq", [(2.0, 4.0), 1.0], [(2.0, 5.0), 1.0], tolerance=0.5)
+        bptt.teaching.check_equation("eq", left, right, tolerance=0.5)
+    bptt.teaching.check_equation("eq", [(2.0, 4.0), 1.0], [(2.0, 5.0), 1.0], tolerance=0.5)
     assert said(capsys) == "eq: holds, largest relative error 2.0e-01 <= 0.5 (2 cases)"
 
 
@@ -76,15 +76,15 @@ def test_the_error_is_the_largest_relative_to_the_largest_entry_of_the_pair(caps
 )
 def test_what_does_not_hold_is_named(left, right, where):
     with pytest.raises(EquationError, match=where):
-        bptt.check_equation("eq", left, right)
+        bptt.teaching.check_equation("eq", left, right)
 
 
 def test_zero_equals_zero_and_an_error_at_the_tolerance_passes(capsys):
-    bptt.check_equation("eq", np.zeros(3), np.zeros(3), tolerance=0.0)
-    bptt.check_equation("eq", 3.0, 4.0, tolerance=0.25)
+    bptt.teaching.check_equation("eq", np.zeros(3), np.zeros(3), tolerance=0.0)
+    bptt.teaching.check_equation("eq", 3.0, 4.0, tolerance=0.25)
     assert "0.0e+00 <= 0 (1" in capsys.readouterr().out
     with pytest.raises(EquationError):
-        bptt.check_equation("eq", 3.0, 4.0, tolerance=0.2499)
+        bptt.teaching.check_equation("eq", 3.0, 4.0, tolerance=0.2499)
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_zero_equals_zero_and_an_error_at_the_tolerance_passes(capsys):
     ],
 )
 def test_what_cannot_be_compared_is_refused(left, right, error, words):
-    for check in (bptt.check_equation, bptt.check_fails):
+    for check in (bptt.teaching.check_equation, bptt.teaching.check_fails):
         with pytest.raises(error, match=words):
             check("eq", left, right)
 
 
 @pytest.mark.parametrize("tolerance", [-1e-12, 1.0, np.nan, np.inf])
-@pytest.mark.parametrize("check", [bptt.check_equation, bptt.check_bound])
+@pytest.mark.parametrize("check", [bptt.teaching.check_equation, bptt.teaching.check_bound])
 def test_a_tolerance_is_a_small_number(check, tolerance):
     with pytest.raises(ValueError, match="tolerance must be a number >= 0 and < 1"):
         check("eq", 1.0, 1.0, tolerance=tolerance)
@@ -120,21 +120,21 @@ def test_a_tolerance_is_a_small_number(check, tolerance):
 @pytest.mark.parametrize("label", ["", "bp 2", "2bp", "bp2:", "(BP2)"])
 def test_a_label_is_one_word(label):
     with pytest.raises(ValueError, match="label must be letters"):
-        bptt.check_equation(label, 1, 1)
+        bptt.teaching.check_equation(label, 1, 1)
 
 
 def test_parts_that_are_empty_or_absent_on_both_sides_are_passed_over(capsys):
-    bptt.check_equation("eq", (None, np.zeros((0, 2)), 1.0), (None, np.zeros((0, 2)), 1.0))
+    bptt.teaching.check_equation("eq", (None, np.zeros((0, 2)), 1.0), (None, np.zeros((0, 2)), 1.0))
     assert "holds" in said(capsys)
 
 
 def test_bound(capsys):
-    bptt.check_bound("eq", [np.array([1.0, 2.0]), 3], [np.array([4.0, 2.5]), 3])
+    bptt.teaching.check_bound("eq", [np.array([1.0, 2.0]), 3], [np.array([4.0, 2.5]), 3])
     assert (
         said(capsys) == "eq: holds as a bound, smallest relative margin 0.0e+00 >= -1e-12 (2 cases)"
     )
-    bptt.check_bound("eq", 1.0 + 1e-13, 1.0)
-    bptt.check_bound("eq", 0.0, 0.0, tolerance=0)
+    bptt.teaching.check_bound("eq", 1.0 + 1e-13, 1.0)
+    bptt.teaching.check_bound("eq", 0.0, 0.0, tolerance=0)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("eq: holds as a bound, smallest relative margin -1.0e-13 >= -1e-12")
     assert lines[1].endswith(">= 0 (1 case)")
@@ -151,21 +151,21 @@ def test_bound(capsys):
 )
 def test_a_bound_that_does_not_hold_is_named(smaller, larger, words):
     with pytest.raises(EquationError, match=words):
-        bptt.check_bound("eq", smaller, larger)
+        bptt.teaching.check_bound("eq", smaller, larger)
 
 
 @pytest.mark.parametrize("side", [X, 1j, Fraction(1, 2)])
 def test_a_bound_is_of_real_numbers(side):
     with pytest.raises(TypeError, match="larger must hold real numbers"):
-        bptt.check_bound("eq", 0.5, side)
+        bptt.teaching.check_bound("eq", 0.5, side)
 
 
 def test_fails(capsys):
-    bptt.check_fails("eq", [1.0, (1.0, 2.0)], [2.0, (1.0, 8.0)], at_least=0.5)
+    bptt.teaching.check_fails("eq", [1.0, (1.0, 2.0)], [2.0, (1.0, 8.0)], at_least=0.5)
     assert said(capsys) == "eq: broken as it should be, relative error 0.5 >= 0.5 (2 cases)"
-    bptt.check_fails("eq", X, X + 1)
+    bptt.teaching.check_fails("eq", X, X + 1)
     assert said(capsys) == "eq: broken as it should be, exactly (1 case)"
-    bptt.check_fails("eq", 3, 4)
+    bptt.teaching.check_fails("eq", 3, 4)
     assert said(capsys) == "eq: broken as it should be, relative error 0.25 >= 0.01 (1 case)"
 
 
@@ -180,12 +180,12 @@ def test_fails(capsys):
 )
 def test_what_should_fail_and_does_not_is_named(left, right, words):
     with pytest.raises(EquationError, match=words):
-        bptt.check_fails("eq", left, right, at_least=0.5)
+        bptt.teaching.check_fails("eq", left, right, at_least=0.5)
 
 
 def test_without_sympy_numbers_are_compared_all_the_same(monkeypatch, capsys):
     monkeypatch.delitem(__import__("sys").modules, "sympy")
-    bptt.check_equation("eq", [1, 2.0], [1, 2.0])
+    bptt.teaching.check_equation("eq", [1, 2.0], [1, 2.0])
     assert said(capsys) == "eq: holds, largest relative error 0.0e+00 <= 1e-12 (2 cases)"
 
 
@@ -223,7 +223,7 @@ def test_a_line_whose_numbers_contradict_it_is_known(line):
 
 
 def test_rounding_to_the_digits_shown_is_no_contradiction(capsys):
-    bptt.check_equation("eq", 1.0, 1.0 - 9.97e-4, tolerance=9.98e-4)
+    bptt.teaching.check_equation("eq", 1.0, 1.0 - 9.97e-4, tolerance=9.98e-4)
     (check,) = EquationCheck.read(capsys.readouterr().out)
     assert check.value > check.limit
     assert check.within

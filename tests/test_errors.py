@@ -19,10 +19,10 @@ X = np.ones((4, 2, 2))
 TRACE = bptt.forward(STACK, ONE, X)
 LAYER_TRACE = TRACE.layers[0]
 D = np.ones((4, 2, 1))
-FF = bptt.feedforward.forward([READOUT], np.ones((2, 3)), bptt.tanh)
-UNROLLED = bptt.unroll(TRACE)
-PLAIN = bptt.feedforward.backward(
-    bptt.feedforward.forward(UNROLLED.layers, UNROLLED.x, UNROLLED.activations),
+FF = bptt.teaching.feedforward.forward([READOUT], np.ones((2, 3)), bptt.tanh)
+UNROLLED = bptt.teaching.unroll(TRACE)
+PLAIN = bptt.teaching.feedforward.backward(
+    bptt.teaching.feedforward.forward(UNROLLED.layers, UNROLLED.x, UNROLLED.activations),
     UNROLLED.cotangent(D),
 )
 RNG = np.random.default_rng(0)
@@ -55,10 +55,7 @@ def complex_trace():
 class NoCell:
     """Lacks step_backward."""
 
-    gates, state_names = 1, ("a",)
-    own_blocks, parameters = (), bptt.Recurrent
-
-    def step(self, z_x, z_h, state):
+    def step(self, z, a):
         """Never called."""
 
 
@@ -128,26 +125,26 @@ KINDS = [
     (lambda: bptt.layer_backward(complex_trace().layers[0], D), T, "trace.outputs must have dtype float32 or float64, got complex128"),
     (lambda: bptt.layer_backward(LAYER_TRACE, np.ones((4, 2, 3)), ()), V, "d_final must have 1 arrays, a, got 0"),
     # feedforward
-    (lambda: bptt.feedforward.forward(READOUT.w, X[0], bptt.tanh), T, "layers must be a tuple of one Affine or more, got array"),
-    (lambda: bptt.feedforward.forward([], X[0], bptt.tanh), V, "layers must be a tuple of one Affine or more, got []"),
-    (lambda: bptt.feedforward.forward([LAYER], X[0], bptt.tanh), T, "layers[0] must be an Affine, got Recurrent"),
-    (lambda: bptt.feedforward.forward([READOUT, READOUT], X[0], bptt.tanh), V, "layers[1].w must have shape (1, n), got (3, 1)"),
-    (lambda: bptt.feedforward.forward([READOUT], X[0], bptt.tanh), V, "x must have shape (B, 3), got (2, 2)"),
-    (lambda: bptt.feedforward.forward([READOUT], np.ones((2, 3), np.float32), bptt.tanh), T, "x must have the precision of layers[0].w, float64, got float32"),
-    (lambda: bptt.feedforward.forward([READOUT], np.ones((2, 3)), np.tanh), T, "activations must be a tuple of 1 activations, got ufunc"),
-    (lambda: bptt.feedforward.forward([READOUT], np.ones((2, 3)), [np.tanh]), T, "activations[0] must be an Activation, got ufunc"),
-    (lambda: bptt.feedforward.forward([READOUT], np.ones((2, 3)), [bptt.tanh] * 2), V, "activations must have 1 activations, got 2"),
-    (lambda: bptt.feedforward.backward(TRACE, D), T, "trace must be a bptt.feedforward.Trace, got Trace"),
-    (lambda: bptt.feedforward.backward(FF, np.ones((2, 2))), V, "d_outputs must have shape (2, 1), got (2, 2)"),
-    (lambda: bptt.feedforward.backward(FF, np.ones((2, 1), np.float32)), T, "d_outputs must have the precision of trace.outputs, float64, got float32"),
+    (lambda: bptt.teaching.feedforward.forward(READOUT.w, X[0], bptt.tanh), T, "layers must be a tuple of one Affine or more, got array"),
+    (lambda: bptt.teaching.feedforward.forward([], X[0], bptt.tanh), V, "layers must be a tuple of one Affine or more, got []"),
+    (lambda: bptt.teaching.feedforward.forward([LAYER], X[0], bptt.tanh), T, "layers[0] must be an Affine, got Recurrent"),
+    (lambda: bptt.teaching.feedforward.forward([READOUT, READOUT], X[0], bptt.tanh), V, "layers[1].w must have shape (1, n), got (3, 1)"),
+    (lambda: bptt.teaching.feedforward.forward([READOUT], X[0], bptt.tanh), V, "x must have shape (B, 3), got (2, 2)"),
+    (lambda: bptt.teaching.feedforward.forward([READOUT], np.ones((2, 3), np.float32), bptt.tanh), T, "x must have the precision of layers[0].w, float64, got float32"),
+    (lambda: bptt.teaching.feedforward.forward([READOUT], np.ones((2, 3)), np.tanh), T, "activations must be a tuple of 1 activations, got ufunc"),
+    (lambda: bptt.teaching.feedforward.forward([READOUT], np.ones((2, 3)), [np.tanh]), T, "activations[0] must be an Activation, got ufunc"),
+    (lambda: bptt.teaching.feedforward.forward([READOUT], np.ones((2, 3)), [bptt.tanh] * 2), V, "activations must have 1 activations, got 2"),
+    (lambda: bptt.teaching.feedforward.backward(TRACE, D), T, "trace must be a bptt.teaching.feedforward.Trace, got Trace"),
+    (lambda: bptt.teaching.feedforward.backward(FF, np.ones((2, 2))), V, "d_outputs must have shape (2, 1), got (2, 2)"),
+    (lambda: bptt.teaching.feedforward.backward(FF, np.ones((2, 1), np.float32)), T, "d_outputs must have the precision of trace.outputs, float64, got float32"),
     # the unrolled network
-    (lambda: bptt.unroll(LAYER_TRACE), T, "trace must be a Trace, got LayerTrace"),
+    (lambda: bptt.teaching.unroll(LAYER_TRACE), T, "trace must be a Trace, got LayerTrace"),
     (lambda: UNROLLED.cotangent(D[1:]), V, "d_outputs must have shape (4, 2, 1), got (3, 2, 1)"),
     (lambda: UNROLLED.cotangent(D, (np.ones((3, 2)),)), V, "d_final[0].a must have shape (2, 3), got (3, 2)"),
     (lambda: UNROLLED.cotangent(D.astype(np.float32)), T, "d_outputs must have the precision of trace.outputs"),
-    (lambda: bptt.copies(TRACE, PLAIN), T, "unrolled must be an Unrolled, got Trace"),
-    (lambda: bptt.fold(UNROLLED, D), T, "gradient must be a Gradient, got ndarray"),
-    (lambda: bptt.fold(UNROLLED, bptt.feedforward.backward(FF, [[1.0], [1.0]])), V, "gradient.layers must have the 16 arrays of unrolled.layers, got 2"),
+    (lambda: bptt.teaching.copies(TRACE, PLAIN), T, "unrolled must be an Unrolled, got Trace"),
+    (lambda: bptt.teaching.fold(UNROLLED, D), T, "gradient must be a Gradient, got ndarray"),
+    (lambda: bptt.teaching.fold(UNROLLED, bptt.teaching.feedforward.backward(FF, [[1.0], [1.0]])), V, "gradient.layers must have the 16 arrays of unrolled.layers, got 2"),
 ]  # fmt: skip
 
 MORE_KINDS = [
@@ -264,18 +261,16 @@ def test_there_are_many_kinds_and_none_twice():
 class Other:
     """An Elman cell in all but type."""
 
-    gates, state_names = 1, ("a",)
-    own_blocks, parameters = (), bptt.Recurrent
     step, step_backward = bptt.Elman().step, bptt.Elman().step_backward
 
 
 def test_only_elman_cells_unroll():
     trace = forward(stack=bptt.Stack((Other(),)))
     with pytest.raises(TypeError, match=r"trace\.stack\.cells\[0\] must be an Elman, got Other"):
-        bptt.unroll(trace)
+        bptt.teaching.unroll(trace)
 
 
 def test_a_cell_with_gates_names_its_shape():
-    gated = type("Gated", (Other,), {"gates": 2})()
+    gated = type("Gated", (Other,), {"step": lambda self, z_p, z_q, a: None})()
     with pytest.raises(ValueError, match=r"params\.u must have shape \(n, 2n\), got \(3, 3\)"):
         bptt.layer_forward(gated, LAYER, X)

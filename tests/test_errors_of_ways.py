@@ -7,7 +7,7 @@ import pytest
 
 import bptt
 
-STACK, PARAMS, X, Y = bptt.tiny()
+STACK, PARAMS, X, Y = bptt.teaching.tiny()
 RNG = np.random.default_rng(0)
 SIZES = (1, 2, 1)
 
@@ -101,7 +101,7 @@ SEQUENCES = [
     (lambda: with_layer(BOTH, BOTH_PARAMS, forward=THERE._replace(w=np.ones((3, 2)))), V, "params.layers[0].backward.w must have shape (3, 8), got (1, 8)"),
     (lambda: bptt.layer_backward(BOTH_TRACE.layers[0], D), V, "d_a must have shape (3, 1, 4), got (3, 1, 1)"),
     (lambda: bptt.layer_backward(BOTH_TRACE.layers[0], np.ones((3, 1, 4)), ONE), T, "d_final must be a tuple of 2 states, one a direction, got ndarray"),
-    (lambda: bptt.unroll(BOTH_TRACE), T, "trace.stack.cells[0] must be an Elman, got Bidirectional"),
+    (lambda: bptt.teaching.unroll(BOTH_TRACE), T, "trace.stack.cells[0] must be an Elman, got Bidirectional"),
     # cells
     (lambda: bptt.forward(LSTM, LSTM_PARAMS, X, (ONE,)), V, "initial[0] must have 2 arrays, a, c, got 1"),
     (lambda: bptt.forward(LSTM, LSTM_PARAMS, X, ((ONE, ONE.T),)), V, "initial[0].c must have shape (1, 2), got (2, 1)"),
@@ -109,10 +109,10 @@ SEQUENCES = [
     (lambda: with_layer(LSTM, LSTM_PARAMS, b=np.ones(2)), V, "params.layers[0].b must have shape (8,), got (2,)"),
     (lambda: bptt.forward(GRU, LSTM_PARAMS, X), T, "params.layers[0] must be a GRUParams, got Recurrent"),
     (lambda: with_layer(GRU, GRU_PARAMS, c=np.ones(3)), V, "params.layers[0].c must have shape (2,), got (3,)"),
-    (lambda: with_layer(PEEPHOLE, PEEPHOLE_PARAMS, p=np.ones(8)), V, "params.layers[0].p must have shape (6,), got (8,)"),
+    (lambda: with_layer(PEEPHOLE, PEEPHOLE_PARAMS, p_f=np.ones(8)), V, "params.layers[0].p_f must have shape (2,), got (8,)"),
     (lambda: bptt.Diagonal("tanh"), T, "activation must be an Activation, got str ('tanh')"),
-    (lambda: with_layer(DIAGONAL, DIAGONAL_PARAMS, v=np.ones(3)), V, "params.layers[0] must have arrays of shapes ((1, 3), (3,), (3,)) (if n = 3), got ((1, 2), (3,), (2,))"),
-    (lambda: with_layer(DIAGONAL, DIAGONAL_PARAMS, v=np.ones(())), V, "params.layers[0].v must have shape (..., n), got ()"),
+    (lambda: with_layer(DIAGONAL, DIAGONAL_PARAMS, v=np.ones(3)), V, "params.layers[0].v must have shape (2,), got (3,)"),
+    (lambda: with_layer(DIAGONAL, DIAGONAL_PARAMS, v=np.ones(())), V, "params.layers[0].v must have shape (2,), got ()"),
     (lambda: with_layer(DIAGONAL, DIAGONAL_PARAMS, v=np.full(2, np.nan)), V, "params.layers[0].v must be finite, got nan at index (0,)"),
     (lambda: with_layer(BEFORE, BEFORE_PARAMS, u=np.ones((3, 6))), V, "params.layers[0] must have arrays of shapes"),
     (lambda: bptt.forward(BEFORE, BEFORE_PARAMS, np.ones((3, 1, 2))), V, "x must have shape (T, B, 1), got (3, 1, 2)"),
@@ -138,18 +138,18 @@ WAYS_TO = [
     (lambda: truncated(1.0, 2), T, "k1 must be an integer, got float (1.0)"),
     (lambda: truncated(1, 2.5), T, "k2 must be an integer, got float (2.5)"),
     (lambda: bptt.truncated_bptt(BOTH, BOTH_PARAMS, X, cost, k1=1, k2=1), T, "stack.cells[0] must read in one direction, got Bidirectional"),
-    (lambda: bptt.surrogate(BOTH, BOTH_PARAMS, X, cost, k1=1, k2=1), T, "stack.cells[0] must read in one direction, got Bidirectional"),
-    (lambda: bptt.surrogate(STACK, PARAMS, X, cost, k1=2, k2=1), V, "k2 must be >= k1 = 2, got 1"),
-    (lambda: bptt.surrogate(STACK, PARAMS, X, lambda o, _: o, k1=1, k2=1)(PARAMS), T, "cost(outputs, steps) must be a Cost, got ndarray"),
+    (lambda: bptt.algorithms.surrogate(BOTH, BOTH_PARAMS, X, cost, k1=1, k2=1), T, "stack.cells[0] must read in one direction, got Bidirectional"),
+    (lambda: bptt.algorithms.surrogate(STACK, PARAMS, X, cost, k1=2, k2=1), V, "k2 must be >= k1 = 2, got 1"),
+    (lambda: bptt.algorithms.surrogate(STACK, PARAMS, X, lambda o, _: o, k1=1, k2=1)(PARAMS), T, "cost(outputs, steps) must be a Cost, got ndarray"),
     # checkpoints
-    (lambda: bptt.every(0), V, "k must be >= 1, got 0"),
-    (lambda: bptt.every(2.0), T, "k must be an integer, got float (2.0)"),
-    (lambda: bptt.every(True), T, "k must be an integer, got bool (True)"),
-    (lambda: bptt.binomial(0), V, "states must be >= 1, got 0"),
-    (lambda: bptt.binomial("3"), T, "states must be an integer, got str ('3')"),
-    (lambda: bptt.binomial(3, 0), V, "piece must be >= 1, got 0"),
+    (lambda: bptt.algorithms.every(0), V, "k must be >= 1, got 0"),
+    (lambda: bptt.algorithms.every(2.0), T, "k must be an integer, got float (2.0)"),
+    (lambda: bptt.algorithms.every(True), T, "k must be an integer, got bool (True)"),
+    (lambda: bptt.algorithms.binomial(0), V, "states must be >= 1, got 0"),
+    (lambda: bptt.algorithms.binomial("3"), T, "states must be an integer, got str ('3')"),
+    (lambda: bptt.algorithms.binomial(3, 0), V, "piece must be >= 1, got 0"),
     (lambda: checkpointed(3), T, "schedule must be made by every, square_root or binomial, got 3"),
-    (lambda: checkpointed(bptt.every), T, "schedule must be made by every, square_root or binomial, got <function every"),
+    (lambda: checkpointed(bptt.algorithms.every), T, "schedule must be made by every, square_root or binomial, got <function every"),
     (lambda: bptt.checkpointed_bptt(STACK, PARAMS, X + 0j, cost), T, "x must have dtype float32 or float64, got complex128"),
     # forward in time
     (lambda: bptt.rtrl(STACK, PARAMS, X[0], cost), V, "x must have shape (T, B, 1), got (1, 1)"),
@@ -166,7 +166,7 @@ WAYS_TO = [
     (lambda: bptt.segment(TRACE, 0.0, 2), T, "start must be an integer, got float (0.0)"),
     (lambda: bptt.segment(TRACE, 0, "2"), T, "stop must be an integer, got str ('2')"),
     (lambda: bptt.segment(BOTH_TRACE, 0, 2), T, "trace.layers[0] must be a LayerTrace, got BidirectionalTrace"),
-    (lambda: bptt.step_jacobians(TRACE), T, "trace must be a LayerTrace, got Trace"),
+    (lambda: bptt.algorithms.step_jacobians(TRACE), T, "trace must be a LayerTrace, got Trace"),
     (lambda: bptt.jacobian_spectrum(BOTH_TRACE.layers[0]), T, "trace must be a LayerTrace, got BidirectionalTrace"),
     (lambda: bptt.contributions(TRACE.layers[0], D), T, "trace must be a Trace, got LayerTrace"),
     (lambda: bptt.contributions(TRACE, D[:2]), V, "d_outputs must have shape (3, 1, 1), got (2, 1, 1)"),

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import bptt
-from bptt._exercises.tasks import CASES, Backward, Function
-from bptt.exercises import _TASKS, NAMES, WrongAnswerError, check
+from bptt.teaching.exercises import _TASKS, NAMES, WrongAnswerError, check
+from bptt.teaching.exercises.tasks import CASES, Backward, Function
 
 PAGES = ("one-step", "over-time", "gates-and-ways")
 FOLDER = Path(__file__).parents[1] / "docs" / "exercises"

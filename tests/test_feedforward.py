@@ -48,7 +48,7 @@ def literal(layers, x, functions, d_outputs):
 
     outputs = rows(run.a, len(layers))
     weights = zip(found.w[1:], found.b[1:], strict=True)
-    return outputs, bptt.feedforward.Gradient(
+    return outputs, bptt.teaching.feedforward.Gradient(
         layers=tuple(bptt.Affine(np.array(w), np.array(b)) for w, b in weights),
         x=np.array(found.x[0]),
         delta=tuple(rows(delta, l) for l in range(1, len(layers) + 1)),
@@ -59,9 +59,9 @@ def literal(layers, x, functions, d_outputs):
 def test_gradient_is_that_of_the_literal_loops(seed):
     layers, x, functions, d_outputs = net(seed)
     outputs, gradient = literal(layers, x, functions, d_outputs)
-    trace = bptt.feedforward.forward(layers, x, functions)
+    trace = bptt.teaching.feedforward.forward(layers, x, functions)
     assert_close(trace.outputs, outputs, 1e-13)
-    assert_close(bptt.feedforward.backward(trace, d_outputs), gradient, 1e-13)
+    assert_close(bptt.teaching.feedforward.backward(trace, d_outputs), gradient, 1e-13)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -69,19 +69,21 @@ def test_gradient_is_that_of_the_complex_step(seed):
     layers, x, functions, d_outputs = net(seed)
 
     def cost(at):
-        return (bptt.feedforward.forward(*at, functions).outputs * d_outputs).sum()
+        return (bptt.teaching.feedforward.forward(*at, functions).outputs * d_outputs).sum()
 
-    gradient = bptt.feedforward.backward(bptt.feedforward.forward(layers, x, functions), d_outputs)
+    gradient = bptt.teaching.feedforward.backward(
+        bptt.teaching.feedforward.forward(layers, x, functions), d_outputs
+    )
     assert_close((gradient.layers, gradient.x), bptt.complex_step(cost, (layers, x)), 1e-12)
 
 
 def test_one_activation_serves_all_layers():
     """Against one activation for each layer."""
     layers, x, _, d_outputs = net(3)
-    one = bptt.feedforward.forward(layers, x, bptt.tanh)
-    each = bptt.feedforward.forward(list(layers), x, [bptt.tanh] * len(layers))
+    one = bptt.teaching.feedforward.forward(layers, x, bptt.tanh)
+    each = bptt.teaching.feedforward.forward(list(layers), x, [bptt.tanh] * len(layers))
     assert_close(one.outputs, each.outputs, 1e-300)
-    gradients = (bptt.feedforward.backward(trace, d_outputs) for trace in (one, each))
+    gradients = (bptt.teaching.feedforward.backward(trace, d_outputs) for trace in (one, each))
     assert_close(*gradients, 1e-300)
 
 
@@ -90,8 +92,8 @@ def test_a_gradient_has_the_dtype_of_what_it_is_the_gradient_of(dtype):
     layers, x, functions, d_outputs = bptt.tree_map(
         lambda leaf: leaf.astype(dtype), (net(5)[0], net(5)[1], (), net(5)[3])
     )
-    trace = bptt.feedforward.forward(layers, x, net(5)[2])
-    gradient = bptt.feedforward.backward(trace, d_outputs)
+    trace = bptt.teaching.feedforward.forward(layers, x, net(5)[2])
+    gradient = bptt.teaching.feedforward.backward(trace, d_outputs)
     assert {leaf.dtype for _, leaf in bptt.tree_leaves(gradient)} == {np.dtype(dtype)}
     assert {leaf.dtype for _, leaf in bptt.tree_leaves((trace.z, trace.a))} == {np.dtype(dtype)}
     assert functions == ()

@@ -8,7 +8,7 @@ from problems import problem
 
 import bptt
 
-TINY = bptt.tiny()
+TINY = bptt.teaching.tiny()
 
 
 def tiny_cost(params):

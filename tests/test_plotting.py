@@ -7,7 +7,7 @@ import pytest
 import bptt
 from bptt import plotting
 
-TINY = bptt.tiny()
+TINY = bptt.teaching.tiny()
 TRACE = bptt.forward(TINY.stack, TINY.params, TINY.x)
 D_OUTPUTS = bptt.squared_error(TRACE.outputs, TINY.targets).d_outputs
 
@@ -50,7 +50,9 @@ def test_delta_norms(ax):
 
 
 def test_truncation_bias(ax):
-    found = bptt.TruncationBias(np.array([1, 2, 4]), np.array([0.5, 0.9, 1]), np.array([0.2, 2, 1]))
+    found = bptt.diagnostics.TruncationBias(
+        np.array([1, 2, 4]), np.array([0.5, 0.9, 1]), np.array([0.2, 2, 1])
+    )
     assert plotting.plot_truncation_bias(found, ax) is ax
     assert [line.get_ydata().tolist() for line in ax.lines] == [[0.5, 0.9, 1], [0.2, 2, 1]]
     assert [text.get_text().strip() for text in ax.texts] == ["cosine", "norm"]

@@ -165,7 +165,7 @@ def test_truncated_is_the_gradient_of_its_surrogate(net, k1, more):
     rng = np.random.default_rng(0)
     vector = bptt.tree_map(lambda p: rng.normal(size=p.shape), params)
     moved = bptt.tree_map(lambda p, v: p + 1e-30j * v, params, vector)
-    slope = bptt.surrogate(*problem, k1=k1, k2=k1 + more)(moved).imag / 1e-30
+    slope = bptt.algorithms.surrogate(*problem, k1=k1, k2=k1 + more)(moved).imag / 1e-30
     flat, along = bptt.flatten(found)[0], bptt.flatten(vector)[0]
     assert abs(flat @ along - slope) <= 1e-12 * max(np.abs(flat * along).sum(), 1e-300)
 
@@ -267,7 +267,7 @@ def test_any_piece_and_any_number_of_states(net, piece, binomial):
     """The count of stored steps is what the schedule promises, and the gradient is exact."""
     steps = len(net.at.x)
     states = 1 + steps % 3
-    schedule = bptt.binomial(states, piece) if binomial else bptt.every(piece)
+    schedule = bptt.algorithms.binomial(states, piece) if binomial else bptt.algorithms.every(piece)
     result = net.by(partial(bptt.checkpointed_bptt, schedule=schedule))
     want = net.by(bptt.full_bptt).gradient
     near(result.gradient[:3], want[:3], [want[:3]] * steps)

@@ -4,19 +4,16 @@ import numpy as np
 import pytest
 
 import bptt
-from bptt import examples
+from bptt.teaching import examples
 
 
 class TwoGates:
     """As much of a cell as `initialize` looks at."""
 
-    gates, state_names = 2, ("a",)
-    own_blocks, parameters = (), bptt.Recurrent
-
-    def step(self, z_x, z_h, state):
+    def step(self, z_p, z_q, a):
         """Never called."""
 
-    def step_backward(self, d_state, saved):
+    def step_backward(self, d_a, a):
         """Never called."""
 
 
@@ -74,7 +71,7 @@ def test_no_global_generator_is_touched():
 
 def test_the_tiny_example_is_fresh_each_time_and_nothing_in_it_is_symmetric():
     """An index or a matrix the wrong way round must give a wrong number on it."""
-    one, two = examples.tiny(), bptt.tiny()
+    one, two = examples.tiny(), bptt.teaching.tiny()
     one.params.layers[0].u[:] = 0
     assert two.params.layers[0].u.any()
     for layer in two.params.layers:

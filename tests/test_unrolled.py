@@ -13,10 +13,10 @@ import bptt
 
 def run_unrolled(given):
     trace = given.run()
-    unrolled = bptt.unroll(trace)
-    run = bptt.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
+    unrolled = bptt.teaching.unroll(trace)
+    run = bptt.teaching.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
     cotangent = unrolled.cotangent(given.outputs_cost(trace).d_outputs, given.d_final)
-    return trace, unrolled, run, bptt.feedforward.backward(run, cotangent)
+    return trace, unrolled, run, bptt.teaching.feedforward.backward(run, cotangent)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -41,7 +41,7 @@ def test_gradients_of_the_copies_add_up(seed):
     """(TIE), summed here one by one, against backpropagation through time."""
     given = problem(seed)
     trace, unrolled, _, plain = run_unrolled(given)
-    each = bptt.copies(unrolled, plain)
+    each = bptt.teaching.copies(unrolled, plain)
     assert len(each) == len(trace.x)
     total = bptt.tree_map(np.zeros_like, given.at.params)
     for copy in each:
@@ -53,28 +53,28 @@ def test_a_copy_is_the_gradient_of_its_step_alone():
     """The complex step through one copy of the weights, the others held: literally ∂C/∂w^{l(t)}."""
     given = problem(29)
     trace, unrolled, _, plain = run_unrolled(given)
-    each = bptt.copies(unrolled, plain)
+    each = bptt.teaching.copies(unrolled, plain)
     cotangent = unrolled.cotangent(given.outputs_cost(trace).d_outputs, given.d_final)
 
     def cost(layers):
-        run = bptt.feedforward.forward(layers, unrolled.x, unrolled.activations)
+        run = bptt.teaching.feedforward.forward(layers, unrolled.x, unrolled.activations)
         return (run.outputs * cotangent).sum()
 
     whole = bptt.complex_step(cost, unrolled.layers)
-    trusted = bptt.feedforward.Gradient(whole, plain.x, plain.delta)
+    trusted = bptt.teaching.feedforward.Gradient(whole, plain.x, plain.delta)
     assert len(each) > 1
-    assert_close(each, bptt.copies(unrolled, trusted), 1e-12)
+    assert_close(each, bptt.teaching.copies(unrolled, trusted), 1e-12)
 
 
 def test_folding_gives_arrays_of_its_own():
     """Writing to a folded gradient leaves plain backpropagation's alone, for one step too."""
-    tiny = bptt.tiny()
+    tiny = bptt.teaching.tiny()
     for steps in 1, 3:
         trace = bptt.forward(tiny.stack, tiny.params, tiny.x[:steps])
-        unrolled = bptt.unroll(trace)
-        run = bptt.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
-        plain = bptt.feedforward.backward(run, unrolled.cotangent(trace.outputs))
-        folded = bptt.fold(unrolled, plain)
+        unrolled = bptt.teaching.unroll(trace)
+        run = bptt.teaching.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
+        plain = bptt.teaching.feedforward.backward(run, unrolled.cotangent(trace.outputs))
+        folded = bptt.teaching.fold(unrolled, plain)
         theirs = [leaf for _, leaf in bptt.tree_leaves(plain)]
         mine = [leaf for _, leaf in bptt.tree_leaves(folded)]
         assert not any(np.shares_memory(a, b) for a in mine for b in theirs)

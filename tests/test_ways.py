@@ -67,7 +67,7 @@ def test_checkpointed_is_full_to_the_last_digits(name, depth, way):
 def test_one_piece_is_full_bit_for_bit(name):
     """With k = T there is nothing to add up: every bit is that of the full gradient."""
     given, want = setting(name, 2), full(name, 2)
-    got = given.by(partial(bptt.checkpointed_bptt, schedule=bptt.every(7)))
+    got = given.by(partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.every(7)))
     pairs = zip(bptt.tree_leaves(got.gradient), bptt.tree_leaves(want.gradient[:3]), strict=True)
     assert all((a == b).all() for (_, a), (_, b) in pairs)
 
@@ -80,7 +80,7 @@ def test_truncated_is_the_exact_gradient_of_its_surrogate(name, k1, k2):
     params, x, initial = given.at
     problem = given.stack, params, x, given.cost, initial, given.mask
     result = bptt.truncated_bptt(*problem, k1=k1, k2=k2)
-    frozen = bptt.surrogate(*problem, k1=k1, k2=k2)
+    frozen = bptt.algorithms.surrogate(*problem, k1=k1, k2=k2)
     assert_close(result.gradient.params, bptt.complex_step(frozen, params), 1e-12)
     assert result.stored == k2
     assert frozen(params) == pytest.approx(result.value, rel=1e-13)

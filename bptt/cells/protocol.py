@@ -1,84 +1,110 @@
-r"""What a recurrent cell must know, and what it need not.
+r"""What a cell is: a formula, written once, and what the names in it say.
 
-The engine owns time, layers and every matrix product. A cell owns what happens at one step between
-them, entry by entry. It gets the two affine contributions of a step,
+A cell owns what happens at one step between the matrix products, entry by entry; an engine owns time,
+layers and products. A cell is any object with two methods,
 
-.. math:: z_x = a^{l-1(t)} w^l + b^l , \qquad z_h = a^{l(t-1)} u^l ,
+.. code-block:: python
 
-and the previous state, and returns the next state with what its derivative will need. Its backward
-half gets the derivative of the cost with respect to the state, and returns that with respect to
-:math:`z_x`, :math:`z_h` and, for what does not pass through them, the previous state.
+   def step(self, *weighted, *state, *own): ...  # returns (new_state, saved)
+   def step_backward(self, *d_state, *state, *own, *saved): ...  # returns (d_weighted, d_state, d_own)
 
-Some cells do not split that way: they put a product inside another function. For those there is a
-second, unfactored level, which gets the parameters, the input and the state, and does its own products.
+which read like formulas: each argument has a name, and each returned item is a tuple. All else follows from
+the names. The first parameters of `step` are weighted inputs, one for each block of n columns:
+
+- ``z`` or ``z_...`` is :math:`a^{l-1(t)} w + a^{l(t-1)} u + b`, then
+- ``x`` or ``x_...`` is :math:`a^{l-1(t)} w + b` alone, then
+- ``h`` or ``h_...`` is :math:`a^{l(t-1)} u` alone.
+
+The blocks of w and b are those of z and x, the blocks of u those of z and h, in this order. The first
+parameters of `step_backward` that begin with ``d_`` say how many arrays a state has; the first of them is
+the activation a, which the layer above and u see. What is left are the cell's own parameters, vectors of
+shape (n,) that enter entry by entry.
+
+Some cells put a product inside another function. For those there is a second, unfactored level, which
+gets the parameters, the input and the state, and does its own products. And a cell may bring an engine of its
+own (`OwnEngine`), as `bptt.compiled` does.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from bptt._typing import Array, State
+from bptt._core.types import Array, State
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-__all__ = ["Cell", "UnfactoredCell"]
+__all__ = [
+    "Cell",
+    "OwnEngine",
+    "Recurrent",
+    "UnfactoredCell",
+]
+
+
+class Recurrent(NamedTuple):
+    """The parameters of a recurrent layer: z = x w + a u + b, where a is its own past.
+
+    For a cell with g gates, the last axis holds the g blocks of n columns one after the other.
+
+    Attributes
+    ----------
+    w
+        Weights from the layer below, shape (n_below, g n).
+    u
+        Recurrent weights, from the layer at t - 1 to itself at t, shape (n, g n).
+    b
+        Bias, shape (g n,).
+    """
+
+    w: Array
+    u: Array
+    b: Array
 
 
 @runtime_checkable
 class Cell(Protocol):
-    """The pointwise mathematics of one step of a recurrent layer, with its derivative.
+    """The elementwise mathematics of one step of a recurrent layer, with its derivative.
 
-    Any object with these four attributes and two methods is a cell; nothing is inherited. The first array
-    of a state is the layer's activation a: what the layer above, and the recurrent weights, see.
+    Any object with these two methods is a cell; nothing is inherited. The names of their parameters say
+    what the cell needs: see `bptt.cells.protocol`.
 
-    A cell may have parameters of its own beside w, u and b: vectors that enter entry by entry, such
-    as peephole weights or a recurrent bias. They follow b in its parameter record, are handed to both
-    methods after the other arguments, and `step_backward` returns their derivatives after the others.
+    The formulas get arrays of one shape, (rows, n), own parameters (n,), and must act entry by entry, so
+    that an engine may hand them many steps at once, complex numbers, or, compiled, single numbers.
 
     See Also
     --------
     bptt.Elman : the smallest cell there is.
-    bptt.UnfactoredCell : for a cell that does not split.
+    bptt.cells.UnfactoredCell : for a cell that is not elementwise between its products.
+
+    Examples
+    --------
+    A unit that forgets at a rate of its own, k:
+
+    >>> import numpy as np, bptt
+    >>> class Leaky:
+    ...     def step(self, z, a, k):
+    ...         n = np.tanh(z)
+    ...         return (k * a + (1 - k) * n,), (n,)
+    ...
+    ...     def step_backward(self, d_a, a, k, n):
+    ...         return (d_a * (1 - k) * (1 - n**2),), (d_a * k,), (d_a * (a - n),)
+    >>> bptt.check_cell(Leaky()).ok
+    True
     """
 
     @property
-    def gates(self) -> int:
-        """How many blocks of n columns w, u and b have."""
+    def step(self) -> Callable[..., tuple[Any, Any]]:
+        """The formula: ``step(*weighted, *state, *own)`` returns ``(new_state, saved)``, two tuples."""
         ...
 
     @property
-    def own_blocks(self) -> tuple[int, ...]:
-        """For each parameter of its own, how many blocks of n entries it has."""
-        ...
+    def step_backward(self) -> Callable[..., tuple[Any, Any, Any]]:
+        """Its derivative: ``step_backward(*d_state, *state, *own, *saved)`` returns three tuples.
 
-    @property
-    def state_names(self) -> tuple[str, ...]:
-        """The names of the arrays of a state, the activation's first."""
-        ...
-
-    @property
-    def parameters(self) -> type[tuple[Array, ...]]:
-        """The type of its parameter record: a named tuple that begins with w, u and b."""
-        ...
-
-    @property
-    def step(self) -> Callable[..., tuple[State, Any]]:
-        """The way forward: ``step(z_x, z_h, state, *own)`` returns ``(state, saved)``.
-
-        ``z_x`` and ``z_h`` are the contributions from the layer below and from the layer's own past,
-        shape (B, gates n); a state is a tuple of arrays of shape (B, n); ``own`` are the cell's own
-        parameters. ``saved`` is anything that `step_backward` will need.
-        """
-        ...
-
-    @property
-    def step_backward(self) -> Callable[..., tuple[Any, ...]]:
-        """The way back: ``step_backward(d_state, saved, *own)`` returns derivatives of the cost.
-
-        ``d_state`` is ∂C/∂state, all paths from the state to the cost included. What is returned is
-        ``(delta_x, delta_h, direct, *d_own)``: ∂C/∂z_x and ∂C/∂z_h, shape (B, gates n);
-        ∂C/∂(previous state) along the paths that do not pass through z_h, a tuple of arrays of shape
-        (B, n), or None where there are none; and ∂C/∂ each own parameter, summed over the batch.
+        ``d_state`` is ∂C/∂(new state), all paths to the cost included; the other arguments are the state
+        before the step, the own parameters, and what `step` saved. The three tuples are ∂C/∂ the weighted
+        inputs; ∂C/∂(state before the step) along the paths that do not pass through u, where the number
+        0.0 may stand for a path that does not exist; and ∂C/∂ the own parameters, for each row by itself.
         """
         ...
 
@@ -117,12 +143,29 @@ class UnfactoredCell(Protocol):
         ...
 
 
-_FACTORED: dict[type, bool] = {}
+@runtime_checkable
+class OwnEngine(Protocol):
+    """A cell that runs its formula by an engine of its own, as what `bptt.compiled` returns."""
+
+    @property
+    def cell(self) -> Cell:
+        """The formula."""
+        ...
+
+    def run_layer(self, params: Any, x: Array, state: State, mask: Any, /) -> Any:
+        """Run a layer forward on checked arguments; return its `LayerTrace`, whose cell is this one."""
+        ...
+
+    def run_layer_backward(self, trace: Any, d_a: Array, d_state: State, /) -> Any:
+        """Go back through a layer on checked arguments; return its `LayerGradient`."""
+        ...
 
 
 def is_factored(cell: object) -> "TypeIs[Cell]":
-    """Say whether a cell is of the factored level; asked of each type once, since asking is slow."""
-    kind = type(cell)
-    if kind not in _FACTORED:
-        _FACTORED[kind] = isinstance(cell, Cell)
-    return _FACTORED[kind]
+    """Say whether a cell is a formula, of the factored level."""
+    return hasattr(cell, "step") and hasattr(cell, "step_backward")
+
+
+def formula_of(cell: Any) -> Any:
+    """Return the cell itself, or the one that its own engine runs."""
+    return cell.cell if hasattr(cell, "run_layer_backward") else cell

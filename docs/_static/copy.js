@@ -14,7 +14,7 @@
   };
 
   // --- cells, and what each needs: lines like "0:1-3,7 2:1" (cell:lines), written by docs/_ext/slicing/slicer.py
-  const cells = [...document.querySelectorAll("div.cell > .cell_input pre")].map((pre) => ({ pre, box: pre.closest("div.cell") }));
+  const cells = [...document.querySelectorAll("div.cell .cell_input pre")].map((pre) => ({ pre, box: pre.closest("div.cell") }));
   const needs = (document.getElementById("bptt-needs")?.dataset.needs ?? "").split("\n");
   const data = document.getElementById("bptt-live")?.dataset; // there is a Python for the browser
   const missing = (data?.missing ?? "").split("\n"); // which lacks these

@@ -1,4 +1,4 @@
-"""From any equation two clicks reach the lines that are it and come back; nothing collides below it."""
+"""From any equation its mark opens, and two clicks reach the lines that are it and come back; nothing collides below it."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ def test_two_clicks_reach_the_lines_and_come_back(page: Page, home: str):
         here = f"{home}{equation['page']}.html"
         page.goto(here)
         wrapper = page.locator(f"[id='equation-{equation['label']}']")
+        wrapper.locator("details.ledger > summary").click()
         wrapper.locator(".ledger a[href*='_modules/']").first.click()
         page.wait_for_url("**/_modules/**")
         target = page.locator(".ledger-line:target, .ledger-line:has(:target)")

@@ -72,7 +72,7 @@ def net(context: BrowserContext, address: str) -> Page:
 
 
 def test_keys_lead_through_every_step_with_the_numbers_of_the_library(net):
-    tiny = bptt.tiny()
+    tiny = bptt.teaching.tiny()
     trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
     d_outputs = bptt.squared_error(trace.outputs, tiny.targets).d_outputs
     delta = bptt.backward(trace, d_outputs).delta

@@ -34,7 +34,7 @@ LIBRARY = '''"""A library of one function."""
 
 import numpy as np
 
-from bptt._typing import Array
+from bptt._core.types import Array
 
 __version__ = "0"
 __all__ = ["double"]
@@ -57,7 +57,7 @@ API = """# API
 ```{eval-rst}
 .. py:module:: bptt
 .. autofunction:: bptt.double
-.. autodata:: bptt._typing.Array
+.. autodata:: bptt._core.types.Array
 ```
 """
 INDEX = """---
@@ -122,11 +122,13 @@ class Scratch:
             else:
                 shutil.copy(source, self.docs / name)
         self.write("bptt/__init__.py", LIBRARY)
-        self.write("bptt/_typing.py", TYPING)
-        for module in ("checkpointed", "ways"):  # where conf.py looks for aliases
-            self.write(f"bptt/{module}.py", '"""No alias."""\n')
-        for module in ("_check", "_sides", "equations"):  # what the ledger reads checks with
-            shutil.copy(DOCS.parent / "bptt" / f"{module}.py", self.root / "bptt")
+        self.write("bptt/_core/types.py", TYPING)
+        for package in ("_core", "algorithms", "teaching"):
+            self.write(f"bptt/{package}/__init__.py", '"""A part of it."""\n')
+        for module in ("checkpointed", "calls"):  # where conf.py looks for aliases
+            self.write(f"bptt/algorithms/{module}.py", '"""No alias."""\n')
+        for module in ("_core/validation", "teaching/sides", "teaching/equations"):
+            shutil.copy(DOCS.parent / f"bptt/{module}.py", self.root / f"bptt/{module}.py")
         self.write("docs/references.bib", "")
         self.write("docs/reference/api.md", API)
         self.pages: list[str] = []

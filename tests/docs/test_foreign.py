@@ -26,6 +26,8 @@ other
 ```
 
 ```{code-cell}
+:summary: Words
+
 print(1)
 ```
 """
@@ -53,6 +55,8 @@ def test_myst_nb_marks_cells_as_it_did(doctree: nodes.document) -> None:
     blocks = [set(block["classes"]) for block in cells[0].findall(nodes.literal_block)]
     words = "MyST-NB changed: what a cell prints has not the classes 'output' and 'stream'"
     assert any({"output", "stream"} <= classes for classes in blocks), words
+    options = cells[0].get("cell_metadata", {})
+    assert options.get("summary") == "Words", "MyST-NB changed: no options in 'cell_metadata'"
 
 
 def test_sphinx_lists_the_pages_of_a_toctree(doctree: nodes.document) -> None:

@@ -16,7 +16,7 @@ EQUATION = "$$\ny = 2 x\n$$ (twice)"
 CELL = """```{code-cell}
 import bptt
 import numpy as np
-from bptt.equations import check_equation, check_fails
+from bptt.teaching.equations import check_equation, check_fails
 
 x = np.arange(3.0)
 check_equation("twice", [bptt.double(x), bptt.double(x + 1)], [x + x, x + x + 2])
@@ -48,11 +48,12 @@ def test_all_is_well_and_linked_both_ways(site):
     assert not built.red, built.text
     assert "equations: 1, checked: 1, implemented: 1, definitions: 0\n" in built.text
     page, source = read(site, "math.html"), read(site, "_modules/bptt.html")
-    (line,) = re.findall(r'<div class="ledger">.*?</div>', page)
+    (line,) = re.findall(r'<details class="ledger">.*?</details>', page)
+    assert "<summary>✓ checked, to the last digit</summary>" in line
     for there in ("_modules/bptt.html#eq-twice", "reference/api.html#bptt.double", "#cell-1"):
         assert f'href="{there}"' in line
-    assert "to the last digit in 2 cases" in line
-    assert "fails without its assumption: <a" in line
+    assert "in 2 cases, to the last digit" in line
+    assert "Fails without its assumption: <a" in line
     assert re.search(r'<div class="cell[^>]*id="cell-1"|id="cell-1"[^>]*class="cell', page)
     back = '# <a class="reference internal" href="../math.html#equation-twice">(twice)</a>'
     marked = re.search(r'<span class="ledger-line" id="eq-twice">(.*)\n', source)

@@ -31,7 +31,7 @@ def read(text: str) -> np.ndarray:
 
 def nudged(nudges: tuple[np.ndarray, ...]) -> complex:
     """Return the cost of the tiny net, each weighted input nudged: layer by layer, (T, n)."""
-    tiny = bptt.tiny()
+    tiny = bptt.teaching.tiny()
     past, cost = [np.zeros(2), np.zeros(2)], 0
     for t in range(3):
         below = tiny.x[t, 0]

@@ -22,7 +22,7 @@ RIGHT = {
     "shows a value": replace(PLAIN, code="x = [1]\nx", text="[1]\n"),
     "raises as shown": replace(PLAIN, code="1 / 0", text="", error=("ZeroDivisionError", "division by zero")),
     "draws": replace(PLAIN, code=FIGURE, text="", needs=("matplotlib",), figures=1),
-    "imports the library": replace(PLAIN, code="import bptt, numpy\nprint(bptt.tiny().x.shape)", text="(3, 1, 1)\n"),
+    "imports the library": replace(PLAIN, code="import bptt, numpy\nprint(bptt.teaching.tiny().x.shape)", text="(3, 1, 1)\n"),
     "pickles its own class": replace(PLAIN, code="import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__name__)", text="A\n"),
 }  # fmt: skip
 WRONG = {

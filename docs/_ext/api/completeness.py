@@ -1,12 +1,14 @@
 """Refuse a site that does not document every public name.
 
 A bare ``automodule`` in a MyST page documents nothing and warns of nothing; so the build itself asks
-whether each name of ``bptt.__all__`` is in the inventory (``objects.inv``) that it is about to write.
+whether each name of ``bptt.__all__``, and of the ``__all__`` of its packages, is in the inventory
+(``objects.inv``) that it is about to write. A thing has one public place: ``bptt``, or else its package.
 """
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Iterator
@@ -29,6 +31,13 @@ if type(NDArray).__name__ == "TypeAliasType":  # as in NumPy 2.5
 MARKUP = re.compile(r"([\\*_`|])")
 
 
+def public_packages(root: Any) -> list[Any]:
+    """Return a package and what stands directly in it and has public names of its own."""
+    names = [n for _, n, _ in pkgutil.iter_modules(root.__path__) if not n.startswith("_")]
+    inside = [importlib.import_module(f"{root.__name__}.{name}") for name in names]
+    return [root, *(module for module in inside if hasattr(module, "__all__"))]
+
+
 def undocumented(module: Any, known: set[str]) -> Iterator[str]:
     """Yield the public names of a module that are known neither by it nor where they are defined."""
     for name in module.__all__:
@@ -46,7 +55,7 @@ def _document_data(
 ) -> None:
     """Give a public instance, as ``bptt.tanh``, the docstring that stands below its definition.
 
-    Below that of a mapping of words, as ``bptt.KNOWN_BUGS``, comes what it holds. Then keep napoleon
+    Below that of a mapping of words, as ``bptt.checking.KNOWN_BUGS``, comes what it holds. Then keep napoleon
     from taking a first line with a colon for ``type: description``.
     """
     del app, options
@@ -82,8 +91,13 @@ def _check(app: Sphinx, env: BuildEnvironment) -> None:
         return
     domain = env.get_domain("py")
     known = {row[0] for row in domain.get_objects()}
-    for name in undocumented(importlib.import_module("bptt"), known):
-        log.warning("%s is public, and no page documents it", name, type="bptt", subtype="api")
+    root = importlib.import_module("bptt")
+    for package in public_packages(root):
+        for name in undocumented(package, known):
+            if package is root or name.rpartition(".")[2] not in root.__all__:
+                log.warning(
+                    "%s is public, and no page documents it", name, type="bptt", subtype="api"
+                )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

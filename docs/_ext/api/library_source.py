@@ -1,4 +1,4 @@
-"""``{library} bptt.backward.backward``: show the library's own code, with a link to it in its file.
+"""``{library} bptt.network.backward.backward``: show the library's own code, with a link to it in its file.
 
 ````
 ```{library} bptt.backward

@@ -19,6 +19,10 @@ NUMPY = {"ArrayLike": ArrayLike, "DTypeLike": DTypeLike}
 ITEM = TypeVar("ITEM")  # of an array: NumPy writes NDArray[ITEM] out, or keeps it, by its version
 
 
+def _public(package: str) -> list[str]:
+    return getattr(importlib.import_module(package), "__all__", [])
+
+
 class AliasFormatter:
     """A ``typehints_formatter`` that knows the aliases of some modules, and NumPy's.
 
@@ -31,11 +35,12 @@ class AliasFormatter:
     def _aliases(self) -> list[tuple[str, Any]]:
         mine = []
         for name in self.modules:
-            module, (package, _, _) = importlib.import_module(name), name.partition(".")
-            public = importlib.import_module(package).__all__
+            module, parts = importlib.import_module(name), name.split(".")
+            packages = [".".join(parts[:k]) for k in range(1, len(parts))]
             for alias, kind in inspect.get_annotations(module).items():
                 if kind is TypeAlias and get_args(getattr(module, alias)):
-                    home = package if alias in public else name
+                    public = [p for p in packages if alias in _public(p)]
+                    home = public[0] if public else name
                     mine.append((f"~{home}.{alias}", getattr(module, alias)))
         return mine + [(f"~numpy.typing.{n}", alias) for n, alias in NUMPY.items()]
 

@@ -33,6 +33,7 @@ from _ext.execution.cell_rules import EXPECTED, SVG
 from _ext.execution.record import outputs_file
 from _ext.formats.markdown import Cell, Writer, fence
 from _ext.formulas.references import numbers
+from _ext.interactive import layers
 from _ext.live import figures
 from _ext.publishing.template import add_to_head, on_page
 from _ext.slicing import requirements
@@ -116,11 +117,13 @@ class Page:
                 continue
             count += 1
             kept = self.cells[piece.index]
-            tags = {"tags": [EXPECTED]} if EXPECTED in kept.tags else {}
+            metadata: dict[str, Any] = {"tags": [EXPECTED]} if EXPECTED in kept.tags else {}
+            if set(layers.FOLDED) & set(kept.tags):
+                metadata["jupyter"] = {"source_hidden": True}  # as on the page: folded, and run
             outputs = [_output(output, count, kept.alt) for output in kept.outputs]
             cells.append(
                 nbformat.v4.new_code_cell(
-                    kept.source, execution_count=count, outputs=outputs, metadata=tags
+                    kept.source, execution_count=count, outputs=outputs, metadata=metadata
                 )
             )
         cells.insert(1, self._setup())

@@ -55,7 +55,7 @@ class Net:
     """The tiny net with all that is computed in it, forward and back; a(l, t) by layer and step."""
 
     def __init__(self) -> None:
-        tiny = bptt.tiny()
+        tiny = bptt.teaching.tiny()
         trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
         cost, d_outputs = bptt.squared_error(trace.outputs, tiny.targets)
         gradient = bptt.backward(trace, d_outputs)

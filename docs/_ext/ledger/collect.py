@@ -16,7 +16,7 @@ from sphinx.environment import BuildEnvironment
 from _ext.api.objects import documented
 from _ext.ledger.model import CellCheck, Equation, Kinds, Ledger, PageEntry
 from _ext.ledger.source import scan
-from bptt.equations import EquationCheck
+from bptt.teaching.equations import EquationCheck
 
 KEY = "bptt_ledger"  # of a page, among what Sphinx keeps of it
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from _ext.ledger.source import Mark, Mention
-from bptt.equations import EquationCheck
+from bptt.teaching.equations import EquationCheck
 
 DEFINITION, FORM, PROOF = "definition", "another form", "line of a proof"
 NO_CODE, EQUATION = "no code", "equation"

@@ -14,11 +14,11 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
+from _ext.ledger import phrases
 from _ext.ledger.collect import ledger
 from _ext.ledger.model import DEFINITION, CellCheck, Ledger, Lines, anchors
 from _ext.ledger.source import NAME
 
-SHOWN = 2  # links of a sort that the line shows; the others unfold
 Uri = Callable[[str, str], str]  # of a page and an anchor
 
 
@@ -44,16 +44,7 @@ def uri_from(app: Sphinx, here: str) -> Uri:
 
 def result(check: CellCheck) -> str:
     """Say what a check found, in a few words."""
-    found = check.found
-    cases = f"{found.cases} case{'s' if found.cases > 1 else ''}"
-    words = {
-        "exact": "exactly",
-        "close": f"to {found.value:.1e}" if found.value else "to the last digit",
-        "bound": f"with a margin of {found.value or 0:.1g}",
-        "broken": f"by {100 * (found.value or 0):.2g} %",
-        "unequal": "as expressions",
-    }[found.kind]
-    return f"{words} in {cases}"
+    return phrases.holds([check.found]) if check.found.holds else phrases.fails([check.found])
 
 
 def code_links(lines: list[Lines], uri: Uri) -> list[str]:
@@ -74,28 +65,34 @@ def api_links(entries: list[tuple[str, str]], uri: Uri) -> list[str]:
     ]
 
 
+def mark(book: Ledger, label: str) -> str:
+    """Say in two words how well an equation was checked; nothing if it was not."""
+    checks = [check.found for check in book.proofs(label)]
+    worst = max((check.value or 0.0 for check in checks if check.kind == "close"), default=None)
+    if any(check.kind == "exact" for check in checks):
+        return "checked, exactly"
+    if worst is not None:
+        return f"checked, to {worst:.1e}" if worst else "checked, to the last digit"
+    return "checked, as a bound" if checks else ""
+
+
 def note(book: Ledger, label: str, uri: Uri) -> str:
-    """Return the line under an equation."""
-    lines = book.code.get(label, [])
+    """Return the mark under an equation, which opens: its checks, what breaks it, its code, its API."""
+    lines, said = book.code.get(label, []), mark(book, label)
     sorts = [
-        ("in code", code_links(lines, uri)),
-        ("API", api_links(book.api.get(label, []), uri)),
-        ("checked", check_links(book.proofs(label), uri)),
-        ("fails without its assumption", check_links(book.failures(label), uri)),
+        ("Checked", check_links(book.proofs(label), uri)),
+        ("Fails without its assumption", check_links(book.failures(label), uri)),
+        ("Code", code_links(lines, uri)),
+        ("Reference", api_links(book.api.get(label, []), uri)),
     ]
-    parts = [f"{name}: {', '.join(links[:SHOWN])}" for name, links in sorts if links]
+    rows = [f"{name}: {', '.join(links)}" for name, links in sorts if links]
     if not lines and (why := _why(book, label, uri)):
-        parts.insert(0, why)
-    line = " · ".join(f"<span>{part}</span>" for part in parts)
-    more = [f"{name}: {', '.join(links[SHOWN:])}" for name, links in sorts if links[SHOWN:]]
-    if more:
-        rest = "".join(f"<p>{part}</p>" for part in more)
-        line += f"<details><summary>and {_count(sorts)} more</summary>{rest}</details>"
-    return f'<div class="ledger">{line}</div>' if line else ""
-
-
-def _count(sorts: list[tuple[str, list[str]]]) -> int:
-    return sum(len(links[SHOWN:]) for _, links in sorts)
+        rows.append(f"{why[0].upper()}{why[1:]}")
+    if not rows:
+        return ""
+    inside = "".join(f"<p>{row}</p>" for row in rows)
+    tick = "✓ " if said else ""
+    return f'<details class="ledger"><summary>{tick}{said or "about"}</summary>{inside}</details>'
 
 
 def _why(book: Ledger, label: str, uri: Uri) -> str:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 
 DISTRIBUTION = {"sklearn": "scikit-learn", "mpl_toolkits": "matplotlib", "PIL": "pillow"}
-EXTRA = {"bptt.plotting": "matplotlib"}
+EXTRA = {"bptt.plotting": "matplotlib", "bptt.teaching.proof": "sympy"}
 GIVEN = {"bptt", "numpy"}
 
 

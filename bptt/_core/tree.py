@@ -1,0 +1,197 @@
+"""Records of arrays, seen as trees: apply a function to every array, or list them by name.
+
+Parameters, gradients and optimizer states are nested tuples (named ones, mostly) whose leaves are
+arrays. Two functions are all that update rules and gradient checks need of them.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from bptt._core.types import Array
+
+__all__ = ["flatten", "tree_leaves", "tree_map"]
+
+Record = TypeVar("Record")
+
+
+def tree_map(function: Callable[..., Array], record: Record, *others: Record) -> Record:
+    """Apply `function` to the arrays of one record, or of several of the same structure.
+
+    Parameters
+    ----------
+    function
+        Takes one array from each record, at the same place, and returns an array.
+    record, others
+        Nested tuples or lists whose leaves are arrays, all of one structure.
+
+    Returns
+    -------
+    Record
+        A record of the structure, and of the types, of `record`.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is not an array.
+    ValueError
+        If the records differ in structure, or two arrays at the same place in shape.
+
+    Examples
+    --------
+    The sum of two gradients, such as those of two halves of a batch:
+
+    >>> import numpy as np, bptt
+    >>> one = bptt.Affine(w=np.ones((2, 1)), b=np.zeros(1))
+    >>> bptt.tree_map(np.add, one, one).w.tolist()
+    [[2.0], [2.0]]
+    """
+    mapped: Record = _map(function, "record", record, others)
+    return mapped
+
+
+def _map(function: Callable[..., Array], name: str, record: Any, others: tuple[Any, ...]) -> Any:
+    if isinstance(record, np.ndarray):
+        for other in others:
+            if np.shape(other) != record.shape:
+                msg = f"{name} must have one shape in all records, got {record.shape} and {np.shape(other)}"
+                raise ValueError(msg)
+        found: Any = function(record, *others)
+        # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
+        return np.asarray(found) if isinstance(found, np.generic) else found
+    _refuse_other_structure(name, record, others)
+    children = [
+        _map(function, child, part, tuple(other[i] for other in others))
+        for i, (child, part) in enumerate(_children(name, record))
+    ]
+    return getattr(type(record), "_make", type(record))(children)  # a named tuple, or a plain one
+
+
+def _refuse_other_structure(name: str, record: Any, others: tuple[Any, ...]) -> None:
+    if not isinstance(record, (tuple, list)):
+        msg = f"{name} must be an array or a tuple of arrays, got {type(record).__name__}"
+        raise TypeError(msg)
+    for other in others:
+        if not isinstance(other, (tuple, list)) or len(other) != len(record):
+            got = (
+                f"{len(other)} parts" if isinstance(other, (tuple, list)) else type(other).__name__
+            )
+            msg = f"{name} must have the same {len(record)} parts in all records, got {got}"
+            raise ValueError(msg)
+
+
+def check_like(name: str, record: Any, like: str, other: Any) -> None:
+    """Refuse a record that has not the structure and the shapes of another, naming both."""
+    got, want = tree_leaves(record, name), tree_leaves(other, like)
+    if len(got) != len(want):
+        msg = f"{name} must have the {len(want)} arrays of {like}, got {len(got)}"
+        raise ValueError(msg)
+    for (leaf, found), (twin, expected) in zip(got, want, strict=True):
+        if leaf.removeprefix(name) != twin.removeprefix(like):
+            msg = f"{name} must have the structure of {like}, got {leaf} for {twin}"
+            raise ValueError(msg)
+        if found.shape != expected.shape:
+            msg = f"{leaf} must have shape {expected.shape}, that of {twin}, got {found.shape}"
+            raise ValueError(msg)
+
+
+def tree_leaves(record: Any, name: str = "") -> list[tuple[str, Array]]:
+    """List the arrays of a record, each with the expression that reaches it.
+
+    Parameters
+    ----------
+    record
+        A nested tuple or list whose leaves are arrays.
+    name
+        What the expressions start with.
+
+    Returns
+    -------
+    list of (str, Array)
+        In the order in which `tree_map` visits them.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is not an array.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> layer = bptt.Affine(w=np.ones((2, 1)), b=np.zeros(1))
+    >>> [name for name, _ in bptt.tree_leaves((layer,), "layers")]
+    ['layers[0].w', 'layers[0].b']
+    """
+    found: list[tuple[str, Array]] = []
+    _gather(name, record, found)
+    return found
+
+
+def _gather(name: str, record: Any, found: list[tuple[str, Array]]) -> None:
+    if isinstance(record, np.ndarray):
+        found.append((name, record))
+        return
+    _refuse_other_structure(name or "record", record, ())
+    fields = getattr(record, "_fields", None)
+    for i, part in enumerate(record):
+        child = f"{name}[{i}]" if fields is None else f"{name}.{fields[i]}" if name else fields[i]
+        if isinstance(part, np.ndarray):
+            found.append((child, part))
+        else:
+            _gather(child, part, found)
+
+
+def _children(name: str, record: Any) -> Iterator[tuple[str, Any]]:
+    """Name each part as Python reaches it: ``name.field`` or ``name[index]``."""
+    fields = getattr(record, "_fields", None)
+    for i, part in enumerate(record):
+        yield (f"{name}.{fields[i]}".lstrip(".") if fields else f"{name}[{i}]"), part
+
+
+def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
+    """Lay the arrays of a record out in one vector, as general optimizers want them.
+
+    Parameters
+    ----------
+    record
+        Nested tuples whose leaves are arrays.
+
+    Returns
+    -------
+    vector, restore
+        All entries in the order of `tree_leaves`, and a function that turns such a vector into a
+        record of the same structure and shapes.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is not an array.
+    ValueError
+        If the vector given to ``restore`` has another length.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> vector, restore = bptt.flatten(bptt.Affine(w=np.ones((2, 1)), b=np.zeros(1)))
+    >>> vector
+    array([1., 1., 0.])
+    >>> restore(2 * vector).w.tolist()
+    [[2.0], [2.0]]
+    """
+    leaves = [leaf for _, leaf in tree_leaves(record)]
+    vector = np.concatenate([leaf.ravel() for leaf in leaves]) if leaves else np.zeros(0)
+
+    def restore(flat: Array) -> Record:
+        if np.shape(flat) != vector.shape:
+            msg = f"vector must have shape {vector.shape}, got {np.shape(flat)}"
+            raise ValueError(msg)
+        ends = iter(np.cumsum([leaf.size for leaf in leaves]))
+        return tree_map(
+            lambda leaf: np.asarray(flat[(end := next(ends)) - leaf.size : end]).reshape(
+                leaf.shape
+            ),
+            record,
+        )
+
+    return vector, restore

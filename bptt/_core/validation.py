@@ -1,0 +1,216 @@
+"""The one place that words errors: argument, expectation, what came.
+
+The functions here are called at the public boundary only. They return their argument as an array,
+without a copy, and never write to it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from bptt._core.types import Array
+
+Record = TypeVar("Record")
+Size = int | str  # a number that must match, or the letter of a size that is free
+
+REAL = ("float32", "float64")
+ANALYTIC = (*REAL, "complex128")
+KINDS = {REAL: "fd", ANALYTIC: "fdD"}  # NumPy's letters for them: a dtype's name is slow to make
+
+
+def array(
+    name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
+) -> Array:
+    """Return `value` as a finite array of the given shape, in which no size is zero."""
+    found = shaped(name, value, shape, dtypes)
+    finite(name, found)
+    return found
+
+
+def shaped(
+    name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
+) -> Array:
+    """Return `value` as an array of the given shape, in which no size is zero; its numbers are not read."""
+    found = floating(name, value, dtypes)
+    if found.shape != shape and not _fits(found.shape, shape):
+        _raise_shape(name, shape, found.shape)
+    if 0 in found.shape:
+        free = ", ".join(f"{size} >= 1" for size in shape if isinstance(size, str))
+        msg = f"{name} must not be empty ({free}), got shape {found.shape}"
+        raise ValueError(msg)
+    return found
+
+
+def _fits(got: tuple[int, ...], want: Sequence[Size]) -> bool:
+    if len(got) != len(want):
+        return False
+    for size, one in zip(want, got, strict=True):  # a generator takes twice as long
+        if size != one and not isinstance(size, str):
+            return False
+    return True
+
+
+def trailing(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:
+    """Return `value` as a finite, non-empty array of one axis or more: (..., n)."""
+    found = floating(name, value, dtypes)
+    if found.ndim == 0:
+        _raise_shape(name, ("...", "n"), found.shape)
+    if found.size == 0:
+        msg = f"{name} must not be empty, got shape {found.shape}"
+        raise ValueError(msg)
+    finite(name, found)
+    return found
+
+
+def as_array(name: str, value: ArrayLike) -> np.ndarray:
+    """Return `value` as an array of any dtype, which rows of unequal length do not make."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        msg = f"{name} must be an array of numbers, got {type(value).__name__}: {error}"
+        raise TypeError(msg) from None
+
+
+def floating(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:
+    """Return `value` as an array of one of `dtypes`."""
+    found = as_array(name, value)
+    if found.dtype.char not in KINDS[dtypes]:
+        hint = "; convert with .astype(float)" if found.dtype.kind in "iub" else ""
+        msg = f"{name} must have dtype {' or '.join(REAL)}, got {found.dtype}{hint}"
+        raise TypeError(msg)
+    return found
+
+
+def _raise_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> None:
+    inner = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+    msg = f"{name} must have shape ({inner}), got {got}"
+    raise ValueError(msg)
+
+
+def finite(name: str, value: Array) -> None:
+    """Refuse NaN and infinity, naming the first place."""
+    if not all_finite(value):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        msg = f"{name} must be finite, got {value[where]} at index {where}"
+        raise ValueError(msg)
+
+
+def all_finite(value: Array) -> bool:
+    """Say whether there is no NaN and no infinity.
+
+    A sum is finite only if all its terms are, and needs no array of answers. It may overflow, though.
+    BLAS takes the sum of squares the fastest, where memory is in one piece.
+    """
+    if value.flags.forc or (value.ndim == 3 and value.transpose(0, 2, 1).flags.c_contiguous):
+        flat = value.ravel(order="K")
+        total = np.vdot(flat, flat).real
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = abs(np.add.reduce(value, axis=None))
+    return math.isfinite(total) or bool(np.isfinite(value).all())
+
+
+def all_finite_in(record: Any) -> bool:
+    """Say whether all arrays of nested tuples are finite."""
+    return all_finite(record) if isinstance(record, np.ndarray) else all(map(all_finite_in, record))
+
+
+def one_precision(arrays: Iterable[tuple[str, Array]]) -> None:
+    """Refuse a mix of float32 and float64: one of the two was not meant."""
+    (first_name, first), *rest = arrays
+    for name, other in rest:
+        if (other.dtype.char == "f") != (first.dtype.char == "f"):
+            msg = (
+                f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
+            )
+            raise TypeError(msg)
+
+
+def real(name: str, value: Array) -> None:
+    """Refuse complex numbers: they pass forward, for the complex step, but a gradient is real."""
+    if value.dtype.kind == "c":
+        msg = f"{name} must have dtype {' or '.join(REAL)}, got {value.dtype}"
+        raise TypeError(msg)
+
+
+def real_dtype(name: str, value: DTypeLike) -> None:
+    """Refuse a dtype that is not float32 or float64, and what names no dtype at all."""
+    try:
+        got = np.dtype(value).name
+    except TypeError:
+        got = describe(value)
+    if got not in REAL:
+        msg = f"{name} must be {' or '.join(REAL)}, got {got}"
+        raise TypeError(msg)
+
+
+def instance(name: str, value: object, kind: type[Record]) -> Record:
+    """Refuse anything but a `kind`."""
+    if not isinstance(value, kind):
+        module = f"{kind.__module__}." if type(value).__name__ == kind.__name__ else ""
+        article = "an" if (module + kind.__name__)[0] in "AEIOU" else "a"
+        msg = f"{name} must be {article} {module}{kind.__name__}, got {describe(value)}"
+        raise TypeError(msg)
+    return value
+
+
+def sequence(name: str, value: Any, length: int, of: str) -> tuple[Any, ...]:
+    """Return `value` as a tuple, which must have `length` items."""
+    if not isinstance(value, (tuple, list)):
+        msg = f"{name} must be a tuple of {length} {of}, got {describe(value)}"
+        raise TypeError(msg)
+    if len(value) != length:
+        msg = f"{name} must have {length} {of}, got {len(value)}"
+        raise ValueError(msg)
+    return tuple(value)
+
+
+def number(name: str, value: float, *, below: float = np.inf, zero: bool = False) -> float:
+    """Return `value` as a float, which must be > 0 (or 0, if `zero`) and < `below`.
+
+    Not as the NumPy number that it may be: a float64 of NumPy would make float32 arrays float64.
+    """
+    real_number(name, value)
+    if not (0 < value < below or (zero and value == 0)):
+        upper = "" if below == np.inf else f" and < {below}"
+        msg = f"{name} must be a number {'>=' if zero else '>'} 0{upper}, got {value}"
+        raise ValueError(msg)
+    return float(value)
+
+
+def real_number(name: str, value: float) -> float:
+    """Return `value` as a float, of any sign."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        msg = f"{name} must be a real number, got {describe(value)}"
+        raise TypeError(msg)
+    return float(value)
+
+
+def size(name: str, value: int) -> int:
+    """Return `value` as an int, which must be 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        msg = f"{name} must be an integer, got {describe(value)}"
+        raise TypeError(msg)
+    if value < 1:
+        msg = f"{name} must be >= 1, got {value}"
+        raise ValueError(msg)
+    return int(value)
+
+
+def computed(name: str, value: Array) -> None:
+    """Refuse to return what overflowed: never a silent NaN."""
+    if not all_finite(value):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        msg = (
+            f"{name} must stay finite, got {value[where]} first at index {where}: "
+            "the computation overflowed; smaller weights, inputs or cotangents are needed"
+        )
+        raise FloatingPointError(msg)
+
+
+def describe(value: object) -> str:
+    """Name the type of a value, and show it."""
+    return f"{type(value).__name__} ({value!r:.40})"

@@ -1,0 +1,195 @@
+"""What all ways to the gradient have in common: one call shape, one result.
+
+Each takes a stack, its parameters, an input and a cost, and returns a `Result`. The cost is a function
+of the outputs of some consecutive steps and of which steps they are, so that a way that sees a sequence
+in pieces can ask for the cost of each piece:
+
+>>> import bptt
+>>> tiny = bptt.teaching.tiny()
+>>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+>>> result = bptt.full_bptt(tiny.stack, tiny.params, tiny.x, cost)
+>>> result.gradient.params.readout.b.round(4)
+array([3.6583])
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.tree import tree_map
+from bptt._core.types import Array
+from bptt.cells import Bidirectional
+from bptt.network.backward import Gradient, backward
+from bptt.network.forward import forward
+from bptt.network.parameters import Params
+from bptt.network.stack import Stack
+from bptt.network.traces import LayerTrace, Trace
+from bptt.training.losses import Cost
+
+__all__ = ["CostOfSteps", "Result", "full_bptt", "segment"]
+
+CostOfSteps: TypeAlias = Callable[[Array, slice], Cost]
+"""A cost C = Σ_t C^(t), asked for some steps at a time: takes outputs and a slice, returns a `Cost`."""
+
+
+class Result(NamedTuple):
+    """What a way to the gradient returns.
+
+    Attributes
+    ----------
+    value
+        C, the cost of all steps.
+    gradient
+        Its gradient, or what stands for it where the way is an approximation.
+    outputs
+        The outputs of all steps, shape (T, B, n_L).
+    final
+        The final state of each recurrent layer.
+    stored
+        How many steps were held in memory at once, at most, with all that their derivative needs; a
+        bare state that a run can start again from counts as one too.
+    """
+
+    value: float
+    gradient: Gradient
+    outputs: Array
+    final: tuple[Any, ...]
+    stored: int
+
+
+def full_bptt(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+) -> Result:
+    """Take the gradient by full backpropagation through time: every step stored, (BP0) to (BP4).
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`.
+    cost
+        A function of outputs and the steps they belong to, see `CostOfSteps`.
+
+    Returns
+    -------
+    Result
+        With the exact gradient.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `bptt.forward` and `bptt.backward` do; also if `cost` does not return a `Cost`.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> bptt.full_bptt(tiny.stack, tiny.params, tiny.x, cost).stored
+    3
+    """
+    trace = forward(stack, params, x, initial, mask)
+    value, d_outputs = cost_of(cost, trace.outputs, slice(0, len(trace.x)))
+    gradient = backward(trace, d_outputs)
+    return Result(value, gradient, trace.outputs, trace.final, len(trace.x))
+
+
+def segment(trace: Trace, start: int, stop: int) -> Trace:
+    """Return the part of a trace from step `start` + 1 to step `stop`, as views.
+
+    Parameters
+    ----------
+    trace
+        What `bptt.forward` returned, for layers of one direction.
+    start, stop
+        Steps, with 0 <= start < stop <= T.
+
+    Returns
+    -------
+    Trace
+        As if the run had begun in the state after step `start`.
+
+    Raises
+    ------
+    TypeError
+        If `trace` is not a trace, or has a layer that reads in both directions.
+    ValueError
+        If the steps are out of range.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
+    >>> bptt.segment(trace, 1, 3).outputs.shape
+    (2, 1, 1)
+    """
+    validation.instance("trace", trace, Trace)
+    bounds: dict[str, Any] = {"start": start, "stop": stop}
+    for name, step in bounds.items():
+        if not isinstance(step, (int, np.integer)):
+            msg = f"{name} must be an integer, got {validation.describe(step)}"
+            raise TypeError(msg)
+    if not 0 <= start < stop <= len(trace.x):
+        msg = f"start and stop must be 0 <= start < stop <= {len(trace.x)}, got {start}, {stop}"
+        raise ValueError(msg)
+    layers: list[LayerTrace] = []
+    for i, layer in enumerate(trace.layers):
+        one = validation.instance(f"trace.layers[{i}]", layer, LayerTrace)
+        layers.append(
+            one._replace(
+                x=one.x[start:stop],
+                states=tuple(array[start : stop + 1] for array in one.states),
+                saved=one.saved[start:stop],
+                mask=None if one.mask is None else one.mask[start:stop],
+            )
+        )
+    return trace._replace(
+        x=trace.x[start:stop],
+        layers=tuple(layers),
+        z=trace.z[start:stop],
+        outputs=trace.outputs[start:stop],
+    )
+
+
+def cost_of(cost: CostOfSteps, outputs: Array, steps: slice) -> tuple[float, Array]:
+    """Ask for the cost of some steps, and refuse what is not one, or not theirs."""
+    validation.real("outputs", outputs)
+    found = ask(cost, outputs, steps)
+    d_outputs = validation.array("d_outputs", found.d_outputs, outputs.shape)
+    validation.one_precision([("outputs", outputs), ("d_outputs", d_outputs)])
+    value = np.asarray(found.value)
+    if value.shape or value.dtype.kind not in "fiu":
+        msg = f"cost must be a real number, got {validation.describe(found.value)}"
+        raise TypeError(msg)
+    validation.finite("cost", value)
+    return float(value), d_outputs
+
+
+def ask(cost: Any, outputs: Array, steps: slice) -> Cost:
+    """Call what should be a cost of steps, and refuse what returns something else."""
+    if not callable(cost):
+        msg = f"cost must be a function of outputs and steps, got {validation.describe(cost)}"
+        raise TypeError(msg)
+    return validation.instance("cost(outputs, steps)", cost(outputs, steps), Cost)
+
+
+def one_direction(stack: Stack) -> None:
+    """Refuse a stack with a layer that reads from the end: it has no gradient in pieces."""
+    validation.instance("stack", stack, Stack)
+    for i, cell in enumerate(stack.cells):
+        if isinstance(cell, Bidirectional):
+            msg = f"stack.cells[{i}] must read in one direction, got {type(cell).__name__}"
+            raise TypeError(msg)
+
+
+def add(total: Any, more: Any) -> Any:
+    """Add two records of arrays."""
+    return more if total is None else tree_map(np.add, total, more)

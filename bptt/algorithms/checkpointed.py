@@ -1,0 +1,298 @@
+r"""Checkpointed backpropagation through time: the exact gradient in less memory, for more time.
+
+Keep the states at some steps only. On the way back, run each piece between two of them again, with all
+that its derivative needs, and go back through it. Nothing is lost: the backward pass of a piece takes
+the derivative with respect to its final state and returns that with respect to its initial one.
+
+Three schedules say which states are kept:
+
+- `every` k steps: T/k states and one piece of k steps;
+- `square_root`: k = √T, the least memory with one extra run, about 2 √T steps;
+- `binomial`: given s states to keep, the schedule that runs the fewest steps again. With s states, and
+  no step run more than r times before the run for its derivative, :math:`\binom{s + r}{s}` steps can be
+  reversed.
+
+Sources: Griewank & Walther (2000), "revolve"; Chen et al. (2016), √T; Gruslys et al. (2016), for
+recurrent networks.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.tree import tree_map
+from bptt._core.types import Array
+from bptt.algorithms.calls import CostOfSteps, Result, add, cost_of, one_direction
+from bptt.network.backward import Gradient, backward
+from bptt.network.forward import check_run, run_forward, run_to_final
+from bptt.network.parameters import Params
+from bptt.network.stack import Stack
+from bptt.network.traces import Trace
+
+__all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which states are kept while T steps are reversed.
+
+    Attributes
+    ----------
+    piece
+        How many steps are run with all that their derivative needs, at a time.
+    states
+        How many states may be kept at once, the initial one included.
+    """
+
+    piece: int
+    states: int
+
+    def expected(self, steps: int) -> int:
+        """Return how many steps are in memory at most: kept states and one piece."""
+        pieces = math.ceil(steps / self.piece)
+        return min(self.states, pieces - 1) + min(self.piece, steps)  # (every-k)
+
+
+Schedule: TypeAlias = Callable[[int], Plan]
+"""Takes the number of steps, and says which states to keep while they are reversed."""
+
+
+def every(k: int) -> Schedule:
+    """Keep the state of every k-th step.
+
+    Parameters
+    ----------
+    k
+        Steps between two kept states.
+
+    Returns
+    -------
+    Schedule
+        For `checkpointed_bptt`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If k is not a positive integer.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.algorithms.every(10)(100).expected(100)
+    19
+    """
+    validation.size("k", k)
+    return lambda steps: Plan(piece=k, states=math.ceil(steps / k))
+
+
+def square_root() -> Schedule:
+    """Keep the state of every √T-th step.
+
+    Returns
+    -------
+    Schedule
+        For `checkpointed_bptt`.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.algorithms.square_root()(10_000).expected(10_000)
+    199
+    """
+    return lambda steps: every(math.ceil(math.sqrt(steps)))(steps)  # (sqrt-best)
+
+
+def binomial(states: int, piece: int = 1) -> Schedule:
+    """Keep a given number of states, where they save the most steps.
+
+    Parameters
+    ----------
+    states
+        How many states are kept at once, the initial one included.
+    piece
+        How many steps are reversed at a time. One is the classical schedule; more are quicker, and hold
+        that many steps in memory.
+
+    Returns
+    -------
+    Schedule
+        For `checkpointed_bptt`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not a positive integer.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.algorithms.binomial(states=10)(1000).expected(1000)
+    11
+    """
+    validation.size("states", states)
+    validation.size("piece", piece)
+    plan = Plan(piece=piece, states=states)
+    return lambda _: plan
+
+
+def checkpointed_bptt(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+    *,
+    schedule: Schedule | None = None,
+) -> Result:
+    """Take the exact gradient with few states in memory at a time.
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`; layers of one direction.
+    cost
+        A function of outputs and the steps they belong to, see `bptt.algorithms.CostOfSteps`. It is asked piece
+        by piece, the last one first.
+    schedule
+        `every`, `square_root` (if not given) or `binomial`.
+
+    Returns
+    -------
+    Result
+        With the exact gradient (without `Gradient.delta`, which would hold every step), and in
+        `Result.stored` the count of steps that were in memory at once.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `bptt.forward` and `bptt.backward` do; also if a layer reads in both directions.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> bptt.checkpointed_bptt(tiny.stack, tiny.params, tiny.x, cost, schedule=bptt.algorithms.every(1)).stored
+    3
+    """
+    one_direction(stack)
+    params, whole, state, there = check_run(stack, params, x, initial, mask)
+    validation.real("x", whole)
+    plan = _plan(square_root() if schedule is None else schedule, len(whole))
+    outputs = np.empty((*whole.shape[:2], len(params.readout.b)), whole.dtype)
+    sweep = _Sweep(stack, params, whole, cost, there, plan, outputs, np.empty_like(whole))
+    sweep.reverse(math.ceil(len(whole) / plan.piece), state)
+    return sweep.result()
+
+
+def _plan(schedule: Any, steps: int) -> Plan:
+    plan = schedule(steps) if callable(schedule) else None
+    if not isinstance(plan, Plan):
+        msg = f"schedule must be made by every, square_root or binomial, got {schedule!r:.40}"
+        raise TypeError(msg)
+    return plan
+
+
+@dataclass
+class _Sweep:
+    """One way back through a sequence, with what it has gathered so far."""
+
+    stack: Stack
+    params: Params
+    x: Array
+    cost: CostOfSteps
+    mask: Any
+    plan: Plan
+    outputs: Array  # of all steps, as is d_x: a list of pieces would hold each of them twice
+    d_x: Array
+    value: float = 0.0
+    stored: int = 0
+    d_params: Any = None
+    d_state: Any = None
+    final: Any = None
+
+    def reverse(self, pieces: int, state: Any) -> None:
+        """Go back through all pieces, the last one first, from the state before the first."""
+        to_do = [(0, pieces, state, self.plan.states)]
+        while to_do:
+            first, last, state, free = to_do.pop()
+            while last - first > 1:  # what comes before the middle waits, and its state is kept
+                middle = first + _split(last - first, free)
+                to_do.append((first, middle, state, free))
+                state = self.advance(first, middle, state, kept=len(to_do))
+                first, free = middle, free - 1
+            self.piece(first, state, kept=len(to_do))
+
+    def advance(self, first: int, last: int, state: Any, kept: int) -> Any:
+        """Run some pieces forward, some steps at a time; keep the last state.
+
+        The products with the input of a step take about as much as four states: so many of the states
+        that are not kept yet lend their room to each step beyond a piece.
+        """
+        a, end = self.steps_of(first)[0], self.steps_of(last - 1)[1]
+        room = self.plan.piece + (self.plan.expected(len(self.x)) - self.plan.piece - kept) // 4
+        while a < end:
+            b = min(a + room, end)
+            self.stored = max(self.stored, kept + b - a)
+            state = run_to_final(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
+            a = b
+        return state
+
+    def piece(self, i: int, state: Any, kept: int) -> None:
+        """Run one piece with all that its derivative needs, and go back through it."""
+        a, b = self.steps_of(i)
+        self.stored = max(self.stored, kept + b - a)
+        x, mask = self.x[a:b], self.mask_of(a, b)
+        trace = run_forward(self.stack, self.params, x, state, mask)
+        value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
+        # (compose), (segment)
+        gradient = backward(trace, d_outputs, self.d_state)
+        self.final = self.final or _final(trace)  # the last piece comes first
+        self.value += value
+        self.d_params = add(self.d_params, gradient.params)
+        self.d_state = gradient.initial
+        self.outputs[a:b] = trace.outputs
+        self.d_x[a:b] = gradient.x
+
+    def mask_of(self, a: int, b: int) -> Any:
+        """Return the mask of the steps after a, up to b."""
+        return None if self.mask is None else self.mask[a:b]
+
+    def steps_of(self, i: int) -> tuple[int, int]:
+        """Return where a piece begins and ends."""
+        return i * self.plan.piece, min((i + 1) * self.plan.piece, len(self.x))
+
+    def result(self) -> Result:
+        """Put together what was gathered."""
+        gradient = Gradient(self.d_params, self.d_x, self.d_state, ())
+        return Result(self.value, gradient, self.outputs, self.final, self.stored)
+
+
+def _final(trace: Trace) -> Any:
+    """Return a copy of the final state: a view would keep the states of all steps alive."""
+    return tree_map(np.copy, trace.final)
+
+
+def _split(pieces: int, free: int) -> int:
+    """Return after how many pieces to keep the next state, with `free` states, this one included.
+
+    With s states, and no piece run more than r times before the run for its derivative,
+    binomial(s + r, s) pieces can be reversed. The next state goes where both parts stay within reach,
+    the first with s and r - 1, the second with s - 1 and r. No split runs fewer pieces.
+    """
+    if free >= pieces:
+        return 1
+    if free == 1:
+        return pieces - 1
+    runs = 1
+    while math.comb(free + runs, free) < pieces:  # (reach)
+        runs += 1
+    before = math.comb(free + runs - 1, free)  # (reach-recursion)
+    after = math.comb(free + runs - 2, free - 1)  # (reach-recursion)
+    return max(1, min(before, pieces - after))

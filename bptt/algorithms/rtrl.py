@@ -1,0 +1,286 @@
+r"""Real-time recurrent learning: the exact gradient, carried forward in time.
+
+Let s be the state of all layers, and P its influence matrix, the total derivative with respect to the
+parameters. Then
+
+.. math::
+
+   P^{(t)} = \frac{d s^{(t)}}{d \theta} = J^{(t)} P^{(t-1)} + \frac{\partial^+ s^{(t)}}{\partial \theta} ,
+   \qquad J^{(t)} = \frac{\partial s^{(t)}}{\partial s^{(t-1)}}                         && \text{(RTRL)}
+
+   \frac{d C^{(t)}}{d \theta} = \frac{\partial C^{(t)}}{\partial s^{(t)}} P^{(t)}
+      + \frac{\partial^+ C^{(t)}}{\partial \theta}
+
+No step is stored, and the gradient is there after every step. The price is the product J P: with n
+units there are about n² parameters, so P has n³ entries and a step costs n⁴ operations.
+
+Any cell will do: J and the immediate derivative are read off the vector-Jacobian product of one step,
+one row of the state at a time.
+
+`uoro` keeps, in place of P, a random matrix of rank one whose mean is P. It is as cheap as
+backpropagation, unbiased, and noisy.
+
+Sources: Williams & Zipser (1989); Tallec & Ollivier (2018) for UORO; Marschall, Cho & Savin (2020).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.types import Array
+from bptt.algorithms.calls import CostOfSteps, Result, add, cost_of, one_direction
+from bptt.network.backward import Gradient, backward
+from bptt.network.forward import check_run, run_forward
+from bptt.network.parameters import Params
+from bptt.network.stack import Stack
+from bptt.network.traces import Trace
+
+__all__ = ["rtrl", "uoro"]
+
+TINY = 1e-30  # the complex step's h, for a directional derivative
+
+
+def rtrl(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+) -> Result:
+    """Take the exact gradient forward in time: (RTRL).
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`; layers of one direction.
+    cost
+        A function of outputs and the steps they belong to, see `bptt.algorithms.CostOfSteps`. It is asked step by
+        step, the first one first.
+
+    Returns
+    -------
+    Result
+        With the exact gradient with respect to parameters and initial states, one step stored; without
+        `Gradient.delta`, and with ``Gradient.x`` of zero steps: influences of inputs are not carried.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `bptt.forward` and `bptt.backward` do; also if a layer reads in both directions.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> bptt.rtrl(tiny.stack, tiny.params, tiny.x, cost).gradient.params.readout.b.round(4)
+    array([3.6583])
+    """
+    walk = _Walk(stack, params, x, cost, initial, mask)
+    influence: list[_Influence] | None = None
+    total: Any = None
+    for t in range(walk.steps):
+        trace, d_outputs = walk.step(t)
+        if influence is None:
+            influence = [_Influence.at_start(trace, b) for b in range(trace.x.shape[1])]
+        direct = backward(trace, d_outputs)  # ∂C(t)/∂s(t-1), and what this step adds by itself
+        for b, carried in enumerate(influence):
+            total = add(total, carried.pull(_row(direct.initial, b)))  # (rtrl-cost)
+        total = add(total, (direct.params, tree_map(np.zeros_like, walk.initial)))
+        influence = [carried.onward(trace, b) for b, carried in enumerate(influence)]
+    d_params, d_initial = total
+    return walk.result(d_params, d_initial)
+
+
+def uoro(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+    *,
+    rng: np.random.Generator,
+) -> Result:
+    r"""Estimate the gradient forward in time, without bias, by unbiased online recurrent optimization.
+
+    .. math:: P \approx \tilde s \, \tilde\theta^\top , \qquad
+       \mathbb E \bigl[ \tilde s \, \tilde\theta^\top \bigr] = P                        && \text{(UORO)}
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`; float64, layers of one direction, and a batch of one sequence.
+    cost
+        As for `rtrl`.
+    rng
+        Where the random signs come from.
+
+    Returns
+    -------
+    Result
+        Its gradient with respect to the parameters is an estimate, right on average; that with respect
+        to the initial states is zero: their influence is not carried.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `rtrl` does; also for a batch of more than one sequence.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> rng = np.random.default_rng(0)
+    >>> one = lambda: bptt.uoro(tiny.stack, tiny.params, tiny.x, cost, rng=rng).gradient.params
+    >>> mean = sum(one().readout.b for _ in range(10)) / 10
+    >>> mean.round(4)
+    array([3.6583])
+    """
+    validation.instance("rng", rng, np.random.Generator)
+    walk = _Walk(stack, params, x, cost, initial, mask)
+    if walk.x.dtype != np.float64:
+        msg = f"x must have dtype float64, got {walk.x.dtype}"
+        raise TypeError(msg)
+    if walk.x.shape[1] != 1:
+        msg = f"x must have shape (T, 1, {walk.x.shape[2]}), got {walk.x.shape}"
+        raise ValueError(msg)
+    s_tilde = tree_map(np.zeros_like, walk.initial)
+    theta_tilde = tree_map(np.zeros_like, walk.params)
+    total: Any = None
+    for t in range(walk.steps):
+        before = walk.state
+        trace, d_outputs = walk.step(t)
+        direct = backward(trace, d_outputs)
+        along = _dot(direct.initial, s_tilde)
+        # (uoro-estimate)
+        carried = tree_map(lambda theta, a=along: a * theta, theta_tilde)  # (UORO)
+        total = add(total, tree_map(np.add, direct.params, carried))
+        s_tilde, theta_tilde = _rank_one(walk, trace, before, s_tilde, theta_tilde, rng)
+    return walk.result(total, tree_map(np.zeros_like, walk.initial))
+
+
+class _Walk:
+    """A run of a stack, one step at a time, and what all online ways gather on it."""
+
+    def __init__(
+        self, stack: Stack, params: Params, x: ArrayLike, cost: CostOfSteps, initial: Any, mask: Any
+    ) -> None:
+        one_direction(stack)
+        self.stack, self.cost = stack, cost
+        self.params, self.x, self.initial, self.mask = check_run(stack, params, x, initial, mask)
+        validation.real("x", self.x)
+        self.steps = len(self.x)
+        self.state: Any = self.initial
+        self.outputs: list[Array] = []
+        self.value = 0.0
+
+    def step(self, t: int) -> tuple[Trace, Array]:
+        """Run one step, and ask for its cost."""
+        trace = self.run(t, self.state)
+        value, d_outputs = cost_of(self.cost, trace.outputs, slice(t, t + 1))
+        self.state = trace.final
+        self.outputs.append(trace.outputs)
+        self.value += value
+        return trace, d_outputs
+
+    def run(self, t: int, state: Any) -> Trace:
+        """Run one step from a state."""
+        mask = None if self.mask is None else self.mask[t : t + 1]
+        return run_forward(self.stack, self.params, self.x[t : t + 1], state, mask)
+
+    def result(self, d_params: Any, d_initial: Any) -> Result:
+        """Put together what was gathered."""
+        gradient = Gradient(d_params, self.x[:0].copy(), d_initial, ())
+        for name, array in tree_leaves(gradient, "gradient"):
+            validation.computed(name, array)
+        return Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1)
+
+
+class _Influence(NamedTuple):
+    """The influence P of one sequence: a row for each number of its state, a column a parameter."""
+
+    matrix: Array
+    like: Any  # (params, initial states): what the columns are
+
+    @classmethod
+    def at_start(cls, trace: Trace, b: int) -> "_Influence":
+        """Return P before the first step: the state depends on itself alone."""
+        initial = tuple(tuple(s[0] for s in layer.states) for layer in trace.layers)
+        like = (trace.params, initial)
+        columns = [(part, i) for part, record in enumerate(like) for i in _indices(record)]
+        own = [i for i, (part, (_, index)) in enumerate(columns) if part == 1 and index[0] == b]
+        matrix = np.zeros((len(own), len(columns)), trace.outputs.dtype)
+        matrix[np.arange(len(own)), own] = 1
+        return cls(matrix, like)
+
+    def pull(self, d_state: Array) -> Any:
+        """Return d_state P, as a record."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _record(d_state @ self.matrix, self.like)
+
+    def onward(self, trace: Trace, b: int) -> "_Influence":
+        """Return P after one more step: J P and the immediate derivative, row by row."""
+        rows: list[Array] = []
+        zero = tree_map(np.zeros_like, self.like[1])
+        for leaf, (_, array) in enumerate(tree_leaves(trace.final)):
+            for unit in range(array.shape[1]):
+                one = tree_map(np.zeros_like, trace.final)
+                tree_leaves(one)[leaf][1][b, unit] = 1
+                row = backward(trace, np.zeros_like(trace.outputs), one)
+                immediate = _flat((row.params, zero))
+                with np.errstate(over="ignore", invalid="ignore"):  # `_Walk.result` looks at it
+                    # (RTRL)
+                    rows.append(_row(row.initial, b) @ self.matrix + immediate)
+        return _Influence(np.array(rows), self.like)
+
+
+def _rank_one(
+    walk: _Walk, trace: Trace, before: Any, s_tilde: Any, theta_tilde: Any, rng: np.random.Generator
+) -> tuple[Any, Any]:
+    """Move the rank-one estimate one step on: random signs mix the new term into the old one."""
+    t = len(walk.outputs) - 1
+    moved = tree_map(lambda s, d: s + 1j * TINY * d, before, s_tilde)
+    ahead = walk.run(t, moved).final
+    j_s = tree_map(lambda s: s.imag / TINY, ahead)  # J s̃, a directional derivative
+    signs = tree_map(lambda s: rng.choice([-1.0, 1.0], size=s.shape), trace.final)
+    new = backward(trace, np.zeros_like(trace.outputs), signs).params  # (uoro-immediate)
+    rho0 = _ratio(theta_tilde, j_s)
+    rho1 = _ratio(new, signs)
+    s_next = tree_map(lambda js, v: rho0 * js + rho1 * v, j_s, signs)  # (uoro-step)
+    # (uoro-step)
+    return s_next, tree_map(lambda th, g: th / rho0 + g / rho1, theta_tilde, new)
+
+
+def _ratio(above: Any, below: Any) -> float:
+    """Return the factor that balances two norms, which makes the variance least."""
+    top, bottom = np.linalg.norm(_flat(above)), np.linalg.norm(_flat(below))
+    return float(np.sqrt(top / bottom)) if top > 0 and bottom > 0 else 1.0
+
+
+def _dot(one: Any, other: Any) -> float:
+    return float(_flat(one) @ _flat(other))
+
+
+def _flat(record: Any) -> Array:
+    return np.concatenate([leaf.ravel() for _, leaf in tree_leaves(record)])
+
+
+def _row(states: Any, b: int) -> Array:
+    """Return the numbers of one sequence's state, in one row."""
+    return np.concatenate([leaf[b] for _, leaf in tree_leaves(states)])
+
+
+def _record(flat: Array, like: Any) -> Any:
+    sizes = [leaf.size for _, leaf in tree_leaves(like)]
+    parts = iter(np.split(flat, np.cumsum(sizes)[:-1]))
+    return tree_map(lambda leaf: next(parts).reshape(leaf.shape), like)
+
+
+def _indices(record: Any) -> list[tuple[str, tuple[int, ...]]]:
+    return [(name, i) for name, leaf in tree_leaves(record) for i in np.ndindex(leaf.shape)]

@@ -1,0 +1,201 @@
+r"""The backward pass as a scan: linear in the error, even where the network is not.
+
+With the states of a forward run given, the derivative of the cost with respect to the state of one
+layer, :math:`D^{(t)}`, obeys an affine recursion,
+
+.. math:: D^{(t-1)} = g^{(t-1)} + D^{(t)} J^{(t)} , \qquad
+   J^{(t)} = \frac{\partial s^{(t)}}{\partial s^{(t-1)}}                                && \text{(SCAN)}
+
+where g is what arrives from above. Affine maps compose associatively,
+
+.. math:: (g_1, J_1) \circ (g_2, J_2) = (g_1 + g_2 J_1 , \; J_2 J_1) ,
+
+so the recursion can be run in log2 T rounds, each of which does all steps at once. It pays where
+composing two maps is cheap: for diagonal layers, whose J is a vector. For dense ones a round costs n³.
+
+Sources: Blelloch (1990), prefix sums; Martin & Cundy (2018), for linear recurrences; Gu & Dao (2023) and
+Wang et al. (2020), "BPPSA", for backpropagation.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.tree import tree_map
+from bptt._core.types import Array, State
+from bptt.algorithms.calls import CostOfSteps, Result, cost_of, one_direction
+from bptt.cells.layout import layout_of
+from bptt.cells.protocol import formula_of, is_factored
+from bptt.network.backward import LayerGradient, layer_backward, run_backward
+from bptt.network.forward import forward, layer_forward
+from bptt.network.parameters import Params
+from bptt.network.stack import Stack
+from bptt.network.traces import LayerTrace
+
+__all__ = ["scan_bptt", "step_jacobians"]
+
+
+def scan_bptt(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+    *,
+    parallel: bool = True,
+) -> Result:
+    """Take the exact gradient with the backward pass run as a scan: (SCAN).
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`; layers of one direction.
+    cost
+        A function of outputs and the steps they belong to, see `bptt.algorithms.CostOfSteps`.
+    parallel
+        Whether the scan runs in log2 T rounds, each over all steps at once, or step by step.
+
+    Returns
+    -------
+    Result
+        With the exact gradient.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `bptt.forward` and `bptt.backward` do; also if a layer reads in both directions.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> bptt.scan_bptt(tiny.stack, tiny.params, tiny.x, cost).gradient.params.readout.b.round(4)
+    array([3.6583])
+    """
+    one_direction(stack)
+    trace = forward(stack, params, x, initial, mask)
+    value, d_outputs = cost_of(cost, trace.outputs, slice(0, len(trace.x)))
+    arrives = validation.array("d_outputs", d_outputs, trace.outputs.shape)
+    none = (None,) * len(trace.layers)
+    gradient = run_backward(
+        trace, arrives, none, lambda layer, d_a, *_: _layer(layer, d_a, parallel)
+    )
+    return Result(value, gradient, trace.outputs, trace.final, len(trace.x))
+
+
+def step_jacobians(trace: LayerTrace) -> Array:
+    """Return ∂state/∂(previous state) for every step of every sequence of one layer.
+
+    Parameters
+    ----------
+    trace
+        What a layer left behind: of `bptt.layer_forward`, or from ``Trace.layers``.
+
+    Returns
+    -------
+    Array
+        Shape (T, B, S, S), where S is n times the number of arrays of a state: a row for each number
+        of the state after the step, a column for each of the state before it.
+
+    Raises
+    ------
+    TypeError
+        If `trace` is not the trace of a layer of one direction.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> layer = bptt.forward(tiny.stack, tiny.params, tiny.x).layers[0]
+    >>> slope = 1 - layer.a[1, 0] ** 2
+    >>> jacobian = bptt.algorithms.step_jacobians(layer)[0, 0]
+    >>> bool(abs(jacobian - slope[:, None] * layer.params.u.T).max() < 1e-15)
+    True
+    """
+    validation.instance("trace", trace, LayerTrace)
+    steps, batch, n = trace.outputs.shape
+    count = n * len(trace.states)
+    each = _all_steps_at_once(trace, copies=count)
+    units = np.tile(np.eye(count, dtype=trace.a.dtype), (steps * batch, 1))
+    # (step-jacobian): one step back for each unit of the state
+    found = layer_backward(each, np.zeros_like(each.outputs), _as_state(units, len(trace.states)))
+    return np.concatenate(found.initial, axis=1).reshape(steps, batch, count, count)
+
+
+def _layer(trace: LayerTrace, d_a: Array, parallel: bool) -> LayerGradient:
+    """Go back through one layer: the scan for D, then all its steps' own derivatives at once."""
+    steps, batch, n = d_a.shape
+    arrivals = np.concatenate([d_a, *(np.zeros_like(d_a) for _ in trace.states[1:])], axis=2)
+    if _diagonal(trace):
+        totals = _scan(arrivals, _diagonal_jacobians(trace), np.multiply, parallel)
+    else:
+        totals = _scan(arrivals, step_jacobians(trace), _row_times_matrix, parallel)
+    validation.computed("the derivative with respect to the states", totals)
+    each = _all_steps_at_once(trace, copies=1)
+    flat = totals.reshape(steps * batch, -1)
+    found = layer_backward(each, np.zeros_like(each.outputs), _as_state(flat, len(trace.states)))
+    return LayerGradient(
+        found.params,
+        x=found.x.reshape(trace.x.shape),
+        initial=tuple(array.reshape(steps, batch, n)[0] for array in found.initial),
+        delta=tree_map(lambda d: d.reshape(steps, batch, -1), found.delta),
+    )
+
+
+def _scan(arrivals: Array, jacobians: Array, apply: Any, parallel: bool) -> Array:
+    """Return D of all steps, from what arrives at each and the Jacobian that leads to it."""
+    if not parallel:
+        totals = arrivals.copy()
+        for t in reversed(range(len(arrivals) - 1)):
+            totals[t] += apply(totals[t + 1], jacobians[t + 1])  # (SCAN)
+        return totals
+    compose = apply if jacobians.ndim == arrivals.ndim else np.matmul
+    totals, maps = arrivals.copy(), jacobians[1:].copy()
+    reach = 1
+    while reach < len(totals):  # (scan-rounds): totals[t] holds the costs up to t + reach - 1
+        ahead = apply(totals[reach:], maps[: len(totals) - reach])
+        totals[:-reach] += ahead  # (scan-double), (scan-compose)
+        # (scan-double), (scan-compose)
+        maps = compose(maps[reach:], maps[: len(maps) - reach]) if reach < len(maps) else maps[:0]
+        reach *= 2
+    return totals
+
+
+def _row_times_matrix(row: Array, matrix: Array) -> Array:
+    product: Array = (row[..., None, :] @ matrix)[..., 0, :]
+    return product
+
+
+def _diagonal(trace: LayerTrace) -> bool:
+    """Say whether each unit sees its own past alone: a formula of one state, without u."""
+    cell = formula_of(trace.cell)
+    return is_factored(cell) and not layout_of(cell).count("zh") and len(trace.states) == 1
+
+
+def _diagonal_jacobians(trace: LayerTrace) -> Array:
+    """Return the diagonals of all step Jacobians: what one unit error in all units at once gives."""
+    each = _all_steps_at_once(trace, copies=1)
+    ones = np.ones_like(each.outputs)
+    diagonals: Array = layer_backward(each, ones).initial[0]
+    return diagonals.reshape(trace.outputs.shape)
+
+
+def _all_steps_at_once(trace: LayerTrace, copies: int) -> LayerTrace:
+    """Run each step of a layer by itself, from the state before it: T B sequences of one step."""
+
+    def flat(array: Array) -> Array:
+        rows = array.reshape(-1, *array.shape[2:])
+        return np.repeat(rows, copies, axis=0) if copies > 1 else rows
+
+    states: State = tuple(flat(array[:-1]) for array in trace.states)
+    mask = None if trace.mask is None else flat(trace.mask)[None]
+    again: LayerTrace = layer_forward(trace.cell, trace.params, flat(trace.x)[None], states, mask)
+    return again
+
+
+def _as_state(flat: Array, arrays: int) -> State:
+    return tuple(np.ascontiguousarray(part) for part in np.split(flat, arrays, axis=1))

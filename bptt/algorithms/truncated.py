@@ -1,0 +1,191 @@
+r"""Truncated backpropagation through time: let the error go back only so far.
+
+Every k1 steps, the costs of these k1 steps are carried back through the last k2 steps, k2 >= k1:
+
+.. math::
+
+   g = \sum_{c} \; \sum_{t = s_c + 1}^{e_c} \frac{\partial^+ z^{(t)}}{\partial \theta}
+       \, \delta_c^{(t)} , \qquad e_c = \min(c \, k_1, T) , \quad
+   s_c = \max(0, e_c - k_2)                                                             && \text{(TRUNC)}
+
+where :math:`\delta_c` is the error of the costs of steps :math:`(c - 1) k_1 + 1` to :math:`e_c` alone.
+Two cases have names. With k1 = k2 the sequence is cut into windows, and the state, but no gradient, is
+carried from one to the next. (If k1 does not divide T, the last pass has fewer costs, and still goes back
+through k2 steps.) With k1 = 1 every cost reaches back exactly k2 steps.
+
+A truncated gradient is not the gradient of C. It is the exact gradient of a surrogate, the sum of the
+costs of all pieces, each run from a state that is held constant; `surrogate` is that function, and so a
+truncated gradient can be checked like any other.
+
+Sources: Williams & Peng (1990), BPTT(h; h'); Jaeger (2002); Sutskever (2013), section 2.8.6, for the
+names k1 and k2.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.tree import tree_map
+from bptt._core.types import Array
+from bptt.algorithms.calls import CostOfSteps, Result, add, ask, cost_of, one_direction, segment
+from bptt.network.backward import Gradient, backward
+from bptt.network.forward import forward
+from bptt.network.parameters import Params
+from bptt.network.stack import Stack
+from bptt.network.traces import Trace
+
+__all__ = ["surrogate", "truncated_bptt"]
+
+
+def truncated_bptt(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+    *,
+    k1: int,
+    k2: int,
+) -> Result:
+    """Take a truncated gradient: every k1 steps, back through the last k2.
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`; layers of one direction.
+    cost
+        A function of outputs and the steps they belong to, see `bptt.algorithms.CostOfSteps`.
+    k1
+        How many steps between one backward pass and the next.
+    k2
+        Through how many steps each goes; k1 or more. With T or more the gradient is exact.
+
+    Returns
+    -------
+    Result
+        With the truncated gradient; its `Gradient.delta` holds the sums over all passes. Its
+        ``stored`` is through how many steps one pass goes, and so what a run in windows would hold;
+        this function, which is there to study truncation, runs the whole sequence first.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `bptt.forward` and `bptt.backward` do; also if k2 < k1, or a layer reads in both directions.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> result = bptt.truncated_bptt(tiny.stack, tiny.params, tiny.x, cost, k1=1, k2=2)
+    >>> result.stored
+    2
+    """
+    one_direction(stack)
+    _refuse_sizes(k1, k2)
+    trace = forward(stack, params, x, initial, mask)
+    steps = len(trace.x)
+    value, d_outputs = 0.0, np.empty_like(trace.outputs)
+    total: Gradient | None = None
+    for first, end in _pieces(steps, k1):
+        cost_now, d_outputs[first:end] = cost_of(cost, trace.outputs[first:end], slice(first, end))
+        value += cost_now
+        start = max(0, end - k2)
+        piece = segment(trace, start, end)
+        d_piece = np.zeros_like(piece.outputs)
+        d_piece[first - start :] = d_outputs[first:end]
+        # (TRUNC)
+        total = add(total, _placed(backward(piece, d_piece), trace, start))
+    assert total is not None
+    return Result(value, total, trace.outputs, trace.final, min(k2, steps))
+
+
+def surrogate(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: CostOfSteps,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+    *,
+    k1: int,
+    k2: int,
+) -> Callable[[Params], Any]:
+    """Return the function of which `truncated_bptt` is the exact gradient.
+
+    The states that the pieces start from are computed once, here, and are constants from then on.
+
+    Parameters
+    ----------
+    stack, params, x, cost, initial, mask, k1, k2
+        As for `truncated_bptt`.
+
+    Returns
+    -------
+    callable
+        Takes parameters, complex ones too, and returns the sum of the costs of all pieces.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `truncated_bptt` does.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> cost = lambda outputs, steps: bptt.squared_error(outputs, tiny.targets[steps])
+    >>> problem = tiny.stack, tiny.params, tiny.x, cost
+    >>> frozen = bptt.algorithms.surrogate(*problem, k1=1, k2=2)
+    >>> gradient = bptt.truncated_bptt(*problem, k1=1, k2=2).gradient.params
+    >>> bptt.check_gradient(frozen, tiny.params, gradient, tolerance=1e-12).ok
+    True
+    """
+    one_direction(stack)
+    _refuse_sizes(k1, k2)
+    trace = forward(stack, params, x, initial, mask)
+    pieces = _pieces(len(trace.x), k1)
+
+    def total(at: Params) -> Any:
+        value: Any = 0.0
+        for first, end in pieces:
+            start = max(0, end - k2)
+            frozen = tuple(tuple(s[start] for s in layer.states) for layer in trace.layers)
+            there = trace.layers[0].mask
+            now = forward(
+                stack, at, trace.x[start:end], frozen, None if there is None else there[start:end]
+            )
+            # (surrogate)
+            value = value + ask(cost, now.outputs[first - start :], slice(first, end)).value
+        return value
+
+    return total
+
+
+def _refuse_sizes(k1: int, k2: int) -> None:
+    validation.size("k1", k1)
+    if validation.size("k2", k2) < k1:
+        msg = f"k2 must be >= k1 = {k1}, got {k2}: some costs would have no gradient at all"
+        raise ValueError(msg)
+
+
+def _pieces(steps: int, k1: int) -> list[tuple[int, int]]:
+    return [(first, min(first + k1, steps)) for first in range(0, steps, k1)]
+
+
+def _placed(gradient: Gradient, trace: Trace, start: int) -> Gradient:
+    """Put the gradient of a piece where it belongs in the whole: zeros elsewhere."""
+    steps, end = len(trace.x), start + len(gradient.x)
+
+    def place(part: Array) -> Array:
+        whole = np.zeros((steps, *part.shape[1:]), part.dtype)
+        whole[start:end] = part
+        return whole
+
+    x, delta = tree_map(place, (gradient.x, gradient.delta))
+    reaches = gradient.initial if start == 0 else tree_map(np.zeros_like, gradient.initial)
+    return Gradient(gradient.params, x, reaches, delta)

@@ -1,0 +1,272 @@
+r"""Is a hand-written backward pass right, and if not, which line is it? Checks, and a diagnosis.
+
+A backward pass is a vector-Jacobian product: it takes cotangents w of all that forward returns, outputs
+and final state, and returns :math:`J^\top w` for all that forward depends on. So it can be held against
+
+.. math::
+
+   \langle J v, w \rangle &= \langle v, J^\top w \rangle    && \text{(adjoint)}
+
+and against J itself, column by column, by the complex step. From one step to two to many, with one
+cotangent at a time, for a batch and for its sequences one by one: what fails first tells where to look.
+Where the numbers are those that a known bug would give, the report names it (`bptt.fingerprints`).
+
+Sources: Squire & Trapp (1998) for the complex step; Claerbout (1992) for the dot-product test;
+Higham (2002), chapters 1 and 3, for the tolerance in float32.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.types import Array
+from bptt.cells import Bidirectional
+from bptt.cells.layout import layout_of, parameters_of, state_names_of
+from bptt.cells.protocol import formula_of, is_factored
+from bptt.checking.handwritten import Layer
+from bptt.checking.jacobian import Arrays, Truth, choose, flatten
+from bptt.checking.known_bugs import diagnose, diagnose_step
+from bptt.checking.own_step import step_check
+from bptt.checking.report import CellReport
+from bptt.checking.suite import layer_checks
+from bptt.network.backward import run_any_layer_backward
+from bptt.network.engines import engine_of
+from bptt.network.stack import check_cell_type, parameter_shapes
+from bptt.network.traces import weighted_inputs
+
+__all__ = ["check_cell", "check_layer"]
+
+# No two equal, so that no wrong transpose or sum fits by accident; T and B not 2, so that a mean cannot
+# pass for a missing factor 2; small, since every entry is moved by itself.
+LONG, WIDE = (4, 5, 6), (2, 3)
+STEP = "the cell's own step"
+
+
+def check_layer(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    params: Any,
+    x: ArrayLike,
+    initial: Any,
+    *,
+    masked: bool = False,
+    seed: int = 0,
+) -> CellReport:
+    """Check the backward pass of a hand-written recurrent layer, its loop over time included.
+
+    Parameters
+    ----------
+    forward
+        ``forward(params, x, initial)`` returns outputs, shape (T, B, n), the final state, a record like
+        `initial`, and anything that `backward` needs.
+    backward
+        ``backward(params, saved, d_outputs, d_final)`` returns ∂C/∂params, ∂C/∂x and ∂C/∂initial, like
+        what they are derivatives of. For a derivative that is missing, None stands.
+    params
+        Where to check: float64 arrays in nested tuples, lists or mappings. A bug is named most surely if
+        w is (n_below, g n), u is (n, g n) and b is (g n,), as in `bptt.Recurrent`.
+    x
+        The input, shape (T, B, n_below). T, B, n_below and n should differ, and not be 2.
+    initial
+        The initial state: an array of shape (B, n), or a record of such.
+    masked
+        Whether `forward` takes a mask, booleans of shape (T, B), as a fourth argument; where it is False
+        there is no step, and the state stays as it was.
+    seed
+        Of the cotangents and directions.
+
+    Returns
+    -------
+    CellReport
+        Prints as a report: the verdict of each check, the faulty tensors, the likely bug.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or one of the functions returns something else.
+
+    See Also
+    --------
+    bptt.check_cell : for the mathematics of a single step, where the loop is this library's.
+
+    Examples
+    --------
+    A running sum whose author forgot that each state is the sum of all inputs before it:
+
+    >>> import numpy as np, bptt
+    >>> def forward(params, x, initial):
+    ...     outputs = initial + np.cumsum(x * params["gain"], axis=0)
+    ...     return outputs, outputs[-1], x
+    >>> def backward(params, x, d_outputs, d_final):
+    ...     d = d_outputs.copy()
+    ...     d[-1] += d_final  # and nothing from step t + 1 to step t
+    ...     return {"gain": (d * x).sum(axis=(0, 1))}, d * params["gain"], d[0]
+    >>> rng = np.random.default_rng(0)
+    >>> params, x, initial = {"gain": np.ones(5)}, rng.normal(size=(4, 3, 5)), np.zeros((3, 5))
+    >>> report = bptt.check_layer(forward, backward, params, x, initial)
+    >>> report["one step"].ok, report["two steps"].ok
+    (True, False)
+    >>> report.faulty, report.likely
+    (('gain', 'x', 'initial'), ('no recurrence',))
+    """
+    functions: dict[str, Any] = {"forward": forward, "backward": backward}
+    for name, function in functions.items():
+        if not callable(function):
+            msg = f"{name} must be callable, got {type(function).__name__}"
+            raise TypeError(msg)
+    found = _float64("x", validation.array("x", x, ("T", "B", "n_below")))
+    at: Arrays = [_float64(*leaf) for leaf in flatten(params, "params")]
+    at += [found, *(_float64(*leaf) for leaf in flatten(initial, "initial"))]
+    layer = Layer(forward, backward, params, initial, masked)
+    if not layer.states:
+        msg = f"initial must hold one array or more, got {initial!r}"
+        raise ValueError(msg)
+    for name, state in zip(layer.states, at[layer.n_params + 1 :], strict=True):
+        validation.array(f"initial{name}", state, (found.shape[1], "n"))
+    rng = np.random.default_rng(seed)
+    truth = choose(layer.function(), at, rng, layer.function())
+    return _report("layer", layer, at, truth, rng)
+
+
+def check_cell(cell: Any, *, sizes: Sequence[int] | None = None, seed: int = 0) -> CellReport:
+    """Check the derivative of a cell, of either level, alone and in the engine's loop over time.
+
+    Parameters
+    ----------
+    cell
+        A `bptt.Cell` or a `bptt.cells.UnfactoredCell`.
+    sizes
+        T, B, n_below and n; different numbers from 2 to 6 if not given.
+    seed
+        Of all random numbers, and of the sizes.
+
+    Returns
+    -------
+    CellReport
+        Prints as a report: the verdict of each check, the faulty tensors, the likely bug. What a factored
+        cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on.
+
+    Raises
+    ------
+    TypeError
+        If `cell` is not a cell that reads in one direction, or its methods return something else than
+        the protocol says.
+    ValueError
+        If a size is not positive, or an array has a wrong shape.
+
+    See Also
+    --------
+    bptt.check_layer : for a layer with a loop over time of its own.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.check_cell(bptt.LSTM()).ok
+    True
+
+    A tanh layer, written by hand, whose derivative takes a for z:
+
+    >>> class Mine(bptt.Elman):
+    ...     def step_backward(self, d_a, a, z, a_new):
+    ...         delta = d_a * self.activation.derivative(a_new, self.activation(a_new))
+    ...         return (delta,), (0.0,), ()
+    >>> report = bptt.check_cell(Mine())
+    >>> report.faulty, report.likely
+    (('d_z',), ("a' at a instead of z",))
+    """
+    check_cell_type("cell", cell)
+    if isinstance(cell, Bidirectional):
+        msg = "cell must read in one direction, got Bidirectional; check each direction's cell"
+        raise TypeError(msg)
+    rng = np.random.default_rng(seed)
+    drawn = (*rng.permutation(LONG)[:2].tolist(), *rng.permutation(WIDE).tolist())
+    given = drawn if sizes is None else sizes
+    counts = validation.sequence("sizes", given, 4, "numbers: T, B, n_below, n")
+    steps, batch, n_below, n = (validation.size(f"sizes[{i}]", s) for i, s in enumerate(counts))
+
+    def draw(*shape: int) -> Array:
+        return rng.uniform(-0.8, 0.8, shape)
+
+    params = parameters_of(cell)(*(draw(*shape) for shape in parameter_shapes(cell, n_below, n)))
+    initial = tuple(draw(batch, n) for _ in state_names_of(cell))
+    layer = _engine(cell, params, initial)
+    at = [*params, draw(steps, batch, n_below), *initial]
+    formula = formula_of(cell)
+    truth = choose(layer.function(), at, rng, _watched(formula, layer))
+    name = (
+        type(formula).__name__
+        if formula is cell
+        else f"{type(cell).__name__} {type(formula).__name__}"
+    )
+    if not is_factored(formula):
+        return _report(name, layer, at, truth, rng)
+    own_step = step_check(STEP, formula, at, len(params), truth, rng)
+    return _report(name, layer, at, truth, rng, formula, own_step)
+
+
+def _float64(name: str, array: Array) -> Array:
+    found = validation.trailing(name, array)
+    if found.dtype != np.float64:
+        msg = f"{name} must have dtype float64, got {found.dtype}"
+        raise TypeError(msg)
+    return found
+
+
+def _engine(cell: Any, params: Any, initial: Any) -> Layer:
+    """Return a cell in the loops that `layer_forward` would choose for it, as a layer of its own.
+
+    Complex numbers, of which the truth is made, go through the formula's plain loop.
+    """
+
+    def forward(params: Any, x: Array, initial: Any, mask: Any) -> tuple[Any, Any, Any]:
+        real = x.dtype.kind == "f" and all(a.dtype.kind == "f" for a in (*params, *initial))
+        run = cell if real else formula_of(cell)
+        there = None if mask.all() else mask
+        trace = engine_of(run).run_layer(run, params, x, initial, there)
+        return trace.outputs, trace.final, trace
+
+    def backward(_: Any, trace: Any, d_outputs: Array, d_final: Any) -> tuple[Any, Any, Any]:
+        gradient = run_any_layer_backward(trace, d_outputs, d_final)
+        return gradient.params, gradient.x, gradient.initial
+
+    return Layer(forward, backward, params, initial, True, state_names_of(cell))
+
+
+def _watched(cell: Any, layer: Layer) -> Any:
+    """Return one step of a cell, outside the engine, so that its operations can be seen."""
+    k = layer.n_params
+
+    def step(at: Arrays) -> Sequence[Array]:
+        params, x, state = at[:k], at[k][0], tuple(at[k + 1 :])
+        if is_factored(cell):
+            own = layout_of(cell).split(params)[3]
+            stepped = cell.step(*weighted_inputs(cell, params, x, state[0]), *state, *own)
+        else:
+            stepped = cell.unfactored_step(parameters_of(cell)(*params), x, state)
+        return list(stepped[0])
+
+    return step
+
+
+def _report(
+    subject: str,
+    layer: Layer,
+    at: Arrays,
+    truth: Truth,
+    rng: np.random.Generator,
+    cell: Any = None,
+    own_step: Any = None,
+) -> CellReport:
+    checks, case = layer_checks(layer, at, truth, rng)
+    bugs: dict[str, str] = {}
+    if own_step is not None:
+        checks = (own_step.check, *checks)
+    if not all(check.ok for check in checks):
+        bugs |= diagnose(case)
+        if own_step is not None and not own_step.check.ok:
+            bugs |= {k: v for k, v in diagnose_step(cell, own_step).items() if k not in bugs}
+    named = tuple(bugs.items())
+    return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own_step else "")

@@ -1,0 +1,320 @@
+r"""Is my gradient right? Two independent ways to a derivative that know nothing of backpropagation.
+
+.. math::
+
+   \frac{\partial C}{\partial \theta_k} &= \frac{\operatorname{Im} C(\theta + i h e_k)}{h} + O(h^2)
+      && \text{(complex step)}
+
+   \frac{\partial C}{\partial \theta_k} &=
+      \frac{C(\theta + h e_k) - C(\theta - h e_k)}{2 h} + O(h^2)     && \text{(central difference)}
+
+The complex step subtracts nothing, so h can be so small that its error vanishes: it is exact to the
+last digits. It needs a cost that is analytic, and computed without abs, max, .real or conjugation of
+what depends on the parameters. Central differences go everywhere, and lose about half of the digits.
+
+Sources: Squire & Trapp (1998); Martins, Sturdza & Alonso (2003).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.tree import check_like, tree_leaves, tree_map
+from bptt._core.types import Array
+
+__all__ = ["Comparison", "central_difference", "check_gradient", "compare", "complex_step"]
+
+Record = TypeVar("Record")
+CostFunction = Callable[[Any], Any]
+
+EPSILON = float(np.finfo(np.float64).eps)
+TINY = 1e-30  # the complex step's h: h² is far below the rounding error of any number in reach
+
+
+def complex_step(cost: CostFunction, at: Record) -> Record:
+    """Differentiate a cost by the complex step, entry by entry.
+
+    Parameters
+    ----------
+    cost
+        Takes a record like `at`, of complex128 arrays, and returns a complex number.
+    at
+        Where: a record of float64 arrays.
+
+    Returns
+    -------
+    Record
+        The gradient, a record like `at`; exact up to rounding.
+
+    Raises
+    ------
+    TypeError
+        If a leaf of `at` is not a float64 array, or the cost returns a real number: somewhere it has
+        thrown the imaginary part away, and the complex step with it.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> bptt.complex_step(lambda z: (z**3).sum(), np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    """
+    leaves = _float64_leaves(at)
+    moved = tree_map(lambda leaf: leaf.astype(np.complex128), at)
+    gradients: list[Array] = []
+    for (_, leaf), (_, place) in zip(leaves, tree_leaves(moved), strict=True):
+        slope = np.empty_like(leaf)
+        for index in np.ndindex(leaf.shape):
+            place[index] = leaf[index] + 1j * TINY
+            slope[index] = _complex_number(cost(moved)).imag / TINY
+            place[index] = leaf[index]
+        gradients.append(slope)
+    return _like(at, gradients)
+
+
+def central_difference(cost: CostFunction, at: Record, step: float = 6e-6) -> Record:
+    """Differentiate a cost by central differences, entry by entry.
+
+    Parameters
+    ----------
+    cost
+        Takes a record like `at`, and returns a real number.
+    at
+        Where: a record of float64 arrays.
+    step
+        h, times ``max(1, abs(entry))``. The default, the cube root of the rounding unit, balances the
+        errors of rounding and of the formula: some ten digits remain.
+
+    Returns
+    -------
+    Record
+        The gradient, a record like `at`.
+
+    Raises
+    ------
+    TypeError
+        If a leaf of `at` is not a float64 array, or the cost does not return a real number.
+    ValueError
+        If `step` is not positive, or too small to move an entry.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> bptt.central_difference(lambda z: (z**3).sum(), np.array([1.0, 2.0])).round(6)
+    array([ 3., 12.])
+    """
+    if validation.number("step", step) < EPSILON:
+        msg = f"step must be at least {EPSILON:.1e}, or it would not move an entry, got {step}"
+        raise ValueError(msg)
+    leaves = _float64_leaves(at)
+    moved = tree_map(lambda leaf: leaf.copy(), at)
+    gradients: list[Array] = []
+    for (_, leaf), (_, place) in zip(leaves, tree_leaves(moved), strict=True):
+        slope = np.empty_like(leaf)
+        for index in np.ndindex(leaf.shape):
+            h = step * max(1.0, abs(float(leaf[index])))
+            place[index] = leaf[index] + h
+            right, above = float(place[index]), _real_number(cost(moved))
+            place[index] = leaf[index] - h
+            slope[index] = (above - _real_number(cost(moved))) / (right - float(place[index]))
+            place[index] = leaf[index]
+        gradients.append(slope)
+    return _like(at, gradients)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far a gradient is from a trusted one.
+
+    The error of an entry is its difference from the trusted one, relative to the largest entry of the
+    same array (to the largest of all arrays, where its own are all zero).
+
+    Attributes
+    ----------
+    errors
+        The largest error in each array, by the array's name.
+    worst
+        The name of the entry with the largest error of all, such as ``layers[0].u[1, 2]``.
+    got
+        The gradient there.
+    want
+        The trusted one.
+    tolerance
+        Up to which error the gradient counts as right.
+    """
+
+    errors: dict[str, float]
+    worst: str
+    got: float
+    want: float
+    tolerance: float
+
+    @property
+    def error(self) -> float:
+        """The largest error of all."""
+        return max(self.errors.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether no error is above the tolerance."""
+        return self.error <= self.tolerance
+
+    def __str__(self) -> str:
+        """Report in one line, or, for a wrong gradient, with a line for each array."""
+        verdict = "right" if self.ok else "WRONG"
+        sign = "<=" if self.ok else ">"
+        head = f"gradient {verdict}: largest relative error {self.error:.1e} {sign} {self.tolerance:.0e}"
+        if self.ok:
+            return f"{head}, at {self.worst}"
+        lines = [f"{head}", f"  worst entry {self.worst}: got {self.got:.9g}, want {self.want:.9g}"]
+        lines += [
+            f"  {'ok   ' if error <= self.tolerance else 'WRONG'} {name}: {error:.1e}"
+            for name, error in self.errors.items()
+        ]
+        return "\n".join(lines)
+
+
+def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comparison:
+    """Compare a gradient with one that is trusted, and name the worst entry.
+
+    Parameters
+    ----------
+    gradient, trusted
+        Records of one structure.
+    tolerance
+        The largest relative error that counts as right.
+
+    Returns
+    -------
+    Comparison
+        Prints as a report; `Comparison.ok` is the verdict.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is not an array.
+    ValueError
+        If the records differ in structure or shapes, an entry is not finite, or the tolerance is not
+        positive.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> print(bptt.compare(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
+    gradient WRONG: largest relative error 5.0e-01 > 1e-10
+      worst entry [1]: got 2, want 4
+      WRONG gradient: 5.0e-01
+    """
+    validation.number("tolerance", tolerance)
+    check_like("gradient", gradient, "trusted", trusted)
+    for name, leaf in [*_some_leaves("gradient", gradient), *_some_leaves("trusted", trusted)]:
+        validation.real(name, leaf)
+        validation.finite(name, leaf)
+    named = list(zip(tree_leaves(gradient), tree_leaves(trusted), strict=True))
+    overall = max(float(np.abs(want).max()) for _, (_, want) in named) or 1.0
+    errors, worst = {}, (-1.0, "", 0.0, 0.0)
+    for (name, got), (_, want) in named:
+        relative = np.abs(got - want) / (float(np.abs(want).max()) or overall)
+        at = np.unravel_index(relative.argmax(), relative.shape)
+        errors[name or "gradient"] = float(relative[at])
+        entry = f"{name}[{', '.join(str(i) for i in at)}]" if at else name
+        worst = max(
+            worst, (float(relative[at]), entry, float(got[at]), float(want[at])), key=lambda w: w[0]
+        )
+    return Comparison(errors, *worst[1:], tolerance)
+
+
+def check_gradient(
+    cost: CostFunction,
+    at: Record,
+    gradient: Record,
+    *,
+    truth: Callable[[CostFunction, Record], Record] = complex_step,
+    tolerance: float | None = None,
+) -> Comparison:
+    """Hold a gradient against an independent derivative of the cost.
+
+    Parameters
+    ----------
+    cost
+        Takes a record like `at`, and returns the cost. It must not use the gradient in any way.
+    at
+        Where the gradient was taken: a record of float64 arrays.
+    gradient
+        What is to be checked, a record like `at`.
+    truth
+        `complex_step`, or `central_difference` for a cost that is not analytic.
+    tolerance
+        The largest relative error that counts as right: 1e-10 for the complex step and 1e-6 for
+        anything else, if not given.
+
+    Returns
+    -------
+    Comparison
+        Prints as a report; `Comparison.ok` is the verdict.
+
+    Raises
+    ------
+    TypeError
+        If a leaf of `at` is not a float64 array, or the cost returns the wrong kind of number.
+    ValueError
+        If `gradient` and `at` differ in structure or shapes, or an entry is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> z = np.array([1.0, 2.0])
+    >>> report = bptt.check_gradient(lambda z: (z**3).sum(), z, 3 * z**2)
+    >>> report.ok
+    True
+    """
+    if tolerance is None:
+        tolerance = 1e-10 if truth is complex_step else 1e-6
+    return compare(gradient, truth(cost, at), tolerance)
+
+
+def _float64_leaves(at: Any) -> list[tuple[str, Array]]:
+    leaves = _some_leaves("at", at)
+    for name, leaf in leaves:
+        if leaf.dtype != np.float64:
+            msg = f"{name} must have dtype float64, got {leaf.dtype}"
+            raise TypeError(msg)
+        validation.finite(name, leaf)
+    return leaves
+
+
+def _some_leaves(name: str, record: Any) -> list[tuple[str, Array]]:
+    leaves = tree_leaves(record, name)
+    for leaf_name, leaf in leaves or [(name, np.zeros(0))]:
+        if leaf.size == 0:
+            msg = f"{leaf_name} must hold one number or more, got none"
+            raise ValueError(msg)
+    return leaves
+
+
+def _like(record: Record, leaves: list[Array]) -> Record:
+    remaining = iter(leaves)
+    return tree_map(lambda _: next(remaining), record)
+
+
+def _complex_number(value: Any) -> complex:
+    if np.ndim(value) or not np.iscomplexobj(value):
+        msg = (
+            "cost must return a complex number when its argument is complex, got "
+            f"{type(value).__name__}: abs, max, float(), .real or a real buffer threw the imaginary "
+            "part away; use truth=central_difference"
+        )
+        raise TypeError(msg)
+    validation.computed("cost", np.asarray(value))
+    return complex(value)
+
+
+def _real_number(value: Any) -> float:
+    found = np.asarray(value)
+    if found.ndim or found.dtype.kind not in "fiu":
+        msg = f"cost must return a real number, got {validation.describe(value)}"
+        raise TypeError(msg)
+    validation.computed("cost", found)
+    return float(value)

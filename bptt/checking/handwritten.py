@@ -1,0 +1,115 @@
+"""A hand-written layer as a function of a list of arrays: parameters, input, initial state."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.types import Array
+from bptt.checking.jacobian import Arrays, Function, flatten, rebuild
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A pair of functions, forward and backward, and where their arrays are to be put."""
+
+    forward: Any
+    backward: Any
+    params: Any
+    initial: Any
+    masked: bool
+    state_names: tuple[str, ...] = ()
+
+    @property
+    def n_params(self) -> int:
+        """The number of parameter arrays."""
+        return len(flatten(self.params, ""))
+
+    @property
+    def states(self) -> list[str]:
+        """The names of the arrays of a state; an array that stands bare has none."""
+        if self.state_names:
+            return [f".{name}" for name in self.state_names]
+        return [name.removeprefix("initial") for name, _ in flatten(self.initial, "initial")]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all arrays that there are gradients of."""
+        params = [name or "params" for name, _ in flatten(self.params, "")]
+        return [*params, "x", *(f"initial{name}" for name in self.states)]
+
+    def run(self, at: Arrays, mask: Any = None) -> tuple[Arrays, Any]:
+        """Run forward; return outputs and final state as a list, and what backward needs."""
+        k = self.n_params
+        x = at[k]
+        arguments = [rebuild(self.params, at[:k]), x, rebuild(self.initial, at[k + 1 :])]
+        if self.masked:
+            arguments.append(np.ones(x.shape[:2], bool) if mask is None else mask)
+        found = self.forward(*arguments)
+        outputs, final, saved = validation.sequence(
+            "forward(...)", found, 3, "items: outputs, final state, saved"
+        )
+        if np.ndim(outputs) != 3 or outputs.shape[:2] != x.shape[:2]:
+            msg = (
+                f"outputs of forward must have shape {(*x.shape[:2], 'n')}, got {np.shape(outputs)}"
+            )
+            raise ValueError(msg)
+        states = aligned("final state of forward", self.initial, final)
+        kept = [
+            np.zeros_like(a) if s is None else s for s, a in zip(states, at[k + 1 :], strict=True)
+        ]
+        return [outputs, *kept], saved
+
+    def function(self, mask: Any = None) -> Function:
+        """Return the layer as a function of a list of arrays."""
+        return lambda at: self.run(at, mask)[0]
+
+    def pull(
+        self, at: Arrays, cotangents: Sequence[Array], saved: Any, *, copy: bool = True
+    ) -> Arrays:
+        """Run backward; return copies of all gradients, zero for those that are None."""
+        k = self.n_params
+        d_final = rebuild(self.initial, list(cotangents[1:]))
+        params = rebuild(self.params, at[:k])
+        found = self.backward(params, saved, cotangents[0], d_final)
+        d_params, d_x, d_initial = validation.sequence(
+            "backward(...)", found, 3, "items: d_params, d_x, d_initial"
+        )
+        gradients = [
+            *aligned("d_params of backward", self.params, d_params),
+            None if d_x is None else np.asarray(d_x),
+            *aligned("d_initial of backward", self.initial, d_initial),
+        ]
+        found = [np.zeros_like(a) if g is None else g for g, a in zip(gradients, at, strict=True)]
+        return [np.array(g) for g in found] if copy else found
+
+    def gradient(self, at: Arrays, cotangents: Sequence[Array], mask: Any = None) -> Arrays:
+        """Run forward and backward on copies of all arguments."""
+        at = [a.copy() for a in at]
+        _, saved = self.run(at, mask)
+        return self.pull(at, [c.copy() for c in cotangents], saved)
+
+    def rows(self, at: Arrays, rows: slice, steps: slice = slice(None)) -> Arrays:
+        """Pick sequences, and steps, out of a batch."""
+        k = self.n_params
+        return [*at[:k], at[k][steps, rows], *(a[rows] for a in at[k + 1 :])]
+
+
+def aligned(name: str, template: Any, found: Any) -> list[Any]:
+    """List the arrays of a record that should be like another one; None where it has none."""
+    if isinstance(template, np.ndarray):
+        if isinstance(found, (tuple, list, Mapping)):
+            msg = f"{name} must be one array, got {type(found).__name__} of {len(found)}"
+            raise TypeError(msg)
+        return [None if found is None else np.asarray(found)]
+    if found is None:
+        return [None] * len(flatten(template, ""))
+    if isinstance(template, Mapping):
+        return [
+            a for key in template for a in aligned(f"{name}.{key}", template[key], found.get(key))
+        ]
+    parts = validation.sequence(name, found, len(template), "parts")
+    pairs = enumerate(zip(template, parts, strict=True))
+    return [a for i, (t, part) in pairs for a in aligned(f"{name}[{i}]", t, part)]

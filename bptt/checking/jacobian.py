@@ -1,0 +1,190 @@
+"""The truth that a hand-written backward pass is held to: Jacobians, by a way that is known to work.
+
+A function here takes a list of arrays and returns a list of arrays. Its Jacobian is taken by the complex
+step if that agrees, along random directions, with central differences; if not, by central differences.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from bptt._core.types import Array
+from bptt.checking.gradcheck import TINY
+
+Arrays: TypeAlias = list[Any]  # of arrays; a list is invariant, and theirs differ in dtype
+Function: TypeAlias = Callable[[Arrays], Sequence[Any]]
+
+STEP = 6e-6  # of central differences: the cube root of the rounding unit
+AGREE = 1e-5  # two derivatives, one of them by central differences, that differ by more disagree
+
+# What an analytic function does not do, and how NumPy names it; the first that is seen is named.
+TRAPS = {
+    "absolute": "np.abs returns a real number",
+    "fabs": "np.fabs takes real numbers only",
+    "conjugate": "a conjugate (transpose) turns the imaginary part round",
+    "sign": "np.sign of a complex number is not constant",
+    "real": ".real throws the imaginary part away",
+    "maximum": "np.maximum, or max, compares complex numbers",
+    "minimum": "np.minimum, or min, compares complex numbers",
+    "greater": "a comparison of complex numbers",
+    "greater_equal": "a comparison of complex numbers",
+    "less": "a comparison of complex numbers",
+    "less_equal": "a comparison of complex numbers",
+}
+
+
+class Truth(NamedTuple):
+    """How derivatives are taken, how right they are, and why not by the complex step."""
+
+    analytic: bool
+    trap: str
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return "complex step" if self.analytic else "central differences"
+
+    @property
+    def tolerance(self) -> float:
+        """1e-10 where only rounding is between; 1e-6, far above the differences' own 1e-9, else."""
+        return 1e-10 if self.analytic else 1e-6
+
+
+def flatten(record: Any, name: str) -> list[tuple[str, Array]]:
+    """List the arrays of nested tuples, lists and mappings, each with its name."""
+    if isinstance(record, np.ndarray):
+        return [(name, record)]
+    return [
+        leaf for key, part in _parts(record) for leaf in flatten(part, f"{name}.{key}".lstrip("."))
+    ]
+
+
+def rebuild(record: Any, leaves: Sequence[Array]) -> Any:
+    """Put arrays where those of `record` are."""
+    remaining = iter(leaves)
+
+    def build(part: Any) -> Any:
+        if isinstance(part, np.ndarray):
+            return next(remaining)
+        children = {key: build(child) for key, child in _parts(part)}
+        if isinstance(part, Mapping):
+            return children
+        return getattr(type(part), "_make", type(part))(list(children.values()))
+
+    return build(record)
+
+
+def _parts(record: Any) -> list[tuple[Any, Any]]:
+    if isinstance(record, Mapping):
+        return list(record.items())
+    if not isinstance(record, (tuple, list)):
+        msg = f"a record must hold arrays, tuples, lists or mappings, got {type(record).__name__}"
+        raise TypeError(msg)
+    return list(zip(getattr(record, "_fields", range(len(record))), record, strict=True))
+
+
+def joined(arrays: Sequence[Array]) -> Array:
+    """Return all entries of some arrays in one row."""
+    return np.concatenate([np.ravel(array) for array in arrays])
+
+
+def along(function: Function, at: Arrays, direction: Arrays, truth: Truth) -> Array:
+    """Return the derivative of all outputs along a direction, in one row."""
+    if truth.analytic:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            moved = function([a + 1j * TINY * v for a, v in zip(at, direction, strict=True)])
+        if not all(np.iscomplexobj(array) for array in moved):
+            msg = "an output is real though all inputs are complex"
+            raise TypeError(msg)
+        return joined(moved).imag / TINY
+    wide, narrow = (_difference(function, at, direction, step) for step in (STEP, STEP / 64))
+    scale = max(1e-3, float(np.abs(narrow).max(initial=0)))
+    kink = np.abs(wide - narrow) > AGREE * scale  # between the points of the wide one
+    return np.where(kink, narrow, wide)
+
+
+def _difference(function: Function, at: Arrays, direction: Arrays, step: float) -> Array:
+    ahead = function([a + step * v for a, v in zip(at, direction, strict=True)])
+    behind = function([a - step * v for a, v in zip(at, direction, strict=True)])
+    return (joined(ahead) - joined(behind)) / (2 * step)
+
+
+def jacobian(function: Function, at: Arrays, truth: Truth, which: Sequence[int]) -> Arrays:
+    """Return, for the inputs `which`, the derivative of all outputs: each (entries, outputs)."""
+    found = []
+    for i in which:
+        rows = []
+        for index in np.ndindex(at[i].shape):
+            direction = [np.zeros_like(a) for a in at]
+            direction[i][index] = 1
+            rows.append(along(function, at, direction, truth))
+        found.append(np.array(rows))
+    return found
+
+
+def choose(function: Function, at: Arrays, rng: np.random.Generator, watch: Function) -> Truth:
+    """Find out whether the complex step may be trusted here, and if not, what is in its way.
+
+    `watch` does the same as `function`, and shows its operations to arrays that look on.
+    """
+    analytic, plain = Truth(True, ""), Truth(False, "")
+    for i in range(len(at)):
+        direction = [np.zeros_like(a) for a in at]
+        direction[i] = rng.normal(size=at[i].shape)
+        want = along(function, at, direction, plain)
+        try:
+            got = along(function, at, direction, analytic)
+        except np.exceptions.ComplexWarning:
+            return Truth(False, "a real buffer, or a cast to float, takes complex numbers")
+        except Exception as error:  # noqa: BLE001 - a user's function may refuse complex numbers anyhow
+            return Truth(False, f"{_seen(watch, at) or type(error).__name__}: {error}")
+        scale = max(1e-3, float(np.abs(want).max(initial=0)))
+        if not np.abs(got - want).max(initial=0) <= AGREE * scale:
+            lost = "the imaginary part is lost on the way"
+            return Truth(False, _seen(watch, at) or lost)
+    return analytic
+
+
+def _seen(watch: Function, at: Arrays) -> str:
+    """Run a function on arrays that notice what is done to them; name the likeliest trap."""
+    seen: set[str] = set()
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it has seen until it fails may suffice
+        watch([_spy(a + 1j * TINY, seen) for a in at])
+    return next((text for name, text in TRAPS.items() if name in seen), "")
+
+
+class _Spy(np.ndarray[Any, Any]):
+    """An array that writes down the names of the functions applied to it."""
+
+    seen: set[str]
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.seen = getattr(other, "seen", set())
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if any(np.iscomplexobj(i) for i in inputs):
+            self.seen.add(ufunc.__name__)
+        if "out" in options:
+            options["out"] = tuple(map(_plain, options["out"]))
+        found = getattr(ufunc, method)(*map(_plain, inputs), **options)
+        return _spy(found, self.seen) if isinstance(found, np.ndarray) else found
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "real":
+            self.seen.add(name)
+        return super().__getattribute__(name)
+
+
+def _spy(array: Any, seen: set[str]) -> Any:
+    spy = np.asarray(array).view(_Spy)
+    spy.seen = seen
+    return spy
+
+
+def _plain(array: Any) -> Any:
+    return array.view(np.ndarray) if isinstance(array, _Spy) else array

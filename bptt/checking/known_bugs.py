@@ -1,0 +1,275 @@
+"""Known bugs of hand-written backward passes, and the numbers by which they give themselves away.
+
+A bug is a small change of the right computation. Each is made here on purpose, on derivatives that are
+trusted, and what comes out is compared with what a layer returned. Agreement to eight digits, in tensors
+of random numbers, is no accident: the report names the bug.
+
+The families come from questions, issues and corrections in public repositories of many years;
+``tests/planted.py`` says for each where such a bug has been seen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bptt.checking.cell_bugs import cell_bugs
+from bptt.checking.jacobian import Arrays, rebuild
+from bptt.checking.loop_bugs import loop_bugs, mask_bugs
+from bptt.checking.own_step import OwnStep, own_step_bugs
+from bptt.checking.suite import LARGE, Case, errors
+from bptt.checking.sweep import numeric, sweep, trusted
+
+__all__ = ["KNOWN_BUGS"]
+
+KNOWN_BUGS = {
+    "factor 2": "a cost of squares without its half, or a half too many: all gradients scaled",
+    "wrong sign": "target minus output where output minus target was meant",
+    "gradient missing": "never computed, or never returned: zeros",
+    "transposed": "the outer product of error and input the wrong way round",
+    "mean over the batch": "divided by B here, and often by the cost as well",
+    "mean over the steps": "divided by T here, and often by the cost as well",
+    "not summed over the batch": "the bias is shared by all sequences: their errors are added up",
+    "not summed over the steps": "the parameter is shared by all steps: its contributions are added up",
+    "only the last step": "overwritten in the loop, or taken after it: the last step's contribution",
+    "only the first step": "overwritten in the backward loop, with = for +=: the first step remains",
+    "only one sequence": "the contribution of one sequence of the batch",
+    "clipped entry by entry": "clipping inside backward: no gradient any more, and not checked as one",
+    "clipped by norm": "clipping inside backward: no gradient any more, and not checked as one",
+    "modifies its arguments": "in-place arithmetic on what the caller still needs",
+    "forward crosses sequences": "what a sequence gives depends on the others in its batch",
+    "accumulates across calls": "sums that an earlier call left are not set to zero",
+    "a' missing": "the derivative of the nonlinearity left out",
+    "a' at a instead of z": "a derivative that expects z is given a, and squashes twice",
+    "a' formula of a, given z": "1 - a**2, or a (1 - a), is given z",
+    "a in place of a'": "the nonlinearity itself where its derivative was meant",
+    "h_t for h_(t-1)": "the gradient of u pairs each error with the state it comes from, not goes to",
+    "h_0 taken as zero": "the first step's share in the gradient of u forgets the initial state",
+    "h_(-1) wraps round": "h[t - 1] at the first step is, in Python, the last state",
+    "x shifted by one step": "the gradient of w pairs an error with the input of another step",
+    "u transposed": "(BP2) with uᵀ for u, or the other way round",
+    "error goes back without u": "δ is handed to the step before without passing through u",
+    "no recurrence": "nothing arrives from step t + 1: truncated at one step",
+    "nothing from above": "only the future arrives, not the cost of the step itself",
+    "overwritten instead of added": "= for +=: the error from above replaces that from the future",
+    "final state ignored": "a cost that goes on after the last step is not carried back",
+    "initial state not through the step": "the error of step 1 is returned before it has passed step 1",
+    "crosses sequences": "the state's error is summed over the batch: broadcasting hides it",
+    "d_outputs shifted by one step": "the cost of a step enters at its neighbor",
+    "d_outputs in reverse": "the loop runs backwards over costs that were reversed already",
+    "x gradient in reverse": "collected in the order of the backward loop and never turned round",
+    "mask ignored": "steps that did not happen carry the error back as if they had",
+    "error lost at the mask": "the error is set to zero where a step is masked; it should pass by",
+    "masked steps counted": "steps that did not happen contribute to the parameters",
+    "direct path missing": "the state's own way to the past, past the products, left out",
+    "tanh(c) derivative missing": "the cell state reaches a through tanh; its derivative is left out",
+    "tanh applied twice": "1 - tanh² is taken of tanh c, which is tanh already",
+    "c_t for c_(t-1)": "the forget gate's error meets the new cell state",
+    "cell error overwritten": "= for +=: what the cell state gets from a replaces what comes from later",
+    "path through a missing in c": "the cell state's way back leaves out what came from a at this step",
+    "peephole to o missing": "the output gate sees c, and so c gets an error from it",
+    "peepholes to the past missing": "i and f see c(t-1), and so it gets an error from them",
+    "other GRU's reset": "reset before the product taken for reset after it, or the other way round",
+    "reset gate left out": "the error passes the reset gate as if it were open",
+    "update gate swapped": "s where 1 - s belongs, or the other way round",
+}
+"""The name of each known bug, with what it is."""
+
+LIKE = 1e-8
+OF_ONE_TENSOR = frozenset(  # bugs that spoil a tensor and nothing else
+    {
+        "factor 2",
+        "wrong sign",
+        "gradient missing",
+        "transposed",
+        "mean over the batch",
+        "mean over the steps",
+        "not summed over the batch",
+        "not summed over the steps",
+        "only the last step",
+        "only the first step",
+        "only one sequence",
+    }
+)
+
+
+class _Guess(NamedTuple):
+    name: str
+    evidence: str
+    explains: frozenset[int]
+    whole: bool
+
+
+def diagnose(case: Case) -> dict[str, str]:
+    """Name the known bugs that give the numbers of a layer, with the evidence."""
+    case = _from_below(case)
+    found = dict(_habits(case))
+    if not case.checks["batch forward"].ok:
+        return found  # no trusted step of a sequence by itself: the batch is mixed on the way there
+    if "accumulates across calls" not in found:
+        found |= _best(case, case.got, case.want, _hypotheses(case))
+    if not found and case.masked and not case.checks["mask backward"].ok:
+        steps = trusted(case.layer, case.masked.at, case.truth, case.masked.mask)
+        bugs = mask_bugs(steps, case.masked.cotangents, case.masked.mask)
+        found |= _best(case, case.masked.got, case.masked.want, bugs)
+    return found
+
+
+def _from_below(case: Case) -> Case:
+    """Turn weights round that are written as (g n, n_below), so that all bugs are made for one form."""
+    layer, k = case.layer, case.layer.n_params
+    n_below, n = case.at[k].shape[2], case.at[k + 1].shape[1]
+    matrices = {i: a.shape for i, a in enumerate(case.at[:k]) if a.ndim == 2}
+    columns = {i for i, (rows, c) in matrices.items() if c in {n_below, n} and rows % n == 0}
+    if any(rows == n_below for rows, _ in matrices.values()) or not columns:
+        return case
+
+    def turned(arrays: Arrays) -> Arrays:
+        return [a.T if i in columns and a.ndim == 2 else a for i, a in enumerate(arrays)]
+
+    def forward(params: Any, *others: Any) -> Any:
+        return layer.forward(rebuild(layer.params, turned(list(params.values()))), *others)
+
+    params = dict(zip(layer.names[:k], turned(case.at[:k]), strict=True))
+    masked = case.masked and case.masked._replace(
+        at=turned(case.masked.at), got=turned(case.masked.got), want=turned(case.masked.want)
+    )
+    return case._replace(
+        layer=replace(layer, forward=forward, params=params),
+        at=turned(case.at),
+        got=turned(case.got),
+        want=turned(case.want),
+        large=turned(case.large),
+        twice=(turned(case.twice[0]), turned(case.twice[1])),
+        masked=masked,
+    )
+
+
+def diagnose_step(cell: Any, step: OwnStep) -> dict[str, str]:
+    """Name the known bugs in what a factored cell returned for one step."""
+    found: dict[str, str] = {}
+    for name, tensor, evidence in own_step_bugs(cell, step):
+        found.setdefault(name, f"{tensor}: {evidence}")
+    return found
+
+
+def _habits(case: Case) -> Iterator[tuple[str, str]]:
+    """Name what shows in more than one call: accumulators, clipping."""
+    names = case.layer.names
+    for check, bug in (
+        ("arguments left alone", "modifies its arguments"),
+        ("batch forward", "forward crosses sequences"),
+    ):
+        if not case.checks[check].ok:
+            yield bug, f"{', '.join(case.checks[check].faulty)}: see the check"
+    first, second = case.twice
+    if not case.checks["called twice"].ok and all(
+        a.shape == b.shape for a, b in zip(first, second, strict=True)
+    ):
+        more = [b - a for a, b in zip(first, second, strict=True)]
+        grew = [n for n, e in errors(names, more, case.want).items() if e <= LIKE]
+        if grew:
+            yield "accumulates across calls", f"{', '.join(grew)}: the second call added its own"
+            return  # what such a layer gives for a large cost has earlier sums in it
+    for bug, clipped in _clipped(case).items():
+        yield bug, "; ".join(clipped)
+
+
+def _clipped(case: Case) -> dict[str, list[str]]:
+    """Compare the gradient of a cost that is very large with the multiple that it should be."""
+    found: dict[str, list[str]] = {}
+    for name, large, want in zip(case.layer.names, case.large, case.want, strict=True):
+        if name not in case.checks["linear"].faulty or large.shape != want.shape:
+            continue
+        true, top, norm = LARGE * want, float(np.abs(large).max()), float(np.linalg.norm(large))
+        if np.allclose(large, np.clip(true, -top, top), rtol=1e-6, atol=0):
+            told = f"no entry of {name} is above {top:.4g}, whatever the cost"
+            found.setdefault("clipped entry by entry", []).append(told)
+        elif norm and np.allclose(large / norm, true / np.linalg.norm(true), rtol=1e-6, atol=1e-9):
+            told = f"{name} has the norm {norm:.4g}, whatever the cost"
+            found.setdefault("clipped by norm", []).append(told)
+    return found
+
+
+def _hypotheses(case: Case) -> Iterator[tuple[str, str, list[Any]]]:
+    yield from _tensor_bugs(case)
+    steps = trusted(case.layer, case.at, case.truth)
+    if errors(case.layer.names, sweep(steps, numeric(steps), case.cotangents).record(), case.want):
+        yield from loop_bugs(steps, case.cotangents)
+        yield from cell_bugs(steps, case.cotangents)
+
+
+def _tensor_bugs(case: Case) -> Iterator[tuple[str, str, list[Any]]]:
+    """Make what can be seen in a tensor by itself."""
+    k = case.layer.n_params
+    steps, batch = case.at[k].shape[:2]
+    factors = {
+        ("factor 2", "twice the true one"): 2.0,
+        ("factor 2", "half the true one"): 0.5,
+        ("wrong sign", "minus the true one"): -1.0,
+        ("gradient missing", "zeros"): 0.0,
+        ("mean over the batch", "divided by B"): 1 / batch,
+        ("mean over the steps", "divided by T"): 1 / steps,
+        ("mean over the batch", "divided by T B"): 1 / (steps * batch),
+    }
+    for (name, evidence), factor in factors.items():
+        yield name, evidence, [factor * w for w in case.want]
+    yield (
+        "transposed",
+        "the true one, transposed",
+        [w.T if w.ndim == 2 else None for w in case.want],
+    )
+    for size, what in ((batch, "batch"), (steps, "steps")):
+        unsummed = [
+            _unsummed(g, w, size) if i < k else None
+            for i, (g, w) in enumerate(zip(case.got, case.want, strict=True))
+        ]
+        yield f"not summed over the {what}", f"its sum over the {what} is the true one", unsummed
+
+
+def _unsummed(got: Any, want: Any, size: int) -> Any:
+    """Return `got` itself if it has an axis too many, of that size, whose sum is right."""
+    for axis in range(got.ndim):
+        if got.shape[axis] == size and got.shape != want.shape:
+            summed = got.sum(axis=axis)
+            if summed.shape == want.shape and np.allclose(summed, want, rtol=LIKE, atol=1e-9):
+                return got
+    return None
+
+
+def _best(
+    case: Case, got: Arrays, want: Arrays, bugs: Iterator[tuple[str, str, list[Any]]]
+) -> dict[str, str]:
+    """Keep the bugs that explain all that is wrong; if there are none, those that explain a part."""
+    names, like = (
+        case.layer.names,
+        max(LIKE, 100 * case.truth.tolerance * (not case.truth.analytic)),
+    )
+    wrong = errors(names, got, want)
+    faulty = frozenset(i for i, n in enumerate(names) if not wrong[n] <= case.truth.tolerance)
+    guesses: list[_Guess] = []
+    for name, evidence, made in bugs:
+        filled = [w if m is None else m for m, w in zip(made, want, strict=True)]
+        gap = list(errors(names, got, filled).values())
+        explains = frozenset(i for i in faulty if made[i] is not None and gap[i] <= like)
+        if explains:
+            whole = all(gap[i] <= like for i in range(len(names))) or name in OF_ONE_TENSOR
+            guesses.append(_Guess(name, evidence, explains, whole))
+    full = [g for g in guesses if g.explains == faulty]
+    if full:
+        return _worded([g for g in full if g.whole] or full, names)
+    guesses.sort(key=lambda g: -len(g.explains))
+    told: list[_Guess] = []
+    for guess in guesses:
+        if not any(guess.explains <= other.explains for other in told):
+            told.append(guess)
+    return _worded(told, names)
+
+
+def _worded(guesses: list[_Guess], names: list[str]) -> dict[str, str]:
+    worded: dict[str, str] = {}
+    for guess in guesses:
+        tensors = ", ".join(names[i] for i in sorted(guess.explains))
+        worded.setdefault(guess.name, f"{tensors}: {guess.evidence}")
+    return worded

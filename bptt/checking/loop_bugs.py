@@ -1,0 +1,221 @@
+"""Bugs in the loop over time, made on purpose: each yields a name, evidence, and the numbers it gives."""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from bptt._core.types import Array
+from bptt.checking.jacobian import Arrays
+from bptt.checking.sweep import Carry, Pull, Steps, Swept, keep, numeric, sweep
+
+Bugs: TypeAlias = Iterator[tuple[str, str, list[Any]]]
+
+
+def loop_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
+    """Make all bugs of the loop, out of the trusted derivatives of its steps."""
+    pull = numeric(steps)
+    right = sweep(steps, pull, cotangents)
+    yield from _carried(steps, pull, cotangents)
+    yield from _entered(steps, pull, cotangents)
+    yield from _summed(right)
+    yield from _paired(steps, right)
+    yield from _returned(steps, right, cotangents)
+
+
+def _carried(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
+    """Spoil what goes from a step to the step before."""
+    n_states = len(steps.states)
+
+    def made(carry: Carry, *, carried: bool = True) -> list[Any]:
+        return sweep(steps, pull, cotangents, carry).record(carried=carried)
+
+    def without(which: int | None) -> Carry:
+        return lambda _, d, __: [
+            np.zeros_like(s) if which in {None, i} else s for i, s in enumerate(d)
+        ]
+
+    nothing = "step t + 1 gives nothing to step t"
+    yield "no recurrence", nothing, made(without(None), carried=False)
+    yield "no recurrence", nothing, made(without(None))
+    for i in range(n_states if n_states > 1 else 0):
+        yield "no recurrence", f"{nothing} through state {i}", made(without(i), carried=False)
+        yield "direct path missing", f"nothing passes through state {i}", made(without(i))
+    total: Carry = lambda _, d, __: [np.broadcast_to(s.sum(axis=0), s.shape) for s in d]
+    mean: Carry = lambda _, d, __: [np.broadcast_to(s.mean(axis=0), s.shape) for s in d]
+    for way, carry in (("summed", total), ("averaged", mean)):
+        evidence = f"the state's error is {way} over the batch at each step"
+        yield "crosses sequences", evidence, made(carry)
+        yield "crosses sequences", evidence, made(carry, carried=False)
+    if steps.u is not None:
+        u = steps.u
+        yield from _through_u(steps, u, made)
+
+
+def _through_u(steps: Steps, i: int, made: Any) -> Bugs:
+    u, n = steps.params[i], steps.states[0].shape[2]
+    blocks = np.split(u, u.shape[1] // n, axis=1)
+
+    def delta(t: int, found: Arrays) -> Array:
+        past = steps.past[t]
+        outer = found[i].reshape(*past.shape, -1)
+        size = np.maximum((past**2).sum(axis=1), 1e-300)
+        found_delta: Array = np.einsum("bn,bng->bg", past, outer) / size[:, None]
+        return found_delta
+
+    def transposed(t: int, d: Arrays, found: Arrays) -> Arrays:
+        errors = np.split(delta(t, found), len(blocks), axis=1)
+        wrong = sum(e @ b - e @ b.T for e, b in zip(errors, blocks, strict=True))
+        return [d[0] + wrong, *d[1:]]
+
+    def bare(t: int, d: Arrays, found: Arrays) -> Arrays:
+        errors = delta(t, found)
+        summed = sum(np.split(errors, len(blocks), axis=1))
+        return [d[0] - errors @ u.T + summed, *d[1:]]
+
+    for carried in (True, False):
+        yield "u transposed", "δ meets u the other way round", made(transposed, carried=carried)
+    yield "error goes back without u", "δ is what the step before gets", made(bare)
+
+
+def _entered(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
+    """Spoil how the costs of the steps, and of the final state, enter."""
+    outputs, *final = cotangents
+    none = [np.zeros_like(f) for f in final]
+    last = np.zeros_like(outputs)
+    last[-1] = outputs[-1]
+
+    def made(d_outputs: Array, d_final: Arrays, carry: Carry = keep) -> list[Any]:
+        return sweep(steps, pull, [d_outputs, *d_final], carry).record()
+
+    steps_, batch = outputs.shape[:2]
+    for name, factor in (
+        ("factor 2", 2.0),
+        ("factor 2", 0.5),
+        ("wrong sign", -1.0),
+        ("mean over the batch", 1 / batch),
+        ("mean over the steps", 1 / steps_),
+        ("mean over the batch", 1 / (steps_ * batch)),
+    ):
+        evidence = f"as if d_outputs were multiplied by {factor:.4g}"
+        yield name, evidence, made(factor * outputs, final)
+    yield "nothing from above", "the cost enters at the last step only", made(last, final)
+    yield "nothing from above", "no cost of an output enters", made(np.zeros_like(outputs), final)
+    yield "final state ignored", "as if d_final were zero", made(outputs, none)
+    for i in range(len(final) if len(final) > 1 else 0):
+        some = [np.zeros_like(f) if i == j else f for j, f in enumerate(final)]
+        yield "final state ignored", f"as if d_final were zero in state {i}", made(outputs, some)
+
+        def lost(_: int, d: Arrays, __: Arrays, i: int = i) -> Arrays:
+            return [np.zeros_like(s) if i == j else s for j, s in enumerate(d)]
+
+        yield "overwritten instead of added", f"state {i}", made(outputs, some, lost)
+    zero: Carry = lambda _, d, __: [np.zeros_like(s) for s in d]
+    evidence = "only the error from above is left, at the last step too"
+    yield "overwritten instead of added", evidence, made(outputs, none, zero)
+    for by, fill in ((1, "zero"), (-1, "zero"), (1, "round"), (-1, "round")):
+        moved = np.roll(outputs, by, axis=0)
+        if fill == "zero":
+            moved[0 if by > 0 else -1] = 0
+        way = "later" if by > 0 else "earlier"
+        for d_final in (final, none):
+            yield "d_outputs shifted by one step", f"a step {way}", made(moved, d_final)
+    yield "d_outputs in reverse", "as if d_outputs[::-1] were given", made(outputs[::-1], final)
+
+
+def _summed(right: Swept) -> Bugs:
+    """Spoil what is added up for the parameters."""
+    last, first = slice(-1, None), slice(0, 1)
+    for name, part in (("only the last step", last), ("only the first step", first)):
+        where = "T" if part == last else "1"
+        yield name, f"the contribution of step {where} alone", right.record(lambda c, p=part: c[p])
+    for which, part in (("last", last), ("first", first)):
+        evidence = f"the contribution of the {which} sequence alone"
+        yield "only one sequence", evidence, right.record(lambda c, p=part: c[:, p])
+        where = "T" if part == last else "1"
+        both = right.record(lambda c, p=part: c[p].mean(axis=1, keepdims=True))
+        yield "mean over the batch", f"and of step {where} alone", both
+
+
+def _paired(steps: Steps, right: Swept) -> Bugs:
+    """Spoil which state, and which input, the errors meet in the gradients of u and w."""
+    past, after = steps.past, steps.states[0][1:]
+    from_zero, wrapped = past.copy(), past.copy()
+    from_zero[0], wrapped[0] = 0, after[-1]
+    for i in (steps.u, steps.w):
+        left = past if i == steps.u else steps.x
+        if i is None or (delta := right.delta(i, left)) is None:
+            continue
+        if i == steps.u:
+            pairs = [
+                ("h_t for h_(t-1)", "the sum of h_tᵀ δ_t", after),
+                ("h_0 taken as zero", "the first step gives nothing", from_zero),
+                ("h_(-1) wraps round", "the first step meets the last state", wrapped),
+            ]
+        else:
+            pairs = [
+                ("x shifted by one step", f"the sum of x(t{by:+})ᵀ δ_t", moved)
+                for by in (1, -1)
+                for moved in (np.roll(left, -by, axis=0), _shifted(left, -by))
+            ]
+        for name, evidence, wrong in pairs:
+            record: list[Any] = [None] * len(right.contributions)
+            record[i] = np.einsum("tbn,tbg->ng", wrong, delta)
+            yield name, evidence, record
+
+
+def _shifted(x: Array, by: int) -> Array:
+    moved = np.roll(x, by, axis=0)
+    moved[0 if by > 0 else -1] = 0
+    return moved
+
+
+def _returned(steps: Steps, right: Swept, cotangents: Arrays) -> Bugs:
+    """Spoil what is returned for x and the initial state."""
+    k = steps.k
+    none: list[Any] = [None] * len(right.contributions)
+    d_x = right.contributions[k]
+    for name, evidence, wrong in (
+        ("x gradient in reverse", "the true one, last step first", d_x[::-1]),
+        ("x shifted by one step", "the true one, a step later", _shifted(d_x, 1)),
+        ("x shifted by one step", "the true one, a step earlier", _shifted(d_x, -1)),
+    ):
+        yield name, evidence, [*none[:k], wrong, *none[k + 1 :]]
+    above = cotangents[0][0]
+    before = [t[0] for t in right.total]
+    future = [before[0] - above if above.shape == before[0].shape else before[0], *before[1:]]
+    name = "initial state not through the step"
+    yield name, "∂C/∂(state 1), all of it", [*none[: k + 1], *before]
+    yield name, "∂C/∂(state 1), from the future alone", [*none[: k + 1], *future]
+    delta = right.delta(steps.u, steps.past)
+    if delta is not None and delta.shape == steps.past.shape:
+        yield name, "δ of step 1, without u", [*none[: k + 1], delta[0], *none[k + 2 :]]
+
+
+def mask_bugs(steps: Steps, cotangents: Arrays, mask: Any) -> Bugs:
+    """Make the bugs that show in padded batches alone."""
+    pull = numeric(steps)
+    there = mask[:, :, None]
+
+    def held(t: int, row: Arrays) -> tuple[Arrays, Arrays]:
+        passing = [row[0] + row[1] if row[0].shape == row[1].shape else row[1], *row[2:]]
+        return [c * there[t] for c in row], [p * ~there[t] for p in passing]
+
+    def right(t: int, row: Arrays) -> Arrays:
+        through, passing = held(t, row)
+        found = pull(t, through)
+        states = [f + p for f, p in zip(found[steps.k + 1 :], passing, strict=True)]
+        return [*found[: steps.k + 1], *states]
+
+    def lost(t: int, row: Arrays) -> Arrays:
+        return pull(t, held(t, row)[0])
+
+    def counted(t: int, row: Arrays) -> Arrays:
+        return [*pull(t, row)[: steps.k + 1], *right(t, row)[steps.k + 1 :]]
+
+    for name, evidence, way in (
+        ("mask ignored", "as if all steps had happened, on the way back", pull),
+        ("error lost at the mask", "zero where a step is masked", lost),
+        ("masked steps counted", "the error passes by, and is counted too", counted),
+    ):
+        yield name, evidence, sweep(steps, way, cotangents).record()

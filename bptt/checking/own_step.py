@@ -1,0 +1,88 @@
+"""A factored cell's own formula: its derivative by weighted inputs, state and own parameters, checked alone."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bptt._core.types import Array
+from bptt.cells.layout import check_backward, check_step, layout_of
+from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
+from bptt.checking.jacobian import Arrays, Truth, jacobian
+from bptt.checking.report import Check
+from bptt.checking.suite import errors, true_gradient
+from bptt.network.traces import weighted_inputs
+
+
+class OwnStep(NamedTuple):
+    """What a cell's step_backward returned for one step, and the truth, by the names of the formula."""
+
+    check: Check
+    names: list[str]
+    at: Arrays
+    got: Arrays
+    want: Arrays
+
+
+def step_check(
+    name: str, cell: Any, at: Arrays, k: int, truth: Truth, rng: np.random.Generator
+) -> OwnStep:
+    """Check what a factored cell does at one step: its derivatives by weighted inputs, state and own."""
+    layout = layout_of(cell)
+    *_, own = layout.split(at[:k])
+    states = at[k + 1 :]
+    shape = states[0].shape
+    point = [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
+
+    def function(p: Arrays) -> Arrays:
+        return list(cell.step(*p)[0])
+
+    returned = cell.step(*point)
+    check_step(cell, layout, returned, shape)
+    outs, saved = returned
+    cotangents = [rng.normal(size=a.shape) for a in outs]
+    found = cell.step_backward(*cotangents, *states, *own, *saved)
+    check_backward(cell, layout, found, shape)
+    d_weighted, d_past, d_own = found
+    got = [np.array(np.broadcast_to(g, shape)) for g in (*d_weighted, *d_past)]
+    got += [np.array(np.broadcast_to(g, shape).sum(axis=0)) for g in d_own]
+    want = true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
+    names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
+    return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
+
+
+def own_step_bugs(cell: Any, step: OwnStep) -> Iterator[tuple[str, str, str]]:
+    """Guess from one step of a factored cell alone: whole tensors, then the slope of each gate."""
+    wrong = step.check.faulty
+    want = dict(zip(step.names, step.want, strict=True))
+    got = dict(zip(step.names, step.got, strict=True))
+    states = [f"d_{name}" for name in layout_of(cell).states]
+    for name in wrong:
+        g, w = got[name], want[name]
+        missing = "direct path missing" if name in states else "gradient missing"
+        for bug, factor in (
+            ("factor 2", 2.0),
+            ("factor 2", 0.5),
+            ("wrong sign", -1.0),
+            (missing, 0.0),
+        ):
+            if same(g, factor * w):
+                yield bug, name, f"{factor:g} times the true one"
+        if same(g, w / len(step.at[0])):
+            yield "mean over the batch", name, "divided by B"
+        twin = f"d_x{name[3:]}"
+        if name.startswith("d_h") and twin in want and twin not in wrong and same(g, want[twin]):
+            yield "reset gate left out", name, f"it is {twin}, but the two differ"
+    for name, z in zip(layout_of(cell).weighted, step.at, strict=False):
+        yield from _slope_of_gate(f"d_{name}", z, got[f"d_{name}"], want[f"d_{name}"])
+
+
+def _slope_of_gate(name: str, z: Array, got: Array, want: Array) -> Iterator[tuple[str, str, str]]:
+    """Compare the slope that a gate's error has with those of the known activations."""
+    if errors(["_"], [got], [want])["_"] <= LIKE:
+        return
+    for activation in (TANH, SIGMOID):
+        a = activation(z)
+        for bug, (_, slope) in slopes(activation).items():
+            if same(got * activation.derivative(z, a), want * slope(z, a)):
+                yield bug, name, f"if {name[2:]} goes through {activation.name}"

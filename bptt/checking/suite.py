@@ -1,0 +1,299 @@
+r"""The checks themselves: of a layer, and of a factored cell's own step.
+
+All errors are relative to the largest entry of the trusted tensor, or to a thousandth of the largest of
+all tensors if that is more: a gradient that has vanished is right when it is small.
+
+The tolerance in float32 is derived, not chosen. One step makes at most k + 10 roundings one after the
+other in each number (an inner product of k terms; some ten pointwise operations), T steps forward and
+T steps back make 2 T (k + 10), and the sum over T B products in a weight gradient T B more. Each
+changes its number by at most the unit roundoff u = 2^-24, relatively. What such a change does to the
+gradient is measured, in float64: :math:`\kappa` is the largest relative change of a tensor, per relative
+change of all data by :math:`\pm 2^{-20}` at random, and at least 1. To first order the error is therefore
+at most :math:`\kappa u (2 T (k + 10) + T B)`. The check divides by :math:`\kappa`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bptt.checking.handwritten import Layer
+from bptt.checking.jacobian import Arrays, Truth, along, jacobian, joined
+from bptt.checking.report import Check
+
+SAME = 1e-12  # two ways to sum the same numbers
+LARGE = 2.0**20  # an exact factor, far beyond any threshold at which gradients are clipped
+UNIT = 2.0**-24  # roundoff of float32
+NUDGE = 2.0**-20
+
+
+class Case(NamedTuple):
+    """A layer, one gradient that it returned, and the true one: what a bug is guessed from."""
+
+    layer: Layer
+    at: Arrays
+    cotangents: Arrays
+    got: Arrays
+    want: Arrays
+    large: Arrays
+    twice: tuple[Arrays, Arrays]
+    truth: Truth
+    checks: dict[str, Check]
+    masked: "Masked | None"
+
+
+class Masked(NamedTuple):
+    """A padded batch, and its gradient as returned and as it should be."""
+
+    at: Arrays
+    mask: Any
+    cotangents: Arrays
+    got: Arrays
+    want: Arrays
+
+
+def layer_checks(
+    layer: Layer, at: Arrays, truth: Truth, rng: np.random.Generator
+) -> tuple[tuple[Check, ...], Case]:
+    """Run all checks of a layer."""
+    k, steps = layer.n_params, len(at[layer.n_params])
+    outs, _ = layer.run(at)
+    cotangents = [rng.normal(size=a.shape) for a in outs]
+    twice, second = _called_twice(
+        layer, at, cotangents
+    )  # first: what accumulates spoils all after it
+    found = [twice, _arguments(layer, at, cotangents)]
+    for name, t in (("one step", 1), ("two steps", min(2, steps))):
+        short = [*at[:k], at[k][:t], *at[k + 1 :]]
+        w = [cotangents[0][:t], *cotangents[1:]]
+        want = true_gradient(short, w, _jacobian(layer, short, truth))
+        found.append(_compare(name, layer, layer.gradient(short, w), want, truth.tolerance))
+    matrix = _jacobian(layer, at, truth)
+    got = want = at
+    for name, w in _each_alone(cotangents, steps):
+        got, want = layer.gradient(at, w), true_gradient(at, w, matrix)
+        found.append(_compare(name, layer, got, want, truth.tolerance))
+    masked = _masked(layer, at, cotangents, rng) if layer.masked else None
+    large = layer.gradient(at, [LARGE * w for w in cotangents])
+    found += [
+        _adjoint(layer, at, cotangents, got, truth, rng),
+        _compare("linear", layer, [g / LARGE for g in large], got, SAME),
+        *_batch(layer, at, cotangents, got),
+        *_resumed(layer, at, cotangents, got),
+        *(masked[0] if masked else ()),
+        _float32(layer, at, cotangents, got, rng),
+    ]
+    by_name = {check.name: check for check in found}
+    return tuple(found), Case(
+        layer, at, cotangents, got, want, large, second, truth, by_name, masked and masked[1]
+    )
+
+
+def _each_alone(cotangents: Arrays, steps: int) -> list[tuple[str, Arrays]]:
+    """Each way a cost may enter, alone; all of them last."""
+    outputs, *final = cotangents
+    last = np.zeros_like(outputs)
+    last[-1] = outputs[-1]
+    none = [np.zeros_like(f) for f in final]
+    return [
+        ("outputs only", [outputs, *none]),
+        ("last output only", [last, *none]),
+        ("final state only", [np.zeros_like(outputs), *final]),
+        (f"all {steps} steps", cotangents),
+    ]
+
+
+def errors(names: Sequence[str], got: Arrays, want: Arrays) -> dict[str, float]:
+    """Return the relative error of each tensor: infinite where a shape is wrong or a number is none."""
+    overall = max(float(np.abs(w).max(initial=0)) for w in want) or 1.0
+    found = {}
+    for name, g, w in zip(names, got, want, strict=True):
+        scale = max(float(np.abs(w).max(initial=0)), 1e-3 * overall)
+        fits = g.shape == w.shape and np.isfinite(g).all()
+        found[name] = float(np.abs(g - w).max(initial=0)) / scale if fits else np.inf
+    return found
+
+
+def _compare(
+    name: str, layer: Layer, got: Arrays, want: Arrays, tolerance: float, *, itself: bool = False
+) -> Check:
+    shapes = [
+        f"{n} has shape {g.shape}, not {w.shape}"
+        for n, g, w in zip(layer.names, got, want, strict=True)
+        if g.shape != w.shape and not itself
+    ]
+    return Check(name, errors(layer.names, got, want), tolerance, "; ".join(shapes), itself)
+
+
+def _jacobian(layer: Layer, at: Arrays, truth: Truth) -> Arrays:
+    return jacobian(layer.function(), at, truth, range(len(at)))
+
+
+def true_gradient(at: Arrays, w: Arrays, matrix: Arrays) -> Arrays:
+    """Return Jᵀ w, as arrays like those at which J was taken."""
+    return [(m @ joined(w)).reshape(a.shape) for m, a in zip(matrix, at, strict=True)]
+
+
+def _called_twice(
+    layer: Layer, at: Arrays, cotangents: Arrays
+) -> tuple[Check, tuple[Arrays, Arrays]]:
+    """Call backward twice on one run: the same must come, and the first result must stay."""
+    at = [a.copy() for a in at]
+    _, saved = layer.run(at)
+    held = layer.pull(at, [c.copy() for c in cotangents], saved, copy=False)
+    first = [h.copy() for h in held]
+    second = layer.pull(at, [c.copy() for c in cotangents], saved)
+    stays = all(np.array_equal(a, b) for a, b in zip(first, held, strict=True))
+    note = "" if stays else "what the first call returned has changed"
+    return Check("called twice", errors(layer.names, second, first), SAME, note, itself=True), (
+        first,
+        second,
+    )
+
+
+def _arguments(layer: Layer, at: Arrays, cotangents: Arrays) -> Check:
+    """Compare all arguments before and after."""
+    mine, w = [a.copy() for a in at], [c.copy() for c in cotangents]
+    _, saved = layer.run(mine)
+    layer.pull(mine, w, saved)
+    names = [*layer.names, "d_outputs", *(f"d_final{s}" for s in layer.states)]
+    changed = errors(names, [*mine, *w], [*at, *cotangents])
+    return Check("arguments left alone", changed, 0.0)
+
+
+def _adjoint(
+    layer: Layer, at: Arrays, w: Arrays, got: Arrays, truth: Truth, rng: np.random.Generator
+) -> Check:
+    """Compare <J v, w> with <v, Jᵀ w>, for a random v in each tensor by itself."""
+    found = {}
+    for i, name in enumerate(layer.names):
+        v = [np.zeros_like(a) for a in at]
+        v[i] = rng.normal(size=at[i].shape)
+        moved = along(layer.function(), at, v, truth)
+        scale = float(np.linalg.norm(moved) * np.linalg.norm(joined(w))) or 1.0
+        fits = got[i].shape == at[i].shape
+        gap = abs(float(moved @ joined(w)) - float((v[i] * got[i]).sum())) if fits else np.inf
+        found[name] = gap / scale
+    return Check("adjoint", found, truth.tolerance)
+
+
+def _batch(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, Check]:
+    """Compare a batch with its sequences one by one: forward, and the gradient with their sum."""
+    outs, _ = layer.run(at)
+    batch = range(at[layer.n_params].shape[1])
+    each = [layer.rows(at, slice(i, i + 1)) for i in batch]
+    runs = [layer.run(one)[0] for one in each]
+    side_by_side = [
+        np.concatenate(a, axis=1 if j == 0 else 0) for j, a in enumerate(zip(*runs, strict=True))
+    ]
+    names = ["outputs", *(f"final{s}" for s in layer.states)]
+    pulls = [
+        layer.gradient(one, _rows(w, slice(i, i + 1))) for i, one in zip(batch, each, strict=True)
+    ]
+    forward = Check("batch forward", errors(names, outs, side_by_side), SAME, itself=True)
+    return forward, _compare("batch backward", layer, got, _summed(layer, pulls), SAME, itself=True)
+
+
+def _rows(w: Arrays, rows: slice, steps: slice = slice(None)) -> Arrays:
+    return [w[0][steps, rows], *(f[rows] for f in w[1:])]
+
+
+def _summed(layer: Layer, pulls: list[Arrays]) -> Arrays:
+    """Add up gradients of parameters, and put those of inputs and states side by side."""
+    k = layer.n_params
+    return [
+        sum(parts[1:], parts[0]) if i < k else np.concatenate(parts, axis=1 if i == k else 0)
+        for i, parts in enumerate(map(list, zip(*pulls, strict=True)))
+    ]
+
+
+def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, ...]:
+    """Stop half way and go on from the final state: forward, and, the other way round, backward."""
+    k, steps = layer.n_params, len(at[layer.n_params])
+    if steps == 1:
+        return ()
+    whole, _ = layer.run(at)
+    cut, rows = steps // 2, slice(None)
+    early = layer.rows(at, rows, slice(0, cut))
+    first, _ = layer.run(early)
+    late = [*at[:k], at[k][cut:], *first[1:]]
+    second, _ = layer.run(late)
+    names = ["outputs", *(f"final{s}" for s in layer.states)]
+    in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
+    there = Check(
+        "initial state: resumed forward", errors(names, whole, in_pieces), SAME, itself=True
+    )
+    back_late = layer.gradient(late, _rows(w, rows, slice(cut, None)))
+    if any(g.shape != a.shape for g, a in zip(back_late, late, strict=True)):
+        return (there,)
+    back_early = layer.gradient(early, [w[0][:cut], *back_late[k + 1 :]])
+    params = [a + b for a, b in zip(back_early[:k], back_late[:k], strict=True)]
+    chained = [*params, np.concatenate([back_early[k], back_late[k]]), *back_early[k + 1 :]]
+    return there, _compare("final state: resumed backward", layer, got, chained, SAME, itself=True)
+
+
+def mask_of(steps: int, batch: int) -> Any:
+    """Return a mask in which sequences have different lengths, the first all steps."""
+    lengths = steps - np.arange(batch) % steps
+    return np.arange(steps)[:, None] < lengths
+
+
+def _masked(
+    layer: Layer, at: Arrays, w: Arrays, rng: np.random.Generator
+) -> tuple[tuple[Check, Check], Masked]:
+    """Compare a padded batch with its sequences one by one, each of its own length."""
+    k = layer.n_params
+    mask = mask_of(*at[k].shape[:2])
+    padded = [
+        *at[:k],
+        np.where(mask[:, :, None], at[k], rng.normal(size=at[k].shape)),
+        *at[k + 1 :],
+    ]
+    w = [w[0] * mask[:, :, None], *w[1:]]
+    outs, _ = layer.run(padded, mask)
+    want_outs, want_x = np.zeros_like(outs[0]), np.zeros_like(at[k])
+    finals, pulls = [], []
+    for i, length in enumerate(mask.sum(axis=0)):
+        row, there = slice(i, i + 1), slice(0, int(length))
+        one = layer.rows(at, row, there)
+        alone, _ = layer.run(one)
+        want_outs[there, row] = alone[0]
+        finals.append(alone[1:])
+        pulls.append(layer.gradient(one, _rows(w, row, there)))
+        if pulls[-1][k].shape == one[k].shape:
+            want_x[there, row] = pulls[-1][k]
+        pulls[-1][k] = np.zeros_like(want_x[:, row])
+    want = _summed(layer, pulls)
+    want[k] = want_x
+    final = [np.concatenate(parts) for parts in zip(*finals, strict=True)]
+    names = ["outputs", *(f"final{s}" for s in layer.states)]
+    shown = [outs[0] * mask[:, :, None], *outs[1:]]
+    forward = Check("mask forward", errors(names, shown, [want_outs, *final]), SAME, itself=True)
+    got = layer.gradient(padded, w, mask)
+    backward = _compare("mask backward", layer, got, want, SAME, itself=True)
+    return (forward, backward), Masked(padded, mask, w, got, want)
+
+
+def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Generator) -> Check:
+    """Compare with float32; the tolerance is that of this module's docstring."""
+    k = layer.n_params
+    steps, batch = at[k].shape[:2]
+    longest = max(size for array in at[:k] for size in array.shape)
+    tolerance = UNIT * (2 * steps * (longest + 10) + steps * batch)
+    kappa = dict.fromkeys(layer.names, 1.0)
+    for _ in range(3):
+        moved = [a * (1 + NUDGE * rng.choice([-1.0, 1.0], a.shape)) for a in (*at, *w)]
+        change = errors(layer.names, layer.gradient(moved[: len(at)], moved[len(at) :]), got)
+        kappa = {name: max(kappa[name], e / NUDGE) for name, e in change.items()}
+    single = [a.astype(np.float32) for a in (*at, *w)]
+    in_single = layer.gradient(single[: len(at)], single[len(at) :])
+    wide = [n for n, g in zip(layer.names, in_single, strict=True) if g.dtype != np.float32]
+    note = f"condition {max(kappa.values()):.0f}" + (
+        f"; {', '.join(wide)} not float32" if wide else ""
+    )
+    found = errors(layer.names, [g.astype(np.float64) for g in in_single], got)
+    return Check("float32", {n: _over(e, kappa[n]) for n, e in found.items()}, tolerance, note)
+
+
+def _over(error: float, kappa: float) -> float:
+    return 0.0 if np.isinf(kappa) else error / kappa  # a wrong shape is another check's

@@ -1,0 +1,163 @@
+"""The loop over time of a backward pass, taken apart so that it can be put together wrongly.
+
+`trusted` takes the Jacobian of every step of every sequence by itself, by a truth that knows no backward
+pass. `sweep` is (BP2) and (BP4) on them, with one place to interfere: what is carried from a step to the
+one before. A known bug is then a small change, and its numbers can be compared with those of a layer.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bptt._core.types import Array
+from bptt.checking.handwritten import Layer
+from bptt.checking.jacobian import Arrays, Truth, along
+
+
+class Steps(NamedTuple):
+    """All that the steps of a run have in them.
+
+    jacobians: of each leaf, (entries, T, B, what a step returns). states: (T + 1, B, n) each. w, u and b
+    say which leaves are these, None if none is.
+    """
+
+    jacobians: Arrays
+    params: Arrays
+    x: Array
+    states: Arrays
+    w: int | None
+    u: int | None
+    b: int | None
+
+    @property
+    def k(self) -> int:
+        """The number of parameter arrays."""
+        return len(self.params)
+
+    @property
+    def past(self) -> Array:
+        """The activation that each step sees, (T, B, n)."""
+        a: Array = self.states[0]
+        return a[:-1]
+
+
+Pull = Callable[[int, Arrays], Arrays]
+Carry = Callable[[int, Arrays, Arrays], Arrays]
+
+
+def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Any = None) -> Steps:
+    """Run step by step, and differentiate each step of each sequence by itself."""
+    k, x = layer.n_params, at[layer.n_params]
+    steps, batch = x.shape[:2]
+    states = [[s] for s in at[k + 1 :]]
+    for t in range(steps):
+        now = [*at[:k], x[t : t + 1], *(s[-1] for s in states)]
+        outs, _ = layer.run(now, None if mask is None else mask[t : t + 1])
+        for state, after in zip(states, outs[1:], strict=True):
+            state.append(after)
+    stacked = [np.stack(s) for s in states]
+    rows = steps * batch
+    point = [*at[:k], x.reshape(1, rows, -1), *(s[:-1].reshape(rows, -1) for s in stacked)]
+    jacobians = []
+    for i, leaf in enumerate(point):
+        shared = i < k
+        entries = np.ndindex(leaf.shape) if shared else ((..., j) for j in range(leaf.shape[-1]))
+        moved = []
+        for index in entries:
+            direction = [np.zeros_like(a) for a in point]
+            direction[i][index] = 1  # of all steps and sequences at once: none sees another
+            row = along(layer.function(), point, direction, truth)
+            parts = np.split(
+                row, np.cumsum([rows * _width(layer, at, j) for j in range(len(states))])
+            )
+            moved.append(np.concatenate([p.reshape(rows, -1) for p in parts], axis=1))
+        jacobians.append(np.array(moved).reshape(len(moved), steps, batch, -1))
+    return Steps(jacobians, at[:k], x, stacked, *_roles(at[:k], x, stacked[0]))
+
+
+def _width(layer: Layer, at: Arrays, j: int) -> int:
+    """Return the units of the outputs (j = 0) or of state j - 1."""
+    if j:
+        return int(at[layer.n_params + j].shape[-1])
+    outs, _ = layer.run([*at[: layer.n_params], at[layer.n_params][:1], *at[layer.n_params + 1 :]])
+    return int(outs[0].shape[2])
+
+
+def _roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, int | None]:
+    """Find w, (n_below, g n); u, (n, g n); and b, (g n,) by their shapes."""
+    n_below, n = x.shape[2], a.shape[2]
+    matrices = [i for i, p in enumerate(params) if p.ndim == 2]
+    w = next((i for i in matrices if params[i].shape[0] == n_below), None)
+    u = next((i for i in matrices if i != w and params[i].shape[0] == n), None)
+    if u is None or params[u].shape[1] % n:
+        return w, None, None
+    width = params[u].shape[1]
+    return w, u, next((i for i, p in enumerate(params) if p.shape == (width,)), None)
+
+
+def numeric(steps: Steps) -> Pull:
+    """Return the right way back through a step, by its Jacobian: contributions (B, entries)."""
+
+    def pull(t: int, cotangents: Arrays) -> Arrays:
+        row = np.concatenate(cotangents, axis=1)
+        return [np.einsum("pbm,bm->bp", j[:, t], row) for j in steps.jacobians]
+
+    return pull
+
+
+class Swept(NamedTuple):
+    """What a sweep leaves: of each leaf the contributions of steps, (T, B, entries).
+
+    total: of each state, the cotangent before each step was gone through, (T, B, n). carried: what comes
+    out of the first step.
+    """
+
+    steps: Steps
+    contributions: Arrays
+    total: Arrays
+    carried: Arrays
+
+    def record(self, pick: Any = None, carried: bool = False) -> list[Any]:
+        """Add up, over those steps and sequences that `pick` leaves."""
+        k = self.steps.k
+        initial = self.carried if carried else [c[0] for c in self.contributions[k + 1 :]]
+        chosen = [c if pick is None else pick(c) for c in self.contributions[:k]]
+        params = [
+            c.sum(axis=(0, 1)).reshape(p.shape)
+            for c, p in zip(chosen, self.steps.params, strict=True)
+        ]
+        return [*params, self.contributions[k], *initial]
+
+    def delta(self, i: int | None, left: Array) -> Array | None:
+        """Split the contributions to a weight matrix into leftᵀ δ; None if they are not of that form."""
+        if i is None:
+            return None
+        outer = self.contributions[i].reshape(*left.shape, -1)
+        size = np.maximum((left**2).sum(axis=2), 1e-300)
+        delta: Array = np.einsum("tbn,tbng->tbg", left, outer) / size[:, :, None]
+        rest = outer - left[..., None] * delta[:, :, None]
+        return delta if np.abs(rest).max() <= 1e-6 * max(1e-9, np.abs(outer).max()) else None
+
+
+def keep(_: int, d_state: Arrays, __: Arrays) -> Arrays:
+    """Carry what there is to carry."""
+    return d_state
+
+
+def sweep(steps: Steps, pull: Pull, cotangents: Sequence[Array], carry: Carry = keep) -> Swept:
+    """Go back through all steps."""
+    d_outputs, *d_state = cotangents
+    kept: list[Arrays] = []
+    total: list[Arrays] = []
+    for t in reversed(range(len(d_outputs))):
+        total.insert(0, [d_state[0] + _as(d_outputs[t], d_state[0]), *d_state[1:]])
+        found = pull(t, [d_outputs[t], *d_state])
+        d_state = carry(t, found[steps.k + 1 :], found)
+        kept.insert(0, found)
+    columns = [np.stack(c) for c in zip(*kept, strict=True)]
+    return Swept(steps, columns, [np.stack(c) for c in zip(*total, strict=True)], d_state)
+
+
+def _as(d_output: Array, d_a: Array) -> Array:
+    return d_output if d_output.shape == d_a.shape else np.zeros_like(d_a)

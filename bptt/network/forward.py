@@ -1,0 +1,233 @@
+r"""Run a stack of recurrent layers over a sequence, and keep what the backward pass will need.
+
+.. math::
+
+   z^{l(t)} = a^{l-1(t)} w^l + a^{l(t-1)} u^l + b^l , \qquad a^{l(t)} = a(z^{l(t)})   && \text{(FWD)}
+
+Arrays are time-major: (T, B, n) for T steps, B sequences side by side and n units. The input product
+of all steps is one matrix product before the loop over time; only the recurrent product must be inside it.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.tree import tree_leaves
+from bptt._core.types import Array, State
+from bptt.cells import Bidirectional, BothDirections
+from bptt.cells.layout import state_names_of
+from bptt.network.engines import engine_of
+from bptt.network.parameters import Params
+from bptt.network.stack import (
+    AnyCell,
+    Stack,
+    check_cell_type,
+    check_layer,
+    check_params,
+)
+from bptt.network.states import Initial, check_mask, initial_state, initial_states
+from bptt.network.traces import BidirectionalTrace, LayerTrace, Trace
+
+__all__ = ["forward", "layer_forward"]
+
+
+def forward(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    initial: Initial = None,
+    mask: ArrayLike | None = None,
+) -> Trace:
+    """Run a stack over a batch of sequences: (FWD), layer by layer.
+
+    Parameters
+    ----------
+    stack
+        The architecture.
+    params
+        Its parameters, float32 or float64. (Complex numbers pass too, for the complex step.) Kept in
+        the trace, not copied: do not write to them before `bptt.backward` has used it.
+    x
+        Input, shape (T, B, n_0), of the same precision. Kept in the trace likewise.
+    initial
+        The state of each recurrent layer before the first step: a tuple of arrays (B, n_l), or the
+        array where it is only one. Zero if not given. For a bidirectional layer, a pair of those.
+    mask
+        Which steps of which sequences there are, booleans of shape (T, B), such as
+        `bptt.lengths_to_mask` makes; all of them if not given. Where there is no step the state stays
+        as it was, and what stands in `x` does not matter (but must be finite).
+
+    Returns
+    -------
+    Trace
+        Outputs, final states, and all between.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type or dtype, or float32 meets float64.
+    ValueError
+        If shapes do not match, a number is not finite, or there is no step or no sequence.
+    FloatingPointError
+        If an activation overflows.
+
+    See Also
+    --------
+    bptt.backward : the way back.
+
+    Examples
+    --------
+    One linear unit that adds up what it is given:
+
+    >>> import numpy as np, bptt
+    >>> one, zero = np.ones((1, 1)), np.zeros(1)
+    >>> adder = bptt.Params((bptt.Recurrent(w=one, u=one, b=zero),), bptt.Affine(w=one, b=zero))
+    >>> stack = bptt.Stack(cells=(bptt.Elman(bptt.identity),))
+    >>> bptt.forward(stack, adder, np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1)).outputs.ravel()
+    array([1., 3., 6.])
+    """
+    params, x, states, found = check_run(stack, params, x, initial, mask)
+    return run_forward(stack, params, x, states, found)
+
+
+def check_run(
+    stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: ArrayLike | None
+) -> tuple[Params, Array, tuple[Any, ...], Any]:
+    """Return parameters, input, initial states and mask, checked against the stack and one another."""
+    validation.instance("stack", stack, Stack)
+    params = check_params(stack, params)
+    x = validation.array("x", x, ("T", "B", _inputs(params.layers[0])), validation.ANALYTIC)
+    states = initial_states(stack.cells, params, x, initial)
+    found = check_mask(mask, x)
+    validation.one_precision(
+        [*tree_leaves(params, "params"), ("x", x), *tree_leaves(states, "initial")]
+    )
+    return params, x, states, found
+
+
+def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Trace:
+    """Run a stack on arguments that have been checked: from the lowest layer up."""
+    layers: list[LayerTrace | BidirectionalTrace] = []
+    a = x
+    with np.errstate(over="ignore", invalid="ignore"):
+        each = zip(stack.cells, params.layers, states, strict=True)
+        for cell, layer, state in each:
+            layers.append(run_any_layer(cell, layer, a, state, mask))
+            a = layers[-1].outputs
+        w, b = params.readout
+        z = a @ w + b
+        outputs = stack.output(z)
+    for i, trace in enumerate(layers):
+        _refuse_overflow(f"layers[{i}].", trace)
+    validation.computed("outputs", outputs)
+    return Trace(stack, params, x, tuple(layers), z, outputs)
+
+
+def run_to_final(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Any:
+    """Run layers of one direction on checked arguments; keep nothing but the state they end in."""
+    final: list[State] = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
+            x, last = _run_and_forget(cell, layer, x, state, mask)
+            final.append(last)
+    for name, array in tree_leaves(tuple(final), "final"):
+        validation.computed(name, array)
+    return tuple(final)
+
+
+def _run_and_forget(cell: Any, params: Any, x: Array, state: State, mask: Any) -> tuple[Any, State]:
+    """Run one layer; return what the layer above sees, and the last state."""
+    outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *params, *state))
+    for t, (stepped, _) in enumerate(engine_of(cell).walk(cell, params, x, state, mask)):
+        state = stepped
+        outputs[t] = state[0]
+    return outputs, state
+
+
+def layer_forward(
+    cell: AnyCell,
+    params: Any,
+    x: ArrayLike,
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+) -> Any:
+    """Run one recurrent layer over a batch of sequences: (FWD).
+
+    Parameters
+    ----------
+    cell
+        The pointwise mathematics of a step.
+    params
+        The parameters of the layer: w, u and b, or what its cell has.
+    x
+        Its input, shape (T, B, n_below).
+    initial
+        Its state before the first step: a tuple of arrays (B, n), or the array where it is only one.
+        Zero if not given. For a bidirectional layer, a pair of those.
+    mask
+        Which steps of which sequences there are, booleans of shape (T, B); all if not given.
+
+    Returns
+    -------
+    LayerTrace or BidirectionalTrace
+        The states of all steps, and what the derivative needs.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type or dtype, or float32 meets float64.
+    ValueError
+        If shapes do not match, a number is not finite, or there is no step or no sequence.
+    FloatingPointError
+        If an activation overflows.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> one = bptt.Recurrent(w=np.ones((1, 1)), u=np.ones((1, 1)), b=np.zeros(1))
+    >>> bptt.layer_forward(bptt.Elman(bptt.identity), one, np.ones((3, 1, 1))).a.ravel()
+    array([0., 1., 2., 3.])
+    """
+    check_cell_type("cell", cell)
+    params, _ = check_layer("params", cell, params, None)
+    x = validation.array("x", x, ("T", "B", _inputs(params)), validation.ANALYTIC)
+    state = initial_state("initial", cell, params, x, initial)
+    found = check_mask(mask, x)
+    validation.one_precision(
+        [*tree_leaves(params, "params"), ("x", x), *tree_leaves(state, "initial")]
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        trace = run_any_layer(cell, params, x, state, found)
+    _refuse_overflow("", trace)
+    return trace
+
+
+def run_any_layer(
+    cell: AnyCell, params: Any, x: Array, state: Any, mask: Any
+) -> LayerTrace | BidirectionalTrace:
+    """Run one layer, of one direction or both, on arguments that have been checked."""
+    if isinstance(cell, Bidirectional):
+        turned = None if mask is None else mask[::-1]
+        there = run_any_layer(cell.forward, params.forward, x, state[0], mask)
+        # (bi-fwd): what it reads first is the last step
+        back = run_any_layer(cell.backward, params.backward, x[::-1], state[1], turned)
+        return BidirectionalTrace(there, back)  # type: ignore[arg-type]
+    trace: LayerTrace = engine_of(cell).run_layer(cell, params, x, state, mask)
+    return trace
+
+
+def _inputs(params: Any) -> int:
+    """Return n_below: the rows of a layer's first parameter."""
+    first = params.forward if isinstance(params, BothDirections) else params
+    return len(first[0])
+
+
+def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> None:
+    if isinstance(trace, BidirectionalTrace):
+        _refuse_overflow(f"{prefix}forward.", trace.forward)
+        _refuse_overflow(f"{prefix}backward.", trace.backward)
+        return
+    for name, array in zip(state_names_of(trace.cell), trace.states, strict=True):
+        validation.computed(f"{prefix}{name}", array)

@@ -1,0 +1,51 @@
+"""What the way back returns: gradients, each of the type of what it is the gradient of."""
+
+from typing import Any, NamedTuple
+
+from bptt._core.types import Array
+from bptt.network.parameters import Params
+
+__all__ = ["Gradient", "LayerGradient"]
+
+
+class LayerGradient(NamedTuple):
+    """The gradient of a cost with respect to one recurrent layer.
+
+    Attributes
+    ----------
+    params
+        With respect to w, u and b: (BP4) and (BP3).
+    x
+        With respect to the layer's input, shape (T, B, n_below).
+    initial
+        With respect to its initial state, arrays of shape (B, n): (BP0).
+    delta
+        The errors ∂C/∂z of all steps, shape (T, B, gates n): (BP2). Empty for an unfactored cell,
+        which has no z that the engine knows.
+    """
+
+    params: Any
+    x: Array
+    initial: Any
+    delta: Any
+
+
+class Gradient(NamedTuple):
+    """The gradient of a cost with respect to all that a run of a stack depends on.
+
+    Attributes
+    ----------
+    params
+        With respect to the parameters: (BP3) and (BP4).
+    x
+        With respect to the input, shape (T, B, n_0): (BP0).
+    initial
+        With respect to the initial state of each recurrent layer: (BP0).
+    delta
+        The errors ∂C/∂z of layers 1 to L, each (T, B, n_l): (BP2), and (BP1) for the last.
+    """
+
+    params: Params
+    x: Array
+    initial: tuple[Any, ...]
+    delta: tuple[Any, ...]

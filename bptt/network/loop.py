@@ -1,0 +1,189 @@
+r"""The two loops over time that every factored cell runs through, NumPy alone.
+
+.. math::
+
+   z^{(t)} &= x^{(t)} w + a^{(t-1)} u + b , \qquad s^{(t)} = \mathrm{step}(z^{(t)}, s^{(t-1)})     && \text{(FWD)}
+
+   \delta^{(t)} &= \frac{\partial s^{(t)}}{\partial z^{(t)}} \odot \bigl[ d_a^{(t)} + \delta^{(t+1)} u^\top + \cdots \bigr]   && \text{(BP2)}
+
+Rows are the members of a batch. All inputs are multiplied with w before the loop forward, all errors with
+x, a and w after the loop backward; what must be inside is the recurrent product, and the cell's own step.
+
+A step's derivative is linear in the error that it is given. So the way back first gives `step_backward` unit errors, one
+array of the state at a time, for many steps at once: the states are known. What it returns are the factors of the
+error. In the loop a step back is then a multiplication for each array of the state, and one product. Where a mask says
+that there is no step, the factors are those of the identity.
+
+The blocks of weighted inputs stand in the order h, z, x: those that meet w side by side, and those that meet u.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bptt._core.types import Array, State
+from bptt.cells.layout import Layout, check_backward, check_step, layout_of
+from bptt.network.gradients import LayerGradient
+from bptt.network.traces import LayerTrace
+
+# So many numbers of each array are handled at once where all steps could be: they fit a core's own cache.
+CHUNK = 1 << 14
+
+
+def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
+    """Run one layer forward on arguments that have been checked: (FWD)."""
+    dtype = np.result_type(x, *params, *state)
+    states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
+    for array, first in zip(states, state, strict=True):
+        array[0] = first
+    saved = []
+    rows = zip(*(array[1:] for array in states), strict=True)
+    for row, (stepped, kept) in zip(rows, walk(cell, params, x, state, mask), strict=True):
+        for array, now in zip(row, stepped, strict=True):
+            array[...] = now
+        saved.append(kept)
+    return LayerTrace(cell, params, x, states, saved, mask)
+
+
+def walk(
+    cell: Any, params: Any, x: Array, state: State, mask: Any
+) -> Iterator[tuple[State, tuple[Array, ...]]]:
+    """Go forward step by step: yield the state after each, and what the cell saved."""
+    layout = layout_of(cell)
+    w, u, b, own = layout.split(params)
+    (steps, batch, below), n = x.shape, state[0].shape[1]
+    h, count = layout.count("h"), len(layout.weighted)
+    z = np.empty((steps, batch, count, n), np.result_type(x, *params, *state))
+    z[:, :, :h] = 0
+    flat = z.reshape(steps * batch, count * n)[:, h * n :]
+    # (FWD), (gate-contributions), of all steps
+    np.matmul(x.reshape(steps * batch, below), w, out=flat)
+    flat += b
+    past = z.reshape(steps, batch, count * n)[:, :, : layout.count("zh") * n]
+    u = _turned(u, h * n)
+    product = np.empty_like(past[0])
+    blocks = [z[:, :, k] for k in (*range(h, count), *range(h))]
+    for t, (z_h, *weighted) in enumerate(zip(past, *blocks, strict=True)):
+        if u is not None:
+            np.add(z_h, np.matmul(state[0], u, out=product), out=z_h)  # (FWD), (gate-contributions)
+        returned = cell.step(*weighted, *state, *own)  # (CELL), (rtrl-step)
+        if t == 0:
+            check_step(cell, layout, returned, (batch, n))
+        stepped, kept = returned
+        state = stepped if mask is None else _where(mask[t, :, None], stepped, state)
+        yield state, kept
+
+
+def _where(there: Array, stepped: State, state: State) -> State:
+    # (mask-step)
+    return tuple(np.where(there, new, old) for new, old in zip(stepped, state, strict=True))
+
+
+def _turned(u: Any, by: int) -> Any:
+    """Return u, or its gradient, with the last `by` columns, the blocks of h, in front."""
+    return u if u is None or not by else np.roll(u, by, axis=1)
+
+
+def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
+    """Go back through one layer on arguments that have been checked: (BP2), then (BP3), (BP4), (BP0)."""
+    layout = layout_of(trace.cell)
+    w, u, _, own = layout.split(trace.params)
+    (steps, batch, below), n = trace.x.shape, d_a.shape[2]
+    h, g, count = layout.count("h") * n, layout.count("zh") * n, len(layout.weighted)
+    dtype = np.result_type(d_a, *trace.states, *trace.params)
+    delta = np.empty((steps, batch, count * n), dtype)
+    d_own = np.zeros((len(own), n), dtype)
+    u_t = None if u is None else np.ascontiguousarray(_turned(u, h).T)
+    chunk = max(1, CHUNK // (batch * n))
+    for stop in range(steps, 0, -chunk):
+        now = slice(max(0, stop - chunk), stop)
+        factors = _factors(trace, layout, now, dtype)
+        errors, d_state = _back(factors, d_a[now], d_state, u_t, g)
+        delta[now] = errors[:, :, :count].reshape(-1, batch, count * n)
+        d_own += errors[:, :, count : count + len(own)].sum(axis=(0, 1))  # (gate-own)
+    x, past = trace.x.reshape(steps * batch, below), trace.a[:-1].reshape(steps * batch, n)
+    flat = delta.reshape(steps * batch, count * n)
+    delta_x, delta_h = flat[:, h:], flat[:, :g]
+    d_w = x.T @ delta_x  # (BP4), (CELL-BP4)
+    d_u = () if u is None else (_turned(past.T @ delta_h, -h),)  # (BP4), (CELL-BP4), its twin
+    d_b = delta_x.sum(axis=0)  # (BP3)
+    d_x = (delta_x @ w.T).reshape(trace.x.shape)  # (BP0)
+    params = type(trace.params)(d_w, *d_u, d_b, *d_own)
+    return LayerGradient(params, d_x, tuple(d.copy() for d in d_state), delta[:, :, h:])
+
+
+class _Factors(NamedTuple):
+    """What each unit error gives, an array (steps, B, columns, n) for each array of the state.
+
+    The columns are weighted inputs, own parameters, and the arrays of the state before the step, a last;
+    without a if no path leads to it but through u.
+    """
+
+    arrays: list[Array]
+    reaches_a: bool
+
+
+def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: Any) -> _Factors:
+    """Return the factors of the error for some steps, all at once."""
+    cell: Any = trace.cell
+    _, u, _, own = layout.split(trace.params)
+    past = [array[now] for array in trace.states]
+    steps, batch, n = past[0].shape
+    shape, h = (steps * batch, n), layout.count("h")
+    kept = trace.saved[now]
+    saved = kept[0] if steps == 1 else [np.concatenate(each) for each in zip(*kept, strict=True)]
+    given = [*(array.reshape(shape) for array in past), *own, *saved]
+    one, zero = np.ones(shape, dtype), np.zeros(shape, dtype)
+    found = []
+    for k in range(len(past)):
+        unit = [one if j == k else zero for j in range(len(past))]
+        returned = cell.step_backward(*unit, *given)  # (CELL-DELTA), (gate-direct)
+        check_backward(cell, layout, returned, shape)
+        d_weighted, (d_a, *d_further), d_own = returned
+        cut = len(d_weighted) - h
+        found.append((*d_weighted[cut:], *d_weighted[:cut], *d_own, *d_further, d_a))
+    reaches_a = u is None or trace.mask is not None or any(np.ndim(each[-1]) for each in found)
+    columns = len(found[0]) - (not reaches_a)
+    arrays = [np.empty((*shape[:1], columns, n), dtype) for _ in found]
+    for k, (array, each) in enumerate(zip(arrays, found, strict=True)):
+        for i in range(columns):
+            array[:, i] = each[i]
+        if trace.mask is not None:  # (mask-bp): where there is no step, what arrives passes by
+            gap = ~trace.mask[now].reshape(-1)
+            array[gap] = 0
+            array[gap, columns - len(past) + (k - 1) % len(past)] = 1
+    return _Factors([array.reshape(steps, batch, columns, n) for array in arrays], reaches_a)
+
+
+def _back(
+    factors: _Factors, d_a: Array, d_state: State, u_t: Array | None, g: int
+) -> tuple[Array, State]:
+    """Go back through some steps, the recursion (BP2): return all errors, and ∂C/∂(state before)."""
+    first, *others = factors.arrays
+    errors, part = np.empty_like(first), np.empty_like(first[0])
+    steps, batch, columns, n = errors.shape
+    meet_u = errors.reshape(steps, batch, columns * n)[:, :, :g]
+    d_new, *further = (d[:, None].astype(errors.dtype) for d in d_state)
+    total, future = np.empty((2, batch, n), errors.dtype)
+    places = range(columns - len(others) - factors.reaches_a, columns - factors.reaches_a)
+    future[...] = d_new[:, 0]
+    for above, error, delta_h, factor, *more in zip(
+        d_a[::-1], errors[::-1], meet_u[::-1], first[::-1], *(o[::-1] for o in others), strict=True
+    ):
+        np.add(above, future, out=total)  # (BP2), (bp2-final): from above, and from the future
+        np.multiply(
+            factor, total[:, None], out=error
+        )  # (BP2): a' ⊙, or what a gate has in its place
+        for other, d in zip(more, further, strict=True):
+            np.add(error, np.multiply(other, d, out=part), out=error)
+        further = [error[:, k : k + 1] for k in places]
+        if u_t is None:
+            future[...] = error[:, -1]
+            continue
+        np.matmul(
+            delta_h, u_t, out=future
+        )  # (BP2), (CELL-BP2), (lstm-da), (gru-da): u δ, to the past
+        if factors.reaches_a:
+            np.add(future, error[:, -1], out=future)
+    return errors, (future, *(d[:, 0] for d in further))

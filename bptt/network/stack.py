@@ -1,0 +1,247 @@
+"""The architecture of a recurrent network: what computes, without the numbers it computes with."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from bptt._core import validation
+from bptt._core.types import Array
+from bptt.cells import Bidirectional, BothDirections, Cell, UnfactoredCell
+from bptt.cells.activations import Activation, identity
+from bptt.cells.layout import Layout, layout_of, parameters_of
+from bptt.cells.protocol import OwnEngine, formula_of, is_factored
+from bptt.network.parameters import Affine, Params, check_affine
+
+__all__ = ["Stack", "initialize"]
+
+OneDirection: TypeAlias = Cell | UnfactoredCell | OwnEngine
+AnyCell: TypeAlias = OneDirection | Bidirectional
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Recurrent layers, one upon the other, under a readout that is not recurrent.
+
+    Parameters
+    ----------
+    cells
+        The cell of each recurrent layer, the lowest first.
+    output
+        The activation of the readout, layer L.
+
+    Raises
+    ------
+    TypeError
+        If `cells` is not a tuple of cells, or `output` is not an `Activation`.
+    ValueError
+        If there is no cell.
+
+    Examples
+    --------
+    Two recurrent layers with different activations, and a linear readout:
+
+    >>> import bptt
+    >>> stack = bptt.Stack(cells=(bptt.Elman(bptt.tanh), bptt.Elman(bptt.relu)))
+    >>> stack.output.name
+    'identity'
+    """
+
+    cells: tuple[AnyCell, ...]
+    output: Activation = identity
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        validation.instance("cells", self.cells, tuple)
+        if not self.cells:
+            msg = "cells must hold one cell or more, got ()"
+            raise ValueError(msg)
+        for i, cell in enumerate(self.cells):
+            check_cell_type(f"cells[{i}]", cell)
+        validation.instance("output", self.output, Activation)
+
+
+def check_cell_type(name: str, cell: Any) -> None:
+    """Refuse what is not a cell of any level, and one whose names do not say what it needs."""
+    if isinstance(cell, type) or not isinstance(
+        cell, (Cell, UnfactoredCell, Bidirectional, OwnEngine)
+    ):
+        msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
+        raise TypeError(msg)
+    for one in (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,):
+        parameters_of(one)
+
+
+def initialize(
+    stack: Stack,
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float64,
+) -> Params:
+    r"""Draw the parameters of a stack, uniform between :math:`\pm 1/\sqrt{n_{in}}`.
+
+    For a recurrent layer of n units :math:`n_{in}` is n, as in PyTorch's recurrent layers; for the
+    readout it is the number of units below.
+
+    Parameters
+    ----------
+    stack
+        The architecture.
+    sizes
+        Units of each layer, :math:`n_0` (the input) to :math:`n_L` (the readout); of each direction,
+        for a `bptt.Bidirectional` layer.
+    rng
+        Where the numbers come from.
+    dtype
+        float64 or float32.
+
+    Returns
+    -------
+    Params
+        The parameters of each layer.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type.
+    ValueError
+        If `sizes` does not hold two more numbers than there are cells, or one is not positive.
+
+    See Also
+    --------
+    bptt.orthogonal_recurrent : another custom, applied afterwards.
+    bptt.forget_bias : likewise, for LSTM cells.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.Elman(),))
+    >>> params = bptt.initialize(stack, sizes=(1, 8, 2), rng=np.random.default_rng(0))
+    >>> [(name, p.shape) for name, p in bptt.tree_leaves(params)][:2]
+    [('layers[0].w', (1, 8)), ('layers[0].u', (8, 8))]
+    """
+    validation.instance("stack", stack, Stack)
+    validation.instance("rng", rng, np.random.Generator)
+    validation.real_dtype("dtype", dtype)
+    given = validation.sequence("sizes", sizes, len(stack.cells) + 2, "numbers, n_0 to n_L")
+    below, *units, outputs = (validation.size(f"sizes[{i}]", size) for i, size in enumerate(given))
+
+    def uniform(n_in: int, shape: tuple[int, ...]) -> Array:
+        bound = 1 / math.sqrt(n_in)
+        return rng.uniform(-bound, bound, shape).astype(dtype)
+
+    def draw(cell: AnyCell, n_below: int, n: int) -> Any:
+        if isinstance(cell, Bidirectional):
+            return BothDirections(draw(cell.forward, n_below, n), draw(cell.backward, n_below, n))
+        arrays = (uniform(n, shape) for shape in parameter_shapes(cell, n_below, n))
+        return parameters_of(cell)(*arrays)
+
+    layers: list[Any] = []
+    for cell, n in zip(stack.cells, units, strict=True):
+        layers.append(draw(cell, below, n))
+        below = 2 * n if isinstance(cell, Bidirectional) else n
+    readout = Affine(w=uniform(below, (below, outputs)), b=uniform(below, (outputs,)))
+    return Params(tuple(layers), readout)
+
+
+def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[int, ...], ...]:
+    """Return the shape of each parameter of a layer of n units."""
+    formula = formula_of(cell)
+    if is_factored(formula):
+        return layout_of(formula).shapes(n_below, n)
+    shapes: tuple[tuple[int, ...], ...] = formula.shapes(n_below, n)
+    return shapes
+
+
+def units_of(cell: OneDirection, params: Any) -> int:
+    """Return n, the number of units of a layer whose parameters have been checked."""
+    formula = formula_of(cell)
+    if is_factored(formula):
+        layout = layout_of(formula)
+        return len(layout.split(params)[2]) // layout.count("zx")
+    shapes = tuple(p.shape for p in params)
+    return next(n for n in _sizes(shapes) if formula.shapes(shapes[0][0], n) == shapes)
+
+
+def check_params(stack: Stack, params: Any) -> Params:
+    """Return parameters that are finite and fit the stack and one another."""
+    given = validation.instance("params", params, Params)
+    layers = validation.sequence(
+        "params.layers", given.layers, len(stack.cells), "recurrent layers"
+    )
+    below: int | None = None
+    checked: list[Any] = []
+    for i, (cell, layer) in enumerate(zip(stack.cells, layers, strict=True)):
+        found, below = check_layer(f"params.layers[{i}]", cell, layer, below)
+        checked.append(found)
+    return Params(tuple(checked), check_affine("params.readout", given.readout, below or 0))
+
+
+def check_layer(name: str, cell: AnyCell, layer: Any, below: int | None) -> tuple[Any, int]:
+    """Return the parameters of a recurrent layer, and how many units the layer above sees."""
+    if isinstance(cell, Bidirectional):
+        both = validation.instance(name, layer, BothDirections)
+        there, n_there = check_layer(f"{name}.forward", cell.forward, both.forward, below)
+        back, n_back = check_layer(f"{name}.backward", cell.backward, both.backward, len(there[0]))
+        return BothDirections(there, back), n_there + n_back
+    arrays: Any = validation.instance(name, layer, parameters_of(cell))
+    names = [f"{name}.{field}" for field in arrays._fields]
+    formula = formula_of(cell)
+    if is_factored(formula):
+        return _check_factored(names, layout_of(formula), arrays, below)
+    return _check_unfactored(name, names, formula, arrays, below)
+
+
+def _check_factored(
+    names: Sequence[str], layout: Layout, layer: Any, below: int | None
+) -> tuple[Any, int]:
+    n = _units(names[1], layer[1], layout)
+    shapes = layout.shapes(0, n)
+    w = validation.array(
+        names[0], layer[0], (below or "n_below", shapes[0][1]), validation.ANALYTIC
+    )
+    rest = (
+        validation.array(name, array, shape, validation.ANALYTIC)
+        for name, array, shape in zip(names[1:], layer[1:], shapes[1:], strict=True)
+    )
+    return type(layer)(w, *rest), n
+
+
+def _units(name: str, given: Any, layout: Layout) -> int:
+    """Read the number of units off u, or off b if there is no u."""
+    blocks = layout.count("zh")
+    across = blocks or layout.count("zx")
+    axis = "n" if across == 1 else f"{across} n"
+    shape = ("n", axis) if blocks else (axis,)
+    array = validation.array(name, given, shape, validation.ANALYTIC)
+    n = len(array) if blocks else len(array) // across
+    if array.shape[-1] != across * n:
+        inner = ", ".join(size.replace(" ", "") for size in shape) + ("" if blocks else ",")
+        msg = f"{name} must have shape ({inner}), got {array.shape}"
+        raise ValueError(msg)
+    return n
+
+
+def _check_unfactored(
+    name: str, names: Sequence[str], cell: UnfactoredCell, layer: Any, below: int | None
+) -> tuple[Any, int]:
+    arrays = [
+        validation.trailing(n, a, validation.ANALYTIC) for n, a in zip(names, layer, strict=True)
+    ]
+    got = tuple(array.shape for array in arrays)
+    n_below = below or got[0][0]
+    for n in _sizes(got):
+        if cell.shapes(n_below, n) == got:
+            return type(layer)(*arrays), n
+    n = max(_sizes(got))
+    want = cell.shapes(n_below, n)
+    msg = f"{name} must have arrays of shapes {want} (if n = {n}), got {got}"
+    raise ValueError(msg)
+
+
+def _sizes(shapes: Sequence[tuple[int, ...]]) -> list[int]:
+    """Return the numbers that n may be: the last axes first, since weights lead to the layer."""
+    return sorted({size for shape in shapes for size in shape})

@@ -1,0 +1,151 @@
+"""What goes into a run beside parameters and input: initial states, masks, and their cotangents.
+
+All of it is checked here, at the public boundary, and put into one form: a tuple of arrays for each
+layer, a pair of those for a layer that reads in both directions.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.types import Array, State
+from bptt.cells import Bidirectional, BothDirections
+from bptt.cells.layout import state_names_of
+from bptt.network.parameters import Params
+from bptt.network.stack import AnyCell, OneDirection, units_of
+from bptt.network.traces import BidirectionalTrace, LayerTrace
+
+__all__ = ["lengths_to_mask"]
+
+Initial: TypeAlias = Sequence[Any] | None
+"""The states of the layers before the first step; where a state is one array, it may stand bare."""
+
+
+def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Any:
+    """Say which steps of a padded batch there are.
+
+    Parameters
+    ----------
+    lengths
+        How many steps each sequence has, integers of shape (B,), 1 or more.
+    steps
+        T, the steps of the padded batch; the longest length if not given.
+
+    Returns
+    -------
+    ndarray of bool
+        Shape (T, B): True where the sequence goes on, False where it has ended.
+
+    Raises
+    ------
+    TypeError
+        If `lengths` are not integers.
+    ValueError
+        If a length is below 1 or above `steps`.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.lengths_to_mask([2, 3]).astype(int)
+    array([[1, 1],
+           [1, 1],
+           [0, 1]])
+    """
+    found = validation.as_array("lengths", lengths)
+    if found.ndim != 1 or not found.size:
+        msg = f"lengths must have shape (B,), B >= 1, got {found.shape}"
+        raise ValueError(msg)
+    if found.dtype.kind not in "iu":
+        msg = f"lengths must be integers, got {found.dtype}"
+        raise TypeError(msg)
+    total = int(found.max()) if steps is None else validation.size("steps", steps)
+    if found.min() < 1 or found.max() > total:
+        msg = f"lengths must be from 1 to {total}, got {found.min()} to {found.max()}"
+        raise ValueError(msg)
+    return np.arange(total)[:, None] < found
+
+
+def check_mask(mask: ArrayLike | None, x: Array) -> Any:
+    """Return a mask that fits the input."""
+    if mask is None:
+        return None
+    found = validation.as_array("mask", mask)
+    if found.dtype != np.bool_:
+        msg = f"mask must be boolean, got {found.dtype}"
+        raise TypeError(msg)
+    if found.shape != x.shape[:2]:
+        msg = f"mask must have shape {x.shape[:2]}, got {found.shape}"
+        raise ValueError(msg)
+    return found
+
+
+def initial_states(
+    cells: Sequence[AnyCell], params: Params, x: Array, initial: Initial
+) -> tuple[Any, ...]:
+    """Return the initial states of all layers, zero where none is given."""
+    each = (None,) * len(cells)
+    if initial is not None:
+        each = validation.sequence("initial", initial, len(cells), "states, one a recurrent layer")
+    return tuple(
+        initial_state(f"initial[{i}]", cell, layer, x, state)
+        for i, (cell, layer, state) in enumerate(zip(cells, params.layers, each, strict=True))
+    )
+
+
+def initial_state(name: str, cell: AnyCell, params: Any, x: Array, initial: Any) -> Any:
+    """Return the initial state of one layer, zero if not given."""
+    if isinstance(cell, Bidirectional):
+        given = (None, None)
+        if initial is not None:
+            given = validation.sequence(name, initial, 2, "states, one a direction")
+        return BothDirections(
+            initial_state(f"{name}[0]", cell.forward, params.forward, x, given[0]),
+            initial_state(f"{name}[1]", cell.backward, params.backward, x, given[1]),
+        )
+    shape = (x.shape[1], units_of(cell, params))
+    if initial is None:
+        return tuple(np.zeros(shape, params[0].real.dtype) for _ in state_names_of(cell))
+    return state_arrays(name, cell, initial, shape, validation.ANALYTIC)
+
+
+def state_arrays(
+    name: str, cell: OneDirection, given: Any, shape: tuple[int, ...], dtypes: tuple[str, ...]
+) -> State:
+    """Return a state, or the cotangent of one, as arrays that have been checked."""
+    if isinstance(given, np.ndarray):
+        given = (given,)
+    names = state_names_of(cell)
+    arrays = validation.sequence(name, given, len(names), "arrays, " + ", ".join(names))
+    return tuple(
+        validation.array(f"{name}.{part}", array, shape, dtypes)
+        for part, array in zip(names, arrays, strict=True)
+    )
+
+
+def final_states(layers: Sequence[Any], d_final: Sequence[Any] | None) -> tuple[Any, ...]:
+    """Return the cotangents of the final states as arrays that have been checked, zero if not given."""
+    each = (None,) * len(layers)
+    if d_final is not None:
+        each = validation.sequence("d_final", d_final, len(layers), "states, one a recurrent layer")
+    return tuple(
+        final_state(f"d_final[{i}]", layer, state)
+        for i, (layer, state) in enumerate(zip(layers, each, strict=True))
+    )
+
+
+def final_state(name: str, trace: LayerTrace | BidirectionalTrace, d_final: Any) -> Any:
+    """Return the cotangent of one layer's final state, zero if not given."""
+    if isinstance(trace, BidirectionalTrace):
+        given = (None, None)
+        if d_final is not None:
+            given = validation.sequence(name, d_final, 2, "states, one a direction")
+        return BothDirections(
+            final_state(f"{name}[0]", trace.forward, given[0]),
+            final_state(f"{name}[1]", trace.backward, given[1]),
+        )
+    if d_final is None:
+        return tuple(np.zeros_like(array) for array in trace.final)  # (bp2-end)
+    return state_arrays(name, trace.cell, d_final, trace.final[0].shape, validation.REAL)

@@ -1,0 +1,148 @@
+"""What a run leaves behind: all that the backward pass needs, as records."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bptt._core.types import Array, State
+from bptt.cells import BothDirections
+from bptt.cells.layout import layout_of
+from bptt.cells.protocol import Cell, formula_of, is_factored
+from bptt.network.parameters import Params
+from bptt.network.stack import OneDirection, Stack
+
+__all__ = ["BidirectionalTrace", "LayerTrace", "Trace"]
+
+
+class LayerTrace(NamedTuple):
+    """What a run leaves behind in one recurrent layer.
+
+    Attributes
+    ----------
+    cell
+        What was run.
+    params
+        With which parameters.
+    x
+        Its input, shape (T, B, n_below).
+    states
+        The arrays of its state, the activation's first, each (T + 1, B, n): index 0 is the initial
+        state, index t the state after step t.
+    saved
+        For each step, what the cell's derivative needs, in the form of the engine that ran it.
+    mask
+        Which steps of which sequences there are, booleans of shape (T, B); None if all.
+    """
+
+    cell: OneDirection
+    params: Any
+    x: Array
+    states: tuple[Array, ...]
+    saved: Sequence[Any]
+    mask: Any = None
+
+    @property
+    def a(self) -> Array:
+        """The activations, initial state included, shape (T + 1, B, n): ``a[t]`` is a^(t)."""
+        return self.states[0]
+
+    @property
+    def outputs(self) -> Array:
+        """What the layer above sees: the activations of steps 1 to T, shape (T, B, n)."""
+        return self.states[0][1:]
+
+    @property
+    def final(self) -> State:
+        """The state after the last step, arrays of shape (B, n)."""
+        return tuple(array[-1] for array in self.states)
+
+    @property
+    def intermediates(self) -> dict[str, Array]:
+        """What the cell's formula has at each step, by the names it uses there, each (T, B, n).
+
+        That is the weighted inputs, such as ``z`` or ``z_i``, and what `step` saves for its derivative.
+        They are computed anew, whichever engine has run.
+        """
+        cell = formula_of(self.cell)
+        if not is_factored(cell):
+            msg = f"{type(cell).__name__} is not a formula: what it saves is in LayerTrace.saved"
+            raise TypeError(msg)
+        layout = layout_of(cell)
+        *_, own = layout.split(self.params)
+        past = [array[:-1] for array in self.states]
+        weighted = weighted_inputs(cell, self.params, self.x, past[0])
+        _, saved = cell.step(*weighted, *past, *own)
+        return dict(zip(layout.weighted + layout.saved, (*weighted, *saved), strict=True))
+
+
+def weighted_inputs(cell: Cell, params: Any, x: Array, a: Array) -> list[Array]:
+    """Return the weighted inputs of a formula for an input and the activation before: (FWD)."""
+    layout, n = layout_of(cell), a.shape[-1]
+    w, u, b, _ = layout.split(params)
+
+    def blocks(z: Array, kinds: str) -> dict[str, Array]:
+        names = [name for name in layout.weighted if name[0] in kinds]
+        return {name: z[..., k * n : (k + 1) * n] for k, name in enumerate(names)}
+
+    from_x, from_a = blocks(x @ w + b, "zx"), {} if u is None else blocks(a @ u, "zh")
+    both = {name: from_x[name] + from_a[name] for name in from_x.keys() & from_a.keys()}
+    found = {**from_x, **from_a, **both}
+    return [found[name] for name in layout.weighted]
+
+
+class BidirectionalTrace(NamedTuple):
+    """What a run leaves behind in a bidirectional layer.
+
+    Attributes
+    ----------
+    forward
+        The trace of the layer that reads from the first step.
+    backward
+        The trace of the layer that reads from the last step; its own step 1 is step T.
+    """
+
+    forward: LayerTrace
+    backward: LayerTrace
+
+    @property
+    def outputs(self) -> Array:
+        """What the layer above sees: both activations side by side, shape (T, B, 2 n)."""
+        return np.concatenate([self.forward.outputs, self.backward.outputs[::-1]], axis=2)
+
+    @property
+    def final(self) -> BothDirections:
+        """The states of both directions after their last steps."""
+        return BothDirections(self.forward.final, self.backward.final)
+
+
+class Trace(NamedTuple):
+    """What a run of a stack leaves behind: all that `bptt.backward` needs.
+
+    Attributes
+    ----------
+    stack
+        What was run.
+    params
+        With which parameters.
+    x
+        On which input, shape (T, B, n_0).
+    layers
+        A `LayerTrace` for each recurrent layer (or `BidirectionalTrace`), the lowest first.
+    z
+        The weighted inputs of the readout, z^L, shape (T, B, n_L).
+    outputs
+        The activations of the readout, a^L, shape (T, B, n_L).
+    """
+
+    stack: Stack
+    params: Params
+    x: Array
+    layers: tuple[Any, ...]
+    z: Array
+    outputs: Array
+
+    @property
+    def final(self) -> tuple[Any, ...]:
+        """The final state of each recurrent layer: what a next window starts from."""
+        return tuple(layer.final for layer in self.layers)

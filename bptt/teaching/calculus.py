@@ -1,0 +1,131 @@
+"""Two ways to differentiate that use no backpropagation: SymPy's expressions and the complex step."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Calculus(Protocol):
+    """What the values of a net are, and how they are differentiated."""
+
+    @property
+    def a(self) -> Callable[[Any], Any]:
+        """The activation, elementwise."""
+
+    @property
+    def da(self) -> Callable[[Any], Any]:
+        """Its derivative, elementwise."""
+
+    def draw(self, name: str, *shape: int) -> Any:
+        """Return a new array of values."""
+
+    def named(self, name: str, value: Any) -> Any:
+        """Return what is to stand for a computed value from now on: a letter, or the value itself."""
+
+    def derivative(self, f: Callable[[Any], Any], at: Any) -> Any:
+        """Return the derivative of `f` at an array, with shape ``at.shape + f(at).shape``."""
+
+
+class Letters:
+    """Values are SymPy expressions; derivatives are SymPy's.
+
+    Examples
+    --------
+    >>> from bptt.teaching.proof import Letters
+    >>> letters = Letters()
+    >>> z = letters.draw("z", 2)
+    >>> letters.derivative(letters.a, z).tolist()
+    [[da(z_1), 0], [0, da(z_2)]]
+    """
+
+    def __init__(self) -> None:
+        self.names: list[tuple[Any, Any]] = []
+        self.a, self.da = self.unknown("a"), self.unknown("da")
+
+    def draw(self, name: str, *shape: int) -> Any:
+        """Return an array of symbols; the indices in their names count from 1."""
+        letters = np.empty(shape, dtype=object)
+        for at in np.ndindex(shape):
+            letters[at] = sympy().Symbol("_".join([name, *(str(k + 1) for k in at)]))
+        return letters
+
+    def unknown(self, name: str) -> Callable[..., Any]:
+        """Return an elementwise function of which only the names of its derivatives are known.
+
+        The derivative of ``a(z)`` is ``da(z)``; that of ``f(x, y)`` by ``y`` is ``f_2(x, y)``.
+        """
+        return np.vectorize(_unknown(name), otypes=[object])
+
+    def named(self, name: str, value: Any) -> Any:
+        """Return letters for an array of expressions; later derivatives are written with them."""
+        letters = self.draw(name, *value.shape)
+        self.names += zip(value.ravel(), letters.ravel(), strict=True)
+        return letters
+
+    def derivative(self, f: Callable[[Any], Any], at: Any) -> Any:
+        """Differentiate `f` at an array of expressions."""
+        free = self.draw("free", *at.shape)
+        back = dict(zip(free.ravel(), at.ravel(), strict=True))
+        of = np.asarray(f(free), dtype=object)
+        found = np.empty((free.size, of.size), dtype=object)
+        for i, j in np.ndindex(found.shape):
+            slope = sympy().diff(of.ravel()[j], free.ravel()[i]).xreplace(back)
+            found[i, j] = self._with_names(slope)
+        return found.reshape(at.shape + of.shape)
+
+    def _with_names(self, expression: Any) -> Any:
+        for formula, letter in self.names:
+            expression = expression.xreplace({formula: letter})
+        return expression
+
+
+def sympy() -> Any:
+    """Import SymPy, which only letters need."""
+    return import_module("sympy")
+
+
+@cache
+def _unknown(name: str) -> Any:
+    """Return the one SymPy function of this name: two of them would not be equal."""
+
+    def fdiff(function: Any, argindex: int = 1) -> Any:
+        several = len(function.args) > 1
+        return _unknown(f"{name}_{argindex}" if several else f"d{name}")(*function.args)
+
+    return type(name, (sympy().Function,), {"fdiff": fdiff})
+
+
+class Numbers:
+    """Values are random numbers, the activation is tanh; derivatives are taken by the complex step."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    @staticmethod
+    def a(z: Any) -> Any:
+        """Return the activation."""
+        return np.tanh(z)
+
+    @staticmethod
+    def da(z: Any) -> Any:
+        """Return its derivative."""
+        return 1 - np.tanh(z) ** 2
+
+    def draw(self, name: str, *shape: int) -> Any:
+        """Return normal random numbers."""
+        del name
+        return self.rng.normal(size=shape)
+
+    def named(self, name: str, value: Any) -> Any:
+        """Return the value itself."""
+        del name
+        return value
+
+    def derivative(self, f: Callable[[Any], Any], at: Any) -> Any:
+        """Differentiate `f` at an array of real numbers."""
+        moves = 1e-30j * np.eye(at.size).reshape(-1, *at.shape)
+        rows = np.array([np.imag(f(at + move)) / 1e-30 for move in moves])
+        return rows.reshape(at.shape + rows.shape[1:])

@@ -1,0 +1,244 @@
+"""Exercises on a single step: forward, errors, and the gradients of weights."""
+
+from typing import Any
+
+import numpy as np
+
+from bptt._core.types import Array
+from bptt.teaching.exercises.tasks import Function, Given, gradient
+from bptt.training.losses import softmax_cross_entropy
+
+B, T, N, BELOW = 4, 5, 3, 2
+
+
+def slope(z: Array) -> Array:
+    """Return the derivative of tanh."""
+    found: Array = 1 - np.tanh(z) ** 2
+    return found
+
+
+def normal(*shapes: tuple[str, tuple[int, ...]]) -> Any:
+    """Return a function that draws arrays by name."""
+    return lambda rng: {name: rng.normal(size=shape) for name, shape in shapes}
+
+
+def _literal_step(x: Array, h: Array, w: Array, u: Array, b: Array) -> Array:
+    a = np.zeros((len(x), len(b)))
+    for row, j in np.ndindex(a.shape):
+        below = sum(x[row, i] * w[i, j] for i in range(len(w)))
+        past = sum(h[row, i] * u[i, j] for i in range(len(u)))
+        a[row, j] = np.tanh(below + past + b[j])
+    return a
+
+
+FORWARD_STEP = Function(
+    draw=normal(("x", (B, BELOW)), ("h", (B, N)), ("w", (BELOW, N)), ("u", (N, N)), ("b", (N,))),
+    truth=_literal_step,
+    returns=("a",),
+    mistakes={
+        "h does not enter: a layer without a past.": lambda x, w, b, **_: np.tanh(x @ w + b),
+        "the bias is missing.": lambda x, h, w, u, **_: np.tanh(x @ w + h @ u),
+        "tanh is missing: this is the weighted input z.": lambda x, h, w, u, b: x @ w + h @ u + b,
+        "u is transposed: u[i, j] goes from unit i to unit j.": lambda x, h, w, u, b: np.tanh(
+            x @ w + h @ u.T + b
+        ),
+    },
+)
+
+OUTPUT_ERROR = Function(
+    draw=normal(("z", (B, N)), ("y", (B, N))),
+    truth=lambda z, y: gradient(lambda v: 0.5 * ((np.tanh(v) - y) ** 2).sum(), z),
+    returns=("delta",),
+    mistakes={
+        "a'(z) is missing: the error goes back through tanh, too.": lambda z, y: np.tanh(z) - y,
+        "the sign is turned: it is output minus target.": lambda z, y: (y - np.tanh(z)) * slope(z),
+        "a factor 2: the cost has its half.": lambda z, y: 2 * (np.tanh(z) - y) * slope(z),
+        "a' is taken at a; it belongs to z.": lambda z, y: (np.tanh(z) - y) * slope(np.tanh(z)),
+    },
+)
+
+
+def _draw_classes(rng: np.random.Generator) -> Given:
+    return {"z": rng.normal(size=(B, N)), "labels": rng.integers(N, size=B)}
+
+
+def _class_cost(z: Array, labels: Any) -> Any:
+    log_sum = np.log(np.exp(z).sum(axis=1))
+    return (log_sum - z[np.arange(len(labels)), labels]).sum()
+
+
+def _softmax(z: Array) -> Array:
+    found: Array = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    return found
+
+
+SOFTMAX_ERROR = Function(
+    draw=_draw_classes,
+    truth=lambda z, labels: gradient(lambda v: _class_cost(v, labels), z),
+    returns=("delta",),
+    mistakes={
+        "the targets are not subtracted: this is softmax(z).": lambda z, **_: _softmax(z),
+        "the sign is turned: it is output minus target.": lambda z, labels: (
+            np.eye(N)[labels] - _softmax(z)
+        ),
+        "this is the gradient by the probabilities; delta is by z.": lambda z, labels: (
+            -np.eye(N)[labels] / _softmax(z)
+        ),
+        "it is divided by B: the cost is a sum over the batch.": lambda z, labels: (
+            softmax_cross_entropy(z[None], labels[None]).d_outputs[0] / B
+        ),
+    },
+)
+
+HIDDEN_ERROR = Function(
+    draw=normal(("z", (B, N)), ("w_above", (N, N)), ("delta_above", (B, N))),
+    truth=lambda z, w_above, delta_above: gradient(
+        lambda v: (delta_above * (np.tanh(v) @ w_above)).sum(), z
+    ),
+    returns=("delta",),
+    mistakes={
+        "a'(z) is missing.": lambda w_above, delta_above, **_: delta_above @ w_above.T,
+        "w is the wrong way round: in rows it is delta @ w.T.": lambda z, w_above, delta_above: (
+            slope(z) * (delta_above @ w_above)
+        ),
+        "a' is taken at a; it belongs to z.": lambda z, w_above, delta_above: (
+            slope(np.tanh(z)) * (delta_above @ w_above.T)
+        ),
+    },
+)
+
+
+def _affine(a_below: Array, delta: Array) -> Any:
+    zero = np.zeros((a_below.shape[1], delta.shape[1])), np.zeros(delta.shape[1])
+    return gradient(lambda at: (delta * (a_below @ at[0] + at[1])).sum(), zero)
+
+
+WEIGHT_GRADIENTS = Function(
+    draw=normal(("a_below", (B, N)), ("delta", (B, N))),
+    truth=_affine,
+    returns=("d_w", "d_b"),
+    mistakes={
+        "d_w is transposed: its rows belong to the layer below.": lambda a_below, delta: (
+            delta.T @ a_below,
+            delta.sum(axis=0),
+        ),
+        "the bias is shared by the batch: its errors are added up.": lambda a_below, delta: (
+            a_below.T @ delta,
+            delta,
+        ),
+        "a mean over the batch; the cost is a sum.": lambda a_below, delta: (
+            a_below.T @ delta / B,
+            delta.mean(axis=0),
+        ),
+    },
+)
+
+
+def _back(z: Array, above: Any, future: Any) -> Array:
+    found: Array = slope(z) * (above + future)
+    return found
+
+
+ERROR_IN_TIME = Function(
+    draw=normal(
+        ("z", (B, N)),
+        ("w_above", (N, N)),
+        ("delta_above", (B, N)),
+        ("u", (N, N)),
+        ("delta_next", (B, N)),
+    ),
+    truth=lambda z, w_above, delta_above, u, delta_next: gradient(
+        lambda v: (np.tanh(v) @ w_above * delta_above + np.tanh(v) @ u * delta_next).sum(), z
+    ),
+    returns=("delta",),
+    mistakes={
+        "nothing comes from the future.": lambda z, w_above, delta_above, **_: _back(
+            z, delta_above @ w_above.T, 0
+        ),
+        "nothing comes from above.": lambda z, u, delta_next, **_: _back(z, 0, delta_next @ u.T),
+        "u is transposed: in rows it is delta_next @ u.T.": (
+            lambda z, w_above, delta_above, u, delta_next: _back(
+                z, delta_above @ w_above.T, delta_next @ u
+            )
+        ),
+        "a'(z) stands before the sum: it multiplies both terms.": (
+            lambda z, w_above, delta_above, u, delta_next: (
+                _back(z, delta_above @ w_above.T, 0) + delta_next @ u.T
+            )
+        ),
+        "a'(z) is missing.": lambda w_above, delta_above, u, delta_next, **_: (
+            delta_above @ w_above.T + delta_next @ u.T
+        ),
+    },
+)
+
+
+def _tied(h: Array, delta: Array) -> Any:
+    zero = np.zeros((h.shape[2], delta.shape[2]))
+    return gradient(
+        lambda u: sum((d * (p @ u)).sum() for p, d in zip(h, delta, strict=False)), zero
+    )
+
+
+def _outer(h: Array, delta: Array) -> Array:
+    found: Array = np.einsum("tbi,tbj->ij", h, delta)
+    return found
+
+
+TIED_WEIGHTS = Function(
+    draw=normal(("h", (T + 1, B, N)), ("delta", (T, B, N))),
+    truth=_tied,
+    returns=("d_u",),
+    mistakes={
+        "each error meets the state that its step made; it belongs to the one it read.": (
+            lambda h, delta: _outer(h[1:], delta)
+        ),
+        "one step is not enough: the contributions of all steps are added.": lambda h, delta: (
+            h[-2].T @ delta[-1]
+        ),
+        "this is the first step alone: = for += in a loop that runs backwards.": lambda h, delta: (
+            h[0].T @ delta[0]
+        ),
+        "the first step reads the initial state h[0]; it is left out.": lambda h, delta: _outer(
+            h[1:-1], delta[1:]
+        ),
+        "d_u is transposed: its rows belong to the state that was read.": lambda h, delta: (
+            _outer(h[:-1], delta).T
+        ),
+        "a mean over the steps; the gradient is a sum.": lambda h, delta: _outer(h[:-1], delta) / T,
+    },
+)
+
+
+def _edges(w: Array, u: Array, delta: Array) -> Any:
+    zero = np.zeros((len(delta), delta.shape[1], len(w))), np.zeros((delta.shape[1], len(u)))
+    return gradient(lambda at: (delta * (at[0] @ w)).sum() + (delta[0] * (at[1] @ u)).sum(), zero)
+
+
+EDGES = Function(
+    draw=normal(("w", (BELOW, N)), ("u", (N, N)), ("delta", (T, B, N))),
+    truth=_edges,
+    returns=("d_x", "d_initial"),
+    mistakes={
+        "d_initial takes the last step's error; the initial state is read by step 1.": (
+            lambda w, u, delta: (delta @ w.T, delta[-1] @ u.T)
+        ),
+        "d_initial has not gone through u.": lambda w, delta, **_: (delta @ w.T, delta[0]),
+        "u is transposed.": lambda w, u, delta: (delta @ w.T, delta[0] @ u),
+        "d_x runs backwards: step 1 comes first.": lambda w, u, delta: (
+            (delta @ w.T)[::-1],
+            delta[0] @ u.T,
+        ),
+    },
+)
+
+TASKS: dict[str, Any] = {
+    "forward-step": FORWARD_STEP,
+    "output-error": OUTPUT_ERROR,
+    "softmax-error": SOFTMAX_ERROR,
+    "hidden-error": HIDDEN_ERROR,
+    "weight-gradients": WEIGHT_GRADIENTS,
+    "error-in-time": ERROR_IN_TIME,
+    "tied-weights": TIED_WEIGHTS,
+    "edges": EDGES,
+}

@@ -1,0 +1,157 @@
+"""Two kinds of tasks: a function of arrays, and the backward pass of a whole layer.
+
+Neither holds an answer. A function is compared with a truth that is found in another way, by the complex
+step as a rule; a backward pass goes through `bptt.check_layer`. What is wrong is named, and, where the
+numbers are those of a known mistake, the mistake too.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.tree import tree_leaves
+from bptt._core.types import Array
+from bptt.checking.cell import check_layer
+from bptt.checking.gradcheck import complex_step
+from bptt.checking.known_bugs import KNOWN_BUGS
+
+Given: TypeAlias = dict[str, Any]
+Leaves: TypeAlias = dict[str, Array]
+
+CASES = 4
+TOLERANCE = 1e-9  # of truths to 1e-14, after the reader's own rounding
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of what is given, whose results are compared with a truth.
+
+    Attributes
+    ----------
+    draw
+        Makes the arguments, by name, from a random generator.
+    truth
+        Takes them, and returns what the function should.
+    returns
+        The names of the results.
+    mistakes
+        What a wrong function has done, in words, and a function that does so.
+    """
+
+    draw: Callable[[np.random.Generator], Given]
+    truth: Callable[..., Any]
+    returns: tuple[str, ...]
+    mistakes: Mapping[str, Callable[..., Any]]
+
+    def problem(self, answer: Callable[..., Any]) -> str:
+        """Say in lines what is wrong with an answer; nothing if it is right."""
+        for seed in range(CASES):
+            given = self.draw(np.random.default_rng(seed))
+            mine = deepcopy(given)
+            found = self._compared(answer(*mine.values()), given)
+            if found:
+                return found
+            for name, value in given.items():
+                if isinstance(value, np.ndarray) and not np.array_equal(value, mine[name]):
+                    return f"the argument {name} has been changed; it belongs to the caller"
+        return ""
+
+    def _compared(self, result: Any, given: Given) -> str:
+        want, got = self._leaves(self.truth(**given)), self._leaves(result)
+        if isinstance(got, str):
+            return got
+        assert not isinstance(want, str)
+        if got.keys() != want.keys():
+            return f"the function must return {', '.join(want)}, got {', '.join(got)}"
+        told = {name: difference(got[name], value, want) for name, value in want.items()}
+        wrong = {name: how for name, how in told.items() if how}
+        if not wrong:
+            return ""
+        lines = [f"{name} {how}" for name, how in wrong.items()]
+        if right := [name for name in want if name not in wrong]:
+            lines.append(f"right: {', '.join(right)}")
+        for why, made in self.mistakes.items():
+            if self._explains(made, got, wrong, given):
+                lines.append(f"likely: {why}")
+        return "\n".join(lines)
+
+    def _explains(self, made: Any, got: Leaves, wrong: Any, given: Given) -> bool:
+        """Whether a mistake gives the very numbers that are wrong."""
+        numbers = self._leaves(made(**deepcopy(given)))
+        assert not isinstance(numbers, str)
+        return all(not difference(got[name], numbers[name], numbers) for name in wrong)
+
+    def _leaves(self, result: Any) -> Leaves | str:
+        """List the arrays of a result by name, or say why it has none."""
+        parts = (result,) if len(self.returns) == 1 else result
+        wanted = ", ".join(self.returns)
+        if not isinstance(parts, tuple) or len(parts) != len(self.returns):
+            came = f"{len(result)} things" if isinstance(result, tuple) else type(result).__name__
+            return f"the function must return {wanted}, got {came}"
+        leaves: Leaves = {}
+        for name, part in zip(self.returns, parts, strict=True):
+            if part is None or part is Ellipsis:
+                return f"{name} must be an array, got nothing"
+            record = np.asarray(part) if isinstance(part, (int, float, np.generic)) else part
+            try:
+                leaves |= dict(tree_leaves(record, name))
+            except TypeError:
+                return f"{name} must be an array, got {validation.describe(part)}"
+        return leaves
+
+
+def difference(got: Array, want: Array, all_of_it: Leaves) -> str:
+    """Say in which way an array is not what it should be; nothing if it is."""
+    if got.shape != want.shape:
+        return f"must have shape {want.shape}, got {got.shape}"
+    if got.dtype.kind not in "fiu" or not np.isfinite(got).all():
+        return f"must hold finite real numbers, got {got.dtype}" + (
+            " with NaN" * (got.dtype.kind == "f")
+        )
+    overall = max(float(np.abs(a).max(initial=0)) for a in all_of_it.values()) or 1.0
+    scale = float(np.abs(want).max(initial=0)) or overall
+    error = float(np.abs(got - want).max(initial=0)) / scale
+    size = f"{error:.0%}" if error > 0.095 else f"{100 * error:.1g}%"
+    return f"is off by {size}" if error > TOLERANCE else ""
+
+
+@dataclass(frozen=True)
+class Backward:
+    """The backward pass of a layer, loop over time included, which `bptt.check_layer` looks at.
+
+    Attributes
+    ----------
+    forward
+        The forward pass that it belongs to.
+    draw
+        Makes parameters, input and initial state from a random generator.
+    masked
+        Whether forward takes a mask.
+    """
+
+    forward: Callable[..., Any]
+    draw: Callable[[np.random.Generator], tuple[Any, Array, Any]]
+    masked: bool = False
+
+    def problem(self, answer: Callable[..., Any]) -> str:
+        """Say in lines what is wrong with a backward pass; nothing if it is right."""
+        at = self.draw(np.random.default_rng(0))
+        report = check_layer(self.forward, answer, *at, masked=self.masked)
+        if report.ok:
+            return ""
+        first = next(check for check in report.checks if not check.ok)
+        passed = [check.name for check in report.checks if check.ok and "step" in check.name]
+        lines = [f"{', '.join(report.faulty)} wrong, first in the check {first.name!r}"]
+        if passed:
+            lines.append(f"right: {', '.join(passed)}")
+        lines += [f"likely: {name}; {KNOWN_BUGS[name]}" for name in report.likely]
+        return "\n".join(lines)
+
+
+def gradient(cost: Callable[[Any], Any], at: Any) -> Any:
+    """Return the derivative of a cost at a record, by the complex step."""
+    return complex_step(cost, at)

@@ -1,0 +1,182 @@
+"""The two sides of an equation, leaf by leaf: numbers, arrays, records of them, SymPy's expressions.
+
+SymPy is never imported here: whoever hands one of its expressions over has it loaded.
+"""
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Rational
+from typing import Any
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.types import Array
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far the left leaf is from the right one, and in which entry most.
+
+    The error is relative to the largest entry of both leaves. Between expressions it is infinite if they
+    are known to differ, and NaN if nothing is known. `exact` says that no rounding was involved.
+    """
+
+    error: float
+    exact: bool
+    place: str
+    left: Any
+    right: Any
+
+
+def cases(left: Any, right: Any) -> list[tuple[Any, Any]]:
+    """Pair the cases of both sides: a list holds one case an item, anything else is one case."""
+    if isinstance(left, list) != isinstance(right, list):
+        msg = f"left and right must both be lists of cases, or neither, got {_kinds(left, right)}"
+        raise TypeError(msg)
+    if not isinstance(left, list):
+        return [(left, right)]
+    if len(left) != len(right):
+        msg = f"left and right must have as many cases, got {len(left)} and {len(right)}"
+        raise ValueError(msg)
+    if not left:
+        msg = "left and right must hold one case or more, got none: nothing would be checked"
+        raise ValueError(msg)
+    return list(zip(left, right, strict=True))
+
+
+def leaves(left: Any, right: Any) -> list[tuple[str, Array, Array]]:
+    """Pair the leaves of one case, as arrays of one shape, each with the expression that reaches it."""
+    pairs = [(name, *_arrays(name, a, b)) for name, a, b in _leaves(left, right, "")]
+    filled = [pair for pair in pairs if pair[1].size]
+    if not filled:
+        msg = "left and right must hold one number or more, got none: nothing would be checked"
+        raise ValueError(msg)
+    return filled
+
+
+def _leaves(left: Any, right: Any, name: str) -> Iterator[tuple[str, Any, Any]]:
+    parts, others = _parts(left), _parts(right)
+    if parts is None and others is None:
+        yield name, left, right
+    elif parts is None or others is None or list(parts) != list(others):
+        msg = f"left{name} and right{name} must have the same parts, got {_kinds(left, right)}"
+        raise ValueError(msg)
+    else:
+        for key, part in parts.items():
+            yield from _leaves(part, others[key], name + key)
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    """Return what a record consists of, by the expression that reaches it; None for a leaf."""
+    if value is None:  # a part that a record does without
+        return {}
+    if isinstance(value, dict):
+        return {f"[{key!r}]": value[key] for key in sorted(value, key=repr)}
+    if isinstance(value, (tuple, list)):
+        fields = getattr(value, "_fields", None)
+        return {f".{fields[i]}" if fields else f"[{i}]": part for i, part in enumerate(value)}
+    return None
+
+
+def _kinds(left: Any, right: Any) -> str:
+    def kind(value: Any) -> str:
+        parts = _parts(value)
+        return type(value).__name__ + (f" of {', '.join(parts)}" if parts else "")
+
+    return f"{kind(left)} and {kind(right)}"
+
+
+def _arrays(name: str, left: Any, right: Any) -> tuple[Array, Array]:
+    """Return two leaves as arrays of one shape; nothing is ever broadcast."""
+    a, b = _array(f"left{name}", left), _array(f"right{name}", right)
+    if a.shape != b.shape:
+        msg = f"left{name} and right{name} must have one shape, got {a.shape} and {b.shape}"
+        raise ValueError(msg)
+    return a, b
+
+
+def _array(name: str, value: Any) -> Array:
+    found = validation.as_array(name, value)
+    known = found.dtype.kind in "biufc"
+    if not known and not (found.dtype.kind == "O" and all(map(_is_exact, found.flat))):
+        msg = (
+            f"{name} must be a number, an array or an expression, got {validation.describe(value)}"
+        )
+        raise TypeError(msg)
+    return found
+
+
+def _is_exact(value: Any) -> bool:
+    """Say whether a thing is a whole number, a fraction or an expression of SymPy without decimals."""
+    sympy = sys.modules.get("sympy")
+    if sympy is not None and isinstance(value, sympy.Expr):
+        return not value.has(sympy.Float)
+    return isinstance(value, Rational)
+
+
+def is_symbolic(value: Array) -> bool:
+    """Say whether a leaf holds an expression of SymPy."""
+    sympy = sys.modules.get("sympy")
+    return sympy is not None and any(isinstance(v, sympy.Expr) for v in value.flat)
+
+
+def gap(left: Array, right: Array) -> Gap:
+    """Return how far two leaves of one shape are from each other."""
+    exact = left.dtype.kind in "biuO" and right.dtype.kind in "biuO"
+    if is_symbolic(left) or is_symbolic(right):
+        errors = np.array([_unequal(a, b) for a, b in zip(left.flat, right.flat, strict=True)])
+        errors = errors.reshape(left.shape)
+    elif exact:  # Python's own numbers, which do not overflow
+        a, b = left.astype(object), right.astype(object)
+        scale = largest(a, b) or 1
+        errors = np.asarray(np.abs(a - b) / scale, dtype=np.float64)
+    else:
+        with np.errstate(invalid="ignore"):  # infinity less infinity is NaN, and does not pass
+            errors = np.abs(left - right) / (largest(left, right) or 1.0)
+    at = first_largest(errors)
+    return Gap(float(errors[at]), exact, index(at), left[at], right[at])
+
+
+def margin(name: str, smaller: Array, larger: Array) -> Gap:
+    """Return how far below the larger leaf the smaller one stays, where it comes nearest."""
+    for side, leaf in (("smaller", smaller), ("larger", larger)):
+        if leaf.dtype.kind not in "biuf":
+            msg = f"{side}{name} must hold real numbers, got {validation.describe(leaf.flat[0])}"
+            raise TypeError(msg)
+    a, b = smaller.astype(np.float64), larger.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        margins = (b - a) / (largest(a, b) or 1.0)
+    at = first_largest(-margins)
+    return Gap(float(margins[at]), False, index(at), smaller[at], larger[at])
+
+
+def largest(left: Array, right: Array) -> Any:
+    """Return the largest entry of two leaves but NaN: what their errors are relative to."""
+    return max(np.fmax.reduce(np.abs(side), axis=None) for side in (left, right))
+
+
+def first_largest(errors: Array) -> tuple[Any, ...]:
+    """Return the index of the largest entry; of the first NaN, if there is one."""
+    return np.unravel_index(int(np.argmax(errors)), errors.shape)
+
+
+def index(at: tuple[Any, ...]) -> str:
+    """Return an index as Python writes it; nothing for a number."""
+    return f"[{', '.join(str(int(i)) for i in at)}]" if at else ""
+
+
+def _unequal(left: Any, right: Any) -> float:
+    """Return 0 for equal expressions, infinity for unequal ones, NaN where SymPy cannot tell."""
+    sympy = sys.modules["sympy"]
+    difference = sympy.expand(sympy.sympify(left) - sympy.sympify(right))
+    if difference.has(sympy.Derivative):
+        difference = sympy.expand(difference.doit())
+    if difference == 0:
+        return 0.0
+    answer = None if difference.has(sympy.nan) else difference.equals(0)
+    if answer is None:
+        return math.nan
+    return 0.0 if answer else math.inf

@@ -1,0 +1,150 @@
+"""Customs of the field for the first parameters, each a function from parameters to parameters.
+
+`bptt.initialize` draws everything uniformly. These change some of it afterwards, and leave the rest:
+
+>>> import numpy as np, bptt
+>>> rng = np.random.default_rng(0)
+>>> stack = bptt.Stack(cells=(bptt.LSTM(),))
+>>> params = bptt.initialize(stack, sizes=(2, 4, 1), rng=rng)
+>>> params = bptt.forget_bias(stack, bptt.orthogonal_recurrent(stack, params, rng), 1.0)
+>>> params.layers[0].b[4:8]
+array([1., 1., 1., 1.])
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.types import Array
+from bptt.cells import LSTM, Bidirectional, BothDirections, PeepholeLSTM
+from bptt.network.parameters import Params
+from bptt.network.stack import OneDirection, Stack, check_params
+
+__all__ = ["forget_bias", "orthogonal_recurrent"]
+
+
+def orthogonal_recurrent(
+    stack: Stack, params: Params, rng: np.random.Generator, gain: float = 1.0
+) -> Params:
+    r"""Replace each block of each recurrent matrix by a random orthogonal one.
+
+    An orthogonal u stretches no error: all its singular values are 1 (times the gain), so only the
+    slopes a'(z) remain to shrink it.
+
+    Parameters
+    ----------
+    stack, params
+        The architecture, and its parameters.
+    rng
+        Where the numbers come from; the matrices are uniform over all orthogonal ones.
+    gain
+        A factor.
+
+    Returns
+    -------
+    Params
+        With new u in each layer that has one.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type.
+    ValueError
+        If the parameters do not fit the stack, or `gain` is not positive.
+
+    Notes
+    -----
+    Source: Saxe, McClelland & Ganguli (2014).
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> rng = np.random.default_rng(0)
+    >>> stack = bptt.Stack(cells=(bptt.Elman(),))
+    >>> params = bptt.orthogonal_recurrent(stack, bptt.initialize(stack, (2, 4, 1), rng), rng)
+    >>> u = params.layers[0].u
+    >>> bool(np.allclose(u @ u.T, np.eye(4), atol=1e-14))
+    True
+    """
+    validation.instance("rng", rng, np.random.Generator)
+    gain = validation.number("gain", gain)
+
+    def change(_: OneDirection, layer: Any) -> Any:
+        if "u" not in layer._fields:
+            return layer
+        n = len(layer.u)
+        blocks = [gain * _orthogonal(n, rng) for _ in range(layer.u.shape[1] // n)]
+        return layer._replace(u=np.concatenate(blocks, axis=1).astype(layer.u.dtype))
+
+    return _each_layer(stack, params, change)
+
+
+def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
+    """Set the bias of each forget gate, so that a cell state is kept until learned otherwise.
+
+    Parameters
+    ----------
+    stack, params
+        The architecture, and its parameters.
+    value
+        The bias of the block f.
+
+    Returns
+    -------
+    Params
+        With new b in each layer of `bptt.LSTM` or `bptt.PeepholeLSTM` cells.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type.
+    ValueError
+        If the parameters do not fit the stack, or `value` is not finite.
+
+    Notes
+    -----
+    Source: Gers, Schmidhuber & Cummins (2000); Jozefowicz, Zaremba & Sutskever (2015).
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.LSTM(),))
+    >>> params = bptt.initialize(stack, (2, 3, 1), np.random.default_rng(0))
+    >>> bptt.forget_bias(stack, params, 2.0).layers[0].b[3:6]
+    array([2., 2., 2.])
+    """
+    bias = validation.real_number("value", value)
+    validation.finite("value", np.asarray(bias))
+
+    def change(cell: OneDirection, layer: Any) -> Any:
+        if not isinstance(cell, (LSTM, PeepholeLSTM)):
+            return layer
+        b, n = layer.b.copy(), len(layer.u)
+        b[n : 2 * n] = bias
+        return layer._replace(b=b)
+
+    return _each_layer(stack, params, change)
+
+
+def _each_layer(stack: Stack, params: Params, change: Callable[[OneDirection, Any], Any]) -> Params:
+    validation.instance("stack", stack, Stack)
+    checked = check_params(stack, params)
+
+    def changed(cell: Any, layer: Any) -> Any:
+        if isinstance(cell, Bidirectional):
+            return BothDirections(
+                change(cell.forward, layer.forward), change(cell.backward, layer.backward)
+            )
+        return change(cell, layer)
+
+    pairs = zip(stack.cells, checked.layers, strict=True)
+    return Params(tuple(changed(cell, layer) for cell, layer in pairs), checked.readout)
+
+
+def _orthogonal(n: int, rng: np.random.Generator) -> Array:
+    """Return a uniform random orthogonal matrix: QR of a Gaussian one, signs made unique."""
+    q, r = np.linalg.qr(rng.normal(size=(n, n)))
+    matrix: Array = q * np.sign(np.diag(r))
+    return matrix

@@ -1,0 +1,182 @@
+r"""Costs, each with its gradient with respect to the network's outputs: where (BP1) begins.
+
+The cost is a sum, :math:`C = \sum_t C^{(t)}`, over steps, sequences and units, never a mean: the
+gradient of a batch is then the sum of the gradients of its sequences, whatever their lengths. For a
+mean, pass the weights of the mean as the mask: ``mask / mask.sum()``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.types import Array, Scalar
+
+__all__ = ["Cost", "softmax_cross_entropy", "squared_error"]
+
+
+class Cost(NamedTuple):
+    """The value of a cost, and where its gradient starts.
+
+    Attributes
+    ----------
+    value
+        C, a number of the outputs' dtype.
+    d_outputs
+        ∂C/∂outputs, of the outputs' shape: what `bptt.backward` takes.
+    """
+
+    value: Scalar
+    d_outputs: Array
+
+
+def squared_error(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None = None) -> Cost:
+    r"""Half the sum of squared errors.
+
+    .. math:: C = \tfrac12 \sum m \, \lVert a - y \rVert^2 , \qquad \nabla_a C = m \, (a - y)
+
+    Parameters
+    ----------
+    outputs
+        a, the outputs of a network, shape (..., n): (B, n), or (T, B, n) for a sequence.
+    targets
+        y, same shape. Where the mask is zero anything may stand, NaN too.
+    mask
+        m, shape (...): True (or a weight > 0) where the cost counts, False (or 0) where it does not.
+        Without one, it counts everywhere.
+
+    Returns
+    -------
+    Cost
+        ``(value, d_outputs)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong dtype, or float32 meets float64.
+    ValueError
+        If shapes do not match, a number that counts is not finite, or a weight is negative.
+    FloatingPointError
+        If the cost overflows.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> cost, d_outputs = bptt.squared_error([[1.0, 2.0]], [[0.0, 0.0]])
+    >>> float(cost), d_outputs.tolist()
+    (2.5, [[1.0, 2.0]])
+    """
+    a = validation.trailing("outputs", outputs, validation.ANALYTIC)
+    m = _weights(mask, a)
+    y = _targets(targets, a, m)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.where(m[..., None] > 0, a - y, a.dtype.type(0))
+        d_outputs = m[..., None] * error
+        value = 0.5 * (d_outputs * error).sum()  # (notation-cost)
+    validation.computed("cost", value)
+    return Cost(value, d_outputs)
+
+
+def softmax_cross_entropy(
+    logits: ArrayLike, classes: ArrayLike, mask: ArrayLike | None = None
+) -> Cost:
+    r"""Cross-entropy of a softmax over the outputs, against the right classes.
+
+    .. math:: C = -\sum m \, \log \operatorname{softmax}(z)_{c} ,
+       \qquad \nabla_z C = m \, (\operatorname{softmax}(z) - y)
+
+    where y is 1 at the right class c and 0 elsewhere. Each output of a softmax depends on all its
+    inputs, so (BP1) in components does not apply to it; together with this cost its error is again a
+    difference, and the network's own output activation must be the identity.
+
+    Parameters
+    ----------
+    logits
+        z, the weighted inputs of the softmax, shape (..., n): (B, n), or (T, B, n) for a sequence.
+    classes
+        c, integers from 0 to n - 1, shape (...). Where the mask is zero anything may stand.
+    mask
+        m, shape (...): True (or a weight > 0) where the cost counts, False (or 0) where it does not.
+
+    Returns
+    -------
+    Cost
+        ``(value, d_outputs)``; the value is in nats.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong dtype.
+    ValueError
+        If shapes do not match, a class is unknown, a number is not finite or a weight is negative.
+    FloatingPointError
+        If the cost overflows.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> cost, d_outputs = bptt.softmax_cross_entropy([[0.0, 0.0]], [1])
+    >>> bool(np.isclose(cost, np.log(2))), d_outputs.tolist()
+    (True, [[0.5, -0.5]])
+    """
+    z = validation.trailing("logits", logits, validation.ANALYTIC)
+    m = _weights(mask, z)
+    right = _class_indices(classes, z, m)[..., None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        shifted = z - z.real.max(axis=-1, keepdims=True)
+        log_a = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        error = np.exp(log_a)
+        # (ff-softmax-error): a - y
+        np.put_along_axis(error, right, np.take_along_axis(error, right, -1) - 1, -1)
+        log_right = np.where(m > 0, np.take_along_axis(log_a, right, -1)[..., 0], 0)
+        value = -(m * log_right).sum()  # (ff-cross-entropy)
+    validation.computed("cost", value)
+    return Cost(value, m[..., None] * error)
+
+
+def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
+    """Return the mask as weights, ones where there is none."""
+    real = outputs.real.dtype
+    if mask is None:
+        return np.ones(outputs.shape[:-1], real)
+    found = validation.as_array("mask", mask)
+    if found.dtype.kind not in "bf":
+        msg = f"mask must be boolean or float, got {found.dtype}"
+        raise TypeError(msg)
+    if found.shape != outputs.shape[:-1]:
+        msg = f"mask must have shape {outputs.shape[:-1]}, got {found.shape}"
+        raise ValueError(msg)
+    weights = found.astype(real)
+    validation.finite("mask", weights)
+    if (weights < 0).any():
+        msg = f"mask must be >= 0, got {weights.min()}"
+        raise ValueError(msg)
+    return weights
+
+
+def _targets(targets: ArrayLike, outputs: Array, weights: Array) -> Array:
+    y = validation.floating("targets", targets)
+    if y.shape != outputs.shape:
+        msg = f"targets must have shape {outputs.shape}, got {y.shape}"
+        raise ValueError(msg)
+    validation.one_precision([("outputs", outputs), ("targets", y)])
+    counted = np.where(weights[..., None] > 0, y, y.dtype.type(0))
+    validation.finite("targets (where they count)", counted)
+    return counted
+
+
+def _class_indices(classes: ArrayLike, logits: Array, weights: Array) -> np.ndarray:
+    c = validation.as_array("classes", classes)
+    if c.dtype.kind not in "iu":
+        msg = f"classes must be integers, got {c.dtype}"
+        raise TypeError(msg)
+    if c.shape != logits.shape[:-1]:
+        msg = f"classes must have shape {logits.shape[:-1]}, got {c.shape}"
+        raise ValueError(msg)
+    counted = np.where(weights > 0, c, 0)
+    unknown = counted[(counted < 0) | (counted >= logits.shape[-1])]
+    if unknown.size:
+        msg = f"classes must be from 0 to {logits.shape[-1] - 1}, got {unknown[0]}"
+        raise ValueError(msg)
+    return counted

@@ -1,0 +1,314 @@
+r"""Update rules: what to do with a gradient g once it is there.
+
+.. math::
+
+   \theta &\leftarrow \theta - \eta \, g                                && \text{(gradient descent)}
+
+   v &\leftarrow \mu v + g , \quad \theta \leftarrow \theta - \eta \, v && \text{(momentum)}
+
+   m &\leftarrow \beta_1 m + (1 - \beta_1) g , \quad
+   s \leftarrow \beta_2 s + (1 - \beta_2) g^2 , \quad
+   \theta \leftarrow \theta - \eta \,
+      \frac{m / (1 - \beta_1^k)}{\sqrt{s / (1 - \beta_2^k)} + \varepsilon} && \text{(Adam)}
+
+   g &\leftarrow g \, \min(1, c / \lVert g \rVert)                      && \text{(clipping)}
+
+Each rule is a frozen record of its settings with two pure functions, ``init`` and ``update``. Nothing
+is changed in place: parameters, gradients and states go in, new ones come out. No rule clips unless
+told to.
+
+Sources: Polyak (1964); Kingma & Ba (2015); Pascanu, Mikolov & Bengio (2013).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.types import Array
+from bptt.network.parameters import check_floats, check_twins, refuse_overflow
+
+__all__ = [
+    "Adam",
+    "AdamState",
+    "GradientDescent",
+    "Momentum",
+    "clip_by_global_norm",
+    "global_norm",
+]
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    r"""Go downhill: :math:`\theta \leftarrow \theta - \eta g`.
+
+    Parameters
+    ----------
+    rate
+        The learning rate η.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `rate` is not a positive number.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> rule = bptt.GradientDescent(rate=0.5)
+    >>> theta = np.array([1.0])
+    >>> theta, state = rule.update(theta, np.array([2.0]), rule.init(theta))
+    >>> theta
+    array([0.])
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that is not positive."""
+        _settle(self, "rate")
+
+    def init(self, params: Any) -> tuple[()]:
+        """Return the state before the first update: this rule remembers nothing."""
+        check_floats("params", params)
+        return ()
+
+    def update(
+        self, params: Record, gradient: Record, state: tuple[()]
+    ) -> tuple[Record, tuple[()]]:
+        """Return the parameters after one update, and the state."""
+        check_twins(params, gradient=gradient)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # (ff-descent)
+            moved = tree_map(lambda p, g: p - self.rate * g, params, gradient)
+        refuse_overflow(params=moved)
+        return moved, state
+
+
+@dataclass(frozen=True)
+class Momentum:
+    r"""Keep some of the velocity: :math:`v \leftarrow \mu v + g`, :math:`\theta \leftarrow \theta - \eta v`.
+
+    Parameters
+    ----------
+    rate
+        The learning rate η.
+    momentum
+        μ, from 0 to below 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is not a number in its range.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> rule = bptt.Momentum(rate=0.5, momentum=0.9)
+    >>> theta, velocity = np.array([1.0]), rule.init(np.array([1.0]))
+    >>> for _ in range(2):
+    ...     theta, velocity = rule.update(theta, np.array([1.0]), velocity)
+    >>> theta, velocity
+    (array([-0.45]), array([1.9]))
+    """
+
+    rate: float
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse settings out of range."""
+        _settle(self, "rate")
+        _settle(self, "momentum", fraction=True)
+
+    def init(self, params: Record) -> Record:
+        """Return the state before the first update: a velocity of zero."""
+        check_floats("params", params)
+        return tree_map(np.zeros_like, params)
+
+    def update(self, params: Record, gradient: Record, state: Record) -> tuple[Record, Record]:
+        """Return the parameters after one update, and the new velocity."""
+        check_twins(params, gradient=gradient, state=state)
+        with np.errstate(over="ignore", invalid="ignore"):
+            velocity = tree_map(lambda v, g: self.momentum * v + g, state, gradient)
+            moved = tree_map(lambda p, v: p - self.rate * v, params, velocity)
+        refuse_overflow(state=velocity, params=moved)
+        return moved, velocity
+
+
+class AdamState(NamedTuple):
+    """What Adam remembers.
+
+    Attributes
+    ----------
+    updates
+        k, how many there have been.
+    mean
+        m, the running mean of the gradient, a record like the parameters.
+    square
+        s, the running mean of its square.
+    """
+
+    updates: int
+    mean: Any
+    square: Any
+
+
+@dataclass(frozen=True)
+class Adam:
+    r"""Scale each entry's step by the size that its gradients have had.
+
+    Parameters
+    ----------
+    rate
+        The learning rate η.
+    beta1, beta2
+        How much of the running means is kept, from 0 to below 1.
+    epsilon
+        ε, what keeps the denominator from zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is not a number in its range.
+
+    Examples
+    --------
+    The first step has the length of the rate, whatever the gradient's:
+
+    >>> import numpy as np, bptt
+    >>> rule = bptt.Adam(rate=0.25)
+    >>> theta = np.array([1.0, 1.0])
+    >>> theta, state = rule.update(theta, np.array([1e-3, 1e3]), rule.init(theta))
+    >>> theta.round(4), state.updates
+    (array([0.75, 0.75]), 1)
+    """
+
+    rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        """Refuse settings out of range."""
+        _settle(self, "rate", "epsilon")
+        _settle(self, "beta1", "beta2", fraction=True)
+
+    def init(self, params: Any) -> AdamState:
+        """Return the state before the first update: means of zero."""
+        check_floats("params", params)
+        return AdamState(0, tree_map(np.zeros_like, params), tree_map(np.zeros_like, params))
+
+    def update(
+        self, params: Record, gradient: Record, state: AdamState
+    ) -> tuple[Record, AdamState]:
+        """Return the parameters after one update, and the new means."""
+        validation.instance("state", state, AdamState)
+        check_twins(params, gradient=gradient, mean=state.mean, square=state.square)
+        count = state.updates + 1
+        bias1, bias2 = 1 - self.beta1**count, 1 - self.beta2**count
+
+        def running(beta: float) -> Callable[[Array, Array], Array]:
+            return lambda mean, new: beta * mean + (1 - beta) * new
+
+        def step(p: Array, m: Array, s: Array) -> Array:
+            moved: Array = p - self.rate * (m / bias1) / (np.sqrt(s / bias2) + self.epsilon)
+            return moved
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = tree_map(running(self.beta1), state.mean, gradient)
+            square = tree_map(running(self.beta2), state.square, tree_map(np.square, gradient))
+            moved = tree_map(step, params, mean, square)
+        new = AdamState(count, mean, square)
+        refuse_overflow(mean=mean, square=square, params=moved)
+        return moved, new
+
+
+def global_norm(record: Any) -> float:
+    """Return the Euclidean norm of all entries of a record taken together.
+
+    Parameters
+    ----------
+    record
+        Nested tuples of arrays.
+
+    Returns
+    -------
+    float
+        The norm. Entries are scaled by the largest before they are squared, so that no square
+        overflows.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is not an array.
+    ValueError
+        If an entry is not finite.
+    FloatingPointError
+        If the norm itself is larger than any number.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> bptt.global_norm((np.array([3.0]), np.array([4.0])))
+    5.0
+    """
+    return _norm("record", record)
+
+
+def _norm(name: str, record: Any) -> float:
+    check_floats(name, record)
+    leaves = [leaf.astype(np.float64).ravel() for _, leaf in tree_leaves(record)]
+    entries = np.concatenate(leaves) if leaves else np.zeros(0)
+    largest = float(np.abs(entries).max(initial=0.0))
+    norm = largest * float(np.linalg.norm(entries / largest)) if largest else 0.0
+    validation.computed(f"norm of {name}", np.asarray(norm))
+    return norm
+
+
+def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
+    r"""Shorten a gradient that is longer than a limit, and keep its direction.
+
+    Parameters
+    ----------
+    gradient
+        Nested tuples of arrays.
+    limit
+        c, the norm that it may have.
+
+    Returns
+    -------
+    gradient, norm
+        The gradient times :math:`\min(1, c / \lVert g \rVert)`, and the norm it had before.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is not an array.
+    ValueError
+        If an entry is not finite or `limit` is not positive.
+    FloatingPointError
+        If the norm is larger than any number.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> bptt.clip_by_global_norm(np.array([3.0, 4.0]), limit=1.0)
+    (array([0.6, 0.8]), 5.0)
+    """
+    limit = validation.number("limit", limit)
+    norm = _norm("gradient", gradient)
+    scale = min(1.0, limit / norm) if norm else 1.0  # (clipping)
+    return tree_map(lambda g: g * scale, gradient), norm
+
+
+def _settle(rule: object, *names: str, fraction: bool = False) -> None:
+    """Check settings of a frozen record, and put them in the form in which they are used."""
+    for name in names:
+        value = getattr(rule, name)
+        below = 1.0 if fraction else np.inf
+        object.__setattr__(rule, name, validation.number(name, value, below=below, zero=fraction))

@@ -1,0 +1,78 @@
+"""Pieces of arrays that a training loop goes through, cut when they are asked for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bptt._core import validation
+from bptt._core.types import Array
+from bptt.network.states import check_mask
+
+Piece = TypeVar("Piece")
+Data: TypeAlias = tuple[Array, Any, Any]  # x, and targets and mask or None
+
+
+class Pieces(Sequence[Piece], Generic[Piece]):
+    """Pieces that are cut when asked for; a slice of them is again such a sequence."""
+
+    def __init__(self, starts: range, cut: Callable[[int], Piece]) -> None:
+        self._starts, self._cut = starts, cut
+
+    def __len__(self) -> int:
+        """Return the number of pieces."""
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, which: int) -> Piece: ...
+    @overload
+    def __getitem__(self, which: slice) -> "Pieces[Piece]": ...
+    def __getitem__(self, which: int | slice) -> "Piece | Pieces[Piece]":
+        """Cut a piece, or hand out some of them, not yet cut."""
+        if isinstance(which, slice):
+            return Pieces(self._starts[which], self._cut)
+        return self._cut(self._starts[which])
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Cut one piece after the other."""
+        return map(self._cut, self._starts)
+
+
+def checked(x: ArrayLike, targets: ArrayLike | None, mask: ArrayLike | None) -> Data:
+    """Check shapes and dtypes, and not the numbers: a file that is mapped would be read for that."""
+    found = validation.shaped("x", x, ("T", "B", "n"))
+    return found, None if targets is None else _targets(targets, found), check_mask(mask, found)
+
+
+def each(arrays: Data, cut: Callable[[Any], Any]) -> Data:
+    """Cut all arrays that there are in the same way."""
+    x, *others = arrays
+    targets, mask = (None if whole is None else cut(whole) for whole in others)
+    return cut(x), targets, mask
+
+
+def _targets(targets: ArrayLike, x: Array) -> np.ndarray:
+    found = validation.as_array("targets", targets)
+    if found.dtype.kind not in "fiu":
+        msg = f"targets must be numbers or classes, got {found.dtype}"
+        raise TypeError(msg)
+    if found.shape[:2] != x.shape[:2]:
+        msg = f"targets must have shape {(*x.shape[:2], '...')}, got {found.shape}".replace("'", "")
+        raise ValueError(msg)
+    return found
+
+
+def starts_of(name: str, value: int, letter: str, total: int, drop_last: bool) -> range:
+    """Return where the pieces begin."""
+    size = at_most(name, value, letter, total)
+    validation.instance("drop_last", drop_last, bool)
+    return range(0, total - total % size if drop_last else total, size)
+
+
+def at_most(name: str, value: int, letter: str, total: int) -> int:
+    """Return `value` as an int, which must be from 1 to `total`, the size of that letter."""
+    if (size := validation.size(name, value)) > total:
+        msg = f"{name} must be <= {letter} = {total}, got {size}"
+        raise ValueError(msg)
+    return size

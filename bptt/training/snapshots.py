@@ -1,0 +1,146 @@
+"""Keep the last states of a training run, so that a run that was killed goes on as if it had not been.
+
+A folder holds one file for each of the last few steps that were kept, written by `bptt.save`: whole or
+not at all, with a digest. The newest that is whole is the one to go on from; a damaged one is refused,
+named, and the one before it is taken. What to put into a snapshot is all that the next step reads:
+parameters, the update rule's state, carried states of the network. Random numbers are best made anew for
+each step, from ``np.random.default_rng((seed, step))``, so that nothing of them needs to be kept.
+
+A snapshot is of a training run. What `bptt.checkpointed_bptt` keeps is states within one gradient.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from bptt._core import validation
+from bptt.training.storage import load, save
+
+__all__ = ["Snapshot", "load_snapshot", "save_snapshot"]
+
+Record = TypeVar("Record")
+
+NAME = re.compile(r"step-(\d{10,})\.safetensors")
+
+
+class Snapshot(NamedTuple, Generic[Record]):
+    """What a run goes on from.
+
+    Attributes
+    ----------
+    step
+        How many steps had been done when it was kept.
+    record
+        What was kept.
+    refused
+        Why each newer file was not taken, newest first; empty if the newest was whole.
+    """
+
+    step: int
+    record: Record
+    refused: tuple[str, ...]
+
+
+def save_snapshot(folder: str | os.PathLike[str], step: int, record: Any, *, keep: int = 2) -> None:
+    """Keep the state of a run after a step, and let go of the oldest.
+
+    Parameters
+    ----------
+    folder
+        Where to, one for each run, with one writer at a time; it is made if need be.
+    step
+        How many steps have been done, 1 or more.
+    record
+        All that the next step reads: nested tuples of float32 or float64 arrays, see `bptt.save`.
+    keep
+        How many snapshots of this and earlier steps stay. With 2, the default, there is one to go back
+        to if the newest is damaged on the disk.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a leaf is not a finite array, or a number is not a positive integer.
+    OSError
+        If the file cannot be written; what was there before stays.
+
+    See Also
+    --------
+    load_snapshot : the way back.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, numpy as np, bptt
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for step in (1, 2, 3):
+    ...         bptt.save_snapshot(folder, step, np.full(2, float(step)))
+    ...     sorted(file.name for file in pathlib.Path(folder).iterdir())
+    ['step-0000000002.safetensors', 'step-0000000003.safetensors']
+    """
+    done, kept = validation.size("step", step), validation.size("keep", keep)
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    save(home / f"step-{done:010}.safetensors", record)
+    earlier = [number for number in _steps(home) if number <= done]
+    for number in earlier[kept:]:
+        (home / f"step-{number:010}.safetensors").unlink(missing_ok=True)
+    for unfinished in home.glob(".step-*.safetensors.*"):  # of a writer that was killed
+        unfinished.unlink(missing_ok=True)
+
+
+def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Record] | None:
+    """Find the newest whole snapshot of a run.
+
+    Parameters
+    ----------
+    folder
+        Where `save_snapshot` put them.
+    like
+        A record of the structure, shapes and dtypes that a snapshot must have; its values do not matter.
+
+    Returns
+    -------
+    Snapshot or None
+        The newest that is whole, with the reasons why newer ones were refused; None if there is no
+        snapshot, and the run begins at its beginning.
+
+    Raises
+    ------
+    ValueError
+        If there are snapshots, and none is whole and fits `like`: a run is not begun anew in silence.
+
+    See Also
+    --------
+    save_snapshot : the way there.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, bptt
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     before = bptt.load_snapshot(folder, like=np.zeros(2))
+    ...     bptt.save_snapshot(folder, 7, np.ones(2))
+    ...     after = bptt.load_snapshot(folder, like=np.zeros(2))
+    >>> before is None, after.step, after.record.tolist(), after.refused
+    (True, 7, [1.0, 1.0], ())
+    """
+    home = Path(folder)
+    refused: list[str] = []
+    for number in _steps(home):
+        try:
+            record = load(home / f"step-{number:010}.safetensors", like)
+        except ValueError as error:
+            refused.append(str(error))
+        else:
+            return Snapshot(number, record, tuple(refused))
+    if not refused:
+        return None
+    msg = f"folder must hold a whole snapshot, got {len(refused)} refused: " + "; ".join(refused)
+    raise ValueError(msg)
+
+
+def _steps(home: Path) -> list[int]:
+    """Return the steps of which there is a file, newest first."""
+    if not home.is_dir():
+        return []
+    found = (NAME.fullmatch(path.name) for path in home.iterdir())
+    return sorted((int(match[1]) for match in found if match), reverse=True)

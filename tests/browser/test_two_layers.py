@@ -1,0 +1,91 @@
+"""Pages read in two layers: what a reader meets first is short, and every fold opens in each way it may be reached."""
+
+from __future__ import annotations
+
+import measure
+import pytest
+import reading_table
+import served
+from playwright.sync_api import Browser
+
+SPINE = ("feedforward", "bp2", "tied-weights")  # pages rebuilt so far; the others follow
+KEY = "bptt-layers"
+
+
+@pytest.mark.parametrize("name", SPINE)
+def test_a_page_of_the_spine_has_the_figures_it_should(browser: Browser, name: str):
+    file = served.SITE / "learn" / f"{name}.html"
+    found = reading_table.read(browser, file.resolve(), name, 1280)
+    assert found.code <= 0.2
+    assert found.screens <= 12
+    assert found.claim is not None
+    assert found.claim < 1
+    assert found.figure is not None
+    assert found.figure < 2
+    assert found.proof is not None
+    assert found.proof < 3
+    assert found.stated is not None
+    assert abs(found.stated - found.computed) <= 0.2 * found.computed
+
+
+def test_one_switch_opens_and_closes_all_and_is_remembered(browser: Browser, home: str):
+    with measure.context(browser, "light", 1280) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/bp2.html")
+        folds = page.locator("details.layer")
+        assert folds.count() > 5
+        assert page.locator("details.layer[open]").count() == 0
+        page.get_by_role("button", name="With checks").click()
+        assert page.locator("details.layer[open]").count() == folds.count()
+        page.goto(f"{home}learn/tied-weights.html")
+        assert page.locator("details.layer[open]").count() > 0
+        page.get_by_role("button", name="Reading", exact=True).click()
+        assert page.locator("details.layer[open]").count() == 0
+        assert page.evaluate(f"() => localStorage.getItem('{KEY}')") == ""
+
+
+def test_an_address_into_a_fold_opens_it(browser: Browser, home: str):
+    with measure.context(browser, "light", 1280) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/bp2.html")
+        folded = page.locator("details.layer .cell[id]").first
+        name = folded.get_attribute("id")
+        assert not folded.locator("pre").first.is_visible()
+        page.goto(f"{home}learn/bp2.html#{name}")
+        folded.locator("pre").first.wait_for(state="visible")
+        assert page.locator("details.layer[open]").count() == 1
+
+
+def test_folds_open_without_a_script(browser: Browser, home: str):
+    with measure.context(browser, "light", 390, script=False) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/bp2.html")
+        fold = page.locator("details.layer.proof").first
+        assert not fold.locator("pre").first.is_visible()
+        fold.locator("summary").first.click()
+        assert fold.locator("pre").first.is_visible()
+        assert not page.locator(".layers-switch").is_visible()
+
+
+def test_a_folded_cell_is_copied_with_what_it_needs(browser: Browser, home: str):
+    with measure.context(browser, "light", 1280) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/bp2.html")
+        number = page.evaluate(
+            "() => window.bptt.cells.findIndex((c) => c.pre.textContent.includes('def chain_rule'))"
+        )
+        text = page.evaluate(f"() => window.bptt.runnable({number})")
+        assert "proof.bench(" in text
+        assert "def readers(" in text
+
+
+def test_in_print_a_fold_is_its_summary(browser: Browser, home: str):
+    with measure.context(browser, "light", 1280) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/bp2.html")
+        page.get_by_role("button", name="With checks").click()
+        page.emulate_media(media="print")
+        fold = page.locator("details.layer.proof").first
+        assert fold.locator("summary").first.is_visible()
+        assert not fold.locator("pre").first.is_visible()
+        assert not page.locator("details.layer.plot summary").first.is_visible()
