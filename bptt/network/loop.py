@@ -66,7 +66,7 @@ def walk(
     blocks = [z[:, :, k] for k in (*range(h, count), *range(h))]
     for t, (z_h, *weighted) in enumerate(zip(past, *blocks, strict=True)):
         if u is not None:
-            np.add(z_h, np.matmul(state[0], u, out=product), out=z_h)  # (FWD), (gate-contributions)
+            np.add(z_h, np.matmul(state[0], u, out=product), out=z_h)  # (FWD), (lstm-z)
         returned = cell.step(*weighted, *state, *own)  # (CELL), (rtrl-step)
         if t == 0:
             check_step(cell, layout, returned, (batch, n))
@@ -101,7 +101,7 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
         factors = _factors(trace, layout, now, dtype)
         errors, d_state = _back(factors, d_a[now], d_state, u_t, g)
         delta[now] = errors[:, :, :count].reshape(-1, batch, count * n)
-        d_own += errors[:, :, count : count + len(own)].sum(axis=(0, 1))  # (gate-own)
+        d_own += errors[:, :, count : count + len(own)].sum(axis=(0, 1))
     x, past = trace.x.reshape(steps * batch, below), trace.a[:-1].reshape(steps * batch, n)
     flat = delta.reshape(steps * batch, count * n)
     delta_x, delta_h = flat[:, h:], flat[:, :g]
