@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.tree import euclidean_norm, flatten
 from bptt._core.types import Array
 from bptt.algorithms.calls import CostOfSteps, Result, full_bptt, segment
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 
+@array_record
 class Contributions(NamedTuple):
     """What the cost at each step contributes to the gradient through each step: (CONTRIB).
 
@@ -161,6 +163,7 @@ def delta_norms(gradient: Gradient) -> Array:
     return norms
 
 
+@array_record
 class JacobianSpectrum(NamedTuple):
     """How much one step can stretch an error, and how much it does in the long run.
 
@@ -208,6 +211,7 @@ def jacobian_spectrum(trace: LayerTrace) -> JacobianSpectrum:
     return JacobianSpectrum(singular_values, np.abs(np.linalg.eigvals(jacobians)).max(axis=-1))
 
 
+@array_record
 class TruncationBias(NamedTuple):
     """How far a truncated gradient is from the full one, as it reaches further back.
 

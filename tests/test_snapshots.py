@@ -131,7 +131,9 @@ def test_all_damaged_is_an_error_and_not_a_new_beginning(tmp_path):
 
 def test_a_snapshot_of_another_net_is_refused(tmp_path):
     bptt.save_snapshot(tmp_path, 1, full(1))
-    with pytest.raises(ValueError, match=r"step-0000000001\.safetensors must hold .*: w must be float64 \(4,"):
+    with pytest.raises(
+        ValueError, match=r"step-0000000001\.safetensors must hold .*: w must be float64 \(4,"
+    ):
         bptt.load_snapshot(tmp_path, LIKE._replace(w=np.zeros((4, 4))))
 
 

@@ -231,6 +231,16 @@ def computed(name: str, value: Array) -> None:
         raise FloatingPointError(msg)
 
 
+def generator(name: str, value: int | np.random.Generator) -> np.random.Generator:
+    """Return a generator of random numbers: the one that is given, or one that begins at a seed."""
+    if isinstance(value, np.random.Generator):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        msg = f"{name} must be a numpy.random.Generator or a seed >= 0, got {describe(value)}"
+        raise TypeError(msg)
+    return np.random.default_rng(value)
+
+
 def describe(value: object) -> str:
     """Name the type of a value, and show it."""
     return f"{type(value).__name__} ({value!r:.40})"

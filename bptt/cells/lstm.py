@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.record import array_record
 from bptt._core.types import Array, State
 from bptt.cells.activations import sigmoid
 from bptt.cells.protocol import Recurrent
@@ -38,6 +39,7 @@ class LSTMSaved(NamedTuple):
     tanh_c: Array
 
 
+@array_record
 class PeepholeLSTMParams(NamedTuple):
     """The parameters of an LSTM layer with peepholes.
 

@@ -16,6 +16,7 @@ second, unfactored level, which gets the parameters, the input and the state, an
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+from bptt._core.record import array_record
 from bptt._core.types import Array, State
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "Recurrent", "UnfactoredCell"]
 
 
+@array_record
 class Recurrent(NamedTuple):
     """The parameters of a recurrent layer: z = x w + a u + b, where a is its own past.
 

@@ -54,6 +54,8 @@ class Stack:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
+        if isinstance(self.cells, list):
+            object.__setattr__(self, "cells", tuple(self.cells))
         validation.instance("cells", self.cells, tuple)
         if not self.cells:
             msg = "cells must hold one cell or more, got ()"
@@ -83,7 +85,7 @@ def _is_cell(kind: type, cell: Any) -> bool:
 def initialize(
     stack: Stack,
     sizes: Sequence[int],
-    rng: np.random.Generator,
+    rng: int | np.random.Generator,
     dtype: DTypeLike = np.float64,
 ) -> Params:
     r"""Draw the parameters of a stack, uniform between :math:`\pm 1/\sqrt{n_{in}}`.
@@ -99,7 +101,7 @@ def initialize(
         Units of each layer, :math:`n_0` (the input) to :math:`n_L` (the readout); of each direction,
         for a `bptt.Bidirectional` layer.
     rng
-        Where the numbers come from.
+        Where the numbers come from, a generator or a seed.
     dtype
         float64 or float32.
 
@@ -129,7 +131,7 @@ def initialize(
     [('layers[0].w', (1, 8)), ('layers[0].u', (8, 8))]
     """
     validation.instance("stack", stack, Stack)
-    validation.instance("rng", rng, np.random.Generator)
+    rng = validation.generator("rng", rng)
     validation.real_dtype("dtype", dtype)
     given = validation.sequence("sizes", sizes, len(stack.cells) + 2, "numbers, n_0 to n_L")
     below, *units, outputs = (validation.size(f"sizes[{i}]", size) for i, size in enumerate(given))

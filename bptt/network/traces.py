@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bptt._core.record import array_record
 from bptt._core.types import Array, State
 from bptt.cells import BothDirections
 from bptt.network.parameters import Params
@@ -13,6 +14,7 @@ from bptt.network.stack import OneDirection, Stack
 __all__ = ["BidirectionalTrace", "LayerTrace", "Trace"]
 
 
+@array_record
 class LayerTrace(NamedTuple):
     """What a run leaves behind in one recurrent layer.
 
@@ -56,6 +58,7 @@ class LayerTrace(NamedTuple):
         return tuple(array[-1] for array in self.states)
 
 
+@array_record
 class BidirectionalTrace(NamedTuple):
     """What a run leaves behind in a bidirectional layer.
 
@@ -81,6 +84,7 @@ class BidirectionalTrace(NamedTuple):
         return BothDirections(self.forward.final, self.backward.final)
 
 
+@array_record
 class Trace(NamedTuple):
     """What a run of a stack leaves behind: all that `bptt.backward` needs.
 

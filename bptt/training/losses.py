@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.types import Array, Scalar
 
 __all__ = ["Cost", "softmax_cross_entropy", "squared_error"]
 
 
+@array_record
 class Cost(NamedTuple):
     """The value of a cost, and where its gradient starts.
 

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.tree import euclidean_norm, flatten, tree_map
 from bptt._core.types import Array
 from bptt.network.parameters import check_floats, check_twins, refuse_overflow
@@ -141,6 +142,7 @@ class Momentum:
         return moved, velocity
 
 
+@array_record
 class AdamState(NamedTuple):
     """What Adam remembers.
 
@@ -202,7 +204,9 @@ class Adam:
     def init(self, params: Any) -> AdamState:
         """Return the state before the first update: means of zero."""
         check_floats("params", params)
-        return AdamState(_count(0), tree_map(np.zeros_like, params), tree_map(np.zeros_like, params))
+        return AdamState(
+            _count(0), tree_map(np.zeros_like, params), tree_map(np.zeros_like, params)
+        )
 
     def update(
         self, params: Record, gradient: Record, state: AdamState

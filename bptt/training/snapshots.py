@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt.training.storage import load, save
 
 __all__ = ["Snapshot", "load_snapshot", "save_snapshot"]
@@ -26,6 +27,7 @@ Record = TypeVar("Record")
 NAME = re.compile(r"step-(\d{10,})\.safetensors")
 
 
+@array_record
 class Snapshot(NamedTuple, Generic[Record]):
     """What a run goes on from.
 
@@ -154,7 +156,7 @@ def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Reco
 def _steps(home: Path) -> list[int]:
     """Return the steps of which there is a file, newest first."""
     try:
-        names = os.listdir(home)
+        names = [path.name for path in home.iterdir()]
     except FileNotFoundError:
         if home.is_symlink():  # it leads nowhere, so a run had begun elsewhere
             raise
