@@ -231,7 +231,7 @@ def computed(name: str, value: Array) -> None:
         raise FloatingPointError(msg)
 
 
-def generator(name: str, value: int | np.random.Generator) -> np.random.Generator:
+def generator(name: str, value: Any) -> np.random.Generator:
     """Return a generator of random numbers: the one that is given, or one that begins at a seed."""
     if isinstance(value, np.random.Generator):
         return value

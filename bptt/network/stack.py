@@ -54,8 +54,9 @@ class Stack:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        if isinstance(self.cells, list):
-            object.__setattr__(self, "cells", tuple(self.cells))
+        given: Any = self.cells
+        if isinstance(given, list):
+            object.__setattr__(self, "cells", tuple(given))
         validation.instance("cells", self.cells, tuple)
         if not self.cells:
             msg = "cells must hold one cell or more, got ()"
