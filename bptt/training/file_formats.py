@@ -19,7 +19,11 @@ from numpy.lib import format as npy
 
 from bptt._core.types import Array
 
-CODES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
+CODES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+}
 DIGEST = "bptt.sha256"
 HEADER = 2**24  # bytes; names and shapes of a million arrays take less
 
