@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import flatten
+from bptt._core.record import array_record
+from bptt._core.tree import euclidean_norm, flatten
 from bptt._core.types import Array
-from bptt.algorithms.calls import CostOfSteps, full_bptt, segment
+from bptt.algorithms.calls import CostOfSteps, Result, full_bptt, segment
 from bptt.algorithms.scan import step_jacobians
 from bptt.algorithms.truncated import truncated_bptt
 from bptt.network.backward import Gradient, backward
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 
+@array_record
 class Contributions(NamedTuple):
     """What the cost at each step contributes to the gradient through each step: (CONTRIB).
 
@@ -57,8 +59,7 @@ class Contributions(NamedTuple):
 
     def norms(self) -> Array:
         """Return the norm of each contribution, shape (T, T)."""
-        found: Array = np.linalg.norm(self.matrix, axis=2)
-        return found
+        return euclidean_norm(self.matrix, axis=2)
 
     def of_cost(self, t: int) -> Params:
         """Return the gradient of the cost at step t + 1 alone: the sum of a row, as in RTRL."""
@@ -138,6 +139,8 @@ def delta_norms(gradient: Gradient) -> Array:
     ------
     TypeError
         If `gradient` is not a gradient, or holds no errors for a layer.
+    FloatingPointError
+        If a norm is larger than any number of its dtype.
 
     Examples
     --------
@@ -155,9 +158,12 @@ def delta_norms(gradient: Gradient) -> Array:
         if not isinstance(d, np.ndarray):
             msg = f"gradient.delta[{i}] must be an array (T, B, n), got {validation.describe(d)}"
             raise TypeError(msg)
-    return np.stack([np.sqrt((d**2).sum(axis=(1, 2))) for d in gradient.delta])
+    norms = np.stack([euclidean_norm(d, axis=(1, 2)) for d in gradient.delta])
+    validation.computed("norms", norms)
+    return norms
 
 
+@array_record
 class JacobianSpectrum(NamedTuple):
     """How much one step can stretch an error, and how much it does in the long run.
 
@@ -205,6 +211,7 @@ def jacobian_spectrum(trace: LayerTrace) -> JacobianSpectrum:
     return JacobianSpectrum(singular_values, np.abs(np.linalg.eigvals(jacobians)).max(axis=-1))
 
 
+@array_record
 class TruncationBias(NamedTuple):
     """How far a truncated gradient is from the full one, as it reaches further back.
 
@@ -266,15 +273,23 @@ def truncation_bias(
         msg = f"ks must be a sequence of one number or more, got {ks!r:.40}"
         raise ValueError(msg)
     reaches = [validation.size(f"ks[{i}]", k) for i, k in enumerate(ks)]
-    full = flatten(full_bptt(stack, params, x, cost).gradient.params)[0]
-    length = float(np.linalg.norm(full))
+    length, full = _length_and_direction(full_bptt(stack, params, x, cost))
     if length == 0:
         msg = "the full gradient must not be zero: there is no angle to it"
         raise ValueError(msg)
     cosine, norm = [], []
     for k in reaches:
         found = truncated_bptt(stack, params, x, cost, k1=k if windowed else 1, k2=k)
-        part = flatten(found.gradient.params)[0]
-        norm.append(float(np.linalg.norm(part)) / length)
-        cosine.append(float(part @ full) / (length**2 * norm[-1]) if norm[-1] else 0.0)
+        own_length, direction = _length_and_direction(found)
+        norm.append(own_length / length)
+        cosine.append(float(direction @ full))
     return TruncationBias(np.asarray(reaches), np.asarray(cosine), np.asarray(norm))
+
+
+def _length_and_direction(result: Result) -> tuple[float, Array]:
+    """Return the norm of a gradient, and the gradient divided by it, in float64."""
+    vector = flatten(result.gradient.params)[0].astype(np.float64)
+    scaled = vector / (np.abs(vector).max() or 1.0)
+    length = float(euclidean_norm(vector))
+    validation.computed("norm of the gradient", np.asarray(length))
+    return length, scaled / (np.linalg.norm(scaled) or 1.0)

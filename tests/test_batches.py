@@ -240,7 +240,7 @@ def two_ways():
         (lambda: bptt.minibatches(X, size=4, rng=RNG), ValueError, "size must be <= B = 3, got 4"),
         (lambda: bptt.minibatches(X, size=0, rng=RNG), ValueError, "size must be >= 1, got 0"),
         (lambda: bptt.minibatches(X, size=1.0, rng=RNG), TypeError, "size must be an integer, got float"),
-        (lambda: bptt.minibatches(X, size=1, rng=7), TypeError, r"rng must be a Generator, got int \(7\)"),
+        (lambda: bptt.minibatches(X, size=1, rng=-7), TypeError, r"rng must be a numpy.random.Generator or a seed >= 0, got int \(-7\)"),
         (lambda: bptt.minibatches(X, size=1, rng=RNG, drop_last=1), TypeError, r"drop_last must be a bool, got int \(1\)"),
         (lambda: bptt.windows(X[0], length=1), ValueError, r"x must have shape \(T, B, n\), got \(3, 2\)"),
         (lambda: bptt.windows(X, length=5), ValueError, "length must be <= T = 4, got 5"),

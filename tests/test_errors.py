@@ -149,7 +149,7 @@ KINDS = [
 
 MORE_KINDS = [
     # stacks, cells, activations
-    (lambda: bptt.Stack([bptt.Elman()]), T, "cells must be a tuple, got list"),
+    (lambda: bptt.Stack({bptt.Elman()}), T, "cells must be a tuple, got set"),
     (lambda: bptt.Stack(()), V, "cells must hold one cell or more, got ()"),
     (lambda: bptt.Stack((bptt.Elman,)), T, "cells[0] must be a cell, such as bptt.Elman(), got <class"),
     (lambda: bptt.Stack((bptt.Elman(), bptt.tanh)), T, "cells[1] must be a cell, such as bptt.Elman(), got Activation"),
@@ -168,7 +168,7 @@ MORE_KINDS = [
     (lambda: bptt.softmax([1.0, NAN]), V, "z must be finite, got nan at index (1,)"),
     # initialize
     (lambda: bptt.initialize(bptt.Elman(), (1, 2, 1), RNG), T, "stack must be a Stack, got Elman"),
-    (lambda: bptt.initialize(STACK, (1, 2, 1), 0), T, "rng must be a Generator, got int (0)"),
+    (lambda: bptt.initialize(STACK, (1, 2, 1), 0.5), T, "rng must be a numpy.random.Generator or a seed >= 0, got float (0.5)"),
     (lambda: bptt.initialize(STACK, (1, 1), RNG), V, "sizes must have 3 numbers, n_0 to n_L, got 2"),
     (lambda: bptt.initialize(STACK, 3, RNG), T, "sizes must be a tuple of 3 numbers, n_0 to n_L, got int (3)"),
     (lambda: bptt.initialize(STACK, (1, 0, 1), RNG), V, "sizes[1] must be >= 1, got 0"),

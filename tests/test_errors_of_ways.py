@@ -155,7 +155,7 @@ WAYS_TO = [
     (lambda: bptt.rtrl(STACK, PARAMS, X[0], cost), V, "x must have shape (T, B, 1), got (1, 1)"),
     (lambda: bptt.rtrl(STACK, PARAMS.layers, X, cost), T, "params must be a Params, got tuple"),
     (lambda: bptt.rtrl(STACK, PARAMS, X, cost, (ONE,)), V, "initial must have 2 states, one a recurrent layer, got 1"),
-    (lambda: bptt.uoro(STACK, PARAMS, X, cost, rng=0), T, "rng must be a Generator, got int (0)"),
+    (lambda: bptt.uoro(STACK, PARAMS, X, cost, rng=-1), T, "rng must be a numpy.random.Generator or a seed >= 0, got int (-1)"),
     (lambda: bptt.uoro(STACK, PARAMS, np.ones((3, 2, 1)), cost, rng=RNG), V, "x must have shape (T, 1, 1), got (3, 2, 1)"),
     (lambda: bptt.uoro(STACK, single(PARAMS), single(X), cost, rng=RNG), T, "x must have dtype float64, got float32"),
     # segments, Jacobians, diagnostics
@@ -196,7 +196,7 @@ WAYS_TO = [
 
 AROUND = [
     # initialization
-    (lambda: bptt.orthogonal_recurrent(STACK, PARAMS, 0), T, "rng must be a Generator, got int (0)"),
+    (lambda: bptt.orthogonal_recurrent(STACK, PARAMS, 0.5), T, "rng must be a numpy.random.Generator or a seed >= 0, got float (0.5)"),
     (lambda: bptt.orthogonal_recurrent(STACK, PARAMS, RNG, 0.0), V, "gain must be a number > 0, got 0.0"),
     (lambda: bptt.orthogonal_recurrent(STACK.cells, PARAMS, RNG), T, "stack must be a Stack, got tuple"),
     (lambda: bptt.orthogonal_recurrent(STACK, LSTM_PARAMS, RNG), V, "params.layers must have 2 recurrent layers, got 1"),

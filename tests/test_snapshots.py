@@ -3,12 +3,14 @@
 The truth is the run that nobody killed.
 """
 
+import errno
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,11 +61,54 @@ def test_a_damaged_one_is_refused_and_the_one_before_it_loads(tmp_path):
     for step in (5, 6):
         bptt.save_snapshot(tmp_path, step, full(step))
     damage(tmp_path / "step-0000000006.safetensors")
-    found = bptt.load_snapshot(tmp_path, LIKE)
+    with pytest.warns(UserWarning, match=r"step 5 is used: step-0000000006\.safetensors must have"):
+        found = bptt.load_snapshot(tmp_path, LIKE)
     assert found.step == 5
     assert (found.record.w == 5).all()
     (reason,) = found.refused
     assert reason.startswith("step-0000000006.safetensors must have the contents it was saved with")
+
+
+def make_folder(path):
+    path.mkdir()
+
+
+def make_dangling_link(path):
+    path.symlink_to(path.parent / "nowhere")
+
+
+@pytest.mark.parametrize("make", [make_folder, make_dangling_link])
+def test_one_that_cannot_be_read_is_refused_and_the_one_before_it_loads(make, tmp_path):
+    bptt.save_snapshot(tmp_path, 1, full(1))
+    make(tmp_path / "step-0000000002.safetensors")
+    with pytest.warns(UserWarning, match=r"step 1 is used: .*step-0000000002\.safetensors"):
+        assert bptt.load_snapshot(tmp_path, LIKE).step == 1
+    bptt.save_snapshot(tmp_path, 3, full(3), keep=1)  # what cannot be removed stays
+    assert bptt.load_snapshot(tmp_path, LIKE).step == 3
+
+
+def test_a_disk_that_fails_is_no_damage_of_the_file(tmp_path, monkeypatch):
+    bptt.save_snapshot(tmp_path, 1, full(1))
+    bptt.save_snapshot(tmp_path, 2, full(2))
+    real = Path.open
+
+    def bad_sector(path, *arguments):
+        if path.name.endswith("2.safetensors"):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", bad_sector)
+    with pytest.warns(UserWarning, match=r"step 1 is used: .*Input/output error"):
+        assert bptt.load_snapshot(tmp_path, LIKE).step == 1
+
+
+def test_a_folder_that_is_none_is_an_error_and_not_a_new_beginning(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        bptt.load_snapshot(tmp_path / "file", LIKE)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError):
+        bptt.load_snapshot(tmp_path / "link", LIKE)
 
 
 def test_a_run_that_went_back_writes_over_what_was_damaged(tmp_path):
@@ -86,7 +131,9 @@ def test_all_damaged_is_an_error_and_not_a_new_beginning(tmp_path):
 
 def test_a_snapshot_of_another_net_is_refused(tmp_path):
     bptt.save_snapshot(tmp_path, 1, full(1))
-    with pytest.raises(ValueError, match=r"w in step-0000000001\.safetensors must be float64 \(4,"):
+    with pytest.raises(
+        ValueError, match=r"step-0000000001\.safetensors must hold .*: w must be float64 \(4,"
+    ):
         bptt.load_snapshot(tmp_path, LIKE._replace(w=np.zeros((4, 4))))
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bptt._core.types import Array
+from bptt._core.validation import plain
 
 __all__ = ["flatten", "tree_leaves", "tree_map"]
 
@@ -53,7 +54,9 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
 
 def _map(function: Callable[..., Array], name: str, record: Any, others: tuple[Any, ...]) -> Any:
     if isinstance(record, np.ndarray):
+        plain(name, record)
         for other in others:
+            plain(name, other)
             if np.shape(other) != record.shape:
                 msg = f"{name} must have one shape in all records, got {record.shape} and {np.shape(other)}"
                 raise ValueError(msg)
@@ -130,16 +133,14 @@ def tree_leaves(record: Any, name: str = "") -> list[tuple[str, Array]]:
 
 def _gather(name: str, record: Any, found: list[tuple[str, Array]]) -> None:
     if isinstance(record, np.ndarray):
+        plain(name or "record", record)
         found.append((name, record))
         return
     _refuse_other_structure(name or "record", record, ())
     fields = getattr(record, "_fields", None)
     for i, part in enumerate(record):
         child = f"{name}[{i}]" if fields is None else f"{name}.{fields[i]}" if name else fields[i]
-        if isinstance(part, np.ndarray):
-            found.append((child, part))
-        else:
-            _gather(child, part, found)
+        _gather(child, part, found)
 
 
 def _children(name: str, record: Any) -> Iterator[tuple[str, Any]]:
@@ -195,3 +196,16 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
         )
 
     return vector, restore
+
+
+def euclidean_norm(array: Array, axis: int | tuple[int, ...] | None = None) -> Array:
+    """Return the Euclidean norm over some axes.
+
+    Entries are divided by the largest before they are squared, so that no square overflows or vanishes.
+    """
+    size = np.abs(array)
+    largest = size.max(axis=axis, keepdims=True, initial=0.0)
+    with np.errstate(all="ignore"):
+        ratio = size / np.where(largest > 0, largest, 1)
+        norm: Array = np.sqrt((ratio**2).sum(axis=axis)) * largest.squeeze(axis)
+    return norm

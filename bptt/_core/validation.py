@@ -65,13 +65,33 @@ def trailing(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Arr
     return found
 
 
+PLAIN = (np.ndarray, np.memmap)  # a memmap is an array whose memory lies in a file
+
+
 def as_array(name: str, value: ArrayLike) -> np.ndarray:
     """Return `value` as an array of any dtype, which rows of unequal length do not make."""
+    plain(name, value)
     try:
         return np.asarray(value)
     except ValueError as error:
         msg = f"{name} must be an array of numbers, got {type(value).__name__}: {error}"
         raise TypeError(msg) from None
+
+
+def plain(name: str, value: object) -> None:
+    """Refuse subclasses of arrays, also within lists: as a plain array they would lose what they add.
+
+    Without its mask, for instance, a masked array holds numbers that were marked as no data.
+    """
+    if type(value) in PLAIN:
+        return
+    if isinstance(value, np.ndarray):
+        kind = f"{type(value).__module__}.{type(value).__name__}"
+        msg = f"{name} must be a plain NumPy array, got {kind}; convert it first"
+        raise TypeError(msg)
+    if isinstance(value, (list, tuple)):
+        for i, part in enumerate(value):
+            plain(f"{name}[{i}]", part)
 
 
 def floating(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:
@@ -209,6 +229,16 @@ def computed(name: str, value: Array) -> None:
             "the computation overflowed; smaller weights, inputs or cotangents are needed"
         )
         raise FloatingPointError(msg)
+
+
+def generator(name: str, value: Any) -> np.random.Generator:
+    """Return a generator of random numbers: the one that is given, or one that begins at a seed."""
+    if isinstance(value, np.random.Generator):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        msg = f"{name} must be a numpy.random.Generator or a seed >= 0, got {describe(value)}"
+        raise TypeError(msg)
+    return np.random.default_rng(value)
 
 
 def describe(value: object) -> str:

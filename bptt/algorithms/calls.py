@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.tree import tree_map
 from bptt._core.types import Array
 from bptt.cells import Bidirectional
@@ -35,6 +36,7 @@ CostOfSteps: TypeAlias = Callable[[Array, slice], Cost]
 """A cost C = Σ_t C^(t), asked for some steps at a time: takes outputs and a slice, returns a `Cost`."""
 
 
+@array_record
 class Result(NamedTuple):
     """What a way to the gradient returns.
 

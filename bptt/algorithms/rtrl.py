@@ -104,7 +104,7 @@ def uoro(
     initial: Any = None,
     mask: ArrayLike | None = None,
     *,
-    rng: np.random.Generator,
+    rng: int | np.random.Generator,
 ) -> Result:
     r"""Estimate the gradient forward in time, without bias, by unbiased online recurrent optimization.
 
@@ -142,7 +142,7 @@ def uoro(
     >>> mean.round(4)
     array([3.6583])
     """
-    validation.instance("rng", rng, np.random.Generator)
+    rng = validation.generator("rng", rng)
     walk = _Walk(stack, params, x, cost, initial, mask)
     if walk.x.dtype != np.float64:
         msg = f"x must have dtype float64, got {walk.x.dtype}"

@@ -11,11 +11,13 @@ Source: Schuster & Paliwal (1997).
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from bptt._core.record import array_record
 from bptt.cells.protocol import Cell, OwnEngine, UnfactoredCell
 
 __all__ = ["Bidirectional", "BothDirections"]
 
 
+@array_record
 class BothDirections(NamedTuple):
     """Something of each direction: parameters, states, traces or gradients.
 

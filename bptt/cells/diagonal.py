@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.types import Array
 from bptt.cells.activations import Activation, identity
 
 __all__ = ["Diagonal", "DiagonalParams"]
 
 
+@array_record
 class DiagonalParams(NamedTuple):
     """The parameters of a layer of independently recurrent units.
 

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bptt._core.record import array_record
 from bptt._core.types import Array, State
 from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent
@@ -33,6 +34,7 @@ from bptt.cells.protocol import Recurrent
 __all__ = ["GRU", "BeforeSaved", "GRUParams", "ResetBeforeGRU"]
 
 
+@array_record
 class GRUParams(NamedTuple):
     """The parameters of a GRU layer that resets after the product.
 

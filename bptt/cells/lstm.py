@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bptt._core.record import array_record
 from bptt._core.types import Array
 from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent
@@ -28,6 +29,7 @@ from bptt.cells.protocol import Recurrent
 __all__ = ["LSTM", "PeepholeLSTM", "PeepholeLSTMParams"]
 
 
+@array_record
 class PeepholeLSTMParams(NamedTuple):
     """The parameters of an LSTM layer with peepholes.
 

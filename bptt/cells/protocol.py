@@ -28,6 +28,7 @@ own (`OwnEngine`), as `bptt.compiled` does.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+from bptt._core.record import array_record
 from bptt._core.types import Array, State
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 
+@array_record
 class Recurrent(NamedTuple):
     """The parameters of a recurrent layer: z = x w + a u + b, where a is its own past.
 

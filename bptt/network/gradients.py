@@ -2,12 +2,14 @@
 
 from typing import Any, NamedTuple
 
+from bptt._core.record import array_record
 from bptt._core.types import Array
 from bptt.network.parameters import Params
 
 __all__ = ["Gradient", "LayerGradient"]
 
 
+@array_record
 class LayerGradient(NamedTuple):
     """The gradient of a cost with respect to one recurrent layer.
 
@@ -30,6 +32,7 @@ class LayerGradient(NamedTuple):
     delta: Any
 
 
+@array_record
 class Gradient(NamedTuple):
     """The gradient of a cost with respect to all that a run of a stack depends on.
 

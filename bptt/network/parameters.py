@@ -8,12 +8,14 @@ the gradient of: that of a `Params` is a `Params`.
 from typing import Any, NamedTuple
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.tree import check_like, tree_leaves
 from bptt._core.types import Array
 
 __all__ = ["Affine", "Params"]
 
 
+@array_record
 class Affine(NamedTuple):
     """The parameters of a layer without a past: z = x w + b.
 
@@ -29,6 +31,7 @@ class Affine(NamedTuple):
     b: Array
 
 
+@array_record
 class Params(NamedTuple):
     """The parameters of a stack of recurrent layers under a readout.
 

@@ -55,6 +55,9 @@ class Stack:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
+        given: Any = self.cells
+        if isinstance(given, list):
+            object.__setattr__(self, "cells", tuple(given))
         validation.instance("cells", self.cells, tuple)
         if not self.cells:
             msg = "cells must hold one cell or more, got ()"
@@ -78,7 +81,7 @@ def check_cell_type(name: str, cell: Any) -> None:
 def initialize(
     stack: Stack,
     sizes: Sequence[int],
-    rng: np.random.Generator,
+    rng: int | np.random.Generator,
     dtype: DTypeLike = np.float64,
 ) -> Params:
     r"""Draw the parameters of a stack, uniform between :math:`\pm 1/\sqrt{n_{in}}`.
@@ -94,7 +97,7 @@ def initialize(
         Units of each layer, :math:`n_0` (the input) to :math:`n_L` (the readout); of each direction,
         for a `bptt.Bidirectional` layer.
     rng
-        Where the numbers come from.
+        Where the numbers come from, a generator or a seed.
     dtype
         float64 or float32.
 
@@ -124,7 +127,7 @@ def initialize(
     [('layers[0].w', (1, 8)), ('layers[0].u', (8, 8))]
     """
     validation.instance("stack", stack, Stack)
-    validation.instance("rng", rng, np.random.Generator)
+    rng = validation.generator("rng", rng)
     validation.real_dtype("dtype", dtype)
     given = validation.sequence("sizes", sizes, len(stack.cells) + 2, "numbers, n_0 to n_L")
     below, *units, outputs = (validation.size(f"sizes[{i}]", size) for i, size in enumerate(given))

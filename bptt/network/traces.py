@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bptt._core.record import array_record
 from bptt._core.types import Array, State
 from bptt.cells import BothDirections
 from bptt.cells.layout import layout_of
@@ -15,6 +16,7 @@ from bptt.network.stack import OneDirection, Stack
 __all__ = ["BidirectionalTrace", "LayerTrace", "Trace"]
 
 
+@array_record
 class LayerTrace(NamedTuple):
     """What a run leaves behind in one recurrent layer.
 
@@ -91,6 +93,7 @@ def weighted_inputs(cell: Cell, params: Any, x: Array, a: Array) -> list[Array]:
     return [found[name] for name in layout.weighted]
 
 
+@array_record
 class BidirectionalTrace(NamedTuple):
     """What a run leaves behind in a bidirectional layer.
 
@@ -116,6 +119,7 @@ class BidirectionalTrace(NamedTuple):
         return BothDirections(self.forward.final, self.backward.final)
 
 
+@array_record
 class Trace(NamedTuple):
     """What a run of a stack leaves behind: all that `bptt.backward` needs.
 

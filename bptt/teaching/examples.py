@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.record import array_record
 from bptt._core.types import Array
 from bptt.cells import Elman
 from bptt.cells.protocol import Recurrent
@@ -18,6 +19,7 @@ from bptt.network.stack import Stack
 __all__ = ["Example", "tiny"]
 
 
+@array_record
 class Example(NamedTuple):
     """A network with something to do.
 

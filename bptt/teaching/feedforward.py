@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.tree import tree_leaves
 from bptt._core.types import Array
 from bptt.cells.activations import Activation
@@ -33,6 +34,7 @@ from bptt.network.parameters import Affine, check_affine
 __all__ = ["Gradient", "Trace", "backward", "forward"]
 
 
+@array_record
 class Trace(NamedTuple):
     """What a forward run leaves behind: all that `backward` needs.
 
@@ -59,6 +61,7 @@ class Trace(NamedTuple):
         return self.a[-1]
 
 
+@array_record
 class Gradient(NamedTuple):
     """The gradient of a cost.
 

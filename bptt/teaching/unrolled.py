@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.tree import check_like, tree_leaves, tree_map
 from bptt._core.types import Array, State
 from bptt.cells import Elman
@@ -37,6 +38,7 @@ Block: TypeAlias = tuple[str, int, int]
 """A group of units: ("x", 0, t), ("a", l, t) or ("y", L, t), with l and t counted as in the formulas."""
 
 
+@array_record
 class Unrolled(NamedTuple):
     """A stack over T steps as a feedforward network.
 

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.types import Array
 from bptt.training.pieces import Pieces, checked, each, starts_of
 
 __all__ = ["Minibatch", "minibatches"]
 
 
+@array_record
 class Minibatch(NamedTuple):
     """Some sequences of a batch.
 
@@ -48,7 +50,7 @@ def minibatches(
     mask: ArrayLike | None = None,
     *,
     size: int,
-    rng: np.random.Generator,
+    rng: int | np.random.Generator,
     drop_last: bool = False,
 ) -> Sequence[Minibatch]:
     """Deal the sequences of a batch out into minibatches, for one epoch.
@@ -69,7 +71,7 @@ def minibatches(
     size
         How many sequences a minibatch has, from 1 to B.
     rng
-        Where the order is drawn from.
+        Where the order is drawn from, a generator or a seed.
     drop_last
         What becomes of the last minibatch if `size` does not divide B: it is smaller, or, if True,
         left out, and with it other sequences each epoch.
@@ -83,7 +85,7 @@ def minibatches(
     ------
     TypeError
         If `x` is not float32 or float64, `targets` are no numbers, `mask` is not boolean, `size` is not
-        an integer, or `rng` is not a Generator.
+        an integer, or `rng` is neither a generator nor a seed.
     ValueError
         If shapes do not match, there is no step or no sequence, or `size` is not from 1 to B.
 
@@ -102,7 +104,7 @@ def minibatches(
     arrays = checked(x, targets, mask)
     number = arrays[0].shape[1]
     starts = starts_of("size", size, "B", number, drop_last)
-    order = validation.instance("rng", rng, np.random.Generator).permutation(number)
+    order = validation.generator("rng", rng).permutation(number)
 
     def cut(first: int) -> Minibatch:
         members = order[first : first + starts.step]

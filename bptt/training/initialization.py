@@ -26,7 +26,7 @@ __all__ = ["forget_bias", "orthogonal_recurrent"]
 
 
 def orthogonal_recurrent(
-    stack: Stack, params: Params, rng: np.random.Generator, gain: float = 1.0
+    stack: Stack, params: Params, rng: int | np.random.Generator, gain: float = 1.0
 ) -> Params:
     r"""Replace each block of each recurrent matrix by a random orthogonal one.
 
@@ -38,7 +38,8 @@ def orthogonal_recurrent(
     stack, params
         The architecture, and its parameters.
     rng
-        Where the numbers come from; the matrices are uniform over all orthogonal ones.
+        Where the numbers come from, a generator or a seed; the matrices are uniform over all orthogonal
+        ones.
     gain
         A factor.
 
@@ -68,7 +69,7 @@ def orthogonal_recurrent(
     >>> bool(np.allclose(u @ u.T, np.eye(4), atol=1e-14))
     True
     """
-    validation.instance("rng", rng, np.random.Generator)
+    rng = validation.generator("rng", rng)
     gain = validation.number("gain", gain)
 
     def change(_: OneDirection, layer: Any) -> Any:

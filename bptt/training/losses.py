@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.types import Array, Scalar
 
 __all__ = ["Cost", "softmax_cross_entropy", "squared_error"]
 
 
+@array_record
 class Cost(NamedTuple):
     """The value of a cost, and where its gradient starts.
 
@@ -70,7 +72,7 @@ def squared_error(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
     a = validation.trailing("outputs", outputs, validation.ANALYTIC)
     m = _weights(mask, a)
     y = _targets(targets, a, m)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         error = np.where(m[..., None] > 0, a - y, a.dtype.type(0))
         d_outputs = m[..., None] * error
         value = 0.5 * (d_outputs * error).sum()  # (notation-cost)
@@ -123,7 +125,7 @@ def softmax_cross_entropy(
     z = validation.trailing("logits", logits, validation.ANALYTIC)
     m = _weights(mask, z)
     right = _class_indices(classes, z, m)[..., None]
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         shifted = z - z.real.max(axis=-1, keepdims=True)
         log_a = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         error = np.exp(log_a)

@@ -25,9 +25,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.record import array_record
+from bptt._core.tree import euclidean_norm, flatten, tree_map
 from bptt._core.types import Array
 from bptt.network.parameters import check_floats, check_twins, refuse_overflow
 
@@ -83,7 +85,7 @@ class GradientDescent:
     ) -> tuple[Record, tuple[()]]:
         """Return the parameters after one update, and the state."""
         check_twins(params, gradient=gradient)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             # (ff-descent)
             moved = tree_map(lambda p, g: p - self.rate * g, params, gradient)
         refuse_overflow(params=moved)
@@ -133,27 +135,28 @@ class Momentum:
     def update(self, params: Record, gradient: Record, state: Record) -> tuple[Record, Record]:
         """Return the parameters after one update, and the new velocity."""
         check_twins(params, gradient=gradient, state=state)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             velocity = tree_map(lambda v, g: self.momentum * v + g, state, gradient)
             moved = tree_map(lambda p, v: p - self.rate * v, params, velocity)
         refuse_overflow(state=velocity, params=moved)
         return moved, velocity
 
 
+@array_record
 class AdamState(NamedTuple):
     """What Adam remembers.
 
     Attributes
     ----------
     updates
-        k, how many there have been.
+        k, how many there have been, an int64 array without axes.
     mean
         m, the running mean of the gradient, a record like the parameters.
     square
         s, the running mean of its square.
     """
 
-    updates: int
+    updates: NDArray[np.int64]
     mean: Any
     square: Any
 
@@ -184,7 +187,7 @@ class Adam:
     >>> rule = bptt.Adam(rate=0.25)
     >>> theta = np.array([1.0, 1.0])
     >>> theta, state = rule.update(theta, np.array([1e-3, 1e3]), rule.init(theta))
-    >>> theta.round(4), state.updates
+    >>> theta.round(4), int(state.updates)
     (array([0.75, 0.75]), 1)
     """
 
@@ -201,7 +204,9 @@ class Adam:
     def init(self, params: Any) -> AdamState:
         """Return the state before the first update: means of zero."""
         check_floats("params", params)
-        return AdamState(0, tree_map(np.zeros_like, params), tree_map(np.zeros_like, params))
+        return AdamState(
+            _count(0), tree_map(np.zeros_like, params), tree_map(np.zeros_like, params)
+        )
 
     def update(
         self, params: Record, gradient: Record, state: AdamState
@@ -209,7 +214,7 @@ class Adam:
         """Return the parameters after one update, and the new means."""
         validation.instance("state", state, AdamState)
         check_twins(params, gradient=gradient, mean=state.mean, square=state.square)
-        count = state.updates + 1
+        count = int(state.updates) + 1
         bias1, bias2 = 1 - self.beta1**count, 1 - self.beta2**count
 
         def running(beta: float) -> Callable[[Array, Array], Array]:
@@ -219,13 +224,17 @@ class Adam:
             moved: Array = p - self.rate * (m / bias1) / (np.sqrt(s / bias2) + self.epsilon)
             return moved
 
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             mean = tree_map(running(self.beta1), state.mean, gradient)
             square = tree_map(running(self.beta2), state.square, tree_map(np.square, gradient))
             moved = tree_map(step, params, mean, square)
-        new = AdamState(count, mean, square)
+        new = AdamState(_count(count), mean, square)
         refuse_overflow(mean=mean, square=square, params=moved)
         return moved, new
+
+
+def _count(updates: int) -> NDArray[np.int64]:
+    return np.array(updates, np.int64)
 
 
 def global_norm(record: Any) -> float:
@@ -262,12 +271,9 @@ def global_norm(record: Any) -> float:
 
 def _norm(name: str, record: Any) -> float:
     check_floats(name, record)
-    leaves = [leaf.astype(np.float64).ravel() for _, leaf in tree_leaves(record)]
-    entries = np.concatenate(leaves) if leaves else np.zeros(0)
-    largest = float(np.abs(entries).max(initial=0.0))
-    norm = largest * float(np.linalg.norm(entries / largest)) if largest else 0.0
-    validation.computed(f"norm of {name}", np.asarray(norm))
-    return norm
+    norm = euclidean_norm(flatten(record)[0].astype(np.float64))
+    validation.computed(f"norm of {name}", norm)
+    return float(norm)
 
 
 def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:

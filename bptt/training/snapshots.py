@@ -1,20 +1,23 @@
 """Keep the last states of a training run, so that a run that was killed goes on as if it had not been.
 
 A folder holds one file for each of the last few steps that were kept, written by `bptt.save`: whole or
-not at all, with a digest. The newest that is whole is the one to go on from; a damaged one is refused,
-named, and the one before it is taken. What to put into a snapshot is all that the next step reads:
+not at all, with a digest. The newest that is whole is the one to go on from; one that is damaged or cannot
+be read is refused, with a warning that names it, and the one before it is taken. What to put into a snapshot is all that the next step reads:
 parameters, the update rule's state, carried states of the network. Random numbers are best made anew for
 each step, from ``np.random.default_rng((seed, step))``, so that nothing of them needs to be kept.
 
 A snapshot is of a training run. What `bptt.checkpointed_bptt` keeps is states within one gradient.
 """
 
+import contextlib
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt.training.storage import load, save
 
 __all__ = ["Snapshot", "load_snapshot", "save_snapshot"]
@@ -24,6 +27,7 @@ Record = TypeVar("Record")
 NAME = re.compile(r"step-(\d{10,})\.safetensors")
 
 
+@array_record
 class Snapshot(NamedTuple, Generic[Record]):
     """What a run goes on from.
 
@@ -82,10 +86,11 @@ def save_snapshot(folder: str | os.PathLike[str], step: int, record: Any, *, kee
     home.mkdir(parents=True, exist_ok=True)
     save(home / f"step-{done:010}.safetensors", record)
     earlier = [number for number in _steps(home) if number <= done]
-    for number in earlier[kept:]:
-        (home / f"step-{number:010}.safetensors").unlink(missing_ok=True)
-    for unfinished in home.glob(".step-*.safetensors.*"):  # of a writer that was killed
-        unfinished.unlink(missing_ok=True)
+    older = [home / f"step-{number:010}.safetensors" for number in earlier[kept:]]
+    unfinished = home.glob(".step-*.safetensors.*")  # of a writer that was killed
+    for path in (*older, *unfinished):
+        with contextlib.suppress(OSError):  # the new one is safe; what cannot be removed may stay
+            path.unlink()
 
 
 def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Record] | None:
@@ -108,6 +113,13 @@ def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Reco
     ------
     ValueError
         If there are snapshots, and none is whole and fits `like`: a run is not begun anew in silence.
+    OSError
+        If `folder` is not a folder, or cannot be listed.
+
+    Warns
+    -----
+    UserWarning
+        If a newer snapshot was refused.
 
     See Also
     --------
@@ -128,9 +140,12 @@ def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Reco
     for number in _steps(home):
         try:
             record = load(home / f"step-{number:010}.safetensors", like)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             refused.append(str(error))
         else:
+            if refused:
+                msg = f"the snapshot of step {number} is used: " + "; ".join(refused)
+                warnings.warn(msg, stacklevel=2)
             return Snapshot(number, record, tuple(refused))
     if not refused:
         return None
@@ -140,7 +155,11 @@ def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Reco
 
 def _steps(home: Path) -> list[int]:
     """Return the steps of which there is a file, newest first."""
-    if not home.is_dir():
+    try:
+        names = [path.name for path in home.iterdir()]
+    except FileNotFoundError:
+        if home.is_symlink():  # it leads nowhere, so a run had begun elsewhere
+            raise
         return []
-    found = (NAME.fullmatch(path.name) for path in home.iterdir())
+    found = map(NAME.fullmatch, names)
     return sorted((int(match[1]) for match in found if match), reverse=True)

@@ -2,39 +2,44 @@
 
 A file is written beside its destination, flushed to the disk, and then put in its place in one move: a
 reader sees the old file or the new one, never a part. It carries a digest of its contents; a file that
-was damaged, or that holds something else than is asked for, is refused. (A writer that is killed may
-leave its unfinished file behind, under a name that begins with a dot.)
+was damaged, or that holds something else than is asked for, is refused. Names, shapes and sizes are
+compared with what is asked for before an array is read, so that no file can ask for more memory than its
+record has. (A writer that is killed may leave its unfinished file behind, under a name that begins with a
+dot.)
 
 The suffix says the format: ``.safetensors``, which most frameworks read, or NumPy's ``.npz``. No
 pickled object is ever read.
-
-Source: the safetensors format, https://github.com/huggingface/safetensors.
 """
 
-import hashlib
-import io
-import json
+import errno
 import os
 import secrets
+import stat
 import struct
+import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves, tree_map
 from bptt._core.types import Array
+from bptt.training.file_formats import (
+    CODES,
+    DIGEST,
+    OtherContents,
+    digest_of,
+    from_npz,
+    from_safetensors,
+    to_npz,
+    to_safetensors,
+)
 
 __all__ = ["load", "save"]
 
 Record = TypeVar("Record")
-
-CODES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-DIGEST = "bptt.sha256"
 
 # What the readers of JSON, ZIP and NPY raise where a file is not what it seems. (RuntimeError: a ZIP of
 # another version, with a password, or nesting without end; MemoryError: a size that was never meant.)
@@ -46,7 +51,6 @@ DAMAGE = (
     ArithmeticError,
     EOFError,
     MemoryError,
-    OSError,
     RuntimeError,
     struct.error,
     zipfile.BadZipFile,
@@ -60,15 +64,16 @@ def save(path: str | os.PathLike[str], record: Any) -> None:
     Parameters
     ----------
     path
-        Where to: a file name that ends in ``.safetensors`` or ``.npz``.
+        Where to: a file name that ends in ``.safetensors`` or ``.npz``. If it is a symbolic link, the
+        file that it leads to is replaced. A file that is replaced hands its permissions on.
     record
-        Nested tuples of float32 or float64 arrays: parameters, a gradient, a state of a network. (Of
-        a `bptt.training.AdamState`, which counts with an integer, ``(state.mean, state.square)``.)
+        Nested tuples of float32, float64 or int64 arrays: parameters, a gradient, the state of a network
+        or of an update rule.
 
     Raises
     ------
     TypeError
-        If a leaf is not a float32 or float64 array.
+        If a leaf is not an array of these dtypes.
     ValueError
         If the suffix is another, or an entry is not finite.
     OSError
@@ -88,15 +93,18 @@ def save(path: str | os.PathLike[str], record: Any) -> None:
     target = Path(path)
     pack = _format(target)[0]
     arrays: dict[str, Array] = {}
-    for name, leaf in tree_leaves(record, "record"):
-        validation.finite(name, validation.floating(name, leaf))
-        native = leaf.dtype.newbyteorder("=")
-        arrays[name.removeprefix("record").lstrip(".") or "array"] = leaf.astype(native, order="C")
+    for name, leaf in _leaves("record", record).items():
+        arrays[name] = leaf.astype(leaf.dtype.newbyteorder("="), order="C")
+    for full, leaf in tree_leaves(record, "record"):
+        validation.finite(full, leaf)
+    if DIGEST in arrays:
+        msg = f"record must not have an array called {DIGEST}: the digest has this name"
+        raise ValueError(msg)
     _replace(target, pack(arrays))
 
 
 def load(path: str | os.PathLike[str], like: Record) -> Record:
-    """Load a record of arrays that `save` wrote.
+    """Load a record of arrays that `save` wrote, or another program in the same format.
 
     Parameters
     ----------
@@ -112,10 +120,16 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    OSError
+        If the file cannot be read; FileNotFoundError if there is none.
     ValueError
         If the file is damaged, or does not hold what `like` asks for.
+
+    Warns
+    -----
+    UserWarning
+        If the file has no digest, because another program wrote it: damage to its numbers would not
+        be seen.
 
     Examples
     --------
@@ -128,101 +142,62 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     """
     source = Path(path)
     unpack = _format(source)[1]
-    data = source.read_bytes()
-    try:
-        arrays, digest = unpack(data)
-    except DAMAGE as error:
-        msg = f"{source.name} must be a whole file that bptt.save wrote, got a damaged one: {error}"
-        raise ValueError(msg) from None
-    if digest != _digest(arrays):
+    wanted = _leaves("like", like)
+    with source.open("rb") as file:
+        try:
+            arrays, digest = unpack(file, wanted)
+        except OtherContents as error:
+            msg = f"{source.name} must hold the arrays of like: {error}"
+            raise ValueError(msg) from None
+        except (*DAMAGE, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise  # of the disk; a place before the beginning of a file is the file's fault
+            msg = f"{source.name} must be a whole file, got a damaged one: {error}"
+            raise ValueError(msg) from None
+    if digest is None:
+        msg = (
+            f"{source.name} has no digest, since bptt.save did not write it: "
+            "its names, shapes and dtypes were checked, its numbers could not be"
+        )
+        warnings.warn(msg, stacklevel=2)
+    elif digest != digest_of(arrays):
         msg = f"{source.name} must have the contents it was saved with, got others: it is damaged"
         raise ValueError(msg)
-    wanted = {name or "array": leaf for name, leaf in tree_leaves(like)}
-    _refuse_other(source.name, wanted, arrays)
     remaining = iter(wanted)
     return tree_map(lambda _: arrays[next(remaining)], like)
 
 
-def _refuse_other(file: str, wanted: Mapping[str, Array], arrays: Mapping[str, Array]) -> None:
-    if set(wanted) != set(arrays):
-        missing, extra = sorted(set(wanted) - set(arrays)), sorted(set(arrays) - set(wanted))
-        msg = f"{file} must hold the arrays of like; it lacks {missing} and has {extra} too"
-        raise ValueError(msg)
-    for name, leaf in wanted.items():
-        got = arrays[name]
-        if got.shape != leaf.shape or got.dtype != leaf.dtype:
-            msg = f"{name} in {file} must be {leaf.dtype} {leaf.shape}, got {got.dtype} {got.shape}"
-            raise ValueError(msg)
+def _leaves(name: str, record: Any) -> dict[str, Array]:
+    """Return the arrays of a record by the names that they have in a file."""
+    found = {}
+    for full, leaf in tree_leaves(record, name):
+        if leaf.dtype.newbyteorder("<") not in CODES.values():
+            msg = f"{full} must have dtype float32, float64 or int64, got {leaf.dtype}"
+            raise TypeError(msg)
+        found[full.removeprefix(name).lstrip(".") or "array"] = leaf
+    return found
 
 
-def _format(path: Path) -> tuple[Any, Any]:
-    formats = {".safetensors": (_to_safetensors, _from_safetensors), ".npz": (_to_npz, _from_npz)}
+def _format(path: Path) -> tuple[Callable[..., bytes], Callable[..., Any]]:
+    formats = {".safetensors": (to_safetensors, from_safetensors), ".npz": (to_npz, from_npz)}
     if path.suffix not in formats:
         msg = f"path must end in {' or '.join(formats)}, got {path.name}"
         raise ValueError(msg)
     return formats[path.suffix]
 
 
-def _digest(arrays: Mapping[str, Array]) -> str:
-    found = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        found.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
-        found.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
-    return found.hexdigest()
-
-
-def _to_safetensors(arrays: Mapping[str, Array]) -> bytes:
-    header: dict[str, Any] = {"__metadata__": {DIGEST: _digest(arrays)}}
-    code = {dtype.name: name for name, dtype in CODES.items()}
-    parts: list[bytes] = []
-    offset = 0
-    for name, array in arrays.items():
-        kind = code[array.dtype.name]
-        parts.append(array.astype(CODES[kind]).tobytes())
-        span = [offset, offset := offset + len(parts[-1])]
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": span}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight
-    return len(text).to_bytes(8, "little") + text + b"".join(parts)
-
-
-def _from_safetensors(data: bytes) -> tuple[dict[str, Array], str]:
-    start = 8 + int.from_bytes(data[:8], "little")
-    if len(data) < start:
-        msg = f"its header ends at byte {start} of {len(data)}"
-        raise ValueError(msg)
-    header = json.loads(data[8:start])
-    digest = header.pop("__metadata__")[DIGEST]
-    arrays: dict[str, Array] = {}
-    for name, entry in header.items():
-        first, last = entry["data_offsets"]
-        flat = np.frombuffer(data[start + first : start + last], CODES[entry["dtype"]])
-        arrays[name] = flat.reshape(entry["shape"]).astype(flat.dtype.newbyteorder("="))
-    return arrays, digest
-
-
-def _to_npz(arrays: Mapping[str, Array]) -> bytes:
-    buffer = io.BytesIO()
-    entries: Any = {**arrays, DIGEST: np.array(_digest(arrays))}
-    np.savez(buffer, **entries)
-    return buffer.getvalue()
-
-
-def _from_npz(data: bytes) -> tuple[dict[str, Array], str]:
-    with np.load(io.BytesIO(data), allow_pickle=False) as found:
-        arrays = {name: found[name] for name in found.files}
-    return arrays, str(arrays.pop(DIGEST))
-
-
 def _replace(target: Path, data: bytes) -> None:
     """Write beside the target, flush to the disk, and put it in its place in one move."""
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    place = Path(os.path.realpath(target))
+    beside = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
     try:
         with beside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(target)
+        if place.exists():
+            beside.chmod(stat.S_IMODE(place.stat().st_mode))
+        beside.replace(place)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.record import array_record
 from bptt._core.tree import tree_map
 from bptt._core.types import Array
 from bptt.network.traces import LayerTrace, Trace
@@ -32,6 +33,7 @@ from bptt.training.pieces import Pieces, at_most, checked, each, starts_of
 __all__ = ["Window", "carry_state", "parallel_streams", "windows"]
 
 
+@array_record
 class Window(NamedTuple):
     """Some consecutive steps of all sequences.
 

@@ -21,7 +21,7 @@ def test_two_wheels_of_one_tree_are_the_same(tmp_path):
     one, two = (pyodide_files.wheel(DOCS.parent, name) for name in names)
     assert one.name == two.name
     assert one.read_bytes() == two.read_bytes()
-    assert "bptt/backward.py" in zipfile.ZipFile(one).namelist()
+    assert "bptt/network/backward.py" in zipfile.ZipFile(one).namelist()
 
 
 def test_a_file_with_another_sum_is_refused(tmp_path):

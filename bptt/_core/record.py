@@ -1,0 +1,96 @@
+"""What records do under ``print``, ``+``, ``-`` and ``*``.
+
+A record is a named tuple of arrays, and of records. Printed it shows shapes in place of numbers. Its sum
+with another of its type is taken array by array, and so are their difference and its product with a
+number; a tuple's own ``+`` and ``*`` would join and repeat records, which is never meant.
+"""
+
+import numbers
+import operator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from bptt._core.tree import tree_leaves, tree_map
+
+__all__ = ["array_record"]
+
+Kind = TypeVar("Kind", bound=type[Any])
+SHOWN = 4  # items of a long sequence
+
+
+def array_record(kind: Kind) -> Kind:
+    """Give a class of named tuples the printed form and the arithmetic of records."""
+    methods = {
+        "__repr__": _text,
+        "__add__": lambda one, other: _combined(operator.add, "+", one, other),
+        "__radd__": _added_to,
+        "__sub__": lambda one, other: _combined(operator.sub, "-", one, other),
+        "__mul__": _scaled,
+        "__rmul__": _scaled,
+    }
+    for name, method in methods.items():
+        setattr(kind, name, method)
+    return kind
+
+
+def _text(one: Any) -> str:
+    count = sum(array.size for array in _arrays(one))
+    return f"{_form(one)}  # {count:,} numbers"
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return str(value.shape) if value.ndim else str(value)
+    if not isinstance(value, (tuple, list)):
+        return str(value) if isinstance(value, np.generic) else repr(value)
+    fields = getattr(value, "_fields", None)
+    if fields:
+        inner = ", ".join(f"{f}={_form(part)}" for f, part in zip(fields, value, strict=True))
+        return f"{type(value).__name__}({inner})"
+    parts = [_form(part) for part in value[:SHOWN]]
+    if len(value) > SHOWN:
+        parts.append(f"... {len(value)} in all")
+    return f"({', '.join(parts)}{',' if len(value) == 1 else ''})"
+
+
+def _arrays(value: Any) -> list[Any]:
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [array for part in value for array in _arrays(part)]
+    return []
+
+
+def _combined(function: Any, sign: str, one: Any, other: Any) -> Any:
+    if type(one) is not type(other):
+        name, got = type(one).__name__, type(other).__name__
+        msg = f"{name} {sign} must have a {name} on both sides, got {got}"
+        raise TypeError(msg)
+    _only_arrays(one, sign)
+    return tree_map(function, one, other)
+
+
+def _added_to(one: Any, other: Any) -> Any:
+    """Return ``other + one``; `sum` begins with the number 0."""
+    return (
+        one if isinstance(other, int) and other == 0 else _combined(operator.add, "+", one, other)
+    )
+
+
+def _scaled(one: Any, factor: Any) -> Any:
+    if isinstance(factor, bool) or not isinstance(factor, numbers.Real):
+        name, got = type(one).__name__, type(factor).__name__
+        msg = f"{name} * must have a real number on the other side, got {got}"
+        raise TypeError(msg)
+    _only_arrays(one, "*")
+    return tree_map(lambda array: array * float(factor), one)
+
+
+def _only_arrays(one: Any, sign: str) -> None:
+    """Refuse arithmetic of what holds more than arrays, such as a trace."""
+    try:
+        tree_leaves(one)
+    except TypeError as error:
+        msg = f"{type(one).__name__} {sign} is not defined: {error}"
+        raise TypeError(msg) from None

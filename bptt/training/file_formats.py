@@ -1,0 +1,163 @@
+"""The two formats of files: how arrays become bytes, and how bytes become arrays again.
+
+A reader is told which arrays are wanted, and compares names, shapes, dtypes and sizes with them before it
+reads an array: a file of a few bytes cannot ask for gigabytes.
+
+Sources: the safetensors format, https://github.com/huggingface/safetensors; NumPy's ``.npy`` in a ZIP.
+"""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from bptt._core.types import Array
+
+CODES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+}
+DIGEST = "bptt.sha256"
+HEADER = 2**24  # bytes; names and shapes of a million arrays take less
+
+Wanted = Mapping[str, Array]
+
+
+class OtherContents(Exception):
+    """A file is whole, and holds something else than is asked for."""
+
+
+def digest_of(arrays: Mapping[str, Array]) -> str:
+    """Return a digest of names, dtypes, shapes and numbers."""
+    found = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        found.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+        found.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return found.hexdigest()
+
+
+def to_safetensors(arrays: Mapping[str, Array]) -> bytes:
+    """Return the bytes of a safetensors file."""
+    header: dict[str, Any] = {"__metadata__": {DIGEST: digest_of(arrays)}}
+    code = {dtype.name: name for name, dtype in CODES.items()}
+    parts: list[bytes] = []
+    offset = 0
+    for name, array in arrays.items():
+        kind = code[array.dtype.name]
+        parts.append(array.astype(CODES[kind]).tobytes())
+        span = [offset, offset := offset + len(parts[-1])]
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": span}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight
+    return len(text).to_bytes(8, "little") + text + b"".join(parts)
+
+
+def from_safetensors(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array], str | None]:
+    """Read the wanted arrays, and the digest if there is one."""
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    start = 8 + length
+    if not 2 <= length <= min(HEADER, size - 8):
+        msg = f"its header ends at byte {start} of {size}"
+        raise ValueError(msg)
+    header = json.loads(file.read(length))
+    metadata = header.pop("__metadata__", {})
+    _same_names(wanted, set(header))
+    offset = 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        leaf = wanted[name]
+        _same_form(name, leaf, tuple(entry["shape"]), CODES.get(entry["dtype"], entry["dtype"]))
+        if entry["data_offsets"] != [offset, offset := offset + leaf.nbytes]:
+            msg = f"{name} must be at the bytes that end at {offset}, got {entry['data_offsets']}"
+            raise ValueError(msg)
+    if size != start + offset:
+        msg = f"it must have {start + offset} bytes, got {size}"
+        raise ValueError(msg)
+    arrays: dict[str, Array] = {}
+    for name, entry in header.items():
+        file.seek(start + entry["data_offsets"][0])
+        arrays[name] = _numbers(file, wanted[name], CODES[entry["dtype"]])
+    digest = metadata.get(DIGEST)
+    if digest is None and any(len(value) == 64 for value in metadata.values()):
+        msg = f"it holds a digest that is not called {DIGEST}"
+        raise ValueError(msg)
+    return arrays, digest
+
+
+def to_npz(arrays: Mapping[str, Array]) -> bytes:
+    """Return the bytes of an npz file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        # The digest first: a directory that was cut short lacks an array, not the digest.
+        for name, array in {DIGEST: np.array(digest_of(arrays)), **arrays}.items():
+            # A member without a date of its own: equal records make equal files.
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                npy.write_array(member, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def from_npz(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array], str | None]:
+    """Read the wanted arrays, and the digest if there is one."""
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        digest = members.pop(DIGEST, None)
+        _same_names(wanted, set(members))
+        arrays: dict[str, Array] = {}
+        for name, info in members.items():
+            with archive.open(info) as member:
+                arrays[name] = _read_member(name, member, wanted[name])
+        if digest is None:
+            return arrays, None
+        with archive.open(digest) as member:
+            shape, _, dtype = _npy_header(member)
+            if shape or dtype != np.dtype("<U64"):
+                msg = f"{DIGEST} must be 64 characters, got {dtype} {shape}"
+                raise ValueError(msg)
+            return arrays, str(np.frombuffer(member.read(dtype.itemsize), dtype)[0])
+
+
+def _npy_header(member: IO[bytes]) -> tuple[Any, bool, np.dtype[Any]]:
+    version = npy.read_magic(member)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(member)
+    return shape, fortran, dtype
+
+
+def _read_member(name: str, member: IO[bytes], leaf: Array) -> Array:
+    shape, fortran, dtype = _npy_header(member)
+    _same_form(name, leaf, shape, dtype.newbyteorder("<") if dtype.byteorder in "=|<" else dtype)
+    array = _numbers(member, leaf.T if fortran else leaf, dtype)
+    if member.read(1):
+        msg = f"{name} must have {leaf.nbytes} bytes, got more"
+        raise ValueError(msg)
+    return array.T if fortran else array
+
+
+def _numbers(file: IO[bytes], leaf: Array, dtype: np.dtype[Any]) -> Array:
+    """Read as many numbers as an array has; of the machine's byte order, and writable."""
+    data = file.read(leaf.nbytes)
+    if len(data) < leaf.nbytes:
+        msg = f"it ends after {len(data)} of {leaf.nbytes} bytes of an array"
+        raise ValueError(msg)
+    flat = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
+    return flat.reshape(leaf.shape)
+
+
+def _same_names(wanted: Wanted, got: set[str]) -> None:
+    if set(wanted) != got:
+        missing, extra = sorted(set(wanted) - got), sorted(got - set(wanted))
+        msg = f"it lacks {missing} and has {extra} too"
+        raise OtherContents(msg)
+
+
+def _same_form(name: str, leaf: Array, shape: Any, dtype: object) -> None:
+    if shape != leaf.shape or dtype != leaf.dtype.newbyteorder("<"):
+        msg = f"{name} must be {leaf.dtype} {leaf.shape}, got {dtype} {shape}"
+        raise OtherContents(msg)
