@@ -1,33 +1,13 @@
-"""What a cell's two methods say of themselves: the layout of its layer, and its formula as statements."""
+"""The formula of a cell as statements: what its two methods do to one entry."""
 
-import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bptt.cells.protocol import Layout
 from bptt.jit.recording import NotElementwiseError, Record, Symbol
 
-__all__ = ["Formula", "Layout", "layout_of", "recorded"]
-
-
-class Layout(NamedTuple):
-    """The sizes of a cell in blocks of n units, as its two signatures say them.
-
-    Attributes
-    ----------
-    weighted
-        The kinds of its weighted inputs in order: "z" of both products, "x" of the input's, "h" of the recurrent one.
-    states, own
-        How many arrays a state has; how many parameters of its own the cell has.
-    """
-
-    weighted: tuple[str, ...]
-    states: int
-    own: int
-
-    def blocks(self, kinds: str) -> tuple[int, ...]:
-        """Return which weighted inputs are of some kinds, such as "zx" for those that meet w."""
-        return tuple(k for k, kind in enumerate(self.weighted) if kind in kinds)
+__all__ = ["Formula", "recorded"]
 
 
 class Formula(NamedTuple):
@@ -37,62 +17,27 @@ class Formula(NamedTuple):
     results: tuple[tuple[str, ...], ...]
 
 
-def layout_of(cell: Any) -> Layout:
-    """Read the layout of a cell off its signatures."""
-    names, back = (_parameters(cell, method) for method in ("step", "step_backward"))
-    weighted = [name for name in names if name[:2] in {"z_", "x_", "h_"} or name in {"z", "x", "h"}]
-    states = sum(name.startswith("d_") for name in back)
-    if not weighted or not states or names[: len(weighted)] != weighted:
-        msg = (
-            f"{_name(cell)} cannot be compiled: step must take weighted inputs first (z, x, h, or names that begin "
-            f"with z_, x_, h_), step_backward derivatives first (names that begin with d_); they take {names} and {back}"
-        )
-        raise TypeError(msg)
-    return Layout(tuple(name[0] for name in weighted), states, len(names) - len(weighted) - states)
-
-
 def recorded(cell: Any, layout: Layout, dtype: np.dtype[Any]) -> tuple[Formula, Formula]:
     """Run both methods of a cell on symbols; return what they did."""
-    record = Record(dtype)
-    z, state, own = (
-        [Symbol(record, f"{letter}{k}") for k in range(count)]
-        for letter, count in zip("zso", (len(layout.weighted), layout.states, layout.own), strict=True)
-    )
-    new, saved = _run(cell, "step", record, (*z, *state, *own), (layout.states, None))
-    there = Formula(tuple(record.statements), (new, saved))
-    record = Record(dtype)
-    d_state, state, own, kept = (
-        [Symbol(record, f"{letter}{k}") for k in range(count)]
-        for letter, count in zip("dsok", (layout.states, layout.states, layout.own, len(saved)), strict=True)
-    )
-    expected = (len(layout.weighted), layout.states, layout.own)
-    results = _run(cell, "step_backward", record, (*d_state, *state, *own, *kept), expected)
-    return there, Formula(tuple(record.statements), results)
+    weighted, states, own, saved = map(len, layout)
+    there = _run(cell, "step", dtype, {"z": weighted, "s": states, "o": own}, (states, saved))
+    given = {"d": states, "s": states, "o": own, "k": saved}
+    return there, _run(cell, "step_backward", dtype, given, (weighted, states, own))
 
 
 def _run(
-    cell: Any, method: str, record: Record, symbols: Any, sizes: tuple[int | None, ...]
-) -> tuple[tuple[str, ...], ...]:
+    cell: Any, method: str, dtype: np.dtype[Any], given: dict[str, int], wanted: tuple[int, ...]
+) -> Formula:
+    record, name = Record(dtype), f"{type(cell).__name__} cannot be compiled: {method}"
+    symbols = [Symbol(record, f"{letter}{k}") for letter, count in given.items() for k in range(count)]
     try:
-        found = getattr(cell, method)(*symbols)
-        if not isinstance(found, tuple) or len(found) != len(sizes) or not all(
-            isinstance(part, tuple) and size in {None, len(part)} for part, size in zip(found, sizes, strict=True)
-        ):
-            shape = ", ".join("any number" if size is None else str(size) for size in sizes)
-            msg = f"must return {len(sizes)} tuples, of {shape} arrays, got {found!r:.80}"
-            raise NotElementwiseError(msg)  # noqa: TRY301
-        return tuple(tuple(record.number(value) for value in part) for part in found)
+        results = getattr(cell, method)(*symbols)
+        shape = [len(part) if isinstance(part, tuple) else part for part in results]
+        if shape != list(wanted):
+            msg = f"{name} must return tuples of {wanted} arrays, got {shape}"
+            raise TypeError(msg)
+        found = tuple(tuple(map(record.number, part)) for part in results)
     except NotElementwiseError as reason:
-        msg = f"{_name(cell)} cannot be compiled: {method} {reason}"
+        msg = f"{name} {reason}"
         raise TypeError(msg) from None
-    except Exception as reason:
-        msg = f"{_name(cell)} cannot be compiled: {method} raised {type(reason).__name__}: {reason}"
-        raise TypeError(msg) from reason
-
-
-def _parameters(cell: Any, method: str) -> list[str]:
-    return list(inspect.signature(getattr(cell, method)).parameters)
-
-
-def _name(cell: Any) -> str:
-    return type(cell).__name__
+    return Formula(tuple(record.statements), found)

@@ -1,82 +1,164 @@
-"""A cell whose loops over time are compiled."""
+r"""A cell whose loops over time are compiled: the same formula, the same interface, the same results.
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+Before anything is compiled the two methods of the cell are run once on symbols, which record what the formula does to an
+entry (`bptt.jit.recording`). From that the text of both loops is written (`bptt.jit.source`), and Numba compiles it at the
+first call in each precision (`bptt.jit.keep`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from bptt._core.types import Array, State
-from bptt.jit.formula import Formula, Layout, layout_of, recorded
-from bptt.jit.keep import Program, load
-from bptt.jit.source import source
+from bptt.cells.bidirectional import Bidirectional
+from bptt.cells.protocol import Layout, formula_of, is_factored, layout_of
+from bptt.jit.formula import recorded
+from bptt.jit.source import Source, source
+from bptt.network import loop
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
-PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
+__all__ = ["Compiled", "compiled"]
+
+PRECISIONS = ("float32", "float64")
+
+
+def compiled(cell: Any) -> Any:
+    """Return a cell that runs the same formula in compiled loops over time.
+
+    It goes wherever the cell itself goes: into a `bptt.Stack`, alone or among others, with masks, truncation,
+    checkpoints and `bptt.check_cell`. Its results are those of the plain loop, up to rounding: in float64 to 1e-12.
+    Complex numbers, for the complex step, run through the plain loop.
+
+    The first call in each precision compiles, for some seconds; the result is kept in a folder of the user's caches
+    (`NUMBA_CACHE_DIR` names another), so that later processes read it from there.
+
+    Parameters
+    ----------
+    cell
+        A cell of the library or of your own, or a `bptt.Bidirectional` of two.
+
+    Returns
+    -------
+    Compiled or Bidirectional
+        The cell, compiled; a layer of both directions with both of its cells compiled.
+
+    Raises
+    ------
+    ImportError
+        If Numba is not installed: ``pip install 'bptt[fast]'``.
+    TypeError
+        If the cell cannot be compiled, with the reason: its formula is not elementwise, or it does its own products
+        (`bptt.ResetBeforeGRU`).
+
+    See Also
+    --------
+    bptt.Cell : what a formula is.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> stack = bptt.Stack([bptt.compiled(bptt.LSTM())])  # doctest: +SKIP
+    """
+    if isinstance(cell, Bidirectional):
+        return Bidirectional(compiled(cell.forward), compiled(cell.backward))
+    return Compiled(formula_of(cell))
 
 
 @dataclass(frozen=True)
 class Compiled:
+    """A cell with compiled loops; made by `bptt.compiled`.
+
+    Attributes
+    ----------
+    cell
+        The formula.
+    """
+
     cell: Any
+    _layout: Layout = field(init=False, repr=False, compare=False)
+    _sources: dict[str, Source] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        layout = layout_of(self.cell)
+        """Record the formula; refuse what cannot be compiled."""
         name = type(self.cell).__name__
-        texts = {}
-        for dtype in PRECISIONS:
-            there, back = recorded(self.cell, layout, dtype)
-            texts[dtype] = source(name, dtype.name, layout, there, back)
+        if isinstance(self.cell, type) or not is_factored(self.cell):
+            msg = (
+                f"{getattr(self.cell, '__name__', name)} cannot be compiled: only a cell that is a formula, with step and "
+                f"step_backward, can be; this is a {'class' if isinstance(self.cell, type) else 'cell of another kind'}"
+            )
+            raise TypeError(msg)
+        _need_numba()
+        layout = layout_of(self.cell)
+        sources = {
+            real: source(name, real, layout, *recorded(self.cell, layout, np.dtype(real)))
+            for real in PRECISIONS
+        }
         object.__setattr__(self, "_layout", layout)
-        object.__setattr__(self, "_texts", texts)
+        object.__setattr__(self, "_sources", sources)
 
     def __reduce__(self) -> Any:
+        """Pickle and copy the formula alone: it is recorded anew where it arrives."""
         return Compiled, (self.cell,)
 
     def run_layer(self, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
-        layout, dtype = self._layout, np.result_type(x, *params, *state)
-        text, saves = self._texts[dtype]
-        w, u, b, own = self._parts(params, dtype)
-        steps, batch, _ = x.shape
-        n = state[0].shape[1]
-        states = np.empty((layout.states, steps + 1, batch, n), dtype)
+        """Run a layer forward on arguments that have been checked: (FWD)."""
+        dtype = np.result_type(x, *params, *state)
+        if dtype.name not in PRECISIONS:
+            return loop.run_layer(self.cell, params, x, state, mask)
+        (steps, batch, _), n = x.shape, state[0].shape[1]
+        found = self._sources[dtype.name]
+        states = np.empty((len(state), steps + 1, batch, n), dtype)
         for array, first in zip(states, state, strict=True):
             array[0] = first
-        saved = np.empty((steps, saves, batch, n), dtype)
-        load(text).forward(np.ascontiguousarray(x), w, u, b, *own, _mask(mask), states, saved)
+        saved = np.empty((steps, found.saves, batch, n), dtype)
+        w, u, b, own = self._split(params, dtype)
+        given = map(np.ascontiguousarray, (x, w, u, b, *own, _mask(mask)))
+        _program(found.text).forward(*given, states, saved)
         return LayerTrace(self, params, x, tuple(states), saved, mask)
 
-    def _parts(self, params, dtype):
-        layout = self._layout
-        w, *rest = params
-        u = rest.pop(0) if layout.blocks("zh") else np.empty((1, 0), dtype)
-        b, *own = rest
-        return [np.ascontiguousarray(p) for p in (w, u, b)] + [[np.ascontiguousarray(p) for p in own]]
-
     def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
-        layout, dtype = self._layout, np.result_type(d_a, *trace.params)
-        text, saves = self._texts[dtype]
-        w, u, b, own = self._parts(trace.params, dtype)
-        x = np.ascontiguousarray(trace.x)
-        steps, batch, n = d_a.shape
-        d_now = np.array(d_state, dtype)
-        in_x, in_h = layout.blocks("zx"), layout.blocks("zh")
-        delta_x = np.empty((steps, batch, len(in_x) * n), dtype)
-        delta_h = delta_x if in_h == in_x else np.empty((steps, batch, len(in_h) * n), dtype)
-        d_x = np.empty(x.shape, dtype)
-        d_b = np.zeros(len(in_x) * n, dtype)
-        d_own = np.zeros((len(own), n), dtype)
-        load(text).backward(
-            np.ascontiguousarray(w.T), np.ascontiguousarray(u.T), *own, _mask(trace.mask), *map(np.ascontiguousarray, trace.states),
-            np.ascontiguousarray(trace.saved), np.ascontiguousarray(d_a), d_now, delta_x, delta_h, d_x, d_b, d_own,
+        """Go back through a layer on arguments that have been checked: (BP2), then (BP3), (BP4) and (BP0)."""
+        layout, dtype = self._layout, trace.saved.dtype  # type: ignore[attr-defined]
+        (steps, batch, n), zx, zh = d_a.shape, layout.count("zx"), layout.count("zh")
+        w, u, _, own = self._split(trace.params, dtype)
+        delta_x = np.empty((steps, batch, zx * n), dtype)
+        apart = layout.count("xh") > 0 and zh > 0  # what meets u is not what meets w
+        delta_h = np.empty((steps, batch, zh * n), dtype) if apart else delta_x
+        d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(zx * n, dtype)
+        d_own, initial = np.zeros((len(own), n), dtype), np.array(d_state, dtype)
+        given = (w.T, u.T, *own, _mask(trace.mask), *trace.states, trace.saved, d_a)
+        _program(self._sources[dtype.name].text).backward(
+            *map(np.ascontiguousarray, given), initial, delta_x, delta_h, d_x, d_b, d_own
         )
-        d_w = _summed(x, delta_x)
-        found = (d_w, _summed(trace.states[0][:-1], delta_h), d_b) if in_h else (d_w, d_b)
-        return LayerGradient(type(trace.params)(*found, *d_own), d_x, tuple(d_now), delta_x)
+        d_u = (_outer(trace.states[0][:-1], delta_h),) if zh else ()  # (BP4), its twin
+        params = type(trace.params)(_outer(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
+        return LayerGradient(params, d_x, tuple(initial), delta_x)
+
+    def _split(self, params: Any, dtype: Any) -> tuple[Array, Array, Array, tuple[Array, ...]]:
+        w, u, b, own = self._layout.split(params)
+        return w, np.empty((1, 0), dtype) if u is None else u, b, own
 
 
-def _summed(a, delta):
+def _outer(a: Array, delta: Array) -> Array:
+    """Return the sum over steps and sequences of aᵀ δ: one matrix product."""
     return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
 
 
-def _mask(mask):
-    return np.empty((0, 0), np.bool_) if mask is None else np.ascontiguousarray(mask)
+def _mask(mask: Any) -> Any:
+    return np.empty((0, 0), np.bool_) if mask is None else mask
+
+
+def _program(text: str) -> Any:
+    from bptt.jit.keep import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
+
+    return load(text)
+
+
+def _need_numba() -> None:
+    try:
+        import numba  # noqa: F401, PLC0415
+    except ImportError as error:
+        msg = "bptt.compiled needs Numba, which is not installed or cannot be imported here: pip install 'bptt[fast]'"
+        raise ImportError(msg) from error

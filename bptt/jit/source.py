@@ -6,7 +6,8 @@ The text is all that is compiled, so that it is also the key under which compile
 import re
 from typing import Any, NamedTuple
 
-from bptt.jit.formula import Formula, Layout
+from bptt.cells.protocol import Layout
+from bptt.jit.formula import Formula
 
 __all__ = ["Source", "source"]
 
@@ -115,7 +116,7 @@ def _saved(layout: Layout, there: Formula, back: Formula) -> tuple[list[str], li
             reads.append("zero")
         elif value in new:
             reads.append(f"load(0, state_{new.index(value)}, now + rows * n + e)")
-        elif value in (past := [f"s{j}" for j in range(layout.states)]):
+        elif value in (past := [f"s{j}" for j in range(len(layout.states))]):
             reads.append(f"load(0, state_{past.index(value)}, now + e)")
         else:
             if value not in stored:
@@ -145,7 +146,7 @@ class _Scopes:
 
 def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
     scopes, (new, _) = _Scopes(), formula.results
-    in_x, in_h = layout.blocks("zx"), layout.blocks("zh")
+    in_x, in_h = _blocks(layout, "zx"), _blocks(layout, "zh")
     body = []
     for k in range(len(layout.weighted)):
         terms = []
@@ -154,33 +155,33 @@ def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
         if k in in_h:
             terms.append(scopes.load("z_h", f"i_h + {in_h.index(k)} * n"))
         body.append(f"z{k} = {' + '.join(terms)}")
-    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in range(layout.states)]
-    body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(layout.own)]
+    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in range(len(layout.states))]
+    body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += formula.statements
     body += [scopes.store(f"state_{k}", "new", value) for k, value in enumerate(new)]
     body += [scopes.store("saved_flat", f"kept + {k} * rows * n", value) for k, value in enumerate(stored)]
     return FORWARD.format(
         saves=len(stored),
-        own=_names("own", layout.own),
+        own=_names("own", len(layout.own)),
         views=_lines(
             1,
-            [f"state_{k} = states[{k}].reshape(-1)" for k in range(layout.states)]
+            [f"state_{k} = states[{k}].reshape(-1)" for k in range(len(layout.states))]
             + ["saved_flat = saved.reshape(-1)"],
         ),
         recurrent="multiply(state_0, t * rows * n, rows, u_panels, z_h, 0)" if in_h else "pass",
         body=_lines(4, body),
-        hold=_lines(5, [f"state_{k}[new + e] = state_{k}[now + e]" for k in range(layout.states)]),
+        hold=_lines(5, [f"state_{k}[new + e] = state_{k}[now + e]" for k in range(len(layout.states))]),
     )
 
 
 def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) -> str:
     scopes, (d_weighted, d_past, d_own) = _Scopes(), formula.results
-    in_x, in_h = layout.blocks("zx"), layout.blocks("zh")
+    in_x, in_h = _blocks(layout, "zx"), _blocks(layout, "zh")
     above = f"{scopes.load('above', 'now')} + {scopes.load('after_0', 'row')}"
     body = [f"d0 = {above} + {scopes.load('through', 'i_h')}"]
-    body += [f"d{k} = {scopes.load(f'after_{k}', 'row')}" for k in range(1, layout.states)]
-    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in range(layout.states)]
-    body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(layout.own)]
+    body += [f"d{k} = {scopes.load(f'after_{k}', 'row')}" for k in range(1, len(layout.states))]
+    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in range(len(layout.states))]
+    body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += [f"k{k} = {read}" for k, read in enumerate(reads)]
     body += formula.statements
     body += [scopes.store(f"before_{k}", "row", value) for k, value in enumerate(d_past)]
@@ -193,14 +194,14 @@ def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) ->
         ]
     body += [scopes.add("d_own_flat", f"{k} * n", value) for k, value in enumerate(d_own)]
     pass_by = ["before_0[row + e] = above[now + e] + after_0[row + e] + through[i_h + e]"]
-    pass_by += [f"before_{k}[row + e] = after_{k}[row + e]" for k in range(1, layout.states)]
+    pass_by += [f"before_{k}[row + e] = after_{k}[row + e]" for k in range(1, len(layout.states))]
     pass_by += [f"delta_x_flat[x_row + {k} * n + e] = zero" for k in range(len(in_x))]
     pass_by += [f"delta_h_flat[h_row + {k} * n + e] = zero" for k in range(len(in_h))]
-    states = range(layout.states)
+    states = range(len(layout.states))
     return BACKWARD.format(
         saves=saves,
-        own=_names("own", layout.own),
-        states=_names("states", layout.states),
+        own=_names("own", len(layout.own)),
+        states=_names("states", len(layout.states)),
         width_x=len(in_x),
         width_h=len(in_h),
         views=_lines(
@@ -226,6 +227,11 @@ def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) ->
             else ["return"],
         ),
     )
+
+
+def _blocks(layout: Layout, letters: str) -> list[int]:
+    """Return which weighted inputs begin with one of some letters."""
+    return [k for k, name in enumerate(layout.weighted) if name[0] in letters]
 
 
 def _names(stem: str, count: int) -> str:
