@@ -13,7 +13,6 @@ from benchmarks import peers, problems
 from benchmarks.problems import CELLS, Problem, draw
 from benchmarks.timing import ONE_CORE, Clock, exponent, interleaved
 from benchmarks.tutorial import tutorial
-from bptt._fast import spare
 
 CLOSE = {"float32": 2e-4, "float64": 1e-10}  # of the largest entry of an array
 LONG = 256  # units from which on a loop over sequences would take minutes
@@ -55,7 +54,6 @@ def against_peers(
         "ours": peers.ours(problem),
         "torch": peers.torch(problem),
         "jax": peers.jax(problem),
-        "workspace": peers.ours(problem, [bptt.Workspace() for _ in problem.layers]),
     }
     if not what and clock is ONE_CORE:
         contenders["hips"] = peers.hips(problem)
@@ -168,7 +166,6 @@ def way(name: str, steps: tuple[int, ...], n: int, batch: int) -> dict[str, Any]
 
 def peak_bytes(run: Callable[[], bptt.algorithms.Result]) -> int:
     """Return the most bytes held beyond the arguments, less the outputs and ∂C/∂x that are returned."""
-    spare.clear()  # what earlier calls left would not be counted
     tracemalloc.start()
     try:
         result = run()
@@ -179,13 +176,13 @@ def peak_bytes(run: Callable[[], bptt.algorithms.Result]) -> int:
 
 
 def allocations(steps: tuple[int, int] = (200, 400)) -> list[dict[str, Any]]:
-    """Take the bytes that a gradient with a workspace makes, at two lengths."""
+    """Take the bytes that a gradient makes, at two lengths."""
     found = []
     for cell in CELLS:
         peaks = []
         for length in steps:
             problem = draw(cell, (length, 4, 16))
-            run = peers.ours(problem, [bptt.Workspace()]).run
+            run = peers.ours(problem).run
             for _ in range(3):
                 run()
             tracemalloc.start()

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-PEERS = ("torch", "jax", "hips", "tutorial", "workspace")
+PEERS = ("torch", "jax", "hips", "tutorial")
 
 
 def rewrite(path: Path, results: dict[str, Any]) -> None:
@@ -46,7 +46,9 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
     }
 
 
-GRID_HEAD = "cell     T   B   n        ms   torch   low  high     jax   low  high    hips tutorial workspace what"
+GRID_HEAD = (
+    "cell     T   B   n        ms   torch   low  high     jax   low  high    hips tutorial what"
+)
 
 
 def grid_line(row: dict[str, Any]) -> str:
@@ -56,8 +58,8 @@ def grid_line(row: dict[str, Any]) -> str:
     for peer in ("torch", "jax"):
         low, middle, high = row["ratio"][peer]
         spreads += f" {middle:7.2f} {low:5.2f} {high:5.2f}"
-    rest = [row["ratio"].get(peer, [0, 0, 0])[1] for peer in ("hips", "tutorial", "workspace")]
-    others = f" {_or_dash(rest[0]):>7} {_or_dash(rest[1]):>8} {rest[2]:9.2f}"
+    rest = [row["ratio"].get(peer, [0, 0, 0])[1] for peer in ("hips", "tutorial")]
+    others = f" {_or_dash(rest[0]):>7} {_or_dash(rest[1]):>8}"
     return f"{size} {row['ms']['ours']:9.3f}{spreads}{others} {row['what'] or 'layer'}".rstrip()
 
 
@@ -101,7 +103,7 @@ def growth_table(rows: list[dict[str, Any]]) -> str:
 
 
 def allocations_table(rows: list[dict[str, Any]]) -> str:
-    """Return the bytes that a gradient with a workspace makes, at each length."""
+    """Return the bytes that a gradient makes, at each length."""
     lines = [
         f"{row['cell']:5} {t:4} {size:6}"
         for row in rows

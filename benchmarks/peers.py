@@ -28,20 +28,18 @@ class Contender(NamedTuple):
     arrays: Callable[[Any], list[np.ndarray]]
 
 
-def ours(problem: Problem, workspace: Any = None) -> Contender:
+def ours(problem: Problem) -> Contender:
     """Take the gradient with the public functions of this library, checks of arguments included."""
     cell = CELLS[problem.cell]
 
     def run() -> Any:
         a, traces = problem.x, []
-        for i, params in enumerate(problem.layers):
-            given = {"workspace": workspace[i]} if workspace is not None else {}
-            traces.append(bptt.layer_forward(cell, params, a, mask=problem.mask, **given))
+        for params in problem.layers:
+            traces.append(bptt.layer_forward(cell, params, a, mask=problem.mask))
             a = traces[-1].outputs
         d_a, found = problem.d_a, []
-        for i, trace in reversed(list(enumerate(traces))):
-            given = {"workspace": workspace[i]} if workspace is not None else {}
-            found.insert(0, bptt.layer_backward(trace, d_a, **given))
+        for trace in reversed(traces):
+            found.insert(0, bptt.layer_backward(trace, d_a))
             d_a = found[0].x
         return traces[-1].outputs, d_a, found
 
@@ -108,7 +106,7 @@ def jax(problem: Problem) -> Contender:
 
     jax.config.update("jax_enable_x64", problem.x.dtype == np.float64)
     step = _step(problem.cell, jnp, jax.nn.sigmoid)
-    n_states = len(CELLS[problem.cell].state_names)
+    n_states = len(bptt.cells.state_names_of(CELLS[problem.cell]))
     mask = None if problem.mask is None else jnp.asarray(problem.mask[:, :, None])
 
     def layer(params: Any, x: Any) -> Any:
@@ -154,7 +152,7 @@ def hips(problem: Problem) -> Contender:
     from autograd import make_vjp  # noqa: PLC0415
 
     step = _step(problem.cell, anp, lambda z: 0.5 * (anp.tanh(0.5 * z) + 1))
-    n_states = len(CELLS[problem.cell].state_names)
+    n_states = len(bptt.cells.state_names_of(CELLS[problem.cell]))
 
     def outputs(at: Any) -> Any:
         layers, x = at

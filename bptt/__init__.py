@@ -6,7 +6,6 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 
 from bptt import teaching
 from bptt._core.tree import flatten, tree_leaves, tree_map
-from bptt._core.workspace import Workspace
 from bptt.algorithms.calls import full_bptt, segment
 from bptt.algorithms.checkpointed import checkpointed_bptt
 from bptt.algorithms.hessian import hessian_vector_product
@@ -74,7 +73,6 @@ __all__ = [
     "ResetBeforeGRU",
     "Stack",
     "Trace",
-    "Workspace",
     "__version__",
     "backward",
     "carry_state",

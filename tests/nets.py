@@ -95,7 +95,9 @@ def state(cell, rng, batch, n, dtype=np.float64):
     if isinstance(cell, bptt.Bidirectional):
         both = (state(one, rng, batch, n, dtype) for one in (cell.forward, cell.backward))
         return bptt.BothDirections(*both)
-    return tuple(rng.uniform(-1, 1, (batch, n)).astype(dtype) for _ in cell.state_names)
+    return tuple(
+        rng.uniform(-1, 1, (batch, n)).astype(dtype) for _ in bptt.cells.state_names_of(cell)
+    )
 
 
 def draw_mask(rng, kind, steps, batch):

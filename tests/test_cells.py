@@ -4,8 +4,6 @@ Two that the library does not have: a leaky unit, whose past also reaches it alo
 cell with two gates and a state of two arrays, much like an LSTM's.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 from closeness import assert_close
@@ -17,63 +15,37 @@ import bptt
 class Leaky:
     """a = (1 - r) a⁻ + r tanh(z): a fraction of the past stays, without any weight."""
 
-    gates, state_names = 1, ("a",)
-    own_blocks, parameters = (), bptt.Recurrent
-
     def __init__(self, rate):
         self.rate = rate
 
-    def step(self, z_x, z_h, state):
+    def step(self, z, a):
         """Return the state, and tanh(z)."""
-        new = np.tanh(z_x + z_h)
-        return ((1 - self.rate) * state[0] + self.rate * new,), new
+        new = np.tanh(z)
+        return ((1 - self.rate) * a + self.rate * new,), (new,)
 
-    def step_backward(self, d_state, new):
-        """Return δ twice, and what goes to the past directly."""
-        (d_a,) = d_state
-        delta = self.rate * (1 - new**2) * d_a
-        return delta, delta, ((1 - self.rate) * d_a,)
-
-
-class Kept(NamedTuple):
-    """Gate, candidate, previous and next memory, its tanh, and the candidate's own z_h."""
-
-    f: np.ndarray
-    g: np.ndarray
-    past: np.ndarray
-    tanh_c: np.ndarray
-    z_h: np.ndarray
+    def step_backward(self, d_a, a, new):
+        """Return δ, and what goes to the past directly."""
+        return (self.rate * (1 - new**2) * d_a,), ((1 - self.rate) * d_a,), ()
 
 
 class Memory:
-    """c = f c⁻ + (1 - f) g, a = tanh(c); f = sigmoid(z_x + z_h), g = tanh(z_x z_h) of their own columns.
+    """c = f c⁻ + (1 - f) g, a = tanh(c); f = sigmoid(z), g = tanh(x h + x).
 
-    z_x and z_h enter g as a product, so that the two δ differ, as they do in a GRU.
+    x and h enter g as a product, so that their two δ differ, as they do in a GRU.
     """
 
-    gates, state_names = 2, ("a", "c")
-    own_blocks, parameters = (), bptt.Recurrent
-
-    def step(self, z_x, z_h, state):
+    def step(self, z_f, x_g, h_g, a, c):
         """Return the state (a, c), and what the derivative needs."""
-        _, past = state
-        n = past.shape[1]
-        f = bptt.sigmoid(z_x[:, :n] + z_h[:, :n])
-        g = np.tanh(z_x[:, n:] * z_h[:, n:] + z_x[:, n:])
-        c = f * past + (1 - f) * g
-        kept = (Kept(f, g, past, np.tanh(c), z_h[:, n:]), z_x[:, n:])
-        return (np.tanh(c), c), kept
+        f, g = bptt.sigmoid(z_f), np.tanh(x_g * h_g + x_g)
+        c = f * c + (1 - f) * g
+        return (np.tanh(c), c), (f, g, np.tanh(c), x_g, h_g)
 
-    def step_backward(self, d_state, saved):
-        """Return δ_x, δ_h, and the direct path from c to c⁻."""
-        (f, g, past, tanh_c, z_h), z_x = saved
-        d_a, d_c = d_state
+    def step_backward(self, d_a, d_c, a, c, f, g, tanh_c, x_g, h_g):
+        """Return δ of z, x and h, and the direct path from c to c⁻."""
         d_c = d_c + d_a * (1 - tanh_c**2)
-        d_f = d_c * (past - g) * f * (1 - f)
+        d_f = d_c * (c - g) * f * (1 - f)
         d_g = d_c * (1 - f) * (1 - g**2)
-        delta_x = np.concatenate([d_f, d_g * (z_h + 1)], axis=1)
-        delta_h = np.concatenate([d_f, d_g * z_x], axis=1)
-        return delta_x, delta_h, (np.zeros_like(past), d_c * f)
+        return (d_f, d_g * (h_g + 1), d_g * x_g), (0.0, d_c * f), ()
 
 
 STACKS = {
@@ -97,7 +69,7 @@ def setting(name, seed=0):
 
 def states(stack, sizes, rng):
     return tuple(
-        tuple(rng.uniform(-1, 1, (2, n)) for _ in cell.state_names)
+        tuple(rng.uniform(-1, 1, (2, n)) for _ in bptt.cells.state_names_of(cell))
         for cell, n in zip(stack.cells, sizes[1:-1], strict=True)
     )
 

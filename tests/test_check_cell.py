@@ -166,58 +166,54 @@ def test_results_that_later_calls_change_are_noticed():
 class SquashedTwice(bptt.Elman):
     """Takes a for z in the derivative."""
 
-    def step_backward(self, d_state, saved):
-        delta = d_state[0] * (1 - np.tanh(saved.a) ** 2)
-        return delta, delta, None
+    def step_backward(self, d_a, a, z, a_new):
+        return (d_a * (1 - np.tanh(a_new) ** 2),), (0.0,), ()
 
 
 class NoDirectPath(bptt.LSTM):
     """Leaves out the cell state's own way to the past."""
 
-    def step_backward(self, d_state, saved):
-        delta_x, delta_h, direct = super().step_backward(d_state, saved)
-        return delta_x, delta_h, tuple(map(np.zeros_like, direct))
+    def step_backward(self, d_a, d_c, a, c, i, not_i, f, not_f, g, o, not_o, tanh_c):
+        saved = (i, not_i, f, not_f, g, o, not_o, tanh_c)
+        d_weighted, _, _ = super().step_backward(d_a, d_c, a, c, *saved)
+        return d_weighted, (0.0, 0.0), ()
 
 
 class OpenReset(bptt.GRU):
     """Forgets the reset gate on the way to the past."""
 
-    def step_backward(self, d_state, saved, c):
-        delta_x, _, direct, d_c = super().step_backward(d_state, saved, c)
-        return delta_x, delta_x, direct, d_c
+    def step_backward(self, d_a, a, c, r, not_r, s, not_s, n, reset):
+        saved = (r, not_r, s, not_s, n, reset)
+        (d_r, d_s, d_n, _), direct, d_own = super().step_backward(d_a, a, c, *saved)
+        return (d_r, d_s, d_n, d_n), direct, d_own
 
 
-class MeanPeepholes(bptt.PeepholeLSTM):
+class Leaky:
+    """A unit that forgets at a rate of its own."""
+
+    def step(self, z, a, k):
+        n = np.tanh(z)
+        return (k * a + (1 - k) * n,), (n,)
+
+    def step_backward(self, d_a, a, k, n):
+        return (d_a * (1 - k) * (1 - n**2),), (d_a * k,), (d_a * (a - n),)
+
+
+class MeanOfOwn(Leaky):
     """Averages its own gradient over the batch."""
 
-    def step_backward(self, d_state, saved, p):
-        delta_x, delta_h, direct, d_p = super().step_backward(d_state, saved, p)
-        return delta_x, delta_h, direct, d_p / len(delta_x)
-
-
-class UnsummedBias(bptt.GRU):
-    """Does not add its own gradient up over the batch."""
-
-    def step_backward(self, d_state, saved, c):
-        delta_x, delta_h, direct, _ = super().step_backward(d_state, saved, c)
-        return delta_x, delta_h, direct, np.split(delta_h, 3, axis=1)[2]
-
-
-class Doubled(bptt.Diagonal):
-    """Gives twice the gradient."""
-
-    def unfactored_backward(self, params, d_state, saved):
-        return super().unfactored_backward(params, (2 * d_state[0],), saved)
+    def step_backward(self, d_a, a, k, n):
+        d_weighted, direct, (d_k,) = super().step_backward(d_a, a, k, n)
+        return d_weighted, direct, (d_k / len(d_k),)
 
 
 @pytest.mark.parametrize(
     ("cell", "tensors", "bug"),
     [
-        (SquashedTwice(), {"delta_x", "delta_h"}, "a' at a instead of z"),
-        (NoDirectPath(), {"direct.c"}, "direct path missing"),
-        (OpenReset(), {"delta_h"}, "reset gate left out"),
-        (MeanPeepholes(), {"p"}, "mean over the batch"),
-        (UnsummedBias(), {"c"}, "not summed over the batch"),
+        (SquashedTwice(), {"d_z"}, "a' at a instead of z"),
+        (NoDirectPath(), {"d_c"}, "direct path missing"),
+        (OpenReset(), {"d_h_n"}, "reset gate left out"),
+        (MeanOfOwn(), {"d_k"}, "mean over the batch"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
@@ -227,9 +223,16 @@ def test_wrong_cells_are_caught_and_the_bug_named(cell, tensors, bug):
     assert bug in report.likely, report
 
 
+class Doubled(bptt.ResetBeforeGRU):
+    """Gives twice the gradient."""
+
+    def unfactored_backward(self, params, d_state, saved):
+        return super().unfactored_backward(params, (2 * d_state[0],), saved)
+
+
 def test_wrong_cell_of_the_unfactored_level_is_caught():
-    report = bptt.check_cell(Doubled(bptt.tanh))
-    assert report.faulty == ("w", "v", "b", "x", "initial.a")
+    report = bptt.check_cell(Doubled())
+    assert report.faulty == ("w", "u", "b", "x", "initial.a")
 
 
 def test_check_layer_is_deterministic():
@@ -294,9 +297,10 @@ def test_a_report_shows_digits_of_what_is_wrong_and_none_of_what_is_rounding():
     assert str(right["one step"]) == "ok    one step, to 1e-10"
 
     class NothingDirect(bptt.GRU):
-        def step_backward(self, d_state, saved, c, /):
-            delta_x, delta_h, _, d_c = super().step_backward(d_state, saved, c)
-            return delta_x, delta_h, None, d_c
+        def step_backward(self, d_a, a, c, r, not_r, s, not_s, n, reset):
+            saved = (r, not_r, s, not_s, n, reset)
+            d_weighted, _, d_own = super().step_backward(d_a, a, c, *saved)
+            return d_weighted, (0.0,), d_own
 
     wrong = bptt.check_cell(NothingDirect())
     told = [line for line in str(wrong).splitlines() if line.startswith("  WRONG")]

@@ -97,7 +97,7 @@ def test_spectra_of_an_elman_layer_are_those_of_u_and_the_slopes(activation):
     found = bptt.jacobian_spectrum(layer)
     assert jacobians.shape == (7, 2, 4, 4)
     for t, m in np.ndindex(7, 2):
-        z = layer.saved[t].z[m]
+        z = layer.intermediates["z"][t, m]
         want = activation.derivative(z, activation(z))[:, None] * layer.params.u.T
         want = want if given.mask[t, m] else np.eye(4)
         assert_close(jacobians[t, m], want, 1e-14)

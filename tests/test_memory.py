@@ -17,9 +17,6 @@ import pytest
 from closeness import assert_close
 
 import bptt
-from bptt._fast import spare
-from bptt._fast.engine import SLAB_BYTES, kernel_of
-from bptt._fast.sums import COLUMNS
 from bptt.algorithms import checkpointed
 
 OBJECTS = 1 << 17  # array objects, the views of each step, closures
@@ -49,7 +46,6 @@ def cost(outputs, steps):
 def measured(way, steps, stack=STACK):
     """Run one way; return its result and the most bytes that it held beyond its arguments."""
     way(stack, PARAMS[stack], X[:200], cost)  # what a first call makes for good is not its own
-    spare.clear()  # what earlier calls left would not be counted
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]

@@ -6,7 +6,6 @@ the truths are the complex step, sequences run one by one, and the full gradient
 
 import inspect
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,46 +15,29 @@ from nets import EXACT, draw, gives
 import bptt
 
 
-class LeakyParams(NamedTuple):
-    """Recurrent, and what sets the rate of each unit."""
-
-    w: np.ndarray
-    u: np.ndarray
-    b: np.ndarray
-    r: np.ndarray
-
-
 class Leaky:
-    """a = (1 - s) a⁻ + s tanh(z_x + z_h), where s = sigmoid(r): each unit learns how fast it is."""
+    """a = (1 - s) a⁻ + s tanh(z), where s = sigmoid(r): each unit learns how fast it is."""
 
-    gates, own_blocks, state_names, parameters = 1, (1,), ("a",), LeakyParams
+    def step(self, z, a, r):
+        s, n = bptt.sigmoid(r), np.tanh(z)
+        return ((1 - s) * a + s * n,), (n,)
 
-    def step(self, z_x, z_h, state, r):
-        s, n = bptt.sigmoid(r), np.tanh(z_x + z_h)
-        return ((1 - s) * state[0] + s * n,), (n, state[0])
-
-    def step_backward(self, d_state, saved, r):
-        (n, past), (d_a,), s = saved, d_state, bptt.sigmoid(r)
-        delta = d_a * s * (1 - n**2)
-        d_r = (d_a * (n - past) * s * (1 - s)).sum(axis=0)
-        return delta, delta, ((1 - s) * d_a,), d_r
+    def step_backward(self, d_a, a, r, n):
+        s = bptt.sigmoid(r)
+        return (d_a * s * (1 - n**2),), ((1 - s) * d_a,), (d_a * (n - a) * s * (1 - s),)
 
 
 class Swing:
-    """v = 0.9 v⁻ + tanh(z_x + z_h) - a⁻, a = a⁻ + 0.1 v: a state of a place and a speed."""
+    """v = 0.9 v⁻ + tanh(z) - a⁻, a = a⁻ + 0.1 v: a state of a place and a speed."""
 
-    gates, own_blocks, state_names, parameters = 1, (), ("a", "v"), bptt.Recurrent
+    def step(self, z, a, v):
+        n = np.tanh(z)
+        v = 0.9 * v + n - a
+        return (a + 0.1 * v, v), (n,)
 
-    def step(self, z_x, z_h, state):
-        (past, v), n = state, np.tanh(z_x + z_h)
-        v = 0.9 * v + n - past
-        return (past + 0.1 * v, v), n
-
-    def step_backward(self, d_state, n):
-        d_a, d_v = d_state
+    def step_backward(self, d_a, d_v, a, v, n):
         d_v = d_v + 0.1 * d_a
-        delta = d_v * (1 - n**2)
-        return delta, delta, (d_a - d_v, 0.9 * d_v)
+        return (d_v * (1 - n**2),), (d_a - d_v, 0.9 * d_v), ()
 
 
 STACKS = {

@@ -88,7 +88,7 @@ def gradient_bounds(trace, d_outputs, d_final, gradient):
             s = s + from_above
             e_s = e_s + product_bound(gradient.delta[l + 1][t], e_above[t], w_above.T)
             e_s += UNIT * np.abs(s)
-            slope = layer.cell.activation.derivative(layer.saved[t].z, layer.saved[t].a)
+            slope = layer.cell.activation.derivative(*layer.saved[t])
             e_delta[t] = np.abs(slope) * e_s + np.abs(s) * e_slope[t] + 2 * UNIT * np.abs(delta[t])
             s = delta[t] @ layer.params.u.T
             e_s = product_bound(delta[t], e_delta[t], layer.params.u.T)

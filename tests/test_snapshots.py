@@ -116,7 +116,7 @@ RUN = """if True:
     params = bptt.initialize(stack, (1, 5, 4, 1), np.random.default_rng(0))
     rule = bptt.Adam(rate=0.01)
     memory = rule.init(params)
-    carried = tuple(tuple(np.zeros((3, n)) for _ in cell.state_names)
+    carried = tuple(tuple(np.zeros((3, n)) for _ in bptt.cells.state_names_of(cell))
                     for cell, n in zip(stack.cells, (5, 4)))
     found = bptt.load_snapshot(folder, (params, memory.mean, memory.square, carried))
     first = 0

@@ -10,13 +10,10 @@ from bptt.teaching import examples
 class TwoGates:
     """As much of a cell as `initialize` looks at."""
 
-    gates, state_names = 2, ("a",)
-    own_blocks, parameters = (), bptt.Recurrent
-
-    def step(self, z_x, z_h, state):
+    def step(self, z_p, z_q, a):
         """Never called."""
 
-    def step_backward(self, d_state, saved):
+    def step_backward(self, d_a, a):
         """Never called."""
 
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array
+from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
@@ -184,7 +185,7 @@ def one_direction(stack: Stack) -> None:
     """Refuse a stack with a layer that reads from the end: it has no gradient in pieces."""
     validation.instance("stack", stack, Stack)
     for i, cell in enumerate(stack.cells):
-        if not hasattr(cell, "state_names"):
+        if isinstance(cell, Bidirectional):
             msg = f"stack.cells[{i}] must read in one direction, got {type(cell).__name__}"
             raise TypeError(msg)
 

@@ -27,7 +27,6 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array
-from bptt._core.workspace import Fleeting
 from bptt.algorithms.calls import CostOfSteps, Result, add, cost_of, one_direction
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import check_run, run_forward, run_to_final
@@ -249,11 +248,11 @@ class _Sweep:
         """Run one piece with all that its derivative needs, and go back through it."""
         a, b = self.steps_of(i)
         self.stored = max(self.stored, kept + b - a)
-        x, mask, space = self.x[a:b], self.mask_of(a, b), Fleeting()
-        trace = run_forward(self.stack, self.params, x, state, mask, space)
+        x, mask = self.x[a:b], self.mask_of(a, b)
+        trace = run_forward(self.stack, self.params, x, state, mask)
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
         # (compose), (segment)
-        gradient = backward(trace, d_outputs, self.d_state, workspace=space)
+        gradient = backward(trace, d_outputs, self.d_state)
         self.final = self.final or _final(trace)  # the last piece comes first
         self.value += value
         self.d_params = add(self.d_params, gradient.params)

@@ -26,7 +26,7 @@ from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, State
 from bptt.algorithms.calls import CostOfSteps, Result, cost_of, one_direction
-from bptt.cells import Diagonal
+from bptt.cells.protocol import formula_of, is_factored, layout_of
 from bptt.network.backward import LayerGradient, layer_backward, run_backward
 from bptt.network.forward import forward, layer_forward
 from bptt.network.parameters import Params
@@ -129,7 +129,7 @@ def _layer(trace: LayerTrace, d_a: Array, parallel: bool) -> LayerGradient:
     """Go back through one layer: the scan for D, then all its steps' own derivatives at once."""
     steps, batch, n = d_a.shape
     arrivals = np.concatenate([d_a, *(np.zeros_like(d_a) for _ in trace.states[1:])], axis=2)
-    if isinstance(trace.cell, Diagonal):
+    if _diagonal(trace):
         totals = _scan(arrivals, _diagonal_jacobians(trace), np.multiply, parallel)
     else:
         totals = _scan(arrivals, step_jacobians(trace), _row_times_matrix, parallel)
@@ -169,10 +169,18 @@ def _row_times_matrix(row: Array, matrix: Array) -> Array:
     return product
 
 
+def _diagonal(trace: LayerTrace) -> bool:
+    """Say whether each unit sees its own past alone: a formula of one state, without u."""
+    cell = formula_of(trace.cell)
+    return is_factored(cell) and not layout_of(cell).count("zh") and len(trace.states) == 1
+
+
 def _diagonal_jacobians(trace: LayerTrace) -> Array:
-    found: Array = np.stack([trace.cell.activation.derivative(s.z, s.a) for s in trace.saved])  # type: ignore[union-attr]
-    found = found * trace.params.v
-    return found if trace.mask is None else np.where(trace.mask[..., None], found, 1)
+    """Return the diagonals of all step Jacobians: what one unit error in all units at once gives."""
+    each = _all_steps_at_once(trace, copies=1)
+    ones = np.ones_like(each.outputs)
+    diagonals: Array = layer_backward(each, ones).initial[0]
+    return diagonals.reshape(trace.outputs.shape)
 
 
 def _all_steps_at_once(trace: LayerTrace, copies: int) -> LayerTrace:

@@ -5,7 +5,15 @@ from bptt.cells.diagonal import Diagonal, DiagonalParams
 from bptt.cells.elman import Elman
 from bptt.cells.gru import GRU, GRUParams, ResetBeforeGRU
 from bptt.cells.lstm import LSTM, PeepholeLSTM, PeepholeLSTMParams
-from bptt.cells.protocol import Cell, Recurrent, UnfactoredCell
+from bptt.cells.protocol import (
+    Cell,
+    Layout,
+    OwnEngine,
+    Recurrent,
+    UnfactoredCell,
+    layout_of,
+    state_names_of,
+)
 
 __all__ = [
     "GRU",
@@ -17,9 +25,13 @@ __all__ = [
     "DiagonalParams",
     "Elman",
     "GRUParams",
+    "Layout",
+    "OwnEngine",
     "PeepholeLSTM",
     "PeepholeLSTMParams",
     "Recurrent",
     "ResetBeforeGRU",
     "UnfactoredCell",
+    "layout_of",
+    "state_names_of",
 ]

@@ -11,7 +11,7 @@ Source: Schuster & Paliwal (1997).
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bptt.cells.protocol import Cell, UnfactoredCell
+from bptt.cells.protocol import Cell, OwnEngine, UnfactoredCell
 
 __all__ = ["Bidirectional", "BothDirections"]
 
@@ -54,13 +54,13 @@ class Bidirectional:
     (8, 2)
     """
 
-    forward: Cell | UnfactoredCell
-    backward: Cell | UnfactoredCell
+    forward: Cell | UnfactoredCell | OwnEngine
+    backward: Cell | UnfactoredCell | OwnEngine
 
     def __post_init__(self) -> None:
         """Refuse what is not a cell."""
         for name in ("forward", "backward"):
             cell = getattr(self, name)
-            if isinstance(cell, type) or not isinstance(cell, (Cell, UnfactoredCell)):
+            if isinstance(cell, type) or not isinstance(cell, (Cell, UnfactoredCell, OwnEngine)):
                 msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
                 raise TypeError(msg)

@@ -22,15 +22,15 @@ s and 1 - s stand the other way round.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bptt._core.types import Array, State
-from bptt.cells.activations import sigmoid
+from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent
 
-__all__ = ["GRU", "BeforeSaved", "GRUParams", "GRUSaved", "ResetBeforeGRU"]
+__all__ = ["GRU", "BeforeSaved", "GRUParams", "ResetBeforeGRU"]
 
 
 class GRUParams(NamedTuple):
@@ -54,16 +54,6 @@ class GRUParams(NamedTuple):
     c: Array
 
 
-class GRUSaved(NamedTuple):
-    """What a GRU step keeps for its derivative: gates, what r resets, and the past, each (B, n)."""
-
-    r: Array
-    s: Array
-    n: Array
-    reset: Array
-    a_past: Array
-
-
 @dataclass(frozen=True)
 class GRU:
     r"""A gated recurrent unit that resets after the product, as PyTorch and cuDNN; its state is (a,).
@@ -83,42 +73,42 @@ class GRU:
     (6, 2, 4)
     """
 
-    gates = 3
-    own_blocks = (1,)
-    state_names = ("a",)
     parameters = GRUParams
 
-    def step(self, z_x: Array, z_h: Array, state: State, c: Array, /) -> tuple[State, GRUSaved]:
-        """Return the next state, ``(a,)``, and what its derivative needs."""
-        (a_past,) = state
-        n_units = a_past.shape[1]
-        gates = sigmoid(z_x[:, : 2 * n_units] + z_h[:, : 2 * n_units])  # (gru-after)
-        r, s = gates[:, :n_units], gates[:, n_units:]
-        reset = z_h[:, 2 * n_units :] + c  # (gru-after)
-        n = np.tanh(z_x[:, 2 * n_units :] + r * reset)  # (gru-after)
-        return ((1 - s) * n + s * a_past,), GRUSaved(r, s, n, reset, a_past)  # (gru-a)
+    def step(self, z_r: Array, z_s: Array, x_n: Array, h_n: Array, a: Array, c: Array) -> Any:
+        """Return the new a, and what its derivative needs."""
+        r, not_r = gate(z_r)  # (gru-after)
+        s, not_s = gate(z_s)  # (gru-after)
+        reset = h_n + c  # (gru-after)
+        n = np.tanh(x_n + r * reset)  # (gru-after)
+        return (not_s * n + s * a,), (r, not_r, s, not_s, n, reset)  # (gru-a)
 
     def step_backward(
-        self, d_state: State, saved: GRUSaved, c: Array, /
-    ) -> tuple[Array, Array, tuple[Array], Array]:
-        """Return δ for each contribution, ∂C/∂a along the update gate's way, and ∂C/∂c."""
-        del c  # its value does not enter its derivative
-        r, s, n, reset, a_past = saved
-        (d_a,) = d_state
-        d_n = d_a * (1 - s) * (1 - n**2)  # (gru-dn)
-        d_s = d_a * (a_past - n) * s * (1 - s)  # (gru-ds)
-        d_r = d_n * reset * r * (1 - r)  # (gru-dr)
-        delta_x = np.concatenate([d_r, d_s, d_n], axis=1)
-        delta_h = np.concatenate([d_r, d_s, d_n * r], axis=1)  # (gru-dm)
-        return delta_x, delta_h, (d_a * s,), (d_n * r).sum(axis=0)  # (gru-da)
+        self,
+        d_a: Array,
+        a: Array,
+        c: Array,  # noqa: ARG002  (its value does not enter its derivative)
+        r: Array,
+        not_r: Array,
+        s: Array,
+        not_s: Array,
+        n: Array,
+        reset: Array,
+    ) -> Any:
+        """Return δ of the weighted inputs, ∂C/∂a along the update gate's path, and ∂C/∂c."""
+        d_n = d_a * not_s * (1 - n**2)  # (gru-dn)
+        d_h = d_n * r  # (gru-dm)
+        d_s = d_a * (a - n) * s * not_s  # (gru-ds)
+        d_r = d_n * reset * r * not_r  # (gru-dr)
+        return (d_r, d_s, d_n, d_h), (d_a * s,), (d_h,)  # (gru-da)
 
 
 class BeforeSaved(NamedTuple):
-    """What a reset-before step keeps for its derivative: input, gates and the past."""
+    """What a reset-before step keeps for its derivative: input, gates (r and s), 1 - gates, n and the past."""
 
     x: Array
-    r: Array
-    s: Array
+    gates: Array
+    not_gates: Array
     n: Array
     a_past: Array
 
@@ -157,26 +147,27 @@ class ResetBeforeGRU:
         (a_past,) = state
         n_units = len(u)
         z = x @ w + b
-        gates = sigmoid(z[:, : 2 * n_units] + a_past @ u[:, : 2 * n_units])
-        r, s, x_n = gates[:, :n_units], gates[:, n_units:], z[:, 2 * n_units :]
-        n = np.tanh(x_n + (r * a_past) @ u[:, 2 * n_units :])  # (gru-before)
-        return ((1 - s) * n + s * a_past,), BeforeSaved(x, r, s, n, a_past)  # (gru-a)
+        gates, not_gates = gate(z[:, : 2 * n_units] + a_past @ u[:, : 2 * n_units])
+        r, s, not_s = gates[:, :n_units], gates[:, n_units:], not_gates[:, n_units:]
+        n = np.tanh(z[:, 2 * n_units :] + (r * a_past) @ u[:, 2 * n_units :])  # (gru-before)
+        return (not_s * n + s * a_past,), BeforeSaved(x, gates, not_gates, n, a_past)  # (gru-a)
 
     def unfactored_backward(
         self, params: Recurrent, d_state: State, saved: BeforeSaved, /
     ) -> tuple[Recurrent, Array, State]:
         """Return ∂C/∂(w, u, b), ∂C/∂x and ∂C/∂(previous state)."""
         w, u, _ = params
-        x, r, s, n, a_past = saved
+        x, gates, not_gates, n, a_past = saved
         (d_a,) = d_state
+        (r, s), (not_r, not_s) = np.split(gates, 2, axis=1), np.split(not_gates, 2, axis=1)
         u_gates, u_n = u[:, : 2 * len(u)], u[:, 2 * len(u) :]
-        d_n = d_a * (1 - s) * (1 - n**2)  # (gru-dn)
+        d_n = d_a * not_s * (1 - n**2)  # (gru-dn)
         d_reset = d_n @ u_n.T  # (gru-dq)
-        d_s = d_a * (a_past - n) * s * (1 - s)  # (gru-ds)
-        d_r = d_reset * a_past * r * (1 - r)  # (gru-dr-before)
-        gates = np.concatenate([d_r, d_s], axis=1)
-        delta = np.concatenate([gates, d_n], axis=1)
+        d_s = d_a * (a_past - n) * s * not_s  # (gru-ds)
+        d_r = d_reset * a_past * r * not_r  # (gru-dr-before)
+        d_gates = np.concatenate([d_r, d_s], axis=1)
+        delta = np.concatenate([d_gates, d_n], axis=1)
         # (gru-du-before)
-        d_u = np.concatenate([a_past.T @ gates, (r * a_past).T @ d_n], axis=1)
-        d_past = d_a * s + gates @ u_gates.T + d_reset * r  # (gru-da-before)
+        d_u = np.concatenate([a_past.T @ d_gates, (r * a_past).T @ d_n], axis=1)
+        d_past = d_a * s + d_gates @ u_gates.T + d_reset * r  # (gru-da-before)
         return Recurrent(x.T @ delta, d_u, delta.sum(axis=0)), delta @ w.T, (d_past,)

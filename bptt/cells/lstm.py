@@ -8,34 +8,24 @@ r"""Long short-term memory: a cell state c that is added to, and gates that say 
    c^{(t)} &= f \odot c^{(t-1)} + i \odot g , \qquad o = \sigma(z_o + p_o \odot c^{(t)}) , \qquad
    a^{(t)} = o \odot \tanh c^{(t)}
 
-with :math:`z = z_x + z_h` in four blocks, in the order i, f, g, o. Without peepholes p = 0.
+with the blocks of z in the order i, f, g, o. Without peepholes p = 0. `gate` returns
+:math:`\sigma(z)` with :math:`1 - \sigma(z)`, of which the derivative :math:`\sigma' = \sigma (1 - \sigma)` is made;
+a subtraction would lose the digits of :math:`1 - \sigma` where the gate is open.
 
 Sources: Hochreiter & Schmidhuber (1997); the forget gate is that of Gers, Schmidhuber & Cummins (2000),
 the peepholes those of Gers, Schraudolph & Schmidhuber (2002). The order of the blocks is PyTorch's.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bptt._core.types import Array, State
-from bptt.cells.activations import sigmoid
+from bptt._core.types import Array
+from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent
 
-__all__ = ["LSTM", "LSTMSaved", "PeepholeLSTM", "PeepholeLSTMParams"]
-
-
-class LSTMSaved(NamedTuple):
-    """What an LSTM step keeps for its derivative: gates, cell states and tanh c, each (B, n)."""
-
-    i: Array
-    f: Array
-    g: Array
-    o: Array
-    c_past: Array
-    c: Array
-    tanh_c: Array
+__all__ = ["LSTM", "PeepholeLSTM", "PeepholeLSTMParams"]
 
 
 class PeepholeLSTMParams(NamedTuple):
@@ -49,14 +39,16 @@ class PeepholeLSTMParams(NamedTuple):
         Recurrent weights, shape (n, 4 n).
     b
         Bias, shape (4 n,).
-    p
-        Peephole weights from the cell state to the gates i, f and o, shape (3 n,).
+    p_i, p_f, p_o
+        Peephole weights from the cell state to the gates i, f and o, shape (n,).
     """
 
     w: Array
     u: Array
     b: Array
-    p: Array
+    p_i: Array
+    p_f: Array
+    p_o: Array
 
 
 @dataclass(frozen=True)
@@ -78,81 +70,125 @@ class LSTM:
     ((2, 4), (2, 4))
     """
 
-    gates = 4
-    own_blocks = ()
-    state_names = ("a", "c")
     parameters = Recurrent
 
-    def step(self, z_x: Array, z_h: Array, state: State, /) -> tuple[State, LSTMSaved]:
-        """Return the next state, ``(a, c)``, and what its derivative needs."""
-        return _step(z_x + z_h, state[1], None)  # (lstm-z)
+    def step(self, z_i: Array, z_f: Array, z_g: Array, z_o: Array, a: Array, c: Array) -> Any:  # noqa: ARG002
+        """Return the new a and c, and what their derivative needs."""
+        c_new, gates = _cell(z_i, z_f, z_g, c)
+        a_new, output = _output(z_o, c_new)
+        return (a_new, c_new), (*gates, *output)
 
     def step_backward(
-        self, d_state: State, saved: LSTMSaved, /
-    ) -> tuple[Array, Array, tuple[Array, Array]]:
-        """Return δ for both contributions, and ∂C/∂c along the cell state's own way back."""
-        delta, d_c_past = _step_backward(d_state, saved, (0.0, 0.0, 0.0))
-        return delta, delta, (np.zeros_like(d_c_past), d_c_past)
+        self,
+        d_a: Array,
+        d_c: Array,
+        a: Array,  # noqa: ARG002
+        c: Array,
+        i: Array,
+        not_i: Array,
+        f: Array,
+        not_f: Array,
+        g: Array,
+        o: Array,
+        not_o: Array,
+        tanh_c: Array,
+    ) -> Any:
+        """Return δ of the blocks, and ∂C/∂c along the cell state's own path to the past."""
+        d_o, through_a = _output_backward(d_a, o, not_o, tanh_c)
+        d_c = d_c + through_a  # (lstm-dc)
+        d_i, d_f, d_g, d_c_past = _cell_backward(d_c, c, i, not_i, f, not_f, g)
+        return (d_i, d_f, d_g, d_o), (0.0, d_c_past), ()
 
 
 @dataclass(frozen=True)
 class PeepholeLSTM:
     r"""A long short-term memory layer whose gates see the cell state; its state is (a, c).
 
-    Its parameters are a `PeepholeLSTMParams`.
+    Its parameters are a `PeepholeLSTMParams`. The formula is that of `LSTM` at weighted inputs to which
+    the peepholes have been added.
 
     Examples
     --------
     >>> import numpy as np, bptt
     >>> stack = bptt.Stack(cells=(bptt.PeepholeLSTM(),))
     >>> params = bptt.initialize(stack, sizes=(1, 4, 1), rng=np.random.default_rng(0))
-    >>> params.layers[0].p.shape
-    (12,)
+    >>> params.layers[0].p_o.shape
+    (4,)
     """
 
-    gates = 4
-    own_blocks = (3,)
-    state_names = ("a", "c")
     parameters = PeepholeLSTMParams
 
-    def step(self, z_x: Array, z_h: Array, state: State, p: Array, /) -> tuple[State, LSTMSaved]:
-        """Return the next state, ``(a, c)``, and what its derivative needs."""
-        return _step(z_x + z_h, state[1], tuple(np.split(p, 3)))
+    def step(
+        self,
+        z_i: Array,
+        z_f: Array,
+        z_g: Array,
+        z_o: Array,
+        a: Array,  # noqa: ARG002
+        c: Array,
+        p_i: Array,
+        p_f: Array,
+        p_o: Array,
+    ) -> Any:
+        """Return the new a and c, and what their derivative needs."""
+        c_new, gates = _cell(z_i + p_i * c, z_f + p_f * c, z_g, c)  # (lstm-peep)
+        a_new, output = _output(z_o + p_o * c_new, c_new)  # (lstm-peep)
+        return (a_new, c_new), (*gates, *output, c_new)
 
     def step_backward(
-        self, d_state: State, saved: LSTMSaved, p: Array, /
-    ) -> tuple[Array, Array, tuple[Array, Array], Array]:
-        """Return δ for both contributions, ∂C/∂c along its own way back, and ∂C/∂p."""
-        delta, d_c_past = _step_backward(d_state, saved, tuple(np.split(p, 3)))
-        d_i, d_f, _, d_o = np.split(delta, 4, axis=1)
-        peeks = (d_i * saved.c_past, d_f * saved.c_past, d_o * saved.c)  # (lstm-peep-dp)
-        d_p = np.concatenate([peek.sum(axis=0) for peek in peeks])
-        return delta, delta, (np.zeros_like(d_c_past), d_c_past), d_p
+        self,
+        d_a: Array,
+        d_c: Array,
+        a: Array,  # noqa: ARG002
+        c: Array,
+        p_i: Array,
+        p_f: Array,
+        p_o: Array,
+        i: Array,
+        not_i: Array,
+        f: Array,
+        not_f: Array,
+        g: Array,
+        o: Array,
+        not_o: Array,
+        tanh_c: Array,
+        c_new: Array,
+    ) -> Any:
+        """Return δ of the blocks, ∂C/∂c along its own paths to the past, and ∂C/∂ the peepholes."""
+        d_o, through_a = _output_backward(d_a, o, not_o, tanh_c)
+        d_c = d_c + through_a + d_o * p_o  # (lstm-peep-dc)
+        d_i, d_f, d_g, d_c_past = _cell_backward(d_c, c, i, not_i, f, not_f, g)
+        d_c_past = d_c_past + d_i * p_i + d_f * p_f  # (lstm-peep-dc)
+        peeks = (d_i * c, d_f * c, d_o * c_new)  # (lstm-peep-dp)
+        return (d_i, d_f, d_g, d_o), (0.0, d_c_past), peeks
 
 
-def _step(z: Array, c_past: Array, p: State | None) -> tuple[State, LSTMSaved]:
-    z_i, z_f, z_g, z_o = z.reshape(len(z), 4, -1).swapaxes(0, 1)  # views; np.split is slow
-    if p is not None:
-        z_i, z_f = z_i + p[0] * c_past, z_f + p[1] * c_past  # (lstm-peep)
-    i, f, g = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g)  # (lstm-gates)
-    c = f * c_past + i * g  # (lstm-c)
-    if p is not None:
-        z_o = z_o + p[2] * c  # (lstm-peep)
-    o = sigmoid(z_o)  # (lstm-gates)
-    tanh_c = np.tanh(c)
-    return (o * tanh_c, c), LSTMSaved(i, f, g, o, c_past, c, tanh_c)  # (lstm-a)
+def _cell(z_i: Array, z_f: Array, z_g: Array, c: Array) -> tuple[Array, tuple[Array, ...]]:
+    """Return the new cell state, and the gates that made it, each with what it keeps out."""
+    i, not_i = gate(z_i)  # (lstm-gates)
+    f, not_f = gate(z_f)  # (lstm-gates)
+    g = np.tanh(z_g)  # (lstm-gates)
+    return f * c + i * g, (i, not_i, f, not_f, g)  # (lstm-c)
 
 
-def _step_backward(
-    d_state: State, saved: LSTMSaved, p: tuple[Array | float, ...]
-) -> tuple[Array, Array]:
-    i, f, g, o, c_past, _, tanh_c = saved
-    p_i, p_f, p_o = p
-    d_a, d_c = d_state
-    d_o = d_a * tanh_c * o * (1 - o)  # (lstm-do)
-    d_c = d_c + d_a * o * (1 - tanh_c**2) + d_o * p_o  # (lstm-dc), (lstm-peep-dc)
-    d_i = d_c * g * i * (1 - i)  # (lstm-di)
-    d_f = d_c * c_past * f * (1 - f)  # (lstm-df)
+def _cell_backward(
+    d_c: Array, c: Array, i: Array, not_i: Array, f: Array, not_f: Array, g: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return δ of i, f and g, and what reaches the cell state before."""
+    d_i = d_c * g * i * not_i  # (lstm-di)
+    d_f = d_c * c * f * not_f  # (lstm-df)
     d_g = d_c * i * (1 - g**2)  # (lstm-dg)
-    # (lstm-highway), (lstm-peep-dc): what c hands to its past
-    return np.concatenate([d_i, d_f, d_g, d_o], axis=1), d_c * f + d_i * p_i + d_f * p_f
+    return d_i, d_f, d_g, d_c * f  # (lstm-highway)
+
+
+def _output(z_o: Array, c: Array) -> tuple[Array, tuple[Array, ...]]:
+    """Return the activation, and what its derivative needs."""
+    o, not_o = gate(z_o)  # (lstm-gates)
+    tanh_c = np.tanh(c)
+    return o * tanh_c, (o, not_o, tanh_c)  # (lstm-a)
+
+
+def _output_backward(d_a: Array, o: Array, not_o: Array, tanh_c: Array) -> tuple[Array, Array]:
+    """Return δ of o, and what reaches the cell state through a."""
+    d_o = d_a * tanh_c * o * not_o  # (lstm-do)
+    return d_o, d_a * o * (1 - tanh_c**2)  # (lstm-dc)

@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.types import Array
-from bptt.cells import Bidirectional, Cell
+from bptt.cells import Bidirectional
+from bptt.cells.protocol import formula_of, is_factored, layout_of, parameters_of, state_names_of
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Arrays, Truth, choose, flatten
 from bptt.checking.known_bugs import diagnose, diagnose_step
@@ -31,8 +32,9 @@ from bptt.checking.own_step import step_check
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks
 from bptt.network.backward import run_any_layer_backward
-from bptt.network.forward import run_layer
+from bptt.network.engines import engine_of
 from bptt.network.stack import check_cell_type, parameter_shapes
+from bptt.network.traces import weighted_inputs
 
 __all__ = ["check_cell", "check_layer"]
 
@@ -144,8 +146,7 @@ def check_cell(cell: Any, *, sizes: Sequence[int] | None = None, seed: int = 0) 
     -------
     CellReport
         Prints as a report: the verdict of each check, the faulty tensors, the likely bug. What a factored
-        cell returns is named as in `bptt.Cell`: delta_x, delta_h, direct and, after them, the
-        derivatives of its own parameters.
+        cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on.
 
     Raises
     ------
@@ -168,12 +169,12 @@ def check_cell(cell: Any, *, sizes: Sequence[int] | None = None, seed: int = 0) 
     A tanh layer, written by hand, whose derivative takes a for z:
 
     >>> class Mine(bptt.Elman):
-    ...     def step_backward(self, d_state, saved):
-    ...         delta = d_state[0] * self.activation.derivative(saved.a, self.activation(saved.a))
-    ...         return delta, delta, None
+    ...     def step_backward(self, d_a, a, z, a_new):
+    ...         delta = d_a * self.activation.derivative(a_new, self.activation(a_new))
+    ...         return (delta,), (0.0,), ()
     >>> report = bptt.check_cell(Mine())
     >>> report.faulty, report.likely
-    (('delta_x', 'delta_h'), ("a' at a instead of z",))
+    (('d_z',), ("a' at a instead of z",))
     """
     check_cell_type("cell", cell)
     if isinstance(cell, Bidirectional):
@@ -188,15 +189,21 @@ def check_cell(cell: Any, *, sizes: Sequence[int] | None = None, seed: int = 0) 
     def draw(*shape: int) -> Array:
         return rng.uniform(-0.8, 0.8, shape)
 
-    params = cell.parameters(*(draw(*shape) for shape in parameter_shapes(cell, n_below, n)))
-    initial = tuple(draw(batch, n) for _ in cell.state_names)
+    params = parameters_of(cell)(*(draw(*shape) for shape in parameter_shapes(cell, n_below, n)))
+    initial = tuple(draw(batch, n) for _ in state_names_of(cell))
     layer = _engine(cell, params, initial)
     at = [*params, draw(steps, batch, n_below), *initial]
-    truth = choose(layer.function(), at, rng, _watched(cell, layer))
-    if not isinstance(cell, Cell):
-        return _report(type(cell).__name__, layer, at, truth, rng)
-    own_step = step_check(STEP, cell, at, len(params), truth, rng)
-    return _report(type(cell).__name__, layer, at, truth, rng, cell, own_step)
+    formula = formula_of(cell)
+    truth = choose(layer.function(), at, rng, _watched(formula, layer))
+    name = (
+        type(formula).__name__
+        if formula is cell
+        else f"{type(cell).__name__} {type(formula).__name__}"
+    )
+    if not is_factored(formula):
+        return _report(name, layer, at, truth, rng)
+    own_step = step_check(STEP, formula, at, len(params), truth, rng)
+    return _report(name, layer, at, truth, rng, formula, own_step)
 
 
 def _float64(name: str, array: Array) -> Array:
@@ -208,17 +215,23 @@ def _float64(name: str, array: Array) -> Array:
 
 
 def _engine(cell: Any, params: Any, initial: Any) -> Layer:
-    """Return a cell in the engine's loop as a layer with a forward and a backward of its own."""
+    """Return a cell in the loops that `layer_forward` would choose for it, as a layer of its own.
+
+    Complex numbers, of which the truth is made, go through the formula's plain loop.
+    """
 
     def forward(params: Any, x: Array, initial: Any, mask: Any) -> tuple[Any, Any, Any]:
-        trace = run_layer(cell, params, x, initial, None if mask.all() else mask)
+        real = x.dtype.kind == "f" and all(a.dtype.kind == "f" for a in (*params, *initial))
+        run = cell if real else formula_of(cell)
+        there = None if mask.all() else mask
+        trace = engine_of(run).run_layer(run, params, x, initial, there)
         return trace.outputs, trace.final, trace
 
     def backward(_: Any, trace: Any, d_outputs: Array, d_final: Any) -> tuple[Any, Any, Any]:
         gradient = run_any_layer_backward(trace, d_outputs, d_final)
         return gradient.params, gradient.x, gradient.initial
 
-    return Layer(forward, backward, params, initial, True, tuple(cell.state_names))
+    return Layer(forward, backward, params, initial, True, state_names_of(cell))
 
 
 def _watched(cell: Any, layer: Layer) -> Any:
@@ -227,10 +240,11 @@ def _watched(cell: Any, layer: Layer) -> Any:
 
     def step(at: Arrays) -> Sequence[Array]:
         params, x, state = at[:k], at[k][0], tuple(at[k + 1 :])
-        if isinstance(cell, Cell):
-            stepped = cell.step(x @ params[0] + params[2], state[0] @ params[1], state, *params[3:])
+        if is_factored(cell):
+            own = layout_of(cell).split(params)[3]
+            stepped = cell.step(*weighted_inputs(cell, params, x, state[0]), *state, *own)
         else:
-            stepped = cell.unfactored_step(cell.parameters(*params), x, state)
+            stepped = cell.unfactored_step(parameters_of(cell)(*params), x, state)
         return list(stepped[0])
 
     return step

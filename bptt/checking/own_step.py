@@ -1,4 +1,4 @@
-"""A factored cell's own step: its derivatives by z_x, z_h, the state and own parameters, checked alone."""
+"""A factored cell's own formula: its derivative by weighted inputs, state and own parameters, checked alone."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,14 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bptt._core.types import Array
+from bptt.cells.protocol import check_backward, check_step, layout_of
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
 from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
 from bptt.checking.suite import errors, true_gradient
+from bptt.network.traces import weighted_inputs
 
 
 class OwnStep(NamedTuple):
-    """What a factored cell's step_backward returned for one step, and the truth."""
+    """What a cell's step_backward returned for one step, and the truth, by the names of the formula."""
 
     check: Check
     names: list[str]
@@ -25,39 +27,39 @@ class OwnStep(NamedTuple):
 def step_check(
     name: str, cell: Any, at: Arrays, k: int, truth: Truth, rng: np.random.Generator
 ) -> OwnStep:
-    """Check what a factored cell does at one step: its derivatives by z_x, z_h, state and own."""
-    w, u, b, *own = at[:k]
-    x, states = at[k][0], at[k + 1 :]
-    s = len(states)
-    point = [x @ w + b, states[0] @ u, *states, *own]
+    """Check what a factored cell does at one step: its derivatives by weighted inputs, state and own."""
+    layout = layout_of(cell)
+    *_, own = layout.split(at[:k])
+    states = at[k + 1 :]
+    shape = states[0].shape
+    point = [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
 
     def function(p: Arrays) -> Arrays:
-        return list(cell.step(p[0], p[1], tuple(p[2 : 2 + s]), *p[2 + s :])[0])
+        return list(cell.step(*p)[0])
 
-    outs, saved = cell.step(point[0], point[1], tuple(states), *own)
+    returned = cell.step(*point)
+    check_step(cell, layout, returned, shape)
+    outs, saved = returned
     cotangents = [rng.normal(size=a.shape) for a in outs]
-    delta_x, delta_h, direct, *d_own = cell.step_backward(tuple(cotangents), saved, *own)
-    ways = direct if direct is not None else [np.zeros_like(a) for a in states]
-    got = [np.array(g) for g in (delta_x, delta_h, *ways, *d_own)]
+    found = cell.step_backward(*cotangents, *states, *own, *saved)
+    check_backward(cell, layout, found, shape)
+    d_weighted, d_past, d_own = found
+    got = [np.array(np.broadcast_to(g, shape)) for g in (*d_weighted, *d_past)]
+    got += [np.array(np.broadcast_to(g, shape).sum(axis=0)) for g in d_own]
     want = true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
-    names = ["delta_x", "delta_h", *(f"direct.{n}" for n in cell.state_names)]
-    names += list(cell.parameters._fields[3:])
+    names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
     return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
 
 
 def own_step_bugs(cell: Any, step: OwnStep) -> Iterator[tuple[str, str, str]]:
-    """Guess from one step of a factored cell alone: whole tensors, then gate by gate."""
+    """Guess from one step of a factored cell alone: whole tensors, then the slope of each gate."""
     wrong = step.check.faulty
     want = dict(zip(step.names, step.want, strict=True))
     got = dict(zip(step.names, step.got, strict=True))
-    batch = len(step.at[0])
+    states = [f"d_{name}" for name in layout_of(cell).states]
     for name in wrong:
         g, w = got[name], want[name]
-        if g.shape != w.shape:
-            if g.ndim and g.shape == (batch, *w.shape) and same(g.sum(axis=0), w):
-                yield "not summed over the batch", name, "its sum over the batch is right"
-            continue
-        missing = "direct path missing" if name.startswith("direct") else "gradient missing"
+        missing = "direct path missing" if name in states else "gradient missing"
         for bug, factor in (
             ("factor 2", 2.0),
             ("factor 2", 0.5),
@@ -66,25 +68,21 @@ def own_step_bugs(cell: Any, step: OwnStep) -> Iterator[tuple[str, str, str]]:
         ):
             if same(g, factor * w):
                 yield bug, name, f"{factor:g} times the true one"
-        if same(g, w / batch):
+        if same(g, w / len(step.at[0])):
             yield "mean over the batch", name, "divided by B"
-    if "delta_h" in wrong and "delta_x" not in wrong and same(got["delta_h"], want["delta_x"]):
-        yield "reset gate left out", "delta_h", "it is delta_x, but the two differ"
-    yield from _gate_by_gate(cell, step, got["delta_x"], want["delta_x"])
+        twin = f"d_x{name[3:]}"
+        if name.startswith("d_h") and twin in want and twin not in wrong and same(g, want[twin]):
+            yield "reset gate left out", name, f"it is {twin}, but the two differ"
+    for name, z in zip(layout_of(cell).weighted, step.at, strict=False):
+        yield from _slope_of_gate(f"d_{name}", z, got[f"d_{name}"], want[f"d_{name}"])
 
 
-def _gate_by_gate(
-    cell: Any, step: OwnStep, got: Array, want: Array
-) -> Iterator[tuple[str, str, str]]:
-    """Compare the slope that each gate's error has with those of the known activations."""
-    if got.shape != want.shape:
+def _slope_of_gate(name: str, z: Array, got: Array, want: Array) -> Iterator[tuple[str, str, str]]:
+    """Compare the slope that a gate's error has with those of the known activations."""
+    if errors(["_"], [got], [want])["_"] <= LIKE:
         return
-    blocks = [np.split(a, cell.gates, axis=1) for a in (step.at[0] + step.at[1], got, want)]
-    for k, (z, g, w) in enumerate(zip(*blocks, strict=True)):
-        if errors(["_"], [g], [w])["_"] <= LIKE:
-            continue
-        for activation in (TANH, SIGMOID):
-            a = activation(z)
-            for bug, (_, slope) in slopes(activation).items():
-                if same(g * activation.derivative(z, a), w * slope(z, a)):
-                    yield bug, "delta_x", f"block {k} of the gates, if it is a {activation.name}"
+    for activation in (TANH, SIGMOID):
+        a = activation(z)
+        for bug, (_, slope) in slopes(activation).items():
+            if same(got * activation.derivative(z, a), want * slope(z, a)):
+                yield bug, name, f"if {name[2:]} goes through {activation.name}"

@@ -31,13 +31,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves, tree_map
-from bptt._core.types import Array, State
-from bptt._core.workspace import Workspace, check_workspace
-from bptt._fast.engine import run_back
-from bptt._fast.kernel import Kept
+from bptt._core.tree import tree_leaves
+from bptt._core.types import Array
 from bptt.cells import BothDirections
-from bptt.cells.protocol import is_factored
+from bptt.network.engines import engine_of
 from bptt.network.gradients import Gradient, LayerGradient
 from bptt.network.parameters import Affine, Params
 from bptt.network.states import final_state, final_states
@@ -45,15 +42,13 @@ from bptt.network.traces import BidirectionalTrace, LayerTrace, Trace
 
 __all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
 
-LayerWay: TypeAlias = Callable[[Any, Array, Any, Workspace | None], LayerGradient]
+LayerWay: TypeAlias = Callable[[Any, Array, Any], LayerGradient]
 
 
 def backward(
     trace: Trace,
     d_outputs: ArrayLike,
     d_final: Sequence[Any] | None = None,
-    *,
-    workspace: Workspace | None = None,
 ) -> Gradient:
     r"""Carry the gradient of a cost back through a stack and through time: (BP0) to (BP4).
 
@@ -66,8 +61,6 @@ def backward(
     d_final
         ∂C/∂(final state) of each recurrent layer, for a cost that goes on after the last step: a
         tuple of arrays (B, n_l), or the array where it is only one. Zero if not given.
-    workspace
-        Memory to use again: the gradient then holds until the next call with it. See `bptt.Workspace`.
 
     Returns
     -------
@@ -108,7 +101,7 @@ def backward(
     validation.one_precision(
         [("trace.outputs", trace.outputs), ("d_outputs", d_a), *tree_leaves(d_states, "d_final")]
     )
-    gradient = run_backward(trace, d_a, d_states, space=check_workspace(workspace))
+    gradient = run_backward(trace, d_a, d_states)
     _refuse_overflow(gradient)
     return gradient
 
@@ -118,7 +111,6 @@ def run_backward(
     d_outputs: Array,
     d_states: Sequence[Any],
     through: LayerWay | None = None,
-    space: Workspace | None = None,
 ) -> Gradient:
     """Go back through a stack on arguments that have been checked: from the readout down."""
     through = through or run_any_layer_backward
@@ -128,8 +120,7 @@ def run_backward(
         readout = Affine(w=outer_sum(trace.layers[-1].outputs, delta), b=delta.sum(axis=(0, 1)))
         d_a: Array = delta @ trace.params.readout.w.T  # from above: δ(l+1) wᵀ
         for i in reversed(range(len(trace.layers))):
-            own = space and space.part(i)
-            layers.insert(0, through(trace.layers[i], d_a, d_states[i], own))
+            layers.insert(0, through(trace.layers[i], d_a, d_states[i]))
             d_a = layers[0].x
     return Gradient(
         params=Params(tuple(layer.params for layer in layers), readout),
@@ -143,8 +134,6 @@ def layer_backward(
     trace: LayerTrace | BidirectionalTrace,
     d_a: ArrayLike,
     d_final: Any = None,
-    *,
-    workspace: Workspace | None = None,
 ) -> LayerGradient:
     """Carry the gradient of a cost back through one recurrent layer: (BP2), (BP3), (BP4), (BP0).
 
@@ -158,8 +147,6 @@ def layer_backward(
     d_final
         ∂C/∂(final state): a tuple of arrays (B, n), or the array where it is only one. Zero if not
         given.
-    workspace
-        Memory to use again: the gradient then holds until the next call with it. See `bptt.Workspace`.
 
     Returns
     -------
@@ -192,98 +179,27 @@ def layer_backward(
         [("trace.outputs", trace.outputs), ("d_a", d_above), *tree_leaves(d_state, "d_final")]
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        gradient = run_any_layer_backward(trace, d_above, d_state, check_workspace(workspace))
+        gradient = run_any_layer_backward(trace, d_above, d_state)
     _refuse_overflow(gradient)
     return gradient
 
 
 def run_any_layer_backward(
-    trace: LayerTrace | BidirectionalTrace,
-    d_a: Array,
-    d_state: Any,
-    space: Workspace | None = None,
+    trace: LayerTrace | BidirectionalTrace, d_a: Array, d_state: Any
 ) -> LayerGradient:
     """Go back through one layer, of one direction or both, on arguments that have been checked."""
     if isinstance(trace, LayerTrace):
-        return _one_direction(trace, d_a, d_state, space)
+        return engine_of(trace.cell).run_layer_backward(trace, d_a, d_state)
     n = trace.forward.outputs.shape[2]
-    own, other = (space and space.part(way) for way in ("forward", "backward"))
-    there = run_any_layer_backward(trace.forward, d_a[:, :, :n], d_state[0], own)
+    there = run_any_layer_backward(trace.forward, d_a[:, :, :n], d_state[0])
     # (bi-bp2): the last step comes first
-    back = run_any_layer_backward(trace.backward, d_a[::-1, :, n:], d_state[1], other)
+    back = run_any_layer_backward(trace.backward, d_a[::-1, :, n:], d_state[1])
     return LayerGradient(
         BothDirections(there.params, back.params),
         x=there.x + back.x[::-1],  # (bi-bp0)
         initial=BothDirections(there.initial, back.initial),
         delta=BothDirections(there.delta, back.delta),
     )
-
-
-def _one_direction(
-    trace: LayerTrace, d_a: Array, d_state: State, space: Workspace | None
-) -> LayerGradient:
-    """Go back through one layer: in the fast form if that is how it was run, else step by step."""
-    if not isinstance(trace.saved, Kept):
-        kind = _factored if is_factored(trace.cell) else _unfactored
-        return kind(trace, d_a, d_state)
-    params, x, a, mask = trace.params, trace.x, trace.a[:-1], trace.mask
-    found = run_back(params, x, a, trace.saved, mask, d_a, d_state, space)
-    return LayerGradient(type(params)(*found.params), found.x, found.initial, found.delta)
-
-
-def _factored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
-    """Go back through a layer whose cell is pointwise: the recursion (BP2)."""
-    cell: Any = trace.cell
-    w, u, _, *own = trace.params
-    delta_x = np.empty((*d_a.shape[:2], w.shape[1]), np.result_type(d_a, w))
-    delta_h = np.empty_like(delta_x)
-    d_own = [np.zeros_like(parameter) for parameter in own]
-    for t in reversed(range(len(d_a))):
-        d_state = (d_a[t] + d_state[0], *d_state[1:])  # (BP2), (bp2-final): above, and future
-        d_state, held = _hold(trace.mask, t, d_state)
-        # (CELL-DELTA), (gate-direct)
-        delta_x[t], delta_h[t], direct, *more = cell.step_backward(d_state, trace.saved[t], *own)
-        d_own = [total + now for total, now in zip(d_own, more, strict=True)]
-        through_u = (delta_h[t] @ u.T, *map(np.zeros_like, d_state[1:]))  # (lstm-da), (gru-da)
-        d_state = _to_the_past(through_u, direct, held)  # (CELL-BP2)
-    record = type(trace.params)
-    params = record(
-        outer_sum(trace.x, delta_x),  # (BP4), (CELL-BP4)
-        outer_sum(trace.a[:-1], delta_h),  # (BP4), (CELL-BP4), their twins
-        delta_x.sum(axis=(0, 1)),  # (BP3)
-        *d_own,
-    )
-    return LayerGradient(params, delta_x @ w.T, d_state, delta_x)  # (BP0), twice
-
-
-def _unfactored(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
-    """Go back through a layer whose cell does its own products: the same recursion, step by step."""
-    cell: Any = trace.cell
-    d_params = tree_map(np.zeros_like, trace.params)
-    d_x = np.empty(trace.x.shape, np.result_type(d_a, *trace.params))
-    for t in reversed(range(len(d_a))):
-        d_state = (d_a[t] + d_state[0], *d_state[1:])
-        d_state, held = _hold(trace.mask, t, d_state)
-        now, d_x[t], d_past = cell.unfactored_backward(trace.params, d_state, trace.saved[t])
-        d_params = tree_map(np.add, d_params, now)
-        d_state = _to_the_past(d_past, None, held)
-    return LayerGradient(d_params, d_x, d_state, ())
-
-
-def _hold(mask: Any, t: int, d_state: State) -> tuple[State, State | None]:
-    """Part the derivative: what goes back through step t, and what passes by where there is none."""
-    if mask is None:
-        return d_state, None
-    there = mask[t][:, None]
-    return tuple(d * there for d in d_state), tuple(d * ~there for d in d_state)  # (mask-bp)
-
-
-def _to_the_past(through: State, direct: State | None, held: State | None) -> State:
-    """Add up the ways from a step to the state before it."""
-    for way in (direct, held):
-        if way is not None:
-            through = tuple(one + other for one, other in zip(through, way, strict=True))
-    return through
 
 
 def outer_sum(a: Array, delta: Array) -> Array:

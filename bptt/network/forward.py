@@ -14,16 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, State
-from bptt._core.workspace import Workspace, check_workspace
-from bptt._fast.engine import kernel_of, run_there
 from bptt.cells import Bidirectional, BothDirections
-from bptt.cells.protocol import is_factored
+from bptt.cells.protocol import state_names_of
+from bptt.network.engines import engine_of
 from bptt.network.parameters import Params
 from bptt.network.stack import (
     AnyCell,
-    OneDirection,
     Stack,
     check_cell_type,
     check_layer,
@@ -34,8 +32,6 @@ from bptt.network.traces import BidirectionalTrace, LayerTrace, Trace
 
 __all__ = ["forward", "layer_forward"]
 
-PIECE = 4  # steps whose memory is used again where nothing but the last state is kept
-
 
 def forward(
     stack: Stack,
@@ -43,8 +39,6 @@ def forward(
     x: ArrayLike,
     initial: Initial = None,
     mask: ArrayLike | None = None,
-    *,
-    workspace: Workspace | None = None,
 ) -> Trace:
     """Run a stack over a batch of sequences: (FWD), layer by layer.
 
@@ -64,8 +58,6 @@ def forward(
         Which steps of which sequences there are, booleans of shape (T, B), such as
         `bptt.lengths_to_mask` makes; all of them if not given. Where there is no step the state stays
         as it was, and what stands in `x` does not matter (but must be finite).
-    workspace
-        Memory to use again: the trace then holds until the next call with it. See `bptt.Workspace`.
 
     Returns
     -------
@@ -97,7 +89,7 @@ def forward(
     array([1., 3., 6.])
     """
     params, x, states, found = check_run(stack, params, x, initial, mask)
-    return run_forward(stack, params, x, states, found, check_workspace(workspace))
+    return run_forward(stack, params, x, states, found)
 
 
 def check_run(
@@ -115,17 +107,14 @@ def check_run(
     return params, x, states, found
 
 
-def run_forward(
-    stack: Stack, params: Params, x: Array, states: Any, mask: Any, space: Workspace | None = None
-) -> Trace:
+def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Trace:
     """Run a stack on arguments that have been checked: from the lowest layer up."""
     layers: list[LayerTrace | BidirectionalTrace] = []
     a = x
     with np.errstate(over="ignore", invalid="ignore"):
         each = zip(stack.cells, params.layers, states, strict=True)
-        for i, (cell, layer, state) in enumerate(each):
-            own = space and space.part(i)
-            layers.append(run_any_layer(cell, layer, a, state, mask, own))
+        for cell, layer, state in each:
+            layers.append(run_any_layer(cell, layer, a, state, mask))
             a = layers[-1].outputs
         w, b = params.readout
         z = a @ w + b
@@ -151,28 +140,10 @@ def run_to_final(stack: Stack, params: Params, x: Array, states: Any, mask: Any)
 def _run_and_forget(cell: Any, params: Any, x: Array, state: State, mask: Any) -> tuple[Any, State]:
     """Run one layer; return what the layer above sees, and the last state."""
     outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *params, *state))
-    if kernel_of(cell):
-        return outputs, _run_in_pieces(cell, params, x, state, mask, outputs)
-    step = _stepper(cell, params, x)
-    for t in range(len(x)):
-        stepped, _ = step(t, state)
-        state = stepped if mask is None else _where_there_is_a_step(mask[t], stepped, state)
+    for t, (stepped, _) in enumerate(engine_of(cell).walk(cell, params, x, state, mask)):
+        state = stepped
         outputs[t] = state[0]
     return outputs, state
-
-
-def _run_in_pieces(
-    cell: Any, params: Any, x: Array, state: State, mask: Any, outputs: Array
-) -> State:
-    """Run one layer a few steps at a time, in the same memory; fill in its outputs."""
-    space = Workspace()
-    for t in range(0, len(x), PIECE):
-        steps = slice(t, t + PIECE)
-        there = None if mask is None else mask[steps]
-        trace = run_any_layer(cell, params, x[steps], state, there, space)
-        outputs[steps] = trace.outputs
-        state = tree_map(np.copy, trace.final)  # the next piece writes over it
-    return state
 
 
 def layer_forward(
@@ -181,8 +152,6 @@ def layer_forward(
     x: ArrayLike,
     initial: Any = None,
     mask: ArrayLike | None = None,
-    *,
-    workspace: Workspace | None = None,
 ) -> Any:
     """Run one recurrent layer over a batch of sequences: (FWD).
 
@@ -199,8 +168,6 @@ def layer_forward(
         Zero if not given. For a bidirectional layer, a pair of those.
     mask
         Which steps of which sequences there are, booleans of shape (T, B); all if not given.
-    workspace
-        Memory to use again: the trace then holds until the next call with it. See `bptt.Workspace`.
 
     Returns
     -------
@@ -232,65 +199,23 @@ def layer_forward(
         [*tree_leaves(params, "params"), ("x", x), *tree_leaves(state, "initial")]
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        trace = run_any_layer(cell, params, x, state, found, check_workspace(workspace))
+        trace = run_any_layer(cell, params, x, state, found)
     _refuse_overflow("", trace)
     return trace
 
 
 def run_any_layer(
-    cell: AnyCell, params: Any, x: Array, state: Any, mask: Any, space: Workspace | None = None
+    cell: AnyCell, params: Any, x: Array, state: Any, mask: Any
 ) -> LayerTrace | BidirectionalTrace:
     """Run one layer, of one direction or both, on arguments that have been checked."""
     if isinstance(cell, Bidirectional):
-        own, other = (space and space.part(way) for way in ("forward", "backward"))
         turned = None if mask is None else mask[::-1]
-        there = run_any_layer(cell.forward, params.forward, x, state[0], mask, own)
+        there = run_any_layer(cell.forward, params.forward, x, state[0], mask)
         # (bi-fwd): what it reads first is the last step
-        back = run_any_layer(cell.backward, params.backward, x[::-1], state[1], turned, other)
+        back = run_any_layer(cell.backward, params.backward, x[::-1], state[1], turned)
         return BidirectionalTrace(there, back)  # type: ignore[arg-type]
-    kernel = kernel_of(cell)
-    if kernel is None:
-        return run_layer(cell, params, x, state, mask)
-    states, kept = run_there(kernel, params, x, state, mask, space)
-    return LayerTrace(cell, params, x, states, kept, mask)
-
-
-def run_layer(cell: OneDirection, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
-    """Run one layer of any cell on arguments that have been checked: the loop over time of (FWD)."""
-    steps = len(x)
-    step = _stepper(cell, params, x)
-    dtype = np.result_type(x, *params, *state)
-    states = tuple(np.empty((steps + 1, *array.shape), dtype) for array in state)
-    saved: list[Any] = []
-    _store(states, 0, state)
-    for t in range(steps):
-        stepped, kept = step(t, state)  # (CELL), (rtrl-step)
-        state = stepped if mask is None else _where_there_is_a_step(mask[t], stepped, state)
-        _store(states, t + 1, state)
-        saved.append(kept)
-    return LayerTrace(cell, params, x, states, tuple(saved), mask)
-
-
-def _stepper(cell: OneDirection, params: Any, x: Array) -> Any:
-    """Return what goes one step forward, with all that can be done before the loop done."""
-    if not is_factored(cell):
-        by_hand: Any = cell
-        return lambda t, state: by_hand.unfactored_step(params, x[t], state)
-    w, u, b, *own = params
-    z_x = x @ w  # (FWD), (gate-contributions), of all steps at once
-    z_x = np.add(z_x, b, out=z_x if np.result_type(z_x, b) == z_x.dtype else None)
-    # (FWD), (gate-contributions)
-    return lambda t, state: cell.step(z_x[t], state[0] @ u, state, *own)
-
-
-def _where_there_is_a_step(mask: Any, stepped: State, state: State) -> State:
-    # (mask-step)
-    return tuple(np.where(mask[:, None], new, old) for new, old in zip(stepped, state, strict=True))
-
-
-def _store(states: State, t: int, state: State) -> None:
-    for array, now in zip(states, state, strict=True):
-        array[t] = now
+    trace: LayerTrace = engine_of(cell).run_layer(cell, params, x, state, mask)
+    return trace
 
 
 def _inputs(params: Any) -> int:
@@ -304,7 +229,5 @@ def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> Non
         _refuse_overflow(f"{prefix}forward.", trace.forward)
         _refuse_overflow(f"{prefix}backward.", trace.backward)
         return
-    for name, array in zip(trace.cell.state_names, trace.states, strict=True):
-        # Once an LSTM's c is not finite, it stays so: its last value tells.
-        if not (name == "c" and kernel_of(trace.cell) and validation.all_finite(array[-1])):
-            validation.computed(f"{prefix}{name}", array)
+    for name, array in zip(state_names_of(trace.cell), trace.states, strict=True):
+        validation.computed(f"{prefix}{name}", array)

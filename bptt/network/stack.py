@@ -12,13 +12,20 @@ from bptt._core import validation
 from bptt._core.types import Array
 from bptt.cells import Bidirectional, BothDirections, Cell, UnfactoredCell
 from bptt.cells.activations import Activation, identity
-from bptt.cells.protocol import is_factored
+from bptt.cells.protocol import (
+    Layout,
+    OwnEngine,
+    formula_of,
+    is_factored,
+    layout_of,
+    parameters_of,
+)
 from bptt.network.parameters import Affine, Params, check_affine
 
 __all__ = ["Stack", "initialize"]
 
-OneDirection: TypeAlias = Cell | UnfactoredCell
-AnyCell: TypeAlias = Cell | UnfactoredCell | Bidirectional
+OneDirection: TypeAlias = Cell | UnfactoredCell | OwnEngine
+AnyCell: TypeAlias = OneDirection | Bidirectional
 
 
 @dataclass(frozen=True)
@@ -64,20 +71,14 @@ class Stack:
 
 
 def check_cell_type(name: str, cell: Any) -> None:
-    """Refuse what is not a cell of any level."""
-    if isinstance(cell, type) or not _is_cell(type(cell), cell):
+    """Refuse what is not a cell of any level, and one whose names do not say what it needs."""
+    if isinstance(cell, type) or not isinstance(
+        cell, (Cell, UnfactoredCell, Bidirectional, OwnEngine)
+    ):
         msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
         raise TypeError(msg)
-
-
-_CELLS: set[type] = set()
-
-
-def _is_cell(kind: type, cell: Any) -> bool:
-    """Say whether a cell is one of any level; a type that has been seen to be one is not asked again."""
-    if kind not in _CELLS and isinstance(cell, (Cell, UnfactoredCell, Bidirectional)):
-        _CELLS.add(kind)
-    return kind in _CELLS
+    for one in (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,):
+        parameters_of(one)
 
 
 def initialize(
@@ -142,7 +143,7 @@ def initialize(
         if isinstance(cell, Bidirectional):
             return BothDirections(draw(cell.forward, n_below, n), draw(cell.backward, n_below, n))
         arrays = (uniform(n, shape) for shape in parameter_shapes(cell, n_below, n))
-        return cell.parameters(*arrays)
+        return parameters_of(cell)(*arrays)
 
     layers: list[Any] = []
     for cell, n in zip(stack.cells, units, strict=True):
@@ -154,18 +155,21 @@ def initialize(
 
 def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[int, ...], ...]:
     """Return the shape of each parameter of a layer of n units."""
-    if is_factored(cell):
-        g = cell.gates
-        return (n_below, g * n), (n, g * n), (g * n,), *((k * n,) for k in cell.own_blocks)
-    return cell.shapes(n_below, n)
+    formula = formula_of(cell)
+    if is_factored(formula):
+        return layout_of(formula).shapes(n_below, n)
+    shapes: tuple[tuple[int, ...], ...] = formula.shapes(n_below, n)
+    return shapes
 
 
 def units_of(cell: OneDirection, params: Any) -> int:
     """Return n, the number of units of a layer whose parameters have been checked."""
-    if is_factored(cell):
-        return len(params.u)
+    formula = formula_of(cell)
+    if is_factored(formula):
+        layout = layout_of(formula)
+        return len(layout.split(params)[2]) // layout.count("zx")
     shapes = tuple(p.shape for p in params)
-    return next(n for n in _sizes(shapes) if cell.shapes(shapes[0][0], n) == shapes)
+    return next(n for n in _sizes(shapes) if formula.shapes(shapes[0][0], n) == shapes)
 
 
 def check_params(stack: Stack, params: Any) -> Params:
@@ -189,31 +193,42 @@ def check_layer(name: str, cell: AnyCell, layer: Any, below: int | None) -> tupl
         there, n_there = check_layer(f"{name}.forward", cell.forward, both.forward, below)
         back, n_back = check_layer(f"{name}.backward", cell.backward, both.backward, len(there[0]))
         return BothDirections(there, back), n_there + n_back
-    arrays = validation.instance(name, layer, cell.parameters)
-    names = [f"{name}.{field}" for field in arrays._fields]  # type: ignore[attr-defined]
-    if is_factored(cell):
-        return _check_factored(names, cell, arrays, below)
-    return _check_unfactored(name, names, cell, arrays, below)
+    arrays: Any = validation.instance(name, layer, parameters_of(cell))
+    names = [f"{name}.{field}" for field in arrays._fields]
+    formula = formula_of(cell)
+    if is_factored(formula):
+        return _check_factored(names, layout_of(formula), arrays, below)
+    return _check_unfactored(name, names, formula, arrays, below)
 
 
 def _check_factored(
-    names: Sequence[str], cell: Cell, layer: Any, below: int | None
+    names: Sequence[str], layout: Layout, layer: Any, below: int | None
 ) -> tuple[Any, int]:
-    g = cell.gates
-    u = validation.array(
-        names[1], layer[1], ("n", "n" if g == 1 else f"{g} n"), validation.ANALYTIC
+    n = _units(names[1], layer[1], layout)
+    shapes = layout.shapes(0, n)
+    w = validation.array(
+        names[0], layer[0], (below or "n_below", shapes[0][1]), validation.ANALYTIC
     )
-    n = len(u)
-    if u.shape[1] != g * n:
-        msg = f"{names[1]} must have shape (n, {'' if g == 1 else g}n), got {u.shape}"
-        raise ValueError(msg)
-    shapes = parameter_shapes(cell, 0, n)
-    w = validation.array(names[0], layer[0], (below or "n_below", g * n), validation.ANALYTIC)
     rest = (
         validation.array(name, array, shape, validation.ANALYTIC)
-        for name, array, shape in zip(names[2:], layer[2:], shapes[2:], strict=True)
+        for name, array, shape in zip(names[1:], layer[1:], shapes[1:], strict=True)
     )
-    return type(layer)(w, u, *rest), n
+    return type(layer)(w, *rest), n
+
+
+def _units(name: str, given: Any, layout: Layout) -> int:
+    """Read the number of units off u, or off b if there is no u."""
+    blocks = layout.count("zh")
+    across = blocks or layout.count("zx")
+    axis = "n" if across == 1 else f"{across} n"
+    shape = ("n", axis) if blocks else (axis,)
+    array = validation.array(name, given, shape, validation.ANALYTIC)
+    n = len(array) if blocks else len(array) // across
+    if array.shape[-1] != across * n:
+        inner = ", ".join(size.replace(" ", "") for size in shape) + ("" if blocks else ",")
+        msg = f"{name} must have shape ({inner}), got {array.shape}"
+        raise ValueError(msg)
+    return n
 
 
 def _check_unfactored(

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.types import Array, State
 from bptt.cells import Bidirectional, BothDirections
+from bptt.cells.protocol import state_names_of
 from bptt.network.parameters import Params
 from bptt.network.stack import AnyCell, OneDirection, units_of
 from bptt.network.traces import BidirectionalTrace, LayerTrace
@@ -106,7 +107,7 @@ def initial_state(name: str, cell: AnyCell, params: Any, x: Array, initial: Any)
         )
     shape = (x.shape[1], units_of(cell, params))
     if initial is None:
-        return tuple(np.zeros(shape, params[0].real.dtype) for _ in cell.state_names)
+        return tuple(np.zeros(shape, params[0].real.dtype) for _ in state_names_of(cell))
     return state_arrays(name, cell, initial, shape, validation.ANALYTIC)
 
 
@@ -116,7 +117,7 @@ def state_arrays(
     """Return a state, or the cotangent of one, as arrays that have been checked."""
     if isinstance(given, np.ndarray):
         given = (given,)
-    names = cell.state_names
+    names = state_names_of(cell)
     arrays = validation.sequence(name, given, len(names), "arrays, " + ", ".join(names))
     return tuple(
         validation.array(f"{name}.{part}", array, shape, dtypes)

@@ -1,12 +1,13 @@
 """What a run leaves behind: all that the backward pass needs, as records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bptt._core.types import Array, State
 from bptt.cells import BothDirections
+from bptt.cells.protocol import Cell, formula_of, is_factored, layout_of
 from bptt.network.parameters import Params
 from bptt.network.stack import OneDirection, Stack
 
@@ -28,7 +29,7 @@ class LayerTrace(NamedTuple):
         The arrays of its state, the activation's first, each (T + 1, B, n): index 0 is the initial
         state, index t the state after step t.
     saved
-        For each step, what the cell's derivative needs.
+        For each step, what the cell's derivative needs, in the form of the engine that ran it.
     mask
         Which steps of which sequences there are, booleans of shape (T, B); None if all.
     """
@@ -54,6 +55,37 @@ class LayerTrace(NamedTuple):
     def final(self) -> State:
         """The state after the last step, arrays of shape (B, n)."""
         return tuple(array[-1] for array in self.states)
+
+    @property
+    def intermediates(self) -> dict[str, Array]:
+        """What the cell's formula has at each step, by the names it uses there, each (T, B, n).
+
+        That is the weighted inputs, such as ``z`` or ``z_i``, and what `step` saves for its derivative.
+        They are computed anew, whichever engine has run.
+        """
+        cell = formula_of(self.cell)
+        if not is_factored(cell):
+            msg = f"{type(cell).__name__} is not a formula: what it saves is in LayerTrace.saved"
+            raise TypeError(msg)
+        layout = layout_of(cell)
+        *_, own = layout.split(self.params)
+        past = [array[:-1] for array in self.states]
+        weighted = weighted_inputs(cell, self.params, self.x, past[0])
+        _, saved = cell.step(*weighted, *past, *own)
+        return dict(zip(layout.weighted + layout.saved, (*weighted, *saved), strict=True))
+
+
+def weighted_inputs(cell: Cell, params: Any, x: Array, a: Array) -> list[Array]:
+    """Return the weighted inputs of a formula for an input and the activation before: (FWD)."""
+    layout, n = layout_of(cell), a.shape[-1]
+    w, u, b, _ = layout.split(params)
+
+    def blocks(z: Array) -> Iterator[Array]:
+        return (z[..., k : k + n] for k in range(0, z.shape[-1], n))
+
+    from_x, from_a = blocks(x @ w + b), blocks(a @ u) if u is not None else iter(())
+    sums = {"z": lambda: next(from_x) + next(from_a), "x": lambda: next(from_x)}
+    return [sums.get(name[0], lambda: next(from_a))() for name in layout.weighted]
 
 
 class BidirectionalTrace(NamedTuple):

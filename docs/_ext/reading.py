@@ -35,7 +35,7 @@ CHANGE_MODULE = {"filterwarnings", "rc", "seed", "set_printoptions", "seterr", "
 CHANGE_MODULE |= {"start", "stop", "update", "use", "getcontext", "setrecursionlimit", "insert"}
 STATEFUL = {"default_rng", "RandomState", "Random", "count", "cycle"}
 ITERATORS = {"iter", "enumerate", "zip", "map", "filter"}  # as Python's own, not as methods
-GIVEN_TO_CHANGE = {"rng", "out", "random_state", "workspace"}  # keywords
+GIVEN_TO_CHANGE = {"rng", "out", "random_state"}  # keywords
 
 
 def changes_object(method: str) -> bool:

@@ -1,0 +1,58 @@
+"""The loops over time of a cell that does its own products: step by step, (FWD) and (BP2) again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from bptt._core.tree import tree_map
+from bptt._core.types import Array, State
+from bptt.network.gradients import LayerGradient
+from bptt.network.traces import LayerTrace
+
+__all__ = ["run_layer", "run_layer_backward", "walk"]
+
+
+def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
+    """Run one layer forward on arguments that have been checked."""
+    dtype = np.result_type(x, *params, *state)
+    states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
+    saved = []
+    for array, first in zip(states, state, strict=True):
+        array[0] = first
+    for t, (stepped, kept) in enumerate(walk(cell, params, x, state, mask), 1):
+        for array, now in zip(states, stepped, strict=True):
+            array[t] = now
+        saved.append(kept)
+    return LayerTrace(cell, params, x, states, saved, mask)
+
+
+def walk(cell: Any, params: Any, x: Array, state: State, mask: Any) -> Iterator[tuple[State, Any]]:
+    """Go forward step by step: yield the state after each, and what the cell saved."""
+    for t, x_t in enumerate(x):
+        stepped, kept = cell.unfactored_step(params, x_t, state)
+        if mask is None:
+            state = stepped
+        else:  # (mask-step)
+            there = mask[t, :, None]
+            state = tuple(np.where(there, a, b) for a, b in zip(stepped, state, strict=True))
+        yield state, kept
+
+
+def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
+    """Go back through one layer on arguments that have been checked: the same recursion."""
+    cell: Any = trace.cell
+    d_params = tree_map(np.zeros_like, trace.params)
+    d_x = np.empty(trace.x.shape, np.result_type(d_a, *trace.params))
+    for t in reversed(range(len(d_a))):
+        d_state = (d_a[t] + d_state[0], *d_state[1:])
+        held = None
+        if trace.mask is not None:
+            there = trace.mask[t, :, None]
+            held = tuple(d * ~there for d in d_state)  # (mask-bp)
+            d_state = tuple(d * there for d in d_state)  # (mask-bp)
+        now, d_x[t], d_state = cell.unfactored_backward(trace.params, d_state, trace.saved[t])
+        d_params = tree_map(np.add, d_params, now)
+        if held is not None:
+            d_state = tuple(d + passed for d, passed in zip(d_state, held, strict=True))
+    return LayerGradient(d_params, d_x, d_state, ())
