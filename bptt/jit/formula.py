@@ -7,8 +7,6 @@ import numpy as np
 from bptt.cells.protocol import Layout
 from bptt.jit.recording import NotElementwiseError, Record, Symbol
 
-__all__ = ["Formula", "recorded"]
-
 
 class Formula(NamedTuple):
     """What one method of a cell does to each entry: statements, and the names or numbers of its results."""
@@ -29,7 +27,9 @@ def _run(
     cell: Any, method: str, dtype: np.dtype[Any], given: dict[str, int], wanted: tuple[int, ...]
 ) -> Formula:
     record, name = Record(dtype), f"{type(cell).__name__} cannot be compiled: {method}"
-    symbols = [Symbol(record, f"{letter}{k}") for letter, count in given.items() for k in range(count)]
+    symbols = [
+        Symbol(record, f"{letter}{k}") for letter, count in given.items() for k in range(count)
+    ]
     try:
         results = getattr(cell, method)(*symbols)
         shape = [len(part) if isinstance(part, tuple) else part for part in results]

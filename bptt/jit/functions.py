@@ -1,12 +1,12 @@
-"""Elementary functions of numbers, by arithmetic alone: a loop over them becomes vector instructions.
+r"""Elementary functions of numbers, by arithmetic alone: a loop over them becomes vector instructions.
 
 Numba hands exp and tanh to the C library, one number after the other. Here
 
-.. math:: e^x = 2^k e^r , \\qquad k = \\lfloor x / \\ln 2 \\rceil , \\quad |r| \\le \\tfrac12 \\ln 2
+.. math:: e^x = 2^k e^r , \qquad k = \lfloor x / \ln 2 \rceil , \quad |r| \le \tfrac12 \ln 2
 
 with the Taylor polynomial of e^r - 1, and
 
-.. math:: \\tanh z = \\frac{m}{m + 2} , \\qquad m = e^{2z} - 1 = 2^k (e^r - 1) + (2^k - 1) ,
+.. math:: \tanh z = \frac{m}{m + 2} , \qquad m = e^{2z} - 1 = 2^k (e^r - 1) + (2^k - 1) ,
 
 which keeps all digits of small z. Both are right to a few units in the last place, subnormal results included.
 """
@@ -21,22 +21,21 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["OPTIONS", "functions"]
-
 # "contract": a * b + c in one instruction. Numbers that are not finite keep their meaning.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
 
 
 @intrinsic
-def power_of_two(_: Any, shifted: Any, offset: Any) -> Any:
+def power_of_two(_: Any, shifted: Any, offset: Any) -> Any:  # noqa: ARG001 - used by its code
     """Return 2^(k + offset - bias), where k is the whole number in the last bits of `shifted`."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = context.get_value_type(signature.args[0])
         whole, mantissa = WHOLE[str(kind)]
         bits = builder.add(
-            builder.bitcast(args[0], whole), builder.trunc(args[1], whole) if whole.width < 64 else args[1]
+            builder.bitcast(args[0], whole),
+            builder.trunc(args[1], whole) if whole.width < 64 else args[1],
         )
         return builder.bitcast(builder.shl(bits, whole(mantissa)), kind)
 
@@ -53,7 +52,9 @@ class _Format:
         info = np.finfo(real)
         self.real = real
         self.bias = info.maxexp - 1
-        self.magic = real(1.5 * 2.0**info.nmant)  # x + magic has the nearest whole number in its last bits
+        self.magic = real(
+            1.5 * 2.0**info.nmant
+        )  # x + magic has the nearest whole number in its last bits
         digits = info.nmant - 12  # so that k ln2_high is exact
         self.ln2_high = real(math.floor(math.log(2) * 2.0**digits) / 2.0**digits)
         # ln 2 to twice the precision of float64
@@ -76,8 +77,8 @@ def functions(real: Any) -> tuple[Callable[..., Any], ...]:
 
     @njit(**INLINE)
     def exp(x: Any) -> Any:
-        x = low if x < low else x  # a NaN stays one
-        x = high if x > high else x
+        x = max(x, low)  # a NaN stays one
+        x = min(x, high)
         shifted = x * log2_e + magic
         k = shifted - magic
         r = (x - k * ln2_high) - k * ln2_low
@@ -89,7 +90,7 @@ def functions(real: Any) -> tuple[Callable[..., Any], ...]:
     @njit(**INLINE)
     def tanh(z: Any) -> Any:
         y = two * (-z if z < zero else z)
-        y = one_from if y > one_from else y
+        y = min(y, one_from)
         shifted = y * log2_e + magic
         k = shifted - magic
         r = (y - k * ln2_high) - k * ln2_low
@@ -104,16 +105,16 @@ def functions(real: Any) -> tuple[Callable[..., Any], ...]:
 
     @njit(**INLINE)
     def maximum(x: Any, y: Any) -> Any:
-        return x if x >= y or x != x else y  # as np.maximum: a NaN stays one
+        return x if x >= y or x != x else y  # noqa: PLR0124 - a NaN stays one, as np.maximum has it
 
     @njit(**INLINE)
     def minimum(x: Any, y: Any) -> Any:
-        return x if x <= y or x != x else y
+        return x if x <= y or x != x else y  # noqa: PLR0124
 
     @njit(**INLINE)
     def sign(x: Any) -> Any:
         s = one if x > zero else zero
-        return -one if x < zero else (x if x != x else s)
+        return -one if x < zero else (x if x != x else s)  # noqa: PLR0124
 
     return exp, tanh, absolute, maximum, minimum, sign
 

@@ -14,8 +14,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["SCOPES", "begin", "load", "store"]
-
 SCOPES = 64  # arrays beyond this number are read and written without metadata
 
 
@@ -54,7 +52,7 @@ def _mark(instruction: Any, module: Any, scope: int) -> None:
 
 
 @intrinsic
-def load(_: Any, scope: Any, array: Any, index: Any) -> Any:
+def load(_: Any, scope: Any, array: Any, index: Any) -> Any:  # noqa: ARG001 - used by its code
     """Return ``array[index]``, of a one-dimensional array of the scope with this number."""
     if not isinstance(scope, types.IntegerLiteral):
         return None
@@ -72,7 +70,7 @@ def load(_: Any, scope: Any, array: Any, index: Any) -> Any:
 @intrinsic
 def store(_: Any, scope: Any, array: Any, index: Any, value: Any) -> Any:
     """Do ``array[index] = value``, of a one-dimensional array of the scope with this number."""
-    del value  # its type is that of the array's entries
+    del index, value  # of these types whatever comes: Numba converts them
     if not isinstance(scope, types.IntegerLiteral):
         return None
     number = scope.literal_value

@@ -19,23 +19,28 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["multiplier", "width"]
-
 ROWS, VECTORS = 4, 3  # of a tile: 12 sums, 3 vectors of u and one of a, in 16 registers
-ONE_ROW = (8, 4, 2, 1)  # vectors side by side where there is one row: a sum waits for the one before
+ONE_ROW = (
+    8,
+    4,
+    2,
+    1,
+)  # vectors side by side where there is one row: a sum waits for the one before
 
 
 def width(real: Any) -> int:
     """Return how many numbers a vector of this machine's processor holds."""
     has = llvmlite.binding.get_host_cpu_features()
-    return (64 if has.get("avx512f") else 32) // np.dtype(real).itemsize
+    return int(64 if has.get("avx512f") else 32) // np.dtype(real).itemsize
 
 
 def _tile(rows: int, vectors: int, lanes: int) -> Any:
     """Return what multiplies some rows of a with some panels of u; every row of `out` has whole vectors."""
 
     @intrinsic
-    def tile(_: Any, a: Any, i: Any, step: Any, depth: Any, u: Any, j: Any, out: Any, k: Any, stride: Any) -> Any:
+    def tile(
+        _: Any, a: Any, i: Any, step: Any, depth: Any, u: Any, j: Any, out: Any, k: Any, stride: Any
+    ) -> Any:
         del i, step, depth, j, k, stride
         whole = types.intp
 
@@ -69,17 +74,13 @@ def _emit(builder: Any, shape: tuple[int, int, int], pointers: Any, numbers: Any
 
     left = [builder.gep(a, [builder.add(i, builder.mul(index(r), step))]) for r in range(rows)]
     panel = builder.mul(depth, index(lanes))
-    right = [
-        builder.gep(u, [builder.add(j, builder.mul(index(v), panel))]) for v in range(vectors)
-    ]
+    right = [builder.gep(u, [builder.add(j, builder.mul(index(v), panel))]) for v in range(vectors)]
     before, loop, after = builder.block, *(builder.append_basic_block() for _ in range(2))
     builder.branch(loop)
     builder.position_at_end(loop)
     counter = builder.phi(index)
     sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-    entries = [
-        builder.load(at(p, builder.mul(counter, index(lanes))), align=align) for p in right
-    ]
+    entries = [builder.load(at(p, builder.mul(counter, index(lanes))), align=align) for p in right]
     totals = []
     for row, p in zip(sums, left, strict=True):
         one = builder.insert_element(

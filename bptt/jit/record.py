@@ -2,7 +2,7 @@ r"""A cell whose loops over time are compiled: the same formula, the same interf
 
 Before anything is compiled the two methods of the cell are run once on symbols, which record what the formula does to an
 entry (`bptt.jit.recording`). From that the text of both loops is written (`bptt.jit.source`), and Numba compiles it at the
-first call in each precision (`bptt.jit.keep`).
+first call in each precision (`bptt.jit.cache`).
 """
 
 from dataclasses import dataclass, field
@@ -112,7 +112,7 @@ class Compiled:
         states = np.empty((len(state), steps + 1, batch, n), dtype)
         for array, first in zip(states, state, strict=True):
             array[0] = first
-        saved = np.empty((steps, found.saves, batch, n), dtype)
+        saved: Any = np.empty((steps, found.saves, batch, n), dtype)
         w, u, b, own = self._split(params, dtype)
         given = map(np.ascontiguousarray, (x, w, u, b, *own, _mask(mask)))
         _program(found.text).forward(*given, states, saved)
@@ -151,7 +151,7 @@ def _mask(mask: Any) -> Any:
 
 
 def _program(text: str) -> Any:
-    from bptt.jit.keep import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
+    from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
 
     return load(text)
 

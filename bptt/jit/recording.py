@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-__all__ = ["NotElementwiseError", "Record", "Symbol"]
-
 OPERATORS = {
     "add": "{} + {}",
     "subtract": "{} - {}",
@@ -52,9 +50,46 @@ TESTS = {
 }
 # Numba takes these from the C library, one number after the other: right, and slower than the others.
 LIBRARY = {
-    *("arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "ceil", "copysign", "cos"),
-    *("cosh", "deg2rad", "exp2", "expm1", "floor", "floor_divide", "fmax", "fmin", "hypot", "log", "log10", "log1p"),
-    *("log2", "logaddexp", "logaddexp2", "power", "rad2deg", "remainder", "rint", "sin", "sinh", "sqrt", "tan"),
+    *(
+        "arccos",
+        "arccosh",
+        "arcsin",
+        "arcsinh",
+        "arctan",
+        "arctan2",
+        "arctanh",
+        "cbrt",
+        "ceil",
+        "copysign",
+        "cos",
+    ),
+    *(
+        "cosh",
+        "deg2rad",
+        "exp2",
+        "expm1",
+        "floor",
+        "floor_divide",
+        "fmax",
+        "fmin",
+        "hypot",
+        "log",
+        "log10",
+        "log1p",
+    ),
+    *(
+        "log2",
+        "logaddexp",
+        "logaddexp2",
+        "power",
+        "rad2deg",
+        "remainder",
+        "rint",
+        "sin",
+        "sinh",
+        "sqrt",
+        "tan",
+    ),
     "trunc",
 }
 UNCHANGED = {"positive", "conjugate"}
@@ -84,12 +119,16 @@ class Record:
 
     def assign(self, expression: str, *, boolean: bool = False) -> "Symbol":
         """Write down one statement, unless it stands there already; return the symbol of its result."""
-        return Symbol(self, self._names.setdefault(expression, f"v{len(self._names)}"), boolean=boolean)
+        return Symbol(
+            self, self._names.setdefault(expression, f"v{len(self._names)}"), boolean=boolean
+        )
 
     def number(self, value: Any) -> str:
         """Return how an operand is written where a number is meant."""
         if isinstance(value, Symbol):
-            return self.assign(f"one if {value.name} else zero").name if value.boolean else value.name
+            return (
+                self.assign(f"one if {value.name} else zero").name if value.boolean else value.name
+            )
         array = np.asarray(value)
         if array.ndim or array.dtype.kind not in "biuf":
             msg = f"meets {type(value).__name__} of shape {array.shape} and dtype {array.dtype}, not a real number"
@@ -97,7 +136,11 @@ class Record:
         plain = float(array)
         if plain in {0.0, 1.0}:
             return "one" if plain else "zero"
-        return f"real({plain!r})" if np.isfinite(plain) else {"inf": "infinity", "-inf": "-infinity"}.get(str(plain), "nan")
+        return (
+            f"real({plain!r})"
+            if np.isfinite(plain)
+            else {"inf": "infinity", "-inf": "-infinity"}.get(str(plain), "nan")
+        )
 
     def condition(self, value: Any) -> str:
         """Return how an operand is written where true or false is meant."""
@@ -146,7 +189,11 @@ class Symbol(NDArrayOperatorsMixin):
         """Write down a universal function of NumPy's."""
         name = ufunc.__name__
         if method != "__call__" or options or ufunc.nout != 1 or ufunc.signature:
-            how = "in place (out=...)" if "out" in options else f"as {name}.{method} with {sorted(options)}"
+            how = (
+                "in place (out=...)"
+                if "out" in options
+                else f"as {name}.{method} with {sorted(options)}"
+            )
             msg = f"uses np.{name} {how}, which is not a formula of each entry"
             raise NotElementwiseError(msg)
         return _universal(self.record, name, inputs)
@@ -189,7 +236,9 @@ def _universal(record: Record, name: str, inputs: tuple[Any, ...]) -> Symbol:
         return record.assign((COMPARISONS | TESTS)[name].format(*numbers), boolean=True)
     if name in UNCHANGED:
         return Symbol(record, numbers[0])
-    return record.assign(OPERATORS[name].format(*numbers) if name in OPERATORS else _call(name, numbers))
+    return record.assign(
+        OPERATORS[name].format(*numbers) if name in OPERATORS else _call(name, numbers)
+    )
 
 
 def _call(name: str, numbers: list[str]) -> str:

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 from bptt.cells.protocol import Layout
 from bptt.jit.formula import Formula
 
-__all__ = ["Source", "source"]
-
 HEAD = '''"""Written by bptt.compiled from the formula of {name}; it may be deleted at any time."""
 import numpy as np
 from bptt.jit.functions import functions
@@ -23,7 +21,7 @@ exp, tanh, absolute, maximum, minimum, sign = functions(real)
 in_panels, multiply = multiplier(real)
 '''
 
-FORWARD = '''
+FORWARD = """
 
 def forward(x, w, u, b, {own}mask, states, saved):
     steps, rows, below = x.shape
@@ -49,9 +47,9 @@ def forward(x, w, u, b, {own}mask, states, saved):
             if masked and not mask[t, r]:
                 for e in range(n):
                     {hold}
-'''
+"""
 
-BACKWARD = '''
+BACKWARD = """
 
 def backward(w_t, u_t, {own}mask, {states}saved, d_above, d_state, delta_x, delta_h, d_x, d_b, d_own):
     steps, rows, below = d_x.shape
@@ -88,7 +86,7 @@ def backward(w_t, u_t, {own}mask, {states}saved, d_above, d_state, delta_x, delt
                     d_x_flat[r * below + e] = part[r * stride_x + e]
     d_state[...] = after
     {initial}
-'''
+"""
 
 
 class Source(NamedTuple):
@@ -151,7 +149,10 @@ def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
     for k in range(len(layout.weighted)):
         terms = []
         if k in in_x:
-            terms += [scopes.load("z_x", f"i_x + {in_x.index(k)} * n"), scopes.load("b", f"{in_x.index(k)} * n")]
+            terms += [
+                scopes.load("z_x", f"i_x + {in_x.index(k)} * n"),
+                scopes.load("b", f"{in_x.index(k)} * n"),
+            ]
         if k in in_h:
             terms.append(scopes.load("z_h", f"i_h + {in_h.index(k)} * n"))
         body.append(f"z{k} = {' + '.join(terms)}")
@@ -159,7 +160,10 @@ def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
     body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += formula.statements
     body += [scopes.store(f"state_{k}", "new", value) for k, value in enumerate(new)]
-    body += [scopes.store("saved_flat", f"kept + {k} * rows * n", value) for k, value in enumerate(stored)]
+    body += [
+        scopes.store("saved_flat", f"kept + {k} * rows * n", value)
+        for k, value in enumerate(stored)
+    ]
     return FORWARD.format(
         saves=len(stored),
         own=_names("own", len(layout.own)),
@@ -170,7 +174,9 @@ def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
         ),
         recurrent="multiply(state_0, t * rows * n, rows, u_panels, z_h, 0)" if in_h else "pass",
         body=_lines(4, body),
-        hold=_lines(5, [f"state_{k}[new + e] = state_{k}[now + e]" for k in range(len(layout.states))]),
+        hold=_lines(
+            5, [f"state_{k}[new + e] = state_{k}[now + e]" for k in range(len(layout.states))]
+        ),
     )
 
 
@@ -190,7 +196,8 @@ def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) ->
         body.append(scopes.add("d_b", f"{place} * n", d_weighted[k]))
     if in_h != in_x:
         body += [
-            scopes.store("delta_h_flat", f"h_row + {place} * n", d_weighted[k]) for place, k in enumerate(in_h)
+            scopes.store("delta_h_flat", f"h_row + {place} * n", d_weighted[k])
+            for place, k in enumerate(in_h)
         ]
     body += [scopes.add("d_own_flat", f"{k} * n", value) for k, value in enumerate(d_own)]
     pass_by = ["before_0[row + e] = above[now + e] + after_0[row + e] + through[i_h + e]"]
@@ -206,15 +213,22 @@ def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) ->
         width_h=len(in_h),
         views=_lines(
             1,
-            [f"state_{k} = states_{k}.reshape(-1)" for k in states] + ["saved_flat = saved.reshape(-1)"],
+            [f"state_{k} = states_{k}.reshape(-1)" for k in states]
+            + ["saved_flat = saved.reshape(-1)"],
         ),
         flat=_lines(
-            2, [f"after_{k}, before_{k} = after[{k}].reshape(-1), before[{k}].reshape(-1)" for k in states]
+            2,
+            [
+                f"after_{k}, before_{k} = after[{k}].reshape(-1), before[{k}].reshape(-1)"
+                for k in states
+            ],
         ),
         pass_by=_lines(5, pass_by),
         body=_lines(4, body),
         recurrent=(
-            f"multiply(delta_h_flat, t * rows * {len(in_h)} * n, rows, u_panels, through, 0)" if in_h else "pass"
+            f"multiply(delta_h_flat, t * rows * {len(in_h)} * n, rows, u_panels, through, 0)"
+            if in_h
+            else "pass"
         ),
         initial=_lines(
             1,

@@ -16,8 +16,6 @@ from numba import njit
 
 from bptt.jit.functions import OPTIONS
 
-__all__ = ["Program", "folder", "load"]
-
 log = logging.getLogger("bptt")
 
 
@@ -34,7 +32,11 @@ def folder() -> Path:
     if given:
         return Path(given) / "bptt"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "bptt" / "Cache"
+        return (
+            Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+            / "bptt"
+            / "Cache"
+        )
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "bptt"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bptt"
@@ -60,7 +62,11 @@ def load(text: str) -> Program:
     exec(compile(text, path, "exec"), module.__dict__)  # noqa: S102 - the text is source.py's
     compiled: Any = njit(nogil=True, cache=kept, **OPTIONS)
     if kept:
-        log.info("a loop of %s: compiled at its first call, then kept in %s", text.split('"""')[1], folder())
+        log.info(
+            "a loop of %s: compiled at its first call, then kept in %s",
+            text.split('"""')[1],
+            folder(),
+        )
     return Program(compiled(module.forward), compiled(module.backward))
 
 
@@ -70,7 +76,9 @@ def _written(name: str, text: str) -> tuple[str, bool]:
     try:
         if not path.exists() or path.read_text("utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=path.parent, encoding="utf-8", delete=False
+            ) as file:
                 file.write(text)
             Path(file.name).replace(path)  # never half-way, whoever reads it
     except OSError:
