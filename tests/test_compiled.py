@@ -3,6 +3,8 @@
 The reference is the plain loop of the same cell on the same numbers: in float64 to 1e-12, in float32 to its rounding.
 """
 
+# ruff: noqa: ARG002, ARG005  (a formula has its arguments by name, used or not)
+
 import copy
 import pickle
 
@@ -12,6 +14,7 @@ from closeness import assert_close, relative_errors
 from nets import CELLS, EXACT, draw, gives
 
 import bptt
+from bptt.jit import source
 
 pytest.importorskip("numba")
 
@@ -131,7 +134,9 @@ def test_truncated_as_the_plain_loop():
 def test_hessian_vector_products():
     plain, fast = both([bptt.LSTM()], 11)
     found = [
-        bptt.hessian_vector_product(given.stack, given.at.params, given.at.x, given.cost, given.at.params)
+        bptt.hessian_vector_product(
+            given.stack, given.at.params, given.at.x, given.cost, given.at.params
+        )
         for given in (fast, plain)
     ]
     assert_close(*found, 1e-11)
@@ -175,23 +180,54 @@ def test_overflow_is_found():
 def test_copies_and_pickles():
     cell = bptt.compiled(bptt.Elman(bptt.relu))
     for other in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
-        assert repr(other) == repr(cell) == "Compiled(cell=Elman(activation=Activation(name='relu')))"
+        assert (
+            repr(other) == repr(cell) == "Compiled(cell=Elman(activation=Activation(name='relu')))"
+        )
         params = bptt.Recurrent(np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
-        assert bptt.layer_forward(other, params, np.ones((3, 1, 1))).a.ravel().tolist() == [0, 1, 2, 3]
+        assert bptt.layer_forward(other, params, np.ones((3, 1, 1))).a.ravel().tolist() == [
+            0,
+            1,
+            2,
+            3,
+        ]
     assert bptt.compiled(cell) == cell
 
 
-def test_a_loop_that_is_broken_is_found(monkeypatch):
-    """`check_cell` runs the loop that users run: break it, and the report says so."""
-    from bptt.jit import source
+BROKEN = {
+    # what: which text of the loops becomes which
+    "the state after a step read in place of the one before": (
+        "BACKWARD",
+        "after, before = before, after",
+        "pass",
+    ),
+    "no path through u": (
+        "BACKWARD",
+        "i_h, now = r * n, r * stride_h,",
+        "i_h, now = r * n, 0 * r,",
+    ),
+    "no error passes where a mask says no step": (
+        "BACKWARD",
+        "if masked and not mask[t, r]:",
+        "if False:",
+    ),
+    "the state changes where a mask says no step": (
+        "FORWARD",
+        "if masked and not mask[t, r]:",
+        "if False:",
+    ),
+    "the input of another step": ("FORWARD", "t % stretch * rows + r", "r"),
+    "the input's gradient of another step": ("BACKWARD", "d_x[t : t + stretch]", "d_x[: stretch]"),
+}
 
-    text = source.BACKWARD
-    assert text.count("through, 0)") == 0  # it is put in where the cell has recurrent weights
-    forward = source.FORWARD
-    monkeypatch.setattr(source, "FORWARD", forward.replace("(t + 1) * rows", "(t + 1) * rows", 1))
-    monkeypatch.setattr(source, "BACKWARD", text.replace("after, before = before, after", "after, before = after, before"))
-    report = bptt.check_cell(bptt.compiled(bptt.LSTM()))
-    assert not report.ok
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_loop_that_is_broken_is_found(what, monkeypatch):
+    """`check_cell` runs the loop that users run: broken, it is called wrong."""
+    where, old, new = BROKEN[what]
+    text = getattr(source, where)
+    assert text.count(old) == 1
+    monkeypatch.setattr(source, where, text.replace(old, new))
+    assert not bptt.check_cell(bptt.compiled(bptt.LSTM())).ok
 
 
 def test_float32_stays_float32():
@@ -208,7 +244,9 @@ def test_large_negative_gates_keep_their_digits():
         params = bptt.initialize(bptt.Stack((cell,)), (3, 4, 1), rng, dtype).layers[0]
         b = params.b.copy()
         b[:4] = -18
-        trace = bptt.layer_forward(run, params._replace(b=b), rng.normal(size=(6, 2, 3)).astype(dtype))
+        trace = bptt.layer_forward(
+            run, params._replace(b=b), rng.normal(size=(6, 2, 3)).astype(dtype)
+        )
         found[dtype] = trace.states
     errors = relative_errors(found[np.float32], found[np.float64])
     assert max(errors.values()) < 3e-6

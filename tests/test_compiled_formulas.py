@@ -1,6 +1,3 @@
-"""What is recorded of a formula, what is refused, and how exact the compiled functions are.
-
-The reference of the functions is NumPy in long double, in units in the last place of the result.
 """
 
 import logging
@@ -25,6 +22,11 @@ TINY = np.concatenate([[0.0], 10.0 ** np.linspace(-44, -1, 4000)])
 def made(body):
     """Return a cell whose step is a function of z and a."""
 
+# ruff: noqa: ARG002, ARG005  (a formula has its arguments by name, used or not)
+"""What is recorded of a formula, what is refused, and how exact the compiled functions are.
+
+The reference of the functions is NumPy in long double, in units in the last place of the result.
+
     class Own:
         def step(self, z, a):
             return (body(z, a),), ()
@@ -43,10 +45,10 @@ REFUSED = {
     "a sum": (lambda z, a: z - z.sum(), "step asks an array for .sum"),
     "sorted": (lambda z, a: np.sort(z), "step uses np.sort, which does not act on each entry"),
     "a shape": (lambda z, a: z / z.shape[1], "step asks an array for .shape"),
-    "an array": (lambda z, a: z * np.arange(3.0), r"step meets ndarray of shape \(3,\)"),
-    "complex": (lambda z, a: z * 1j, "step meets complex of shape"),
+    "an array": (lambda z, a: z * np.arange(3.0), "step meets a ndarray where one real number"),
+    "complex": (lambda z, a: z * 1j, "step meets a complex where one real number"),
     "unknown": (lambda z, a: np.spacing(z), "step uses spacing, which has no compiled form"),
-    "not a tuple": (lambda z, a: (z, a), "step must return|step meets tuple"),
+    "not a tuple": (lambda z, a: (z, a), "step meets a tuple where one"),
 }
 
 
@@ -83,19 +85,27 @@ def test_import_does_not_load_numba():
 
 OPERATIONS = {
     "arithmetic": lambda z, a: (2 - z) * a / (z * z + 3) - (-a) + +z,
-    "powers": lambda z, a: z**2 + z**3 + (a * a + 1) ** -1 + (a * a + 1) ** 0.5 + (a * a + 1) ** 1.7,
+    "powers": lambda z, a: (
+        z**2 + z**3 + (a * a + 1) ** -1 + (a * a + 1) ** 0.5 + (a * a + 1) ** 1.7
+    ),
     "reflected": lambda z, a: 1 / (2 + z**2) - 0.5 ** (a * a),
-    "comparisons": lambda z, a: (z > a) * 1.0 + (z >= 0) * z + (z < a) * a + (z <= 0) * 2 - (z == 0) + (z != a),
+    "comparisons": lambda z, a: (
+        (z > a) * 1.0 + (z >= 0) * z + (z < a) * a + (z <= 0) * 2 - (z == 0) + (z != a)
+    ),
     "logic": lambda z, a: np.where((z > 0) & ~(a > 0) | np.logical_not(z < a), z, a),
     "where": lambda z, a: np.where(z.real <= 0, z.dtype.type(0), z) + np.where(a > 0, 1, 0),
     "types": lambda z, a: (z.real > 0).astype(z.dtype) + a.copy() + np.real(z) + z.conj(),
     "like": lambda z, a: np.ones_like(z) + np.zeros_like(a) + np.full_like(z, 2.5),
     "clip": lambda z, a: np.clip(z, -0.5, 0.25) + np.maximum(z, a) - np.minimum(z, 0.1),
-    "signs": lambda z, a: np.sign(z) + abs(a) + np.fabs(z) + np.square(a) + np.reciprocal(3 + abs(z)),
+    "signs": lambda z, a: (
+        np.sign(z) + abs(a) + np.fabs(z) + np.square(a) + np.reciprocal(3 + abs(z))
+    ),
     "tests": lambda z, a: np.isnan(z) + np.isfinite(a) * 2.0 + np.isinf(z) * 3.0,
     "numbers of NumPy": lambda z, a: np.float64(0.5) * z + np.array(2.0) * a + np.int64(3) + True,
     "a loop and a helper": lambda z, a: sum(z**k for k in range(1, 4)) + bptt.softplus(a),
-    "library": lambda z, a: np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a),
+    "library": lambda z, a: (
+        np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)
+    ),
 }
 
 
@@ -120,9 +130,22 @@ def operations():
         body = "\n        ".join(there.statements)
         stores = "\n        ".join(f"out[{k}, e] = {v}" for k, v in enumerate(there.results[1]))
         text = f"def run(z, a, out):\n    for e in range(len(z)):\n        z0, s0 = z[e], a[e]\n        {body}\n        {stores}\n"
-        scope = dict(zip(("exp", "tanh", "absolute", "maximum", "minimum", "sign"), functions.functions(real), strict=True))
-        scope |= {"np": np, "real": real, "zero": real(0), "one": real(1), "infinity": real(np.inf), "nan": real(np.nan)}
-        exec(text, scope)
+        scope = dict(
+            zip(
+                ("exp", "tanh", "absolute", "maximum", "minimum", "sign"),
+                functions.functions(real),
+                strict=True,
+            )
+        )
+        scope |= {
+            "np": np,
+            "real": real,
+            "zero": real(0),
+            "one": real(1),
+            "infinity": real(np.inf),
+            "nan": real(np.nan),
+        }
+        exec(text, scope)  # noqa: S102
         out = np.empty((len(names), 500), real)
         numba.njit(**functions.OPTIONS)(scope["run"])(z.astype(real), a.astype(real), out)
         found[real] = out
@@ -174,14 +197,18 @@ def test_functions_are_right_to_a_few_units_in_the_last_place(real):
         return tanh(z)
 
     rng = np.random.default_rng(0)
-    z = np.concatenate([rng.uniform(least, -least * 0.84, 200_000), rng.normal(size=200_000), TINY, -TINY])
+    z = np.concatenate(
+        [rng.uniform(least, -least * 0.84, 200_000), rng.normal(size=200_000), TINY, -TINY]
+    )
     z = z.astype(real)
     exact = z.astype(np.longdouble)
-    assert units_in_the_last_place(exps(z), np.exp(exact)) < 2
-    assert units_in_the_last_place(tanhs(z), np.tanh(exact)) < 4
+    with np.errstate(all="ignore"):
+        assert units_in_the_last_place(exps(z), np.exp(exact)) < 2
+        assert units_in_the_last_place(tanhs(z), np.tanh(exact)) < 4
     special = np.array([np.inf, -np.inf, np.nan, 1e30, -1e30], real)
-    np.testing.assert_array_equal(exps(special), np.array([np.inf, 0, np.nan, np.inf, 0], real))
-    np.testing.assert_array_equal(tanhs(special), np.array([1, -1, np.nan, 1, -1], real))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(exps(special), np.array([np.inf, 0, np.nan, np.inf, 0], real))
+        np.testing.assert_array_equal(tanhs(special), np.array([1, -1, np.nan, 1, -1], real))
 
 
 def test_compiled_code_is_kept_in_the_folder_that_is_named(tmp_path, monkeypatch, caplog):
@@ -189,7 +216,7 @@ def test_compiled_code_is_kept_in_the_folder_that_is_named(tmp_path, monkeypatch
     assert cache.folder() == tmp_path / "bptt"
     cache.load.cache_clear()
     with caplog.at_level(logging.INFO, "bptt"):
-        program = cache.load("'''Own.'''\ndef forward(): return 1\ndef backward(): return 2\n")
+        program = cache.load("'A loop'\ndef forward(): return 1\ndef backward(): return 2\n")
     assert (program.forward(), program.backward()) == (1, 2)
     assert len(caplog.records) == 1
     (text,) = (tmp_path / "bptt").glob("*.py")

@@ -63,9 +63,9 @@ def load(text: str) -> Program:
     compiled: Any = njit(nogil=True, cache=kept, **OPTIONS)
     if kept:
         log.info(
-            "a loop of %s: compiled at its first call, then kept in %s",
-            text.split('"""')[1],
-            folder(),
+            "%s: compiled at its first call, for some seconds, then kept in %s",
+            module.__doc__,
+            path,
         )
     return Program(compiled(module.forward), compiled(module.backward))
 

@@ -31,7 +31,8 @@ ONE_ROW = (
 def width(real: Any) -> int:
     """Return how many numbers a vector of this machine's processor holds."""
     has = llvmlite.binding.get_host_cpu_features()
-    return int(64 if has.get("avx512f") else 32) // np.dtype(real).itemsize
+    lanes: int = (64 if has.get("avx512f") else 32) // np.dtype(real).itemsize
+    return lanes
 
 
 def _tile(rows: int, vectors: int, lanes: int) -> Any:

@@ -129,11 +129,14 @@ class Record:
             return (
                 self.assign(f"one if {value.name} else zero").name if value.boolean else value.name
             )
-        array = np.asarray(value)
-        if array.ndim or array.dtype.kind not in "biuf":
-            msg = f"meets {type(value).__name__} of shape {array.shape} and dtype {array.dtype}, not a real number"
+        if (
+            isinstance(value, (tuple, list))
+            or np.ndim(value)
+            or np.asarray(value).dtype.kind not in "biuf"
+        ):
+            msg = f"meets a {type(value).__name__} where one real number is meant"
             raise NotElementwiseError(msg)
-        plain = float(array)
+        plain = float(value)
         if plain in {0.0, 1.0}:
             return "one" if plain else "zero"
         return (

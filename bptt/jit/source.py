@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from bptt.cells.protocol import Layout
 from bptt.jit.formula import Formula
 
-HEAD = '''"""Written by bptt.compiled from the formula of {name}; it may be deleted at any time."""
+HEAD = '''"""The loops over time of {name} in {real}"""
+# Written by bptt.compiled; it may be deleted at any time.
 import numpy as np
 from bptt.jit.functions import functions
 from bptt.jit.memory import begin, load, store
