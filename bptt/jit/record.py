@@ -5,6 +5,7 @@ entry (`bptt.jit.recording`). From that the text of both loops is written (`bptt
 first call in each precision (`bptt.jit.cache`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,8 @@ from bptt.network.traces import LayerTrace
 
 __all__ = ["Compiled", "compiled"]
 
-PRECISIONS = ("float32", "float64")
+PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
+EVERYWHERE = np.empty((0, 0), np.bool_)  # the mask that the loops take for none
 
 
 def compiled(cell: Any) -> Any:
@@ -78,7 +80,7 @@ class Compiled:
 
     cell: Any
     _layout: Layout = field(init=False, repr=False, compare=False)
-    _sources: dict[str, Source] = field(init=False, repr=False, compare=False)
+    _sources: dict[np.dtype[Any], Source] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Record the formula; refuse what cannot be compiled."""
@@ -92,8 +94,8 @@ class Compiled:
         _need_numba()
         layout = layout_of(self.cell)
         sources = {
-            real: source(name, real, layout, *recorded(self.cell, layout, np.dtype(real)))
-            for real in PRECISIONS
+            dtype: source(name, dtype.name, layout, *recorded(self.cell, layout, dtype))
+            for dtype in PRECISIONS
         }
         object.__setattr__(self, "_layout", layout)
         object.__setattr__(self, "_sources", sources)
@@ -105,49 +107,48 @@ class Compiled:
     def run_layer(self, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
         """Run a layer forward on arguments that have been checked: (FWD)."""
         dtype = np.result_type(x, *params, *state)
-        if dtype.name not in PRECISIONS:
+        found = self._sources.get(dtype)
+        if found is None:  # complex numbers
             return loop.run_layer(self.cell, params, x, state, mask)
         (steps, batch, _), n = x.shape, state[0].shape[1]
-        found = self._sources[dtype.name]
         states = np.empty((len(state), steps + 1, batch, n), dtype)
-        for array, first in zip(states, state, strict=True):
-            array[0] = first
+        states[:, 0] = state
         saved: Any = np.empty((steps, found.saves, batch, n), dtype)
         w, u, b, own = self._split(params, dtype)
-        given = map(np.ascontiguousarray, (x, w, u, b, *own, _mask(mask)))
+        given = map(np.ascontiguousarray, (x, w, u, b, *own, EVERYWHERE if mask is None else mask))
         _program(found.text).forward(*given, states, saved)
         return LayerTrace(self, params, x, tuple(states), saved, mask)
 
     def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
         """Go back through a layer on arguments that have been checked: (BP2), then (BP3), (BP4) and (BP0)."""
-        layout, dtype = self._layout, trace.saved.dtype  # type: ignore[attr-defined]
-        (steps, batch, n), zx, zh = d_a.shape, layout.count("zx"), layout.count("zh")
-        w, u, _, own = self._split(trace.params, dtype)
-        delta_x = np.empty((steps, batch, zx * n), dtype)
-        apart = layout.count("xh") > 0 and zh > 0  # what meets u is not what meets w
-        delta_h = np.empty((steps, batch, zh * n), dtype) if apart else delta_x
-        d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(zx * n, dtype)
+        saved: Any = trace.saved
+        dtype, (steps, batch, n) = saved.dtype, d_a.shape
+        w, u, b, own = self._split(trace.params, dtype)
+        delta_x = np.empty((steps, batch, w.shape[1]), dtype)
+        # A block of kind x or h: what meets u is not what meets w.
+        apart = u.size and any(name[0] in "xh" for name in self._layout.weighted)
+        delta_h = np.empty((steps, batch, u.shape[1]), dtype) if apart else delta_x
+        d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(b.shape, dtype)
         d_own, initial = np.zeros((len(own), n), dtype), np.array(d_state, dtype)
-        given = (w.T, u.T, *own, _mask(trace.mask), *trace.states, trace.saved, d_a)
-        _program(self._sources[dtype.name].text).backward(
+        mask = EVERYWHERE if trace.mask is None else trace.mask
+        given = (w.T, u.T, *own, mask, *trace.states, saved, d_a)
+        _program(self._sources[dtype].text).backward(
             *map(np.ascontiguousarray, given), initial, delta_x, delta_h, d_x, d_b, d_own
         )
-        d_u = (_outer(trace.states[0][:-1], delta_h),) if zh else ()  # (BP4), its twin
+        d_u = (_outer(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
         params = type(trace.params)(_outer(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
         return LayerGradient(params, d_x, tuple(initial), delta_x)
 
-    def _split(self, params: Any, dtype: Any) -> tuple[Array, Array, Array, tuple[Array, ...]]:
-        w, u, b, own = self._layout.split(params)
-        return w, np.empty((1, 0), dtype) if u is None else u, b, own
+    def _split(self, params: Any, dtype: Any) -> tuple[Array, Array, Array, Sequence[Array]]:
+        """Return w, u, b and own parameters; u empty where the cell has none."""
+        w, *rest = params
+        u = np.empty((1, 0), dtype) if len(rest) == 1 + len(self._layout.own) else rest.pop(0)
+        return w, u, rest[0], rest[1:]
 
 
 def _outer(a: Array, delta: Array) -> Array:
     """Return the sum over steps and sequences of aᵀ δ: one matrix product."""
     return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
-
-
-def _mask(mask: Any) -> Any:
-    return np.empty((0, 0), np.bool_) if mask is None else mask
 
 
 def _program(text: str) -> Any:
