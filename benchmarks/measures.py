@@ -52,6 +52,7 @@ def against_peers(
     """Time one problem."""
     contenders = {
         "ours": peers.ours(problem),
+        "compiled": peers.ours(problem, compiled=True),
         "torch": peers.torch(problem),
         "jax": peers.jax(problem),
     }
@@ -71,6 +72,7 @@ def against_peers(
         "what": what,
         "ms": rounded(timed.ms),
         "ratio": {name: rounded(ratio) for name, ratio in timed.ratios.items() if name != "ours"},
+        "over compiled": rounded(timed.over("compiled")),
         "rounds": timed.rounds,
         "differs": float(f"{off:.1e}"),
     }
@@ -111,15 +113,18 @@ def roofline(seconds: float, least: int) -> list[dict[str, Any]]:
         flops = 3 * 2 * 2 * steps * batch * n * n * blocks  # forward once, backward twice; w and u
         runs = {
             "ours": peers.ours(problem).run,
+            "compiled": peers.ours(problem, compiled=True).run,
             "large": partial(np.matmul, one, other, out),
             "small": partial(np.matmul, strips, block, pieces),
         }
         timed = interleaved(runs, seconds, least)
-        of = {"ours": flops, "large": 2 * 1024**3, "small": 2 * 64 * 1024**2}
+        of = {"ours": flops, "compiled": flops, "large": 2 * 1024**3, "small": 2 * 64 * 1024**2}
         rate = {name: rounded(of[name] / ms / 1e6) for name, ms in timed.ms.items()}
         best = max("large", "small", key=rate.__getitem__)
         share = tuple(flops / of[best] * r for r in timed.ratios[best])
-        found.append({"cell": cell, "GFLOP/s": rate, "share": rounded(share)})
+        fast = flops / of[best] * timed.over("compiled")[best][1]
+        row = {"cell": cell, "GFLOP/s": rate, "share": rounded(share), "compiled": rounded(fast)}
+        found.append(row)
     return found
 
 

@@ -47,12 +47,16 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
 
 
 GRID_HEAD = (
-    "cell     T   B   n        ms   torch   low  high     jax   low  high    hips tutorial what"
+    "cell     T   B   n        ms   torch   low  high     jax   low  high    hips tutorial"
+    "  compiled  c_torch   c_jax what"
 )
 
 
 def grid_line(row: dict[str, Any]) -> str:
-    """Return a row: milliseconds of the library, and the times of others over it, with quartiles."""
+    """Return a row: milliseconds of the plain loop, and the times of others over it, with quartiles.
+
+    Then milliseconds of the compiled loop, and the times of PyTorch and JAX over that.
+    """
     size = f"{row['cell']:5} {row['T']:4} {row['B']:3} {row['n']:3}"
     spreads = ""
     for peer in ("torch", "jax"):
@@ -60,6 +64,9 @@ def grid_line(row: dict[str, Any]) -> str:
         spreads += f" {middle:7.2f} {low:5.2f} {high:5.2f}"
     rest = [row["ratio"].get(peer, [0, 0, 0])[1] for peer in ("hips", "tutorial")]
     others = f" {_or_dash(rest[0]):>7} {_or_dash(rest[1]):>8}"
+    fast = [row.get("over compiled", {}).get(peer, [0, 0, 0])[1] for peer in ("torch", "jax")]
+    ms = row["ms"].get("compiled")
+    others += f" {f'{ms:.3f}' if ms else '-':>9} {_or_dash(fast[0]):>8} {_or_dash(fast[1]):>7}"
     return f"{size} {row['ms']['ours']:9.3f}{spreads}{others} {row['what'] or 'layer'}".rstrip()
 
 
@@ -72,14 +79,18 @@ def _table(head: str, lines: list[str]) -> str:
 
 
 def roofline_table(rows: list[dict[str, Any]]) -> str:
-    """Return rates: of the layer, of a large product, of small ones; the share of the better with its quartiles."""
+    """Return rates: of the layer, of a large product, of small ones; the share of the better with its quartiles.
+
+    Then the rate of the compiled layer, and its share.
+    """
     lines = [
         f"{row['cell']:5} {row['GFLOP/s']['ours']:8.1f}"
         f" {row['GFLOP/s']['large']:6.1f} {row['GFLOP/s']['small']:6.1f}"
         f" {row['share'][1]:6.2f} {row['share'][0]:5.2f} {row['share'][2]:5.2f}"
+        f" {_or_dash(row['GFLOP/s'].get('compiled', 0)):>8} {_or_dash(row.get('compiled', 0)):>7}"
         for row in rows
     ]
-    return _table("cell  GFLOP/s  large  small  share   low  high", lines)
+    return _table("cell  GFLOP/s  large  small  share   low  high compiled c_share", lines)
 
 
 def ways_table(rows: list[dict[str, Any]]) -> str:

@@ -40,17 +40,33 @@ class Timed(NamedTuple):
 
     Attributes
     ----------
-    ms
-        For each contender, the median over rounds of milliseconds a call.
-    ratios
-        For each contender, the quartiles over rounds of its time over that of the first one: low, median, high.
-    rounds
-        How many rounds there were.
+    times
+        For each contender, the seconds that a call took in each round.
     """
 
-    ms: dict[str, float]
-    ratios: dict[str, tuple[float, float, float]]
-    rounds: int
+    times: dict[str, list[float]]
+
+    @property
+    def ms(self) -> dict[str, float]:
+        """For each contender, the median over rounds of milliseconds a call."""
+        return {name: 1e3 * statistics.median(each) for name, each in self.times.items()}
+
+    @property
+    def ratios(self) -> dict[str, tuple[float, float, float]]:
+        """The times of all over those of the first contender, see `over`."""
+        return self.over(next(iter(self.times)))
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds there were."""
+        return len(next(iter(self.times.values())))
+
+    def over(self, base: str) -> dict[str, tuple[float, float, float]]:
+        """Return for each contender the quartiles over rounds of its time over that of `base`: low, median, high."""
+        return {
+            name: _quartiles([one / own for one, own in zip(each, self.times[base], strict=True)])
+            for name, each in self.times.items()
+        }
 
 
 def interleaved(
@@ -71,13 +87,7 @@ def interleaved(
                 times[name].append(_seconds(run, calls[name], clock))
     finally:
         gc.enable()
-    first, *_ = times.values()
-    ratios = {
-        name: _quartiles([one / own for one, own in zip(each, first, strict=True)])
-        for name, each in times.items()
-    }
-    ms = {name: 1e3 * statistics.median(each) for name, each in times.items()}
-    return Timed(ms, ratios, len(first))
+    return Timed(times)
 
 
 def _calls(run: Callable[[], Any], clock: Clock) -> int:

@@ -32,6 +32,7 @@ from bptt.checking.cell import check_cell, check_layer
 from bptt.checking.gradcheck import central_difference, check_gradient, compare, complex_step
 from bptt.diagnostics import contributions, delta_norms, jacobian_spectrum, truncation_bias
 from bptt.interop import from_flax, from_torch, to_flax, to_torch
+from bptt.jit import Compiled, compiled
 from bptt.network.backward import backward, layer_backward
 from bptt.network.forward import forward, layer_forward
 from bptt.network.gradients import Gradient
@@ -58,6 +59,7 @@ __all__ = [
     "Bidirectional",
     "BothDirections",
     "Cell",
+    "Compiled",
     "Cost",
     "Diagonal",
     "DiagonalParams",
@@ -83,6 +85,7 @@ __all__ = [
     "checkpointed_bptt",
     "clip_by_global_norm",
     "compare",
+    "compiled",
     "complex_step",
     "contributions",
     "delta_norms",

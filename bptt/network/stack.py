@@ -69,9 +69,8 @@ class Stack:
 
 def check_cell_type(name: str, cell: Any) -> None:
     """Refuse what is not a cell of any level, and one whose names do not say what it needs."""
-    if isinstance(cell, type) or not isinstance(
-        cell, (Cell, UnfactoredCell, Bidirectional, OwnEngine)
-    ):
+    known = is_factored(formula_of(cell)) or isinstance(cell, (Bidirectional, UnfactoredCell))
+    if isinstance(cell, type) or not known:
         msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
         raise TypeError(msg)
     for one in (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,):

@@ -1,0 +1,144 @@
+r"""Elementary functions of numbers, by arithmetic alone: a loop over them becomes vector instructions.
+
+Numba hands exp and tanh to the C library, one number after the other. Here
+
+.. math:: e^x = 2^k e^r , \qquad k = \lfloor x / \ln 2 \rceil , \quad |r| \le \tfrac12 \ln 2
+
+with the Taylor polynomial of e^r - 1, and
+
+.. math:: \tanh z = \frac{m}{m + 2} , \qquad m = e^{2z} - 1 = 2^k (e^r - 1) + (2^k - 1) ,
+
+which keeps all digits of small z. Both are right to a few units in the last place, subnormal results included.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+# "contract": a * b + c in one instruction. Numbers that are not finite keep their meaning.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
+
+
+@intrinsic
+def power_of_two(_: Any, shifted: Any, offset: Any) -> Any:  # noqa: ARG001 - used by its code
+    """Return 2^(k + offset - bias), where k is the whole number in the last bits of `shifted`."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = context.get_value_type(signature.args[0])
+        whole, mantissa = WHOLE[str(kind)]
+        bits = builder.add(
+            builder.bitcast(args[0], whole),
+            builder.trunc(args[1], whole) if whole.width < 64 else args[1],
+        )
+        return builder.bitcast(builder.shl(bits, whole(mantissa)), kind)
+
+    return shifted(shifted, types.int64), build
+
+
+WHOLE = {"float": (ir.IntType(32), 23), "double": (ir.IntType(64), 52)}
+
+
+class _Format:
+    """What the functions need to know of a floating-point format."""
+
+    def __init__(self, real: Any) -> None:
+        info = np.finfo(real)
+        self.real = real
+        self.bias = info.maxexp - 1
+        self.magic = real(
+            1.5 * 2.0**info.nmant
+        )  # x + magic has the nearest whole number in its last bits
+        digits = info.nmant - 12  # so that k ln2_high is exact
+        self.ln2_high = real(math.floor(math.log(2) * 2.0**digits) / 2.0**digits)
+        # ln 2 to twice the precision of float64
+        low = (math.log(2) - float(self.ln2_high)) + 2.3190468138462996e-17
+        self.ln2_low = real(low)
+        self.low = real(info.minexp - info.nmant - 2) * real(math.log(2))  # below: e^x is 0
+        self.high = real(info.maxexp + 1) * real(math.log(2))  # above: e^x is infinite
+        self.one_from = real((info.nmant + 4) * math.log(2))  # from here tanh(x / 2) is 1
+
+
+@cache
+def functions(real: Any) -> tuple[Callable[..., Any], ...]:
+    """Return exp, tanh, absolute, maximum, minimum and sign of one precision, compiled."""
+    f = _Format(real)
+    bias, magic = f.bias, f.magic
+    ln2_high, ln2_low, low, high, one_from = f.ln2_high, f.ln2_low, f.low, f.high, f.one_from
+    log2_e, zero, one, two = real(1 / math.log(2)), real(0), real(1), real(2)
+    up, raised, small = bias - 1, bias + 64, real(2.0**-64)
+    rest = njit(**INLINE)(_taylor_32 if real is np.float32 else _taylor_64)
+
+    @njit(**INLINE)
+    def exp(x: Any) -> Any:
+        x = max(x, low)  # a NaN stays one
+        x = min(x, high)
+        shifted = x * log2_e + magic
+        k = shifted - magic
+        r = (x - k * ln2_high) - k * ln2_low
+        # Two factors: neither leaves the range of numbers where their product does not.
+        first = power_of_two(shifted, raised) if x < zero else power_of_two(shifted, up)
+        second = small if x < zero else two
+        return ((rest(r) + one) * first) * second
+
+    @njit(**INLINE)
+    def tanh(z: Any) -> Any:
+        y = two * (-z if z < zero else z)
+        y = min(y, one_from)
+        shifted = y * log2_e + magic
+        k = shifted - magic
+        r = (y - k * ln2_high) - k * ln2_low
+        power = power_of_two(shifted, bias)
+        m = power * rest(r) + (power - one)
+        a = m / (m + two)
+        return -a if z < zero else a
+
+    @njit(**INLINE)
+    def absolute(x: Any) -> Any:
+        return abs(x)
+
+    @njit(**INLINE)
+    def maximum(x: Any, y: Any) -> Any:
+        return x if x >= y or x != x else y  # noqa: PLR0124 - a NaN stays one, as np.maximum has it
+
+    @njit(**INLINE)
+    def minimum(x: Any, y: Any) -> Any:
+        return x if x <= y or x != x else y  # noqa: PLR0124
+
+    @njit(**INLINE)
+    def sign(x: Any) -> Any:
+        s = one if x > zero else zero
+        return -one if x < zero else (x if x != x else s)  # noqa: PLR0124
+
+    return exp, tanh, absolute, maximum, minimum, sign
+
+
+def _taylor_32(r: Any) -> Any:
+    f = np.float32
+    p = r * f(1 / 5040) + f(1 / 720)
+    p = p * r + f(1 / 120)
+    p = p * r + f(1 / 24)
+    p = p * r + f(1 / 6)
+    p = p * r + f(1 / 2)
+    return p * (r * r) + r
+
+
+def _taylor_64(r: Any) -> Any:
+    p = r * (1 / 6227020800) + 1 / 479001600
+    p = p * r + 1 / 39916800
+    p = p * r + 1 / 3628800
+    p = p * r + 1 / 362880
+    p = p * r + 1 / 40320
+    p = p * r + 1 / 5040
+    p = p * r + 1 / 720
+    p = p * r + 1 / 120
+    p = p * r + 1 / 24
+    p = p * r + 1 / 6
+    p = p * r + 1 / 2
+    return p * (r * r) + r

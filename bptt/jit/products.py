@@ -1,0 +1,165 @@
+r"""The matrix products inside the loop over time, of a matrix whose columns have been put in order once.
+
+.. math:: z = a \, u
+
+A library of linear algebra copies u into an order of its own at every call, that is at every step. Here u is copied once,
+into panels of as many columns as a vector has numbers, and a tile of z, some rows by some vectors, stays in registers
+while the sum runs. The products before and after the loop, over all steps at once, are NumPy's.
+
+Source: Goto & van de Geijn (2008), "Anatomy of high-performance matrix multiplication".
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+ROWS, VECTORS = 4, 3  # of a tile: 12 sums, 3 vectors of u and one of a, in 16 registers
+ONE_ROW = (
+    8,
+    4,
+    2,
+    1,
+)  # vectors side by side where there is one row: a sum waits for the one before
+
+
+def width(real: Any) -> int:
+    """Return how many numbers a vector of this machine's processor holds."""
+    has = llvmlite.binding.get_host_cpu_features()
+    lanes: int = (64 if has.get("avx512f") else 32) // np.dtype(real).itemsize
+    return lanes
+
+
+def _tile(rows: int, vectors: int, lanes: int) -> Any:
+    """Return what multiplies some rows of a with some panels of u; every row of `out` has whole vectors."""
+
+    @intrinsic
+    def tile(
+        _: Any, a: Any, i: Any, step: Any, depth: Any, u: Any, j: Any, out: Any, k: Any, stride: Any
+    ) -> Any:
+        del i, step, depth, j, k, stride
+        whole = types.intp
+
+        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a_, i_, step_, depth_, u_, j_, out_, k_, stride_ = args
+            kinds = signature.args
+            pointers = [
+                context.make_array(kinds[n])(context, builder, args[n]).data for n in (0, 4, 6)
+            ]
+            del a_, u_, out_
+            _emit(builder, (rows, vectors, lanes), pointers, (i_, step_, depth_, j_, k_, stride_))
+            return context.get_dummy_value()
+
+        return types.void(a, whole, whole, whole, u, whole, out, whole, whole), build
+
+    return tile
+
+
+def _emit(builder: Any, shape: tuple[int, int, int], pointers: Any, numbers: Any) -> None:
+    rows, vectors, lanes = shape
+    a, u, out = pointers
+    i, step, depth, j, k, stride = numbers
+    number, index = a.type.pointee, i.type
+    align = 4 if isinstance(number, ir.FloatType) else 8
+    vector, flags = ir.VectorType(number, lanes), ("contract",)
+    undefined = ir.Constant(vector, ir.Undefined)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+
+    def at(pointer: Any, offset: Any) -> Any:
+        return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
+
+    left = [builder.gep(a, [builder.add(i, builder.mul(index(r), step))]) for r in range(rows)]
+    panel = builder.mul(depth, index(lanes))
+    right = [builder.gep(u, [builder.add(j, builder.mul(index(v), panel))]) for v in range(vectors)]
+    before, loop, after = builder.block, *(builder.append_basic_block() for _ in range(2))
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    counter = builder.phi(index)
+    sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
+    entries = [builder.load(at(p, builder.mul(counter, index(lanes))), align=align) for p in right]
+    totals = []
+    for row, p in zip(sums, left, strict=True):
+        one = builder.insert_element(
+            undefined, builder.load(builder.gep(p, [counter])), ir.Constant(ir.IntType(32), 0)
+        )
+        spread = builder.shuffle_vector(one, undefined, zeros)
+        totals.append(
+            [
+                builder.fadd(builder.fmul(spread, entry, flags=flags), total, flags=flags)
+                for total, entry in zip(row, entries, strict=True)
+            ]
+        )
+    count = builder.add(counter, index(1))
+    counter.add_incoming(index(0), before)
+    counter.add_incoming(count, loop)
+    for row, new in zip(sums, totals, strict=True):
+        for total, value in zip(row, new, strict=True):
+            total.add_incoming(ir.Constant(vector, [0.0] * lanes), before)
+            total.add_incoming(value, loop)
+    builder.cbranch(builder.icmp_signed("<", count, depth), loop, after)
+    builder.position_at_end(after)
+    for r, row in enumerate(totals):
+        for v, value in enumerate(row):
+            offset = builder.add(builder.add(k, builder.mul(index(r), stride)), index(v * lanes))
+            builder.store(value, at(out, offset), align=align)
+
+
+@cache
+def multiplier(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return compiled functions: one puts a matrix into panels, the other multiplies with it."""
+    lanes = width(real)
+    block_3, block_2, block_1 = (_tile(ROWS, v, lanes) for v in (VECTORS, 2, 1))
+    row_8, row_4, row_2, row_1 = (_tile(1, v, lanes) for v in ONE_ROW)
+
+    @njit
+    def in_panels(u: Any) -> Any:
+        depth, columns = u.shape
+        panels = np.zeros((-(-columns // lanes), depth, lanes), real)
+        for p in range(panels.shape[0]):
+            for d in range(depth):
+                for c in range(min(lanes, columns - p * lanes)):
+                    panels[p, d, c] = u[d, p * lanes + c]
+        return panels
+
+    @njit
+    def multiply(a: Any, start: Any, rows: Any, panels: Any, out: Any, at: Any) -> None:
+        """Do ``out[at:] = a[start:] @ u`` for some rows of flat arrays."""
+        count, depth = panels.shape[0], panels.shape[1]
+        flat, size, stride = panels.reshape(-1), depth * lanes, count * lanes
+        p = 0
+        while p < count and rows >= ROWS:
+            side = min(count - p, VECTORS)
+            if count - p == 4:
+                side = 2
+            for r in range(0, rows - ROWS + 1, ROWS):
+                i, k = start + r * depth, at + r * stride + p * lanes
+                if side == 3:
+                    block_3(a, i, depth, depth, flat, p * size, out, k, stride)
+                elif side == 2:
+                    block_2(a, i, depth, depth, flat, p * size, out, k, stride)
+                else:
+                    block_1(a, i, depth, depth, flat, p * size, out, k, stride)
+            p += side
+        for r in range(rows // ROWS * ROWS, rows):
+            p, i, k = 0, start + r * depth, at + r * stride
+            while p < count:
+                left = count - p
+                if left >= 8:
+                    row_8(a, i, depth, depth, flat, p * size, out, k + p * lanes, stride)
+                    p += 8
+                elif left >= 4:
+                    row_4(a, i, depth, depth, flat, p * size, out, k + p * lanes, stride)
+                    p += 4
+                elif left >= 2:
+                    row_2(a, i, depth, depth, flat, p * size, out, k + p * lanes, stride)
+                    p += 2
+                else:
+                    row_1(a, i, depth, depth, flat, p * size, out, k + p * lanes, stride)
+                    p += 1
+
+    return in_panels, multiply

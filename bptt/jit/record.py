@@ -1,0 +1,165 @@
+r"""A cell whose loops over time are compiled: the same formula, the same interface, the same results.
+
+Before anything is compiled the two methods of the cell are run once on symbols, which record what the formula does to an
+entry (`bptt.jit.recording`). From that the text of both loops is written (`bptt.jit.source`), and Numba compiles it at the
+first call in each precision (`bptt.jit.cache`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bptt._core.types import Array, State
+from bptt.cells.bidirectional import Bidirectional
+from bptt.cells.protocol import Layout, formula_of, is_factored, layout_of
+from bptt.jit.formula import recorded
+from bptt.jit.source import Source, source
+from bptt.network import loop
+from bptt.network.gradients import LayerGradient
+from bptt.network.traces import LayerTrace
+
+__all__ = ["Compiled", "compiled"]
+
+PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
+EVERYWHERE = np.empty((0, 0), np.bool_)  # the mask that the loops take for none
+
+
+def compiled(cell: Any) -> Any:
+    """Return a cell that runs the same formula in compiled loops over time.
+
+    It goes wherever the cell itself goes: into a `bptt.Stack`, alone or among others, with masks, truncation,
+    checkpoints and `bptt.check_cell`. Its results are those of the plain loop, up to rounding: in float64 to 1e-12.
+    Complex numbers, for the complex step, run through the plain loop.
+
+    The first call in each precision compiles, for some seconds; the result is kept in a folder of the user's caches
+    (`NUMBA_CACHE_DIR` names another), so that later processes read it from there.
+
+    Parameters
+    ----------
+    cell
+        A cell of the library or of your own, or a `bptt.Bidirectional` of two.
+
+    Returns
+    -------
+    Compiled or Bidirectional
+        The cell, compiled; a layer of both directions with both of its cells compiled.
+
+    Raises
+    ------
+    ImportError
+        If Numba is not installed: ``pip install 'bptt[fast]'``.
+    TypeError
+        If the cell cannot be compiled, with the reason: its formula is not elementwise, or it does its own products
+        (`bptt.ResetBeforeGRU`).
+
+    See Also
+    --------
+    bptt.Cell : what a formula is.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> stack = bptt.Stack([bptt.compiled(bptt.LSTM())])  # doctest: +SKIP
+    """
+    if isinstance(cell, Bidirectional):
+        return Bidirectional(compiled(cell.forward), compiled(cell.backward))
+    return Compiled(formula_of(cell))
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A cell with compiled loops; made by `bptt.compiled`.
+
+    Attributes
+    ----------
+    cell
+        The formula.
+    """
+
+    cell: Any
+    _layout: Layout = field(init=False, repr=False, compare=False)
+    _sources: dict[np.dtype[Any], Source] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Record the formula; refuse what cannot be compiled."""
+        name = type(self.cell).__name__
+        if isinstance(self.cell, type) or not is_factored(self.cell):
+            msg = (
+                f"{getattr(self.cell, '__name__', name)} cannot be compiled: only a cell that is a formula, with step and "
+                f"step_backward, can be; this is a {'class' if isinstance(self.cell, type) else 'cell of another kind'}"
+            )
+            raise TypeError(msg)
+        _need_numba()
+        layout = layout_of(self.cell)
+        sources = {
+            dtype: source(name, dtype.name, layout, *recorded(self.cell, layout, dtype))
+            for dtype in PRECISIONS
+        }
+        object.__setattr__(self, "_layout", layout)
+        object.__setattr__(self, "_sources", sources)
+
+    def __reduce__(self) -> Any:
+        """Pickle and copy the formula alone: it is recorded anew where it arrives."""
+        return Compiled, (self.cell,)
+
+    def run_layer(self, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
+        """Run a layer forward on arguments that have been checked: (FWD)."""
+        dtype = np.result_type(x, *params, *state)
+        found = self._sources.get(dtype)
+        if found is None:  # complex numbers
+            return loop.run_layer(self.cell, params, x, state, mask)
+        (steps, batch, _), n = x.shape, state[0].shape[1]
+        states = np.empty((len(state), steps + 1, batch, n), dtype)
+        states[:, 0] = state
+        saved: Any = np.empty((steps, found.saves, batch, n), dtype)
+        w, u, b, own = self._split(params, dtype)
+        given = map(np.ascontiguousarray, (x, w, u, b, *own, EVERYWHERE if mask is None else mask))
+        _program(found.text).forward(*given, states, saved)
+        return LayerTrace(self, params, x, tuple(states), saved, mask)
+
+    def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
+        """Go back through a layer on arguments that have been checked: (BP2), then (BP3), (BP4) and (BP0)."""
+        saved: Any = trace.saved
+        dtype, (steps, batch, n) = saved.dtype, d_a.shape
+        w, u, b, own = self._split(trace.params, dtype)
+        delta_x = np.empty((steps, batch, w.shape[1]), dtype)
+        # A block of kind x or h: what meets u is not what meets w.
+        apart = u.size and any(name[0] in "xh" for name in self._layout.weighted)
+        delta_h = np.empty((steps, batch, u.shape[1]), dtype) if apart else delta_x
+        d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(b.shape, dtype)
+        d_own, initial = np.zeros((len(own), n), dtype), np.array(d_state, dtype)
+        mask = EVERYWHERE if trace.mask is None else trace.mask
+        given = (w.T, u.T, *own, mask, *trace.states, saved, d_a)
+        _program(self._sources[dtype].text).backward(
+            *map(np.ascontiguousarray, given), initial, delta_x, delta_h, d_x, d_b, d_own
+        )
+        d_u = (_outer(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
+        params = type(trace.params)(_outer(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
+        return LayerGradient(params, d_x, tuple(initial), delta_x)
+
+    def _split(self, params: Any, dtype: Any) -> tuple[Array, Array, Array, Sequence[Array]]:
+        """Return w, u, b and own parameters; u empty where the cell has none."""
+        w, *rest = params
+        u = np.empty((1, 0), dtype) if len(rest) == 1 + len(self._layout.own) else rest.pop(0)
+        return w, u, rest[0], rest[1:]
+
+
+def _outer(a: Array, delta: Array) -> Array:
+    """Return the sum over steps and sequences of aᵀ δ: one matrix product."""
+    return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
+
+
+def _program(text: str) -> Any:
+    from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
+
+    return load(text)
+
+
+def _need_numba() -> None:
+    try:
+        import numba  # noqa: F401, PLC0415
+    except ImportError as error:
+        msg = "bptt.compiled needs Numba, which is not installed or cannot be imported here: pip install 'bptt[fast]'"
+        raise ImportError(msg) from error

@@ -1,0 +1,229 @@
+"""What is recorded of a formula, what is refused, and how exact the compiled functions are.
+
+The reference of the functions is NumPy in long double, in units in the last place of the result.
+"""
+
+# ruff: noqa: ARG002, ARG005  (a formula has its arguments by name, used or not)
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import bptt
+
+numba = pytest.importorskip("numba")
+
+from bptt.cells.protocol import Layout
+from bptt.jit import cache, functions, recording
+from bptt.jit.formula import recorded
+
+LONG = np.finfo(np.longdouble).nmant > 60
+TINY = np.concatenate([[0.0], 10.0 ** np.linspace(-44, -1, 4000)])
+
+
+def made(body):
+    """Return a cell whose step is a function of z and a."""
+
+    class Own:
+        def step(self, z, a):
+            return (body(z, a),), ()
+
+        def step_backward(self, d_a, a):
+            return (d_a,), (0.0,), ()
+
+    return Own()
+
+
+REFUSED = {
+    "if z": (lambda z, a: z if z > 0 else a, "step decides by the value of an entry"),
+    "a part": (lambda z, a: z[:, ::-1] + a, "step takes an array apart"),
+    "in place": (lambda z, a: np.tanh(z, out=z), r"step uses np.tanh in place \(out=...\)"),
+    "reduced": (lambda z, a: z - np.add.reduce(z), "step uses np.add as add.reduce"),
+    "a sum": (lambda z, a: z - z.sum(), "step asks an array for .sum"),
+    "sorted": (lambda z, a: np.sort(z), "step uses np.sort, which does not act on each entry"),
+    "a shape": (lambda z, a: z / z.shape[1], "step asks an array for .shape"),
+    "an array": (lambda z, a: z * np.arange(3.0), r"step meets ndarray of shape \(3,\)"),
+    "complex": (lambda z, a: z * 1j, "step meets complex of shape"),
+    "unknown": (lambda z, a: np.spacing(z), "step uses spacing, which has no compiled form"),
+    "not a tuple": (lambda z, a: (z, a), "step must return|step meets tuple"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_compiled_is_refused_by_name_and_reason(name):
+    body, reason = REFUSED[name]
+    with pytest.raises(TypeError, match=f"^Own cannot be compiled: .*{reason}"):
+        bptt.compiled(made(body))
+
+
+@pytest.mark.parametrize("cell", [bptt.ResetBeforeGRU(), bptt.LSTM, 3])
+def test_what_is_no_formula_is_refused(cell):
+    with pytest.raises(TypeError, match="cannot be compiled: only a cell that is a formula"):
+        bptt.compiled(cell)
+
+
+def test_without_numba_it_says_how_to_install_it():
+    code = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import bptt\n"
+        "try: bptt.compiled(bptt.LSTM())\n"
+        "except ImportError as e: print(e)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "needs Numba" in shown.stdout
+    assert "pip install 'bptt[fast]'" in shown.stdout
+
+
+def test_import_does_not_load_numba():
+    code = "import sys, bptt; bptt.Stack((bptt.LSTM(),)); print('numba' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
+
+
+OPERATIONS = {
+    "arithmetic": lambda z, a: (2 - z) * a / (z * z + 3) - (-a) + +z,
+    "powers": lambda z, a: (
+        z**2 + z**3 + (a * a + 1) ** -1 + (a * a + 1) ** 0.5 + (a * a + 1) ** 1.7
+    ),
+    "reflected": lambda z, a: 1 / (2 + z**2) - 0.5 ** (a * a),
+    "comparisons": lambda z, a: (
+        (z > a) * 1.0 + (z >= 0) * z + (z < a) * a + (z <= 0) * 2 - (z == 0) + (z != a)
+    ),
+    "logic": lambda z, a: np.where((z > 0) & ~(a > 0) | np.logical_not(z < a), z, a),
+    "where": lambda z, a: np.where(z.real <= 0, z.dtype.type(0), z) + np.where(a > 0, 1, 0),
+    "types": lambda z, a: (z.real > 0).astype(z.dtype) + a.copy() + np.real(z) + z.conj(),
+    "like": lambda z, a: np.ones_like(z) + np.zeros_like(a) + np.full_like(z, 2.5),
+    "clip": lambda z, a: np.clip(z, -0.5, 0.25) + np.maximum(z, a) - np.minimum(z, 0.1),
+    "signs": lambda z, a: (
+        np.sign(z) + abs(a) + np.fabs(z) + np.square(a) + np.reciprocal(3 + abs(z))
+    ),
+    "tests": lambda z, a: np.isnan(z) + np.isfinite(a) * 2.0 + np.isinf(z) * 3.0,
+    "numbers of NumPy": lambda z, a: np.float64(0.5) * z + np.array(2.0) * a + np.int64(3) + True,
+    "a loop and a helper": lambda z, a: sum(z**k for k in range(1, 4)) + bptt.softplus(a),
+    "library": lambda z, a: (
+        np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def operations():
+    """Compile all of them in one cell, each as a saved array; return their values by name, and NumPy's."""
+    names = list(OPERATIONS)
+
+    class All:
+        def step(self, z, a):
+            return (np.tanh(z),), tuple(OPERATIONS[name](z, a) for name in names)
+
+        def step_backward(self, d_a, a, **_):
+            raise NotImplementedError
+
+    rng = np.random.default_rng(0)
+    z, a = rng.normal(size=(2, 500))
+    found = {}
+    for real in (np.float32, np.float64):
+        layout = Layout(("z",), ("a",), (), tuple(names))
+        there = recorded(_Both(All(), names), layout, np.dtype(real))[0]
+        body = "\n        ".join(there.statements)
+        stores = "\n        ".join(f"out[{k}, e] = {v}" for k, v in enumerate(there.results[1]))
+        text = f"def run(z, a, out):\n    for e in range(len(z)):\n        z0, s0 = z[e], a[e]\n        {body}\n        {stores}\n"
+        scope = dict(
+            zip(
+                ("exp", "tanh", "absolute", "maximum", "minimum", "sign"),
+                functions.functions(real),
+                strict=True,
+            )
+        )
+        scope |= {
+            "np": np,
+            "real": real,
+            "zero": real(0),
+            "one": real(1),
+            "infinity": real(np.inf),
+            "nan": real(np.nan),
+        }
+        exec(text, scope)  # noqa: S102
+        out = np.empty((len(names), 500), real)
+        numba.njit(**functions.OPTIONS)(scope["run"])(z.astype(real), a.astype(real), out)
+        found[real] = out
+    return z, a, found
+
+
+class _Both:
+    def __init__(self, cell, names):
+        self.step, self.names = cell.step, names
+
+    def step_backward(self, d_a, *_):
+        return (d_a,), (0.0,), ()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_what_is_recorded_is_what_numpy_does(operations, name):
+    z, a, found = operations
+    row = list(OPERATIONS).index(name)
+    for real, tolerance in ((np.float32, 1e-5), (np.float64, 1e-13)):
+        want = OPERATIONS[name](z.astype(real), a.astype(real))
+        np.testing.assert_allclose(found[real][row], want, rtol=tolerance, atol=tolerance)
+
+
+def test_equal_statements_stand_once():
+    record = recording.Record(np.dtype(np.float64))
+    z = recording.Symbol(record, "z0")
+    np.tanh(z) + np.tanh(z)
+    assert record.statements == ["v0 = tanh(z0)", "v1 = v0 + v0"]
+
+
+def units_in_the_last_place(got, want):
+    rounded = want.astype(got.dtype)
+    spacing = np.spacing(np.abs(rounded)).astype(np.longdouble)
+    return float(np.max(np.where(got == rounded, 0, np.abs(got - want) / spacing)))
+
+
+@pytest.mark.skipif(not LONG, reason="long double is no more than float64 here")
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_functions_are_right_to_a_few_units_in_the_last_place(real):
+    exp, tanh, *_ = functions.functions(real)
+    least = {np.float32: -104.0, np.float64: -746.0}[real]
+
+    @numba.vectorize(nopython=True)
+    def exps(z):
+        return exp(z)
+
+    @numba.vectorize(nopython=True)
+    def tanhs(z):
+        return tanh(z)
+
+    rng = np.random.default_rng(0)
+    z = np.concatenate(
+        [rng.uniform(least, -least * 0.84, 200_000), rng.normal(size=200_000), TINY, -TINY]
+    )
+    z = z.astype(real)
+    exact = z.astype(np.longdouble)
+    assert units_in_the_last_place(exps(z), np.exp(exact)) < 2
+    assert units_in_the_last_place(tanhs(z), np.tanh(exact)) < 4
+    special = np.array([np.inf, -np.inf, np.nan, 1e30, -1e30], real)
+    np.testing.assert_array_equal(exps(special), np.array([np.inf, 0, np.nan, np.inf, 0], real))
+    np.testing.assert_array_equal(tanhs(special), np.array([1, -1, np.nan, 1, -1], real))
+
+
+def test_compiled_code_is_kept_in_the_folder_that_is_named(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert cache.folder() == tmp_path / "bptt"
+    cache.load.cache_clear()
+    with caplog.at_level(logging.INFO, "bptt"):
+        program = cache.load("'''Own.'''\ndef forward(): return 1\ndef backward(): return 2\n")
+    assert (program.forward(), program.backward()) == (1, 2)
+    assert len(caplog.records) == 1
+    (text,) = (tmp_path / "bptt").glob("*.py")
+    assert "Numba" not in text.read_text("utf-8").splitlines()[0]
+
+
+def test_where_nothing_can_be_written_it_runs_nevertheless(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    cache.load.cache_clear()
+    program = cache.load("def forward(): return 3\ndef backward(): return 4\n")
+    assert (program.forward(), program.backward()) == (3, 4)
