@@ -122,7 +122,7 @@ def browser_tools(session: nox.Session) -> dict[str, str]:
 def browser(session: nox.Session) -> None:
     """Open every page that `docs` built in Chromium; check markup, access, search; `-- ARGS`: pytest's."""
     env = browser_tools(session)
-    workers = ["-n", str(min(os.cpu_count() or 1, 4))]
+    workers = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
     session.run("pytest", "tests/browser", *workers, *session.posargs, env=env)
 
 

@@ -30,6 +30,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 from _ext.execution.cache_key import digest
 from _ext.execution.kernel import environment
 from _ext.formats.notebook_and_script import script_name
+from snippets import longest_first
 
 PACKAGE = DOCS.parent / "bptt"
 TIMEOUT = 300
@@ -125,7 +126,7 @@ def check(site: Path, record: Path, passed: Path) -> list[str]:
 def main() -> int:
     """Check the twins of all pages of the last build."""
     start = time.perf_counter()
-    records = sorted((BUILD / "outputs").glob("*.json"))
+    records = longest_first((BUILD / "outputs").glob("*.json"))
     if not records:
         message = "there is no built site: run nox -s docs first"
         raise SystemExit(message)

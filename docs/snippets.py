@@ -1,9 +1,10 @@
 """Run every snippet of the built site alone, and hold what it prints against what its page shows.
 
 ``python docs/snippets.py`` (``nox -s snippets``) takes the cells that the last build left, puts each below the
-lines it needs (docs/_ext/slicing/slicer.py), as the button "Copy runnable" does, and runs the text in a fresh Python that
-can import only bptt, NumPy and what the page declares. Text must be equal, figures must be shown, an error must be
-the one shown. A snippet that passed is not run again until it, its output, the library or a version changes.
+lines it needs (docs/_ext/slicing/slicer.py), as the button "Copy runnable" does, and runs the text in a Python that has run
+nothing else and can import only bptt, NumPy and what the page declares (docs/_ext/alone.py). Text must be equal, figures
+must be shown, an error must be the one shown. A snippet that passed is not run again until it, its output, the library
+or a version changes.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -34,7 +36,7 @@ from _ext.slicing import requirements, slicer
 
 PACKAGE = DOCS.parent / "bptt"
 TIMEOUT = 300
-SLOWEST = 5
+SLOWEST = 10
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,17 @@ def read(file: Path) -> list[Snippet]:
     return found
 
 
+def longest_first(files: Iterable[Path]) -> list[Path]:
+    """Sort the files that the build left of pages, so that no core waits for a long page at the end."""
+
+    def seconds(file: Path) -> float:
+        record = BUILD / "records" / file.name
+        cells = json.loads(record.read_text("utf-8"))["cells"] if record.is_file() else []
+        return sum(cell["seconds"] or 0.0 for cell in cells)
+
+    return sorted(sorted(files), key=seconds, reverse=True)
+
+
 def shown(outputs: list[dict[str, Any]]) -> tuple[str, int, tuple[str, str] | None]:
     """Return the text, the number of figures and the error among the outputs of a cell."""
     data = [o["data"] for o in outputs if "data" in o]
@@ -83,34 +96,66 @@ def shown(outputs: list[dict[str, Any]]) -> tuple[str, int, tuple[str, str] | No
     return "".join(texts), sum(SVG in d for d in data), errors[0] if errors else None
 
 
-def run(snippet: Snippet) -> tuple[list[str], float]:
-    """Run one snippet in a fresh process; return what is wrong with it, and its seconds."""
+def run(snippets: Sequence[Snippet]) -> list[tuple[list[str], float]]:
+    """Run snippets of one page, each as if alone; return what is wrong with each, and its seconds."""
+    together = alone.CAN_FORK and len(snippets) > 1
+    reports = _process(snippets)[0] if together else {}
+    found = []
+    for number, snippet in enumerate(snippets):
+        report, trouble = reports.get(number), ""
+        if not report:  # its process could not be forked, or died, or took too long
+            alone_reports, trouble = _process([snippet])
+            report = alone_reports.get(0)
+        if report:
+            bad = differences(snippet, report["text"], report["figures"], report["error"])
+            found.append((list(bad), report["seconds"]))
+        else:
+            found.append(([trouble], float(TIMEOUT)))
+    return found
+
+
+def _process(snippets: Sequence[Snippet]) -> tuple[dict[int, dict[str, Any]], str]:
+    """Run snippets of one page by docs/_ext/alone.py; return its reports, and what went wrong."""
+    needs = ["numpy", *snippets[0].needs]
     job = {
-        "code": snippet.code,
-        "name": snippet.name,
-        "packages": [*requirements.importable(["numpy", *snippet.needs]), "bptt"],
+        "snippets": [snippet.code for snippet in snippets],
+        "name": snippets[0].page,
+        "packages": [*requirements.importable(needs), "bptt"],
     }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("reports", "tmp", "work"):
+            (folder / part).mkdir()
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        trouble = _wait(folder)
+        reports = {
+            int(file.stem): json.loads(file.read_text("utf-8"))
+            for file in (folder / "reports").glob("*.json")
+        }
+    return reports, trouble
+
+
+def _wait(folder: Path) -> str:
+    """Run a job to its end; return how it ended, should a report be missing."""
     env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": "module://alone_backend"}
     env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
+    env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "tmp"))
     env.pop("MATPLOTLIBRC")  # a reader has none of ours
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as cwd:
-        report = Path(cwd) / "report.json"
-        work = Path(cwd) / "empty"
-        work.mkdir()
-        command = [sys.executable, alone.__file__, str(report)]
+    command = [sys.executable, alone.__file__, str(folder)]
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env,
+            cwd=folder / "work", start_new_session=True,
+        )  # fmt: skip
         try:
-            done = subprocess.run(
-                command, input=json.dumps(job), capture_output=True, text=True, encoding="utf-8",
-                env=env, cwd=work, timeout=TIMEOUT, check=False,
-            )  # fmt: skip
+            process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
-            return [f"still running after {TIMEOUT} s"], TIMEOUT
-        seconds = time.perf_counter() - start
-        if not report.is_file():
-            return [f"died: {done.stderr.strip()[-500:]}"], seconds
-        said = json.loads(report.read_text("utf-8"))
-    return list(differences(snippet, done.stdout, said["figures"], said["error"])), seconds
+            if alone.CAN_FORK:
+                os.killpg(process.pid, signal.SIGKILL)  # its children too
+            process.kill()
+            process.wait()
+            return f"still running after {TIMEOUT} s"
+    return f"died: {(folder / 'stderr').read_text('utf-8', 'replace').strip()[-500:]}"
 
 
 def differences(
@@ -135,10 +180,17 @@ def check(every: list[Snippet], passed: Path, jobs: int) -> tuple[dict[str, list
     """Run what has not passed before; return what is wrong by name, and the lines of a report."""
     kept = {s.key for s in every if (passed / s.key).is_file()}
     todo = {s.key: s for s in every if s.key not in kept}
+    pages: dict[str, list[Snippet]] = {}
     for snippet in todo.values():
         requirements.importable(["numpy", *snippet.needs])  # before there are threads
+        pages.setdefault(snippet.page, []).append(snippet)
     with ThreadPoolExecutor(jobs) as pool:
-        results = dict(zip(todo, pool.map(run, todo.values()), strict=True))
+        found = pool.map(run, pages.values())
+        results = {
+            snippet.key: result
+            for page, judged in zip(pages.values(), found, strict=True)
+            for snippet, result in zip(page, judged, strict=True)
+        }
     passed.mkdir(parents=True, exist_ok=True)
     for key, (bad, _) in results.items():
         if not bad:
@@ -155,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", action="append", default=[], help="only pages of this name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args(arguments)
-    files = sorted((BUILD / "outputs").glob("*.json"))
+    files = longest_first((BUILD / "outputs").glob("*.json"))
     files = [f for f in files if not args.page or f.stem.split(".")[-1] in args.page]
     every = [snippet for file in files for snippet in read(file)]
     if not every:

@@ -43,10 +43,51 @@ LAID_OUT = """() => {
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
 }"""
 # The size of targets is not among axe's defaults; Lighthouse looks at it.
-AXE = """async () => (await axe.run(document, {
-    resultTypes: ["violations"], rules: { "target-size": { enabled: true } },
-  })).violations
-  .map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 160)} (${v.nodes.length} times)`)"""
+AXE = """async ([only, where]) => {
+  const include = where ? window[where] : [document.documentElement];
+  if (!include.length) return [];
+  const found = await axe.run({ include }, {
+    resultTypes: ["violations"],
+    ...(only.length ? { runOnly: { type: "rule", values: only } } : {}),
+    rules: { "target-size": { enabled: true } },
+  });
+  return found.violations
+    .map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 160)} (${v.nodes.length} times)`);
+}"""
+# What of axe's findings depends on the theme, and what on the width; all else is the same for both.
+BY_THEME = ["color-contrast", "link-in-text-block"]
+BY_WIDTH = ["scrollable-region-focusable", "target-size"]
+# kinds: an element for each kind of text there is. Two texts of one color, size and weight, on the same backgrounds,
+# have the same contrast; to look at each takes axe most of its time. fresh: what an earlier width did not show.
+SORT = """() => {
+  const clear = "rgba(0, 0, 0, 0)", behind = new Map([[null, ""]]), kinds = new Map(), seen = [];
+  const stack = (e) => {
+    if (!behind.has(e)) {
+      const s = getComputedStyle(e), look = [s.backgroundColor, s.backgroundImage, s.opacity, s.position];
+      const plain = look.join() === [clear, "none", "1", "static"].join();
+      behind.set(e, stack(e.parentElement) + (plain ? "" : look.join() + ";"));
+    }
+    return behind.get(e);
+  };
+  for (const e of document.body.querySelectorAll("*")) {
+    if (!e.checkVisibility({ visibilityProperty: true })) continue;
+    seen.push(e);
+    if (![...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
+    const s = getComputedStyle(e);
+    const text = [s.color, s.fontSize, s.fontWeight, s.textShadow, s.textDecorationLine, e.localName];
+    const kind = text.join() + stack(e);
+    if (!kinds.has(kind)) kinds.set(kind, e);
+  }
+  const fresh = new Set(window.looked ? seen.filter((e) => !window.looked.has(e)) : []);
+  window.looked = new Set([...(window.looked ?? []), ...seen]);
+  window.kinds = [...kinds.values()];
+  window.fresh = [...fresh].filter((e) => !fresh.has(e.parentElement));
+}"""
+DRESS = """async (theme) => {
+  localStorage.setItem("theme", theme);
+  document.body.dataset.theme = theme;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
 
 
 def chromium() -> str | None:
@@ -112,17 +153,53 @@ def context(browser: Browser, theme: str, width: int, *, script: bool = True) ->
     return made
 
 
-def look(reader: BrowserContext, home: str, name: str, *, axe: bool = False) -> Seen:
-    """Open a page as `reader` and return what is seen."""
+@contextmanager
+def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page, Seen]]:
+    """Open a page as `reader`, and close it after the block."""
     seen, page = Seen(), reader.new_page()
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
     page.evaluate("() => document.fonts.ready.then(() => null)")
     page.evaluate(LAID_OUT)
-    seen.overflow = page.evaluate(WIDE)
-    seen.formulas = page.evaluate(UNSEEN)
-    if axe:
-        page.evaluate(_axe())
-        seen.axe = page.evaluate(AXE)
+    yield page, seen
     page.close()
+
+
+def look(reader: BrowserContext, home: str, name: str) -> Seen:
+    """Open a page as `reader` and return what is seen, without axe."""
+    with opened(reader, home, name) as (page, seen):
+        seen.overflow = page.evaluate(WIDE)
+        seen.formulas = page.evaluate(UNSEEN)
     return seen
+
+
+def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
+    """Open a page once and return what is seen in both themes and at both widths.
+
+    All of axe's rules look at all of the page at the first width in the first theme. At the second width they look at
+    what the first did not show. What depends on theme or width is looked at in each of the four views.
+    """
+    with opened(reader, home, name) as (page, seen):
+        page.evaluate(_axe())
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            seen.overflow += [f"{width}: {words}" for words in page.evaluate(WIDE)]
+            seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
+                page.evaluate(DRESS, theme)
+                found = [words for look in _looks(page, width, theme) for words in look]
+                seen.axe += [f"{theme} {width}: {words}" for words in dict.fromkeys(found)]
+    return seen
+
+
+def _looks(page: Page, width: int, theme: str) -> Iterator[list[str]]:
+    """Let axe look at one view of a page."""
+    page.evaluate(SORT)
+    if (width, theme) == (WIDTHS[0], THEMES[0]):
+        yield page.evaluate(AXE, [[], ""])
+        return
+    yield page.evaluate(AXE, [BY_THEME, "kinds"])
+    if theme == THEMES[0]:
+        yield page.evaluate(AXE, [BY_WIDTH, ""])
+        yield page.evaluate(AXE, [[], "fresh"])

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import measure
-import pytest
 import served
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 
-@pytest.mark.parametrize("width", measure.WIDTHS)
-@pytest.mark.parametrize("theme", measure.THEMES)
-def test_page(page_name: str, theme: str, width: int, browser: Browser, home: str) -> None:
-    with measure.context(browser, theme, width) as reader:
-        seen = measure.look(reader, home, page_name, axe=True)
+def test_page(page_name: str, reader: Callable[..., BrowserContext], home: str) -> None:
+    seen = measure.inspect(reader("light", 1280), home, page_name)
     assert seen.wrong() == []
 
 
-def test_page_from_a_file(page_name: str, browser: Browser) -> None:
+def test_page_from_a_file(page_name: str, reader: Callable[..., BrowserContext]) -> None:
     if page_name == "404.html":
         return  # only a server hands it out, and it may know where that is
-    with measure.context(browser, "light", 390) as reader:
-        seen = measure.look(reader, f"{served.SITE.as_uri()}/", page_name)
+    seen = measure.look(reader("light", 390), f"{served.SITE.as_uri()}/", page_name)
     assert seen.wrong() == []
 
 
-def test_page_without_javascript(page_name: str, browser: Browser, home: str) -> None:
-    with measure.context(browser, "dark", 1280, script=False) as reader:
-        seen = measure.look(reader, home, page_name)
+def test_page_without_javascript(
+    page_name: str, reader: Callable[..., BrowserContext], home: str
+) -> None:
+    seen = measure.look(reader("dark", 1280, script=False), home, page_name)
     assert seen.wrong() == []

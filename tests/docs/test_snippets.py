@@ -1,6 +1,7 @@
 """A snippet that does not give what its page shows is found."""
 
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,13 +40,68 @@ WRONG = {
 
 @pytest.mark.parametrize("case", RIGHT)
 def test_right_snippet_passes(case):
-    assert snippets.run(RIGHT[case])[0] == []
+    ((wrong, _),) = snippets.run([RIGHT[case]])
+    assert wrong == []
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_snippet_is_found(case):
     snippet, words = WRONG[case]
-    assert words in "\n".join(snippets.run(snippet)[0])
+    ((wrong, _),) = snippets.run([snippet])
+    assert words in "\n".join(wrong)
+
+
+def test_each_snippet_of_a_page_is_judged_as_if_it_were_alone():
+    """Truth: the same snippets, each in a process of its own."""
+    cases = [*RIGHT.values(), *(snippet for snippet, _ in WRONG.values())]
+    cases = [replace(case, needs=("matplotlib",)) for case in cases if case.code != FIGURE]
+    apart = [snippets.run([case])[0][0] for case in cases]
+    assert [wrong for wrong, _ in snippets.run(cases)] == apart
+
+
+# Each pair begins alike; what the first does after that, the second must not find.
+APART = {
+    "names": ("x = 1", "x = 2", "print(x)"),
+    "modules": ("import sys", "import wave", "print('wave' in sys.modules)"),
+    "packages": ("import sys, bptt", "import matplotlib.pyplot", "print('matplotlib' in sys.modules)"),
+    "random numbers": ("import numpy as np; np.random.seed(0)", "np.random.rand()", "print(np.random.rand())"),
+    "folder": ("import os", "os.chdir('..')", "print(os.path.basename(os.getcwd()))"),
+    "files": ("from pathlib import Path", "Path('left').touch()", "print(list(Path().iterdir()))"),
+    "temporary files": ("import tempfile, os", "tempfile.mkstemp()", "print(os.listdir(tempfile.gettempdir()))"),
+    "environment": ("import os", "os.environ['LEFT'] = '1'", "print('LEFT' in os.environ)"),
+    "figures": ("import matplotlib.pyplot as plt", "plt.figure()", "print(plt.get_fignums())"),
+    "text": ("print('both')", "print('first')", "print('second')"),
+    "a fall": ("import os", "os._exit(1)", "print('second')"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", APART)
+def test_nothing_is_left_by_another_snippet(case):
+    """Truth: the second snippet in a process of its own."""
+    start, first, second = APART[case]
+    base = replace(PLAIN, needs=("matplotlib",))
+    pair = [replace(base, code=f"{start}\n{line}\n") for line in (first, second)]
+    assert snippets.run(pair)[1][0] == snippets.run(pair[1:])[0][0] != []
+
+
+THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(1,)).start()\n"
+STATES = {
+    "forked": ("import os\n", 1),
+    "has threads": (THREAD, 2),
+    "left a file": ("open('left', 'w').close()\n", 2),
+}
+
+
+@pytest.mark.skipif(not snippets.alone.CAN_FORK, reason="no process is forked here")
+@pytest.mark.parametrize("state", STATES)
+def test_what_cannot_be_forked_safely_is_run_from_its_start(state):
+    """Truth: how many times the statements that both begin with are run, counted in a file outside."""
+    start, times = STATES[state]
+    with tempfile.NamedTemporaryFile("r") as counted:
+        count = f"with open({counted.name!r}, 'a') as f: f.write('x')\n"
+        pair = [replace(PLAIN, code=f"{start}{count}print({k})\n", text=f"{k}\n") for k in "12"]
+        assert [wrong for wrong, _ in snippets.run(pair)] == [[], []]
+        assert len(counted.read()) == (1 if times == 1 else 3)
 
 
 def test_what_passed_is_not_run_again_and_what_failed_is(tmp_path):

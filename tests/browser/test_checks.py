@@ -1,0 +1,113 @@
+"""Each fault that tests/browser looks for, planted on a page of its own, is found, at the widths and themes that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import measure
+import node
+import pytest
+import served
+from playwright.sync_api import BrowserContext
+
+Reader = Callable[..., BrowserContext]
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>A page</title>
+<link rel="icon" href="data:,">
+<style>
+body { margin: 0; background: #fff; color: #000 }
+body[data-theme="dark"] { background: #000; color: #fff }
+%s
+</style>
+</head>
+<body><main><h1>A page</h1>
+<article>
+%s
+</article></main></body>
+</html>
+"""
+NARROW, WIDE = "@media (max-width: 800px)", "@media (min-width: 801px)"
+BUTTONS = '<button class="b">one</button><button class="b">two</button>'
+SMALL = ".b { padding: 0; border: 0; width: 12px; height: 12px; overflow: hidden; font-size: 9px }"
+SCROLLS = "div { overflow: auto; height: 40px } p { height: 400px }"
+
+# fault -> the page's style and its article, and what must be said of it, in this order
+FAULTS: dict[str, tuple[str, str, list[str]]] = {
+    "none": ("", "<p>Words.</p>", []),
+    "contrast by day": ("body:not([data-theme=dark]) p { color: #bbb }", "<p>Words.</p>",
+        ["axe: light 1280: color-contrast", "axe: light 390: color-contrast"]),
+    "contrast at night": ("[data-theme=dark] p { color: #333 }", "<p>Words.</p>",
+        ["axe: dark 1280: color-contrast", "axe: dark 390: color-contrast"]),
+    "contrast by the device": ("@media (prefers-color-scheme: dark) { p { color: #333 } }", "<p>Words.</p>",
+        ["axe: dark 1280: color-contrast", "axe: dark 390: color-contrast"]),
+    "contrast of what a phone alone shows": (
+        f"p {{ color: #bbb }} {WIDE} {{ p {{ display: none }} }}", "<p>Words.</p>",
+        ["axe: light 390: color-contrast"]),
+    "overflow": ("p { width: 600px }", "<p>Words.</p>", ["overflow: 390: 600 px of 390", "overflow: 390: p."]),
+    "small target": (SMALL, BUTTONS, ["axe: light 1280: target-size", "axe: light 390: target-size"]),
+    "small target on a phone": (f"{NARROW} {{ {SMALL} }}", BUTTONS, ["axe: light 390: target-size"]),
+    "a region that scrolls on a phone": (f"{NARROW} {{ {SCROLLS} }}", f"<div>{3 * '<p>Words.</p>'}</div>",
+        ["axe: light 390: scrollable-region-focusable"]),
+    "a picture without words": ("", '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">',
+        ["axe: light 1280: image-alt"]),
+    "a formula that is not seen": (".katex-html { display: none }", '<span class="katex-html">x</span>',
+        ["formulas: 1280: x", "formulas: 390: x"]),
+    "a third party": ("", '<script src="http://127.0.0.1:9/foreign.js"></script>',
+        ["console: Failed to load", "foreign: http://127.0.0.1:9/", "failed: http://127.0.0.1:9/"]),
+    "a message": ("", "<script>console.log('heard')</script>", ["console: heard"]),
+    "an error": ("", "<script>nowhere()</script>", ["console: nowhere is not defined"]),
+    "a dead link": ("", '<script src="nowhere.js"></script>', ["console: Failed to load", "failed: 404 ", "failed: http://127.0.0.1:"]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Iterator[Callable[[str, str], str]]:
+    """Return how to put a page into a small site, which gives the address of the site."""
+    (tmp_path / "404.html").write_text(PAGE % ("", ""), "utf-8")
+    (tmp_path / "index.html").write_text("", "utf-8")
+    with served.serve(tmp_path) as home:
+
+        def plant(style: str, article: str) -> str:
+            (tmp_path / "page.html").write_text(PAGE % (style, article), "utf-8")
+            return home
+
+        yield plant
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_found(fault: str, planted: Callable[[str, str], str], reader: Reader) -> None:
+    style, article, wanted = FAULTS[fault]
+    found = measure.inspect(reader("light", 1280), planted(style, article), "page.html").wrong()
+    assert len(found) == len(wanted), found
+    assert all(words.startswith(start) for words, start in zip(found, wanted, strict=True)), found
+
+
+def test_fault_of_a_file_is_found(
+    planted: Callable[[str, str], str], reader: Reader, tmp_path: Path
+) -> None:
+    planted("", "<script>fetch('index.html').catch(() => 0)</script>")
+    seen = measure.look(reader("light", 390), f"{tmp_path.as_uri()}/", "page.html")
+    assert any(words.startswith("console: ") for words in seen.wrong())
+
+
+def test_fault_without_javascript_is_found(
+    planted: Callable[[str, str], str], reader: Reader
+) -> None:
+    hidden = '<noscript><p style="width: 2000px">Words.</p></noscript>'
+    home = planted("", hidden)
+    seen = measure.look(reader("dark", 1280, script=False), home, "page.html")
+    assert seen.wrong() == ["overflow: 2000 px of 1280", "overflow: p."]
+    assert measure.look(reader("light", 390), home, "page.html").wrong() == []
+
+
+def test_fault_of_markup_is_found(tmp_path: Path) -> None:
+    for name, article in (("right", "<p>Words.</p>"), ("wrong", "<p><div>Words.</div></p>")):
+        (tmp_path / f"{name}.html").write_text(PAGE % ("", article), "utf-8")
+    assert list(node.html_errors(tmp_path, ["right.html", "wrong.html"], tmp_path)) == [
+        "wrong.html"
+    ]
