@@ -136,11 +136,13 @@ def lighthouse_rows(names: list[str]) -> list[Row]:
             scores[name], failed[name] = result["scores"], result["failed"]
     rows = []
     for kind, least in zip(node.AUDITED, (95, 100, 100, 100), strict=True):
-        worst = min(scores, key=lambda name: scores[name][kind])
+        # The page of the search asks not to be found, as Sphinx writes it, and loses points for it.
+        asked = {n: s for n, s in scores.items() if kind != "seo" or n != "search.html"}
+        worst = min(s[kind] for s in asked.values())
         low = [
-            f"{n}: {s[kind]} ({', '.join(failed[n])})" for n, s in scores.items() if s[kind] < least
+            f"{n}: {s[kind]} ({', '.join(failed[n])})" for n, s in asked.items() if s[kind] < least
         ]
-        found = f"{scores[worst][kind]} at worst of {len(scores)} pages"
+        found = f"{worst} at worst of {len(asked)} pages"
         rows.append(Row(f"Lighthouse, mobile: {kind}", f">= {least}", found, not low, low))
     return rows
 

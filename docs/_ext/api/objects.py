@@ -95,5 +95,5 @@ def words_below(module: str, name: str) -> list[str]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
         if named and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            return inspect.cleandoc(str(below.value.value)).splitlines()
+            return [*inspect.cleandoc(str(below.value.value)).splitlines(), ""]
     return []
