@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from scratch import Scratch
-from test_holes import expect
+from test_holes import ALT, FIGURE, expect
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 
@@ -83,3 +83,14 @@ def test_a_kernel_that_dies_is_named_and_stops_no_other_page(site: Scratch) -> N
     built = site.build()
     expect(built.red and "docs/dies.md:10: cell 1: DeadKernelError" in built.text, built)
     expect("docs: passed 1, failed 1" in built.text, built)
+
+
+@pytest.mark.parametrize("draws", [True, False])
+def test_a_figure_that_comes_as_words_is_red(draws: bool, site: Scratch) -> None:
+    if not draws:
+        site.patch("docs/_ext/execution/kernel.py", 'app.shell.enable_matplotlib("inline")', "pass")
+    site.cell("needs", FIGURE, options=ALT)
+    built = site.build()
+    expect(built.red != draws, built)
+    expect(draws or "the figure came as words and not as SVG" in built.text, built)
+    expect(("bptt-figure" in shown(site)) == draws, built)

@@ -87,6 +87,9 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
                 if not PROGRESS.match(line):
                     yield f"the cell wrote to stderr, which only a progress bar may: {line!r}"
     drawn = sum(SVG in o.get("data", {}) for o in outputs)
+    data = [o.data for o in outputs if o.output_type == "display_data"]
+    if any(SVG not in d and d.get("text/plain", "").startswith("<Figure") for d in data):
+        yield "the figure came as words and not as SVG: the kernel does not draw"
     if drawn and not _alt(cell):
         yield "the figure has no alternative text: give the cell `mystnb: {image: {alt: ...}}`"
     if drawn > 1:

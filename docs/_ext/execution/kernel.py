@@ -86,6 +86,7 @@ def start(arguments: list[str]) -> None:
     config.InteractiveShell.colors = "NoColor"
     app = IPKernelApp.instance(config=config)
     app.initialize(arguments)
+    app.shell.enable_matplotlib("inline")  # where it was imported before there was a shell
     _strict_warnings()
     app.start()
 
