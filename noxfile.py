@@ -110,8 +110,8 @@ def browser_tools(session: nox.Session, *more: str) -> tuple[Environment, dict[s
 def browser(session: nox.Session) -> None:
     """Open every page that `docs` built in Chromium; check markup, access, search; `-- ARGS`: pytest's."""
     site, tools = browser_tools(session)
-    workers = [*WORKERS, "--dist", "worksteal"]
-    site.run("pytest", "tests/browser", *workers, junit(session), *session.posargs, env=tools)
+    options = [*WORKERS, "--dist", "worksteal", junit(session)]
+    site.run("pytest", "tests/browser", *options, *session.posargs, env=tools)
 
 
 @nox.session(default=False, venv_backend="none")
