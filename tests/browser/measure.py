@@ -39,27 +39,37 @@ UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
 # What is far from the screen is not laid out (custom.css): here all of it is looked at.
 LAID_OUT = """() => {
   const all = new CSSStyleSheet();
-  all.replaceSync("* { content-visibility: visible !important } section { block-size: auto !important }");
+  all.replaceSync(`* { content-visibility: visible !important } section { block-size: auto !important }
+    [data-unlooked] { visibility: hidden !important }`);
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
 }"""
-# The size of targets is not among axe's defaults; Lighthouse looks at it.
+# The size of targets is not among axe's defaults; Lighthouse looks at it. What most of its time goes into is a map of
+# all that is visible: where it looks at a few elements only, the rest keeps its place but is hidden meanwhile.
 AXE = """async ([only, where]) => {
-  const include = where ? window[where] : [document.documentElement];
+  const include = where ? window[where] : [document.documentElement], hidden = [];
   if (!include.length) return [];
+  const kept = new Set();
+  for (let e of where ? include : []) for (; e && !kept.has(e); e = e.parentElement) kept.add(e);
+  for (const e of kept) {
+    if (include.some((i) => i.contains(e))) continue;
+    for (const child of e.children) if (!kept.has(child)) hidden.push(child);
+  }
+  hidden.forEach((e) => e.toggleAttribute("data-unlooked", true));
   const found = await axe.run({ include }, {
     resultTypes: ["violations"],
     ...(only.length ? { runOnly: { type: "rule", values: only } } : {}),
     rules: { "target-size": { enabled: true } },
   });
+  hidden.forEach((e) => e.toggleAttribute("data-unlooked", false));
   return found.violations
     .map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 160)} (${v.nodes.length} times)`);
 }"""
 # What of axe's findings depends on the theme, and what on the width; all else is the same for both.
 BY_THEME = ["color-contrast", "link-in-text-block"]
 BY_WIDTH = ["scrollable-region-focusable", "target-size"]
-# kinds: an element for each kind of text there is. Two texts of one color, size and weight, on the same backgrounds,
-# have the same contrast; to look at each takes axe most of its time. fresh: what an earlier width did not show.
-SORT = """() => {
+# kinds: a text of each kind that this theme did not show before. Two of one color and one class of size, on the same
+# backgrounds, have the same contrast. fresh: these, and elements that the first width did not show.
+SORT = """(theme) => {
   const clear = "rgba(0, 0, 0, 0)", behind = new Map([[null, ""]]), kinds = new Map(), seen = [];
   const stack = (e) => {
     if (!behind.has(e)) {
@@ -73,15 +83,17 @@ SORT = """() => {
     if (!e.checkVisibility({ visibilityProperty: true })) continue;
     seen.push(e);
     if (![...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
-    const s = getComputedStyle(e);
-    const text = [s.color, s.fontSize, s.fontWeight, s.textShadow, s.textDecorationLine, e.localName];
-    const kind = text.join() + stack(e);
+    const s = getComputedStyle(e), size = parseFloat(s.fontSize);
+    const large = size >= (parseInt(s.fontWeight) >= 700 ? 18.66 : 24);  // as WCAG has it
+    const kind = [theme, s.color, large, s.textShadow, s.textDecorationLine, e.localName] + stack(e);
     if (!kinds.has(kind)) kinds.set(kind, e);
   }
-  const fresh = new Set(window.looked ? seen.filter((e) => !window.looked.has(e)) : []);
+  const known = (window.known ??= new Set()), first = !window.looked;
+  const fresh = new Set(first ? [] : seen.filter((e) => !window.looked.has(e)));
   window.looked = new Set([...(window.looked ?? []), ...seen]);
-  window.kinds = [...kinds.values()];
-  window.fresh = [...fresh].filter((e) => !fresh.has(e.parentElement));
+  window.kinds = [...kinds].filter(([kind]) => !known.has(kind)).map(([, e]) => e);
+  kinds.forEach((_, kind) => known.add(kind));
+  window.fresh = [...[...fresh].filter((e) => !fresh.has(e.parentElement)), ...window.kinds];
 }"""
 DRESS = """async (theme) => {
   localStorage.setItem("theme", theme);
@@ -148,6 +160,7 @@ def context(browser: Browser, theme: str, width: int, *, script: bool = True) ->
         viewport={"width": width, "height": 900}, color_scheme=theme, java_script_enabled=script,
         reduced_motion="reduce",  # so that a color is not looked at half-way
     )  # fmt: skip
+    made.set_default_navigation_timeout(120_000)  # milliseconds; the machine may be busy
     if script:
         made.add_init_script(f"try {{ localStorage.setItem('theme', '{theme}'); }} catch {{}}")
     return made
@@ -176,8 +189,8 @@ def look(reader: BrowserContext, home: str, name: str) -> Seen:
 def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
     """Open a page once and return what is seen in both themes and at both widths.
 
-    All of axe's rules look at all of the page at the first width in the first theme. At the second width they look at
-    what the first did not show. What depends on theme or width is looked at in each of the four views.
+    All of axe's rules look at all of the page at the first width in the first theme. Of the other three views they look
+    at what was not shown before; of the second width, at the size of targets and at what scrolls on all of the page.
     """
     with opened(reader, home, name) as (page, seen):
         page.evaluate(_axe())
@@ -195,11 +208,12 @@ def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
 
 def _looks(page: Page, width: int, theme: str) -> Iterator[list[str]]:
     """Let axe look at one view of a page."""
-    page.evaluate(SORT)
+    page.evaluate(SORT, theme)
     if (width, theme) == (WIDTHS[0], THEMES[0]):
         yield page.evaluate(AXE, [[], ""])
         return
-    yield page.evaluate(AXE, [BY_THEME, "kinds"])
     if theme == THEMES[0]:
         yield page.evaluate(AXE, [BY_WIDTH, ""])
         yield page.evaluate(AXE, [[], "fresh"])
+    else:
+        yield page.evaluate(AXE, [BY_THEME, "kinds"])

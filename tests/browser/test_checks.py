@@ -40,11 +40,13 @@ SCROLLS = "div { overflow: auto; height: 40px } p { height: 400px }"
 FAULTS: dict[str, tuple[str, str, list[str]]] = {
     "none": ("", "<p>Words.</p>", []),
     "contrast by day": ("body:not([data-theme=dark]) p { color: #bbb }", "<p>Words.</p>",
-        ["axe: light 1280: color-contrast", "axe: light 390: color-contrast"]),
+        ["axe: light 1280: color-contrast"]),
     "contrast at night": ("[data-theme=dark] p { color: #333 }", "<p>Words.</p>",
-        ["axe: dark 1280: color-contrast", "axe: dark 390: color-contrast"]),
+        ["axe: dark 1280: color-contrast"]),
     "contrast by the device": ("@media (prefers-color-scheme: dark) { p { color: #333 } }", "<p>Words.</p>",
-        ["axe: dark 1280: color-contrast", "axe: dark 390: color-contrast"]),
+        ["axe: dark 1280: color-contrast"]),
+    "contrast at night on a phone": (f"{NARROW} {{ [data-theme=dark] p {{ color: #333 }} }}", "<p>Words.</p>",
+        ["axe: dark 390: color-contrast"]),
     "contrast of what a phone alone shows": (
         f"p {{ color: #bbb }} {WIDE} {{ p {{ display: none }} }}", "<p>Words.</p>",
         ["axe: light 390: color-contrast"]),
