@@ -25,6 +25,7 @@ from bptt._core.tree import tree_map
 from bptt._core.types import Array
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, GRUParams
 from bptt.cells.activations import relu, tanh
+from bptt.cells.layout import parameters_of
 from bptt.cells.protocol import Recurrent
 from bptt.network.stack import OneDirection, check_layer
 
@@ -247,8 +248,7 @@ def from_flax(cell: OneDirection, tree: Mapping[str, Mapping[str, Any]]) -> Any:
     u = np.concatenate([take(f"h{gate}", "kernel", n, n) for gate in gates], axis=1)
     b = np.concatenate([take(f"{side}{gate}", "bias", n) for gate in gates])
     own = (take("hn", "bias", n),) if isinstance(cell, GRU) else ()
-    kind: Any = cell.parameters
-    checked, _ = check_layer("tree", cell, kind(w, u, b, *own), None)
+    checked, _ = check_layer("tree", cell, parameters_of(cell)(w, u, b, *own), None)
     return checked
 
 

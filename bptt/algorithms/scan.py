@@ -26,7 +26,8 @@ from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, State
 from bptt.algorithms.calls import CostOfSteps, Result, cost_of, one_direction
-from bptt.cells.protocol import formula_of, is_factored, layout_of
+from bptt.cells.layout import layout_of
+from bptt.cells.protocol import formula_of, is_factored
 from bptt.network.backward import LayerGradient, layer_backward, run_backward
 from bptt.network.forward import forward, layer_forward
 from bptt.network.parameters import Params

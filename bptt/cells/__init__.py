@@ -4,16 +4,9 @@ from bptt.cells.bidirectional import Bidirectional, BothDirections
 from bptt.cells.diagonal import Diagonal, DiagonalParams
 from bptt.cells.elman import Elman
 from bptt.cells.gru import GRU, GRUParams, ResetBeforeGRU
+from bptt.cells.layout import Layout, layout_of, state_names_of
 from bptt.cells.lstm import LSTM, PeepholeLSTM, PeepholeLSTMParams
-from bptt.cells.protocol import (
-    Cell,
-    Layout,
-    OwnEngine,
-    Recurrent,
-    UnfactoredCell,
-    layout_of,
-    state_names_of,
-)
+from bptt.cells.protocol import Cell, OwnEngine, Recurrent, UnfactoredCell
 
 __all__ = [
     "GRU",

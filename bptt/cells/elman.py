@@ -48,12 +48,12 @@ class Elman:
         """Refuse what is not an activation."""
         validation.instance("activation", self.activation, Activation)
 
-    def step(self, z: Array, a: Array) -> Any:  # noqa: ARG002  (its past enters through z alone)
+    def step(self, z: Array, a: Array) -> Any:
         """Return the new a, and what its derivative needs."""
         a_new = self.activation.function(z)  # (FWD)
         return (a_new,), (z, a_new)
 
-    def step_backward(self, d_a: Array, a: Array, z: Array, a_new: Array) -> Any:  # noqa: ARG002
+    def step_backward(self, d_a: Array, a: Array, z: Array, a_new: Array) -> Any:
         """Return δ; there is no path to the past but through u."""
         delta = d_a * self.activation.derivative(z, a_new)  # (BP2)
         return (delta,), (0.0,), ()

@@ -87,7 +87,7 @@ class GRU:
         self,
         d_a: Array,
         a: Array,
-        c: Array,  # noqa: ARG002  (its value does not enter its derivative)
+        c: Array,
         r: Array,
         not_r: Array,
         s: Array,

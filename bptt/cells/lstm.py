@@ -72,7 +72,7 @@ class LSTM:
 
     parameters = Recurrent
 
-    def step(self, z_i: Array, z_f: Array, z_g: Array, z_o: Array, a: Array, c: Array) -> Any:  # noqa: ARG002
+    def step(self, z_i: Array, z_f: Array, z_g: Array, z_o: Array, a: Array, c: Array) -> Any:
         """Return the new a and c, and what their derivative needs."""
         c_new, gates = _cell(z_i, z_f, z_g, c)
         a_new, output = _output(z_o, c_new)
@@ -82,7 +82,7 @@ class LSTM:
         self,
         d_a: Array,
         d_c: Array,
-        a: Array,  # noqa: ARG002
+        a: Array,
         c: Array,
         i: Array,
         not_i: Array,
@@ -124,7 +124,7 @@ class PeepholeLSTM:
         z_f: Array,
         z_g: Array,
         z_o: Array,
-        a: Array,  # noqa: ARG002
+        a: Array,
         c: Array,
         p_i: Array,
         p_f: Array,
@@ -139,7 +139,7 @@ class PeepholeLSTM:
         self,
         d_a: Array,
         d_c: Array,
-        a: Array,  # noqa: ARG002
+        a: Array,
         c: Array,
         p_i: Array,
         p_f: Array,

@@ -25,13 +25,8 @@ gets the parameters, the input and the state, and does its own products. And a c
 own (`OwnEngine`), as `bptt.compiled` does.
 """
 
-import inspect
-from collections import namedtuple
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
-
-import numpy as np
 
 from bptt._core.types import Array, State
 
@@ -40,12 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cell",
-    "Layout",
     "OwnEngine",
     "Recurrent",
     "UnfactoredCell",
-    "layout_of",
-    "state_names_of",
 ]
 
 
@@ -169,120 +161,6 @@ class OwnEngine(Protocol):
         ...
 
 
-class Layout(NamedTuple):
-    """What the names in a cell's formula say.
-
-    Attributes
-    ----------
-    weighted
-        Its weighted inputs, in the order of `step`.
-    states
-        The arrays of its state, the activation's first.
-    own
-        Its own parameters.
-    saved
-        What `step` saves for `step_backward`.
-    """
-
-    weighted: tuple[str, ...]
-    states: tuple[str, ...]
-    own: tuple[str, ...]
-    saved: tuple[str, ...]
-
-    def count(self, letters: str) -> int:
-        """Return how many weighted inputs begin with one of some letters."""
-        return sum(name[0] in letters for name in self.weighted)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields of its parameter record."""
-        return ("w", *("u" if self.count("zh") else ""), "b", *self.own)
-
-    def shapes(self, n_below: int, n: int) -> tuple[tuple[int, ...], ...]:
-        """Return the shape of each parameter of a layer of n units over n_below."""
-        g, h = self.count("zx"), self.count("zh")
-        u = ((n, h * n),) if h else ()
-        return ((n_below, g * n), *u, (g * n,), *((n,) for _ in self.own))
-
-    def split(self, params: Any) -> tuple[Array, Array | None, Array, tuple[Array, ...]]:
-        """Return w, u (None if there is none), b and the own parameters."""
-        if self.count("zh"):
-            w, u, b, *own = params
-            return w, u, b, tuple(own)
-        w, b, *own = params
-        return w, None, b, tuple(own)
-
-
-def layout_of(cell: Any) -> Layout:
-    """Read what a formula needs off the names of its parameters.
-
-    Parameters
-    ----------
-    cell
-        A cell of the factored level.
-
-    Returns
-    -------
-    Layout
-        The names, in groups.
-
-    Raises
-    ------
-    TypeError
-        If the names do not follow the rules of `bptt.Cell`.
-
-    Examples
-    --------
-    >>> import bptt
-    >>> bptt.cells.layout_of(bptt.GRU()).weighted
-    ('z_r', 'z_s', 'x_n', 'h_n')
-    """
-    methods = (getattr(method, "__func__", method) for method in (cell.step, cell.step_backward))
-    bound = hasattr(cell.step, "__func__"), hasattr(cell.step_backward, "__func__")
-    return _layout(type(cell).__name__, *methods, *bound)
-
-
-@lru_cache(maxsize=128)
-def _layout(name: str, step: Any, back: Any, step_bound: bool, back_bound: bool) -> Layout:
-    names = _names(f"{name}.step", step)[step_bound:]
-    back_names = _names(f"{name}.step_backward", back)[back_bound:]
-    kinds = [n[0] if n[0] in "zxh" and n[1:2] in ("", "_") else "" for n in names]
-    weighted = kinds.index("") if "" in kinds else len(kinds)
-    states = next((k for k, n in enumerate(back_names) if not n.startswith("d_")), len(back_names))
-    layout = Layout(
-        names[:weighted],
-        names[weighted : weighted + states],
-        names[weighted + states :],
-        back_names[states + len(names) - weighted :],
-    )
-    order = "".join(kinds[:weighted])
-    if not layout.count("zx") or order != "".join(sorted(order, key="zxh".index)):
-        msg = (
-            f"the parameters of {name}.step must begin with weighted inputs, named z or z_..., then x or "
-            f"x_..., then h or h_..., one of z and x at least; got {', '.join(names) or 'none'}"
-        )
-        raise TypeError(msg)
-    want = layout.states + layout.own
-    got = back_names[states : states + len(want)]
-    if len(layout.states) < max(states, 1) or got != want:
-        msg = (
-            f"the parameters of {name}.step_backward must be d_... for each array of the state, then "
-            f"those of step after the weighted inputs ({', '.join(names[weighted:]) or 'none, but a state is needed'}), "
-            f"then what step saves; got {', '.join(back_names) or 'none'}"
-        )
-        raise TypeError(msg)
-    return layout
-
-
-def _names(what: str, method: Any) -> tuple[str, ...]:
-    parameters = inspect.signature(method).parameters.values()
-    free = [p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if free:
-        msg = f"{what} must name its parameters one by one, got *{free[0]}"
-        raise TypeError(msg)
-    return tuple(p.name for p in parameters)
-
-
 def is_factored(cell: object) -> "TypeIs[Cell]":
     """Say whether a cell is a formula, of the factored level."""
     return hasattr(cell, "step") and hasattr(cell, "step_backward")
@@ -291,111 +169,3 @@ def is_factored(cell: object) -> "TypeIs[Cell]":
 def formula_of(cell: Any) -> Any:
     """Return the cell itself, or the one that its own engine runs."""
     return cell.cell if hasattr(cell, "run_layer_backward") else cell
-
-
-def state_names_of(cell: Any) -> tuple[str, ...]:
-    """Return the names of the arrays of a state, the activation's first.
-
-    Parameters
-    ----------
-    cell
-        A cell of any level that reads in one direction.
-
-    Returns
-    -------
-    tuple of str
-        One for each array.
-
-    Examples
-    --------
-    >>> import bptt
-    >>> bptt.cells.state_names_of(bptt.LSTM())
-    ('a', 'c')
-    """
-    formula = formula_of(cell)
-    return layout_of(formula).states if is_factored(formula) else tuple(formula.state_names)
-
-
-def parameters_of(cell: Any) -> Any:
-    """Return the type of a cell's parameter record: the one it names, or one made from the names."""
-    formula = formula_of(cell)
-    named = getattr(formula, "parameters", None)
-    if not is_factored(formula):
-        return named
-    fields = layout_of(formula).fields
-    if named is None:
-        return Recurrent if fields == Recurrent._fields else record_type(fields)
-    if len(getattr(named, "_fields", ())) != len(fields):
-        msg = (
-            f"{type(formula).__name__}.parameters must be a named tuple of {', '.join(fields)}, "
-            f"got {getattr(named, '_fields', named)!r:.60}"
-        )
-        raise TypeError(msg)
-    return named
-
-
-@lru_cache(maxsize=128)
-def record_type(fields: tuple[str, ...]) -> Any:
-    """Return a named tuple for the parameters of a cell that names no type; its records can be pickled."""
-
-    def reduce(record: Any) -> Any:
-        return _record, (fields, *record)
-
-    made = namedtuple("Parameters", fields)  # type: ignore[misc]  # noqa: PYI024
-    made.__reduce__ = reduce  # type: ignore[assignment, method-assign]
-    made.__doc__ = f"The parameters of a layer: {', '.join(fields)}."
-    return made
-
-
-def _record(fields: tuple[str, ...], *arrays: Array) -> Any:
-    return record_type(fields)(*arrays)
-
-
-def check_step(cell: Any, layout: Layout, returned: Any, shape: tuple[int, ...]) -> None:
-    """Refuse what a `step` returned if it is not a state and what is saved, two tuples of arrays."""
-    name = f"{type(cell).__name__}.step"
-    state, saved = _tuples(name, returned, ("new_state", "saved"))
-    for what, part, names in (("new_state", state, layout.states), ("saved", saved, layout.saved)):
-        _items(f"{name}: {what}", part, names, shape, number=False)
-
-
-def check_backward(cell: Any, layout: Layout, returned: Any, shape: tuple[int, ...]) -> None:
-    """Refuse what a `step_backward` returned if it is not three tuples of arrays, of the right lengths."""
-    name = f"{type(cell).__name__}.step_backward"
-    parts = ("d_weighted", "d_state", "d_own")
-    names = (layout.weighted, layout.states, layout.own)
-    for what, part, each in zip(parts, _tuples(name, returned, parts), names, strict=True):
-        _items(f"{name}: {what}", part, tuple(f"d_{n}" for n in each), shape, number=True)
-
-
-def _tuples(name: str, returned: Any, parts: tuple[str, ...]) -> Any:
-    if (
-        not isinstance(returned, tuple)
-        or len(returned) != len(parts)
-        or not all(isinstance(part, tuple) for part in returned)
-    ):
-        msg = f"{name} must return {len(parts)} tuples, {', '.join(parts)}, got {_shown(returned)}"
-        raise TypeError(msg)
-    return returned
-
-
-def _items(
-    what: str, part: Any, names: tuple[str, ...], shape: tuple[int, ...], *, number: bool
-) -> None:
-    if len(part) != len(names):
-        wanted = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
-        msg = f"{what} must be the tuple {wanted}, got {_shown(part)}"
-        raise TypeError(msg)
-    for name, item in zip(names, part, strict=True):
-        got = getattr(item, "shape", None)
-        if got != shape and not (number and isinstance(item, (int, float, np.number))):
-            msg = (
-                f"{what}: {name} must have the shape of the arguments, {shape}, got {_shown(item)}"
-            )
-            raise TypeError(msg)
-
-
-def _shown(value: Any) -> str:
-    if not isinstance(value, tuple):
-        return f"{type(value).__name__}" + (f" {value.shape}" if hasattr(value, "shape") else "")
-    return f"({', '.join(map(_shown, value))}{',' if len(value) == 1 else ''})"

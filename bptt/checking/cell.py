@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.types import Array
 from bptt.cells import Bidirectional
-from bptt.cells.protocol import formula_of, is_factored, layout_of, parameters_of, state_names_of
+from bptt.cells.layout import layout_of, parameters_of, state_names_of
+from bptt.cells.protocol import formula_of, is_factored
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Arrays, Truth, choose, flatten
 from bptt.checking.known_bugs import diagnose, diagnose_step

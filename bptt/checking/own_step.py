@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bptt._core.types import Array
-from bptt.cells.protocol import check_backward, check_step, layout_of
+from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
 from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check

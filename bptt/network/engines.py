@@ -9,8 +9,6 @@ from bptt.network import loop, unfactored
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
-__all__ = ["Engine", "engine_of"]
-
 
 class Engine(NamedTuple):
     """How a layer is run: forward, forward without a trace, and back."""

@@ -17,7 +17,7 @@ from bptt._core import validation
 from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, State
 from bptt.cells import Bidirectional, BothDirections
-from bptt.cells.protocol import state_names_of
+from bptt.cells.layout import state_names_of
 from bptt.network.engines import engine_of
 from bptt.network.parameters import Params
 from bptt.network.stack import (

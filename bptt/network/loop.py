@@ -23,15 +23,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bptt._core.types import Array, State
-from bptt.cells.protocol import Layout, check_backward, check_step, layout_of
+from bptt.cells.layout import Layout, check_backward, check_step, layout_of
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
-__all__ = ["run_layer", "run_layer_backward", "walk"]
-
-CHUNK = (
-    1 << 14
-)  # numbers in each array of coefficients that are made at once: they fit a core's own cache
+# So many numbers of each array are handled at once where all steps could be: they fit a core's own cache.
+CHUNK = 1 << 14
 
 
 def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
@@ -60,16 +57,16 @@ def walk(
     z = np.empty((steps, batch, count, n), np.result_type(x, *params, *state))
     z[:, :, :h] = 0
     flat = z.reshape(steps * batch, count * n)[:, h * n :]
-    np.matmul(
-        x.reshape(steps * batch, below), w, out=flat
-    )  # (FWD), (gate-contributions), of all steps
+    # (FWD), (gate-contributions), of all steps
+    np.matmul(x.reshape(steps * batch, below), w, out=flat)
     flat += b
     past = z.reshape(steps, batch, count * n)[:, :, : layout.count("zh") * n]
     u = _turned(u, h * n)
+    product = np.empty_like(past[0])
     blocks = [z[:, :, k] for k in (*range(h, count), *range(h))]
     for t, (z_h, *weighted) in enumerate(zip(past, *blocks, strict=True)):
         if u is not None:
-            np.add(z_h, state[0] @ u, out=z_h)  # (FWD), (gate-contributions)
+            np.add(z_h, np.matmul(state[0], u, out=product), out=z_h)  # (FWD), (lstm-z)
         returned = cell.step(*weighted, *state, *own)  # (CELL), (rtrl-step)
         if t == 0:
             check_step(cell, layout, returned, (batch, n))
@@ -104,7 +101,7 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
         factors = _factors(trace, layout, now, dtype)
         errors, d_state = _back(factors, d_a[now], d_state, u_t, g)
         delta[now] = errors[:, :, :count].reshape(-1, batch, count * n)
-        d_own += errors[:, :, count : count + len(own)].sum(axis=(0, 1))  # (gate-own)
+        d_own += errors[:, :, count : count + len(own)].sum(axis=(0, 1))
     x, past = trace.x.reshape(steps * batch, below), trace.a[:-1].reshape(steps * batch, n)
     flat = delta.reshape(steps * batch, count * n)
     delta_x, delta_h = flat[:, h:], flat[:, :g]
@@ -119,75 +116,74 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
 class _Factors(NamedTuple):
     """What each unit error gives, an array (steps, B, columns, n) for each array of the state.
 
-    The columns are weighted inputs, own parameters, and those states before the step that a path leads to
-    directly; `direct` says in which column each state is, None if in none.
+    The columns are weighted inputs, own parameters, and the arrays of the state before the step, a last;
+    without a if no path leads to it but through u.
     """
 
     arrays: list[Array]
-    direct: list[int | None]
+    reaches_a: bool
 
 
 def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: Any) -> _Factors:
     """Return the factors of the error for some steps, all at once."""
     cell: Any = trace.cell
-    *_, own = layout.split(trace.params)
+    _, u, _, own = layout.split(trace.params)
     past = [array[now] for array in trace.states]
     steps, batch, n = past[0].shape
-    shape, h, states = (steps * batch, n), layout.count("h"), len(past)
-    past = [array.reshape(shape) for array in past]
+    shape, h = (steps * batch, n), layout.count("h")
     kept = trace.saved[now]
     saved = kept[0] if steps == 1 else [np.concatenate(each) for each in zip(*kept, strict=True)]
+    given = [*(array.reshape(shape) for array in past), *own, *saved]
     one, zero = np.ones(shape, dtype), np.zeros(shape, dtype)
     found = []
-    for k in range(states):
-        unit = [one if j == k else zero for j in range(states)]
-        returned = cell.step_backward(*unit, *past, *own, *saved)  # (CELL-DELTA), (gate-direct)
+    for k in range(len(past)):
+        unit = [one if j == k else zero for j in range(len(past))]
+        returned = cell.step_backward(*unit, *given)  # (CELL-DELTA), (gate-direct)
         check_backward(cell, layout, returned, shape)
-        d_weighted, d_past, d_own = returned
+        d_weighted, (d_a, *d_further), d_own = returned
         cut = len(d_weighted) - h
-        found.append(((*d_weighted[cut:], *d_weighted[:cut], *d_own), d_past))
-    is_path = [
-        trace.mask is not None or any(np.ndim(p[j]) for _, p in found) for j in range(states)
-    ]
-    first = len(found[0][0])
-    direct = [first + sum(is_path[:j]) if is_path[j] else None for j in range(states)]
-    arrays = []
-    for k, (columns, paths) in enumerate(found):
-        filled = (*columns, *(p for p, there in zip(paths, is_path, strict=True) if there))
-        array = np.empty((steps * batch, len(filled), n), dtype)
-        for i, column in enumerate(filled):
-            array[:, i] = column
+        found.append((*d_weighted[cut:], *d_weighted[:cut], *d_own, *d_further, d_a))
+    reaches_a = u is None or trace.mask is not None or any(np.ndim(each[-1]) for each in found)
+    columns = len(found[0]) - (not reaches_a)
+    arrays = [np.empty((*shape[:1], columns, n), dtype) for _ in found]
+    for k, (array, each) in enumerate(zip(arrays, found, strict=True)):
+        for i in range(columns):
+            array[:, i] = each[i]
         if trace.mask is not None:  # (mask-bp): where there is no step, what arrives passes by
             gap = ~trace.mask[now].reshape(-1)
             array[gap] = 0
-            array[gap, direct[k]] = 1
-        arrays.append(array.reshape(steps, batch, len(filled), n))
-    return _Factors(arrays, direct)
+            array[gap, columns - len(past) + (k - 1) % len(past)] = 1
+    return _Factors([array.reshape(steps, batch, columns, n) for array in arrays], reaches_a)
 
 
 def _back(
     factors: _Factors, d_a: Array, d_state: State, u_t: Array | None, g: int
 ) -> tuple[Array, State]:
     """Go back through some steps, the recursion (BP2): return all errors, and ∂C/∂(state before)."""
-    errors = np.empty_like(factors.arrays[0])
-    part = np.empty_like(errors[0])
-    steps, batch, _, _ = errors.shape
-    meet_u = errors.reshape(steps, batch, -1)[:, :, :g]
-    back = [array[::-1] for array in (d_a, errors, meet_u, *factors.arrays)]
-    for above, error, delta_h, factor, *others in zip(*back, strict=True):
-        d_new, *further = d_state
+    first, *others = factors.arrays
+    errors, part = np.empty_like(first), np.empty_like(first[0])
+    steps, batch, columns, n = errors.shape
+    meet_u = errors.reshape(steps, batch, columns * n)[:, :, :g]
+    d_new, *further = (d[:, None].astype(errors.dtype) for d in d_state)
+    total, future = np.empty((2, batch, n), errors.dtype)
+    places = range(columns - len(others) - factors.reaches_a, columns - factors.reaches_a)
+    future[...] = d_new[:, 0]
+    for above, error, delta_h, factor, *more in zip(
+        d_a[::-1], errors[::-1], meet_u[::-1], first[::-1], *(o[::-1] for o in others), strict=True
+    ):
+        np.add(above, future, out=total)  # (BP2), (bp2-final): from above, and from the future
         np.multiply(
-            factor, (above + d_new)[:, None], out=error
-        )  # (BP2), (bp2-final): above, and future
-        for other, d in zip(others, further, strict=True):
-            np.add(error, np.multiply(other, d[:, None], out=part), out=error)
-        d_state = tuple(
-            np.zeros_like(d) if k is None else error[:, k]
-            for k, d in zip(factors.direct, d_state, strict=True)
-        )
-        if u_t is not None:
-            through_u = delta_h @ u_t  # (lstm-da), (gru-da)
-            if factors.direct[0] is not None:
-                through_u += d_state[0]
-            d_state = (through_u, *d_state[1:])  # (CELL-BP2)
-    return errors, d_state
+            factor, total[:, None], out=error
+        )  # (BP2): a' ⊙, or what a gate has in its place
+        for other, d in zip(more, further, strict=True):
+            np.add(error, np.multiply(other, d, out=part), out=error)
+        further = [error[:, k : k + 1] for k in places]
+        if u_t is None:
+            future[...] = error[:, -1]
+            continue
+        np.matmul(
+            delta_h, u_t, out=future
+        )  # (BP2), (CELL-BP2), (lstm-da), (gru-da): u δ, to the past
+        if factors.reaches_a:
+            np.add(future, error[:, -1], out=future)
+    return errors, (future, *(d[:, 0] for d in further))

@@ -12,14 +12,8 @@ from bptt._core import validation
 from bptt._core.types import Array
 from bptt.cells import Bidirectional, BothDirections, Cell, UnfactoredCell
 from bptt.cells.activations import Activation, identity
-from bptt.cells.protocol import (
-    Layout,
-    OwnEngine,
-    formula_of,
-    is_factored,
-    layout_of,
-    parameters_of,
-)
+from bptt.cells.layout import Layout, layout_of, parameters_of
+from bptt.cells.protocol import OwnEngine, formula_of, is_factored
 from bptt.network.parameters import Affine, Params, check_affine
 
 __all__ = ["Stack", "initialize"]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.types import Array, State
 from bptt.cells import Bidirectional, BothDirections
-from bptt.cells.protocol import state_names_of
+from bptt.cells.layout import state_names_of
 from bptt.network.parameters import Params
 from bptt.network.stack import AnyCell, OneDirection, units_of
 from bptt.network.traces import BidirectionalTrace, LayerTrace

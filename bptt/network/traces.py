@@ -1,13 +1,14 @@
 """What a run leaves behind: all that the backward pass needs, as records."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bptt._core.types import Array, State
 from bptt.cells import BothDirections
-from bptt.cells.protocol import Cell, formula_of, is_factored, layout_of
+from bptt.cells.layout import layout_of
+from bptt.cells.protocol import Cell, formula_of, is_factored
 from bptt.network.parameters import Params
 from bptt.network.stack import OneDirection, Stack
 
@@ -80,12 +81,14 @@ def weighted_inputs(cell: Cell, params: Any, x: Array, a: Array) -> list[Array]:
     layout, n = layout_of(cell), a.shape[-1]
     w, u, b, _ = layout.split(params)
 
-    def blocks(z: Array) -> Iterator[Array]:
-        return (z[..., k : k + n] for k in range(0, z.shape[-1], n))
+    def blocks(z: Array, kinds: str) -> dict[str, Array]:
+        names = [name for name in layout.weighted if name[0] in kinds]
+        return {name: z[..., k * n : (k + 1) * n] for k, name in enumerate(names)}
 
-    from_x, from_a = blocks(x @ w + b), blocks(a @ u) if u is not None else iter(())
-    sums = {"z": lambda: next(from_x) + next(from_a), "x": lambda: next(from_x)}
-    return [sums.get(name[0], lambda: next(from_a))() for name in layout.weighted]
+    from_x, from_a = blocks(x @ w + b, "zx"), {} if u is None else blocks(a @ u, "zh")
+    both = {name: from_x[name] + from_a[name] for name in from_x.keys() & from_a.keys()}
+    found = {**from_x, **from_a, **both}
+    return [found[name] for name in layout.weighted]
 
 
 class BidirectionalTrace(NamedTuple):

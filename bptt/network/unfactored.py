@@ -10,8 +10,6 @@ from bptt._core.types import Array, State
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
-__all__ = ["run_layer", "run_layer_backward", "walk"]
-
 
 def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
     """Run one layer forward on arguments that have been checked."""
