@@ -3,8 +3,6 @@
 The reference is the plain loop of the same cell on the same numbers: in float64 to 1e-12, in float32 to its rounding.
 """
 
-# ruff: noqa: ARG002, ARG005  (a formula has its arguments by name, used or not)
-
 import copy
 import pickle
 

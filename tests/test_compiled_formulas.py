@@ -3,8 +3,6 @@
 The reference of the functions is NumPy in long double, in units in the last place of the result.
 """
 
-# ruff: noqa: ARG002, ARG005  (a formula has its arguments by name, used or not)
-
 import logging
 import subprocess
 import sys
@@ -16,7 +14,7 @@ import bptt
 
 numba = pytest.importorskip("numba")
 
-from bptt.cells.protocol import Layout
+from bptt.cells.layout import Layout
 from bptt.jit import cache, functions, recording
 from bptt.jit.formula import recorded
 

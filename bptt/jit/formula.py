@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bptt.cells.protocol import Layout
+from bptt.cells.layout import Layout
 from bptt.jit.recording import NotElementwiseError, Record, Symbol
 
 

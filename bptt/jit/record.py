@@ -13,7 +13,8 @@ import numpy as np
 
 from bptt._core.types import Array, State
 from bptt.cells.bidirectional import Bidirectional
-from bptt.cells.protocol import Layout, formula_of, is_factored, layout_of
+from bptt.cells.layout import Layout, layout_of
+from bptt.cells.protocol import formula_of, is_factored
 from bptt.jit.formula import recorded
 from bptt.jit.source import Source, source
 from bptt.network import loop

@@ -6,7 +6,7 @@ The text is all that is compiled, so that it is also the key under which compile
 import re
 from typing import Any, NamedTuple
 
-from bptt.cells.protocol import Layout
+from bptt.cells.layout import Layout
 from bptt.jit.formula import Formula
 
 HEAD = '''"""The loops over time of {name} in {real}"""
