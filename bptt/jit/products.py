@@ -110,56 +110,59 @@ def _emit(builder: Any, shape: tuple[int, int, int], pointers: Any, numbers: Any
 
 
 @cache
-def multiplier(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return compiled functions: one puts a matrix into panels, the other multiplies with it."""
+def multiplier(real: Any) -> tuple[Callable[..., Any], ...]:
+    """Return compiled functions: to put a flat matrix into panels, to round up a width, and to multiply."""
     lanes = width(real)
     block_3, block_2, block_1 = (_tile(ROWS, v, lanes) for v in (VECTORS, 2, 1))
     row_8, row_4, row_2, row_1 = (_tile(1, v, lanes) for v in ONE_ROW)
 
     @njit
-    def in_panels(u: Any) -> Any:
-        depth, columns = u.shape
-        panels = np.zeros((-(-columns // lanes), depth, lanes), real)
-        for p in range(panels.shape[0]):
-            for d in range(depth):
-                for c in range(min(lanes, columns - p * lanes)):
-                    panels[p, d, c] = u[d, p * lanes + c]
+    def in_whole_vectors(columns: Any) -> Any:
+        return -(-columns // lanes) * lanes
+
+    @njit
+    def in_panels(u: Any, depth: Any, columns: Any) -> Any:
+        panels = np.zeros(depth * in_whole_vectors(columns), real)
+        for d in range(depth):
+            for c in range(columns):
+                panels[(c // lanes * depth + d) * lanes + c % lanes] = u[d * columns + c]
         return panels
 
     @njit
-    def multiply(a: Any, start: Any, rows: Any, panels: Any, out: Any, at: Any) -> None:
-        """Do ``out[at:] = a[start:] @ u`` for some rows of flat arrays."""
-        count, depth = panels.shape[0], panels.shape[1]
-        flat, size, stride = panels.reshape(-1), depth * lanes, count * lanes
+    def multiply(
+        a: Any, start: Any, rows: Any, depth: Any, panels: Any, stride: Any, out: Any
+    ) -> None:
+        """Do ``out = a[start:] @ u`` for some rows, all arrays flat; a row of `out` has `stride` numbers."""
+        size, count = depth * lanes, stride // lanes
+        whole = rows // ROWS * ROWS
         p = 0
-        while p < count and rows >= ROWS:
-            side = min(count - p, VECTORS)
-            if count - p == 4:
-                side = 2
-            for r in range(0, rows - ROWS + 1, ROWS):
-                i, k = start + r * depth, at + r * stride + p * lanes
+        while p < count and whole > 0:
+            left = count - p
+            side = 2 if left in (2, 4) else min(left, VECTORS)
+            for r in range(0, whole, ROWS):
+                i, k = start + r * depth, r * stride + p * lanes
                 if side == 3:
-                    block_3(a, i, depth, depth, flat, p * size, out, k, stride)
+                    block_3(a, i, depth, depth, panels, p * size, out, k, stride)
                 elif side == 2:
-                    block_2(a, i, depth, depth, flat, p * size, out, k, stride)
+                    block_2(a, i, depth, depth, panels, p * size, out, k, stride)
                 else:
-                    block_1(a, i, depth, depth, flat, p * size, out, k, stride)
+                    block_1(a, i, depth, depth, panels, p * size, out, k, stride)
             p += side
-        for r in range(rows // ROWS * ROWS, rows):
-            p, i, k = 0, start + r * depth, at + r * stride
+        for r in range(whole, rows):
+            p, i, k = 0, start + r * depth, r * stride
             while p < count:
                 left = count - p
                 if left >= 8:
-                    row_8(a, i, depth, depth, flat, p * size, out, k + p * lanes, stride)
+                    row_8(a, i, depth, depth, panels, p * size, out, k + p * lanes, stride)
                     p += 8
                 elif left >= 4:
-                    row_4(a, i, depth, depth, flat, p * size, out, k + p * lanes, stride)
+                    row_4(a, i, depth, depth, panels, p * size, out, k + p * lanes, stride)
                     p += 4
                 elif left >= 2:
-                    row_2(a, i, depth, depth, flat, p * size, out, k + p * lanes, stride)
+                    row_2(a, i, depth, depth, panels, p * size, out, k + p * lanes, stride)
                     p += 2
                 else:
-                    row_1(a, i, depth, depth, flat, p * size, out, k + p * lanes, stride)
+                    row_1(a, i, depth, depth, panels, p * size, out, k + p * lanes, stride)
                     p += 1
 
-    return in_panels, multiply
+    return in_panels, in_whole_vectors, multiply

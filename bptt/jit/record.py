@@ -24,7 +24,7 @@ from bptt.network.traces import LayerTrace
 __all__ = ["Compiled", "compiled"]
 
 PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
-EVERYWHERE = np.empty((0, 0), np.bool_)  # the mask that the loops take for none
+EVERYWHERE = np.empty(0, np.bool_)  # the mask that the loops take for none
 
 
 def compiled(cell: Any) -> Any:
@@ -111,13 +111,13 @@ class Compiled:
         found = self._sources.get(dtype)
         if found is None:  # complex numbers
             return loop.run_layer(self.cell, params, x, state, mask)
-        (steps, batch, _), n = x.shape, state[0].shape[1]
+        (steps, batch, below), n = x.shape, state[0].shape[1]
         states = np.empty((len(state), steps + 1, batch, n), dtype)
         states[:, 0] = state
         saved: Any = np.empty((steps, found.saves, batch, n), dtype)
         w, u, b, own = self._split(params, dtype)
-        given = map(np.ascontiguousarray, (x, w, u, b, *own, EVERYWHERE if mask is None else mask))
-        _program(found.text).forward(*given, states, saved)
+        given = (x, w, u, b, *own, EVERYWHERE if mask is None else mask, states, saved)
+        _program(found.text).forward(steps, batch, below, n, *map(np.ravel, given))
         return LayerTrace(self, params, x, tuple(states), saved, mask)
 
     def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
@@ -130,15 +130,18 @@ class Compiled:
         apart = u.size and any(name[0] in "xh" for name in self._layout.weighted)
         delta_h = np.empty((steps, batch, u.shape[1]), dtype) if apart else delta_x
         d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(b.shape, dtype)
-        d_own, initial = np.zeros((len(own), n), dtype), np.array(d_state, dtype)
+        d_own = np.zeros((len(own), n), dtype)
+        carried = np.empty((2, len(d_state), batch, n), dtype)
+        carried[0] = d_state
         mask = EVERYWHERE if trace.mask is None else trace.mask
-        given = (w.T, u.T, *own, mask, *trace.states, saved, d_a)
+        given = (w.T, u.T, *own, mask, *trace.states, saved, d_a, carried)
+        found = (delta_x, delta_h, d_x, d_b, d_own)
         _program(self._sources[dtype].text).backward(
-            *map(np.ascontiguousarray, given), initial, delta_x, delta_h, d_x, d_b, d_own
+            steps, batch, len(w), n, *map(np.ravel, given), *map(np.ravel, found)
         )
         d_u = (_outer(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
         params = type(trace.params)(_outer(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
-        return LayerGradient(params, d_x, tuple(initial), delta_x)
+        return LayerGradient(params, d_x, tuple(carried[0]), delta_x)
 
     def _split(self, params: Any, dtype: Any) -> tuple[Array, Array, Array, Sequence[Array]]:
         """Return w, u, b and own parameters; u empty where the cell has none."""

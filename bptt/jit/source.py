@@ -19,57 +19,47 @@ from bptt.jit.products import multiplier
 real = np.{real}
 zero, one, infinity, nan = real(0), real(1), real(np.inf), real(np.nan)
 exp, tanh, absolute, maximum, minimum, sign = functions(real)
-in_panels, multiply = multiplier(real)
+in_panels, in_whole_vectors, multiply = multiplier(real)
 '''
 
 FORWARD = """
 
-def forward(x, w, u, b, {own}mask, states, saved):
-    steps, rows, below = x.shape
-    n, masked, stretch = states.shape[3], mask.size > 0, max(1, 64 // rows)
-    w_panels, u_panels = in_panels(w), in_panels(u)
-    stride_x = w_panels.shape[0] * w_panels.shape[2]
-    stride_h = u_panels.shape[0] * u_panels.shape[2]
-    z_x = np.empty(stretch * rows * stride_x, real)
-    z_h = np.empty(rows * stride_h, real)
-    x_flat = x.reshape(-1)
-    {views}
+def forward(steps, rows, below, n, x, w, u, b, {own}mask, states, saved):
+    size, masked, stretch = rows * n, mask.size > 0, max(1, {together} // rows)
+    w_panels, u_panels = in_panels(w, below, {width_x} * n), in_panels(u, n, {width_h} * n)
+    stride_x, stride_h = in_whole_vectors({width_x} * n), in_whole_vectors({width_h} * n)
+    z_x, z_h = np.empty(stretch * rows * stride_x, real), np.empty(rows * stride_h, real)
     for t in range(steps):
         if t % stretch == 0:
-            multiply(x_flat, t * rows * below, min(stretch, steps - t) * rows, w_panels, z_x, 0)
+            count = min(stretch, steps - t) * rows
+            multiply(x, t * rows * below, count, below, w_panels, stride_x, z_x)
         {recurrent}
         for r in range(rows):
             i_x, i_h = (t % stretch * rows + r) * stride_x, r * stride_h
-            now, new = (t * rows + r) * n, ((t + 1) * rows + r) * n
-            kept = (t * {saves} * rows + r) * n
+            now, kept = (t * rows + r) * n, (t * {saves} * rows + r) * n
             begin()
             for e in range(n):
                 {body}
-            if masked and not mask[t, r]:
-                for e in range(n):
+            if masked and not mask[t * rows + r]:
+                for i in range(now, now + n):
                     {hold}
 """
 
 BACKWARD = """
 
-def backward(w_t, u_t, {own}mask, {states}saved, d_above, d_state, delta_x, delta_h, d_x, d_b, d_own):
-    steps, rows, below = d_x.shape
-    n, masked, stretch = d_above.shape[2], mask.size > 0, max(1, 64 // rows)
-    w_panels, u_panels = in_panels(w_t), in_panels(u_t)
-    stride_x = w_panels.shape[0] * w_panels.shape[2]
-    stride_h = u_panels.shape[0] * u_panels.shape[2]
-    part = np.empty(stretch * rows * stride_x, real)
-    through = np.zeros(rows * max(stride_h, n), real)
-    above = d_above.reshape(-1)
-    after, before = d_state.copy(), np.empty_like(d_state)
-    delta_x_flat, delta_h_flat, d_own_flat = delta_x.reshape(-1), delta_h.reshape(-1), d_own.reshape(-1)
-    {views}
+def backward(
+    steps, rows, below, n, w_t, u_t, {own}mask, {states}saved, above, carried, delta_x, delta_h, d_x, d_b, d_own
+):
+    size, masked, stretch = rows * n, mask.size > 0, max(1, {together} // rows)
+    w_panels, u_panels = in_panels(w_t, {width_x} * n, below), in_panels(u_t, {width_h} * n, n)
+    stride_x, stride_h = in_whole_vectors(below), in_whole_vectors(n)
+    part, through = np.empty(stretch * rows * stride_x, real), np.zeros(rows * stride_h, real)
+    after, before = 0, {count} * size  # where in `carried` the state's cotangents stand
     for t in range(steps - 1, -1, -1):
-        {flat}
         for r in range(rows):
             row, i_h, now = r * n, r * stride_h, (t * rows + r) * n
             x_row, h_row, kept = now * {width_x}, now * {width_h}, (t * {saves} * rows + r) * n
-            if masked and not mask[t, r]:
+            if masked and not mask[t * rows + r]:
                 for e in range(n):
                     {pass_by}
                 continue
@@ -80,14 +70,16 @@ def backward(w_t, u_t, {own}mask, {states}saved, d_above, d_state, delta_x, delt
         {recurrent}
         if t % stretch == 0:
             count = min(stretch, steps - t) * rows
-            multiply(delta_x_flat, t * rows * {width_x} * n, count, w_panels, part, 0)
-            d_x_flat = d_x[t : t + stretch].reshape(-1)
+            multiply(delta_x, t * {width_x} * size, count, {width_x} * n, w_panels, stride_x, part)
             for r in range(count):
                 for e in range(below):
-                    d_x_flat[r * below + e] = part[r * stride_x + e]
-    d_state[...] = after
-    {initial}
+                    d_x[(t * rows + r) * below + e] = part[r * stride_x + e]
+    for r in range(rows):
+        for e in range(n):
+            {initial}
 """
+
+TOGETHER = 64  # rows of the product with w, at least: those of some steps at once where there are few sequences
 
 
 class Source(NamedTuple):
@@ -114,13 +106,13 @@ def _saved(layout: Layout, there: Formula, back: Formula) -> tuple[list[str], li
         if f"k{k}" not in used:
             reads.append("zero")
         elif value in new:
-            reads.append(f"load(0, state_{new.index(value)}, now + rows * n + e)")
+            reads.append(f"load(0, state_{new.index(value)}, now + size + e)")
         elif value in (past := [f"s{j}" for j in range(len(layout.states))]):
             reads.append(f"load(0, state_{past.index(value)}, now + e)")
         else:
             if value not in stored:
                 stored.append(value)
-            reads.append(f"load(0, saved_flat, kept + {stored.index(value)} * rows * n + e)")
+            reads.append(f"load(0, saved, kept + {stored.index(value)} * size + e)")
     return stored, reads
 
 
@@ -145,103 +137,88 @@ class _Scopes:
 
 def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
     scopes, (new, _) = _Scopes(), formula.results
-    in_x, in_h = _blocks(layout, "zx"), _blocks(layout, "zh")
+    in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
     body = []
     for k in range(len(layout.weighted)):
         terms = []
         if k in in_x:
-            terms += [
-                scopes.load("z_x", f"i_x + {in_x.index(k)} * n"),
-                scopes.load("b", f"{in_x.index(k)} * n"),
-            ]
+            block = f"{in_x.index(k)} * n"
+            terms += [scopes.load("z_x", f"i_x + {block}"), scopes.load("b", block)]
         if k in in_h:
             terms.append(scopes.load("z_h", f"i_h + {in_h.index(k)} * n"))
         body.append(f"z{k} = {' + '.join(terms)}")
-    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in range(len(layout.states))]
+    starts = [f"{k} * (steps + 1) * size" for k in states]
+    body += [f"s{k} = {scopes.load('states', f'{starts[k]} + now')}" for k in states]
     body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += formula.statements
-    body += [scopes.store(f"state_{k}", "new", value) for k, value in enumerate(new)]
-    body += [
-        scopes.store("saved_flat", f"kept + {k} * rows * n", value)
-        for k, value in enumerate(stored)
-    ]
+    body += [scopes.store("states", f"{starts[k]} + now + size", new[k]) for k in states]
+    body += [scopes.store("saved", f"kept + {k} * size", value) for k, value in enumerate(stored)]
     return FORWARD.format(
         saves=len(stored),
+        together=TOGETHER,
         own=_names("own", len(layout.own)),
-        views=_lines(
-            1,
-            [f"state_{k} = states[{k}].reshape(-1)" for k in range(len(layout.states))]
-            + ["saved_flat = saved.reshape(-1)"],
-        ),
-        recurrent="multiply(state_0, t * rows * n, rows, u_panels, z_h, 0)" if in_h else "pass",
+        width_x=len(in_x),
+        width_h=len(in_h),
+        recurrent=_product("states, t * size, rows, n, u_panels, stride_h, z_h", in_h),
         body=_lines(4, body),
-        hold=_lines(
-            5, [f"state_{k}[new + e] = state_{k}[now + e]" for k in range(len(layout.states))]
-        ),
+        hold=_lines(5, [f"states[{start} + i + size] = states[{start} + i]" for start in starts]),
     )
 
 
 def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) -> str:
+    in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
+    copies = [
+        f"carried[before + {k} * size + row + e] = carried[after + {k} * size + row + e]"
+        for k in states
+    ]
+    copies[0] += " + above[now + e] + through[i_h + e]"
+    copies += [f"delta_x[x_row + {k} * n + e] = zero" for k in range(len(in_x))]
+    copies += [f"delta_h[h_row + {k} * n + e] = zero" for k in range(len(in_h))]
+    first = [
+        f"carried[{k} * size + r * n + e] = carried[after + {k} * size + r * n + e]" for k in states
+    ]
+    first[0] += " + through[r * stride_h + e]"
+    width = f"{len(in_h)} * n"
+    return BACKWARD.format(
+        saves=saves,
+        together=TOGETHER,
+        count=len(states),
+        own=_names("own", len(layout.own)),
+        states=_names("state", len(states)),
+        width_x=len(in_x),
+        width_h=len(in_h),
+        pass_by=_lines(5, copies),
+        body=_lines(4, _step_back(layout, formula, reads)),
+        recurrent=_product(
+            f"delta_h, t * {width} * rows, rows, {width}, u_panels, stride_h, through", in_h
+        ),
+        initial=_lines(3, first),
+    )
+
+
+def _step_back(layout: Layout, formula: Formula, reads: list[str]) -> list[str]:
+    """Return the statements of one entry of one step: (BP2)."""
     scopes, (d_weighted, d_past, d_own) = _Scopes(), formula.results
-    in_x, in_h = _blocks(layout, "zx"), _blocks(layout, "zh")
-    above = f"{scopes.load('above', 'now')} + {scopes.load('after_0', 'row')}"
-    body = [f"d0 = {above} + {scopes.load('through', 'i_h')}"]
-    body += [f"d{k} = {scopes.load(f'after_{k}', 'row')}" for k in range(1, len(layout.states))]
-    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in range(len(layout.states))]
+    in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
+    carried = [scopes.load("carried", f"after + {k} * size + row") for k in states]
+    carried[0] = f"{scopes.load('above', 'now')} + {carried[0]} + {scopes.load('through', 'i_h')}"
+    body = [f"d{k} = {carried[k]}" for k in states]
+    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in states]
     body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += [f"k{k} = {read}" for k, read in enumerate(reads)]
     body += formula.statements
-    body += [scopes.store(f"before_{k}", "row", value) for k, value in enumerate(d_past)]
+    body += [scopes.store("carried", f"before + {k} * size + row", d_past[k]) for k in states]
     for place, k in enumerate(in_x):
-        body.append(scopes.store("delta_x_flat", f"x_row + {place} * n", d_weighted[k]))
+        body.append(scopes.store("delta_x", f"x_row + {place} * n", d_weighted[k]))
         body.append(scopes.add("d_b", f"{place} * n", d_weighted[k]))
-    if in_h != in_x:
-        body += [
-            scopes.store("delta_h_flat", f"h_row + {place} * n", d_weighted[k])
-            for place, k in enumerate(in_h)
-        ]
-    body += [scopes.add("d_own_flat", f"{k} * n", value) for k, value in enumerate(d_own)]
-    pass_by = ["before_0[row + e] = above[now + e] + after_0[row + e] + through[i_h + e]"]
-    pass_by += [f"before_{k}[row + e] = after_{k}[row + e]" for k in range(1, len(layout.states))]
-    pass_by += [f"delta_x_flat[x_row + {k} * n + e] = zero" for k in range(len(in_x))]
-    pass_by += [f"delta_h_flat[h_row + {k} * n + e] = zero" for k in range(len(in_h))]
-    states = range(len(layout.states))
-    return BACKWARD.format(
-        saves=saves,
-        own=_names("own", len(layout.own)),
-        states=_names("states", len(layout.states)),
-        width_x=len(in_x),
-        width_h=len(in_h),
-        views=_lines(
-            1,
-            [f"state_{k} = states_{k}.reshape(-1)" for k in states]
-            + ["saved_flat = saved.reshape(-1)"],
-        ),
-        flat=_lines(
-            2,
-            [
-                f"after_{k}, before_{k} = after[{k}].reshape(-1), before[{k}].reshape(-1)"
-                for k in states
-            ],
-        ),
-        pass_by=_lines(5, pass_by),
-        body=_lines(4, body),
-        recurrent=(
-            f"multiply(delta_h_flat, t * rows * {len(in_h)} * n, rows, u_panels, through, 0)"
-            if in_h
-            else "pass"
-        ),
-        initial=_lines(
-            1,
-            [
-                "for r in range(rows):",
-                "    for e in range(n):",
-                "        d_state[0, r, e] += through[r * stride_h + e]",
-            ]
-            if in_h
-            else ["return"],
-        ),
-    )
+    for place, k in enumerate(in_h if in_h != in_x else ()):
+        body.append(scopes.store("delta_h", f"h_row + {place} * n", d_weighted[k]))
+    return body + [scopes.add("d_own", f"{k} * n", value) for k, value in enumerate(d_own)]
+
+
+def _product(arguments: str, blocks: list[int]) -> str:
+    """Return the product with the recurrent weights, where a cell has some."""
+    return f"multiply({arguments})" if blocks else "pass"
 
 
 def _blocks(layout: Layout, letters: str) -> list[int]:
