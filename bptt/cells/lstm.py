@@ -41,8 +41,12 @@ class PeepholeLSTMParams(NamedTuple):
         Recurrent weights, shape (n, 4 n).
     b
         Bias, shape (4 n,).
-    p_i, p_f, p_o
-        Peephole weights from the cell state to the gates i, f and o, shape (n,).
+    p_i
+        Peephole weights from the cell state to the gate i, shape (n,).
+    p_f
+        The same to the gate f.
+    p_o
+        The same to the gate o.
     """
 
     w: Array

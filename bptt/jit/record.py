@@ -62,7 +62,7 @@ def compiled(cell: Any) -> Any:
     Examples
     --------
     >>> import bptt
-    >>> stack = bptt.Stack([bptt.compiled(bptt.LSTM())])  # doctest: +SKIP
+    >>> stack = bptt.Stack([bptt.compiled(bptt.LSTM())])
     """
     if isinstance(cell, Bidirectional):
         return Bidirectional(compiled(cell.forward), compiled(cell.backward))

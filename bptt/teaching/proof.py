@@ -48,18 +48,30 @@ class Net:
 
     Attributes
     ----------
-    L, T, sizes
-        As given.
+    L
+        The number of layers.
+    T
+        The number of steps.
+    sizes
+        The numbers of units.
     values
         Every value by its key: ``("w", l, t)``, ``("u", l, t)`` and ``("b", l, t)`` for the copies of
         the weights, ``("z", l, t)`` and ``("a", l, t)`` for each layer and step. ``("a", 0, t)`` is
         the input, ``("a", l, 0)`` the initial state.
-    w, u, b
-        The tied weights and biases, by layer.
+    w
+        The tied weights from the layer below, by layer.
+    u
+        The tied recurrent weights, by layer.
+    b
+        The tied biases, by layer.
     y
         The targets, by step.
-    z, a, slope
-        :math:`z^{l(t)}`, :math:`a^{l(t)}` and :math:`a'(z^{l(t)})`, by ``(l, t)``.
+    z
+        :math:`z^{l(t)}`, by ``(l, t)``.
+    a
+        :math:`a^{l(t)}`, by ``(l, t)``.
+    slope
+        :math:`a'(z^{l(t)})`, by ``(l, t)``.
     delta
         The errors :math:`\partial C / \partial z^{l(t)}`, by ``(l, t)``, each from its definition;
         zero for ``t = T + 1``.
