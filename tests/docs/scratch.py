@@ -212,7 +212,7 @@ def _script(command: list[str], cwd: Path, env: dict[str, str], out: Path) -> No
     sys.path[:] = [
         p for p in sys.path if own not in [Path(p).resolve(), *Path(p).resolve().parents]
     ]
-    sys.argv = command[1:]
+    sys.argv[:] = command[1:]
     run = subprocess.run
     with mock.patch("subprocess.run", lambda given, **how: _run(run, given, how)):
         runpy.run_path(command[1], run_name="__main__")
@@ -227,7 +227,7 @@ def _run(run: Any, command: list[str], how: dict[str, Any]) -> Any:
     if not child:
         os.environ.clear()
         os.environ.update(how["env"])
-        sys.argv = command[2:]
+        sys.argv[:] = command[2:]
         sys.path.insert(0, str(Path.cwd()))
         try:
             runpy.run_module("sphinx", run_name="__main__")

@@ -35,9 +35,10 @@ def cell(*tags, output="", summary=""):
 
 def folded(layers, *cells):
     """Return the children of a page that was folded."""
-    from docutils import nodes, utils  # noqa: PLC0415
+    from docutils import nodes  # noqa: PLC0415
+    from docutils.core import publish_doctree  # noqa: PLC0415
 
-    page = utils.new_document("page")
+    page = publish_doctree("")
     page += nodes.section("", nodes.title("", "A page"), *cells)
     layers.fold(APP, page)
     return page[0].children
