@@ -86,7 +86,6 @@ def measure(bar: tqdm, *, quick: bool) -> dict[str, Any]:
     keep("ways", found, page.ways_table(found))
     lengths = (400, 1600) if quick else (400, 1600, 6400)
     keep("memory", measures.way("square root", lengths, 32, 8))
-    keep("allocations", measures.allocations())
     found = measures.growth(quick)
     keep("growth", found, page.growth_table(found))
     return results

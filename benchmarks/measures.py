@@ -180,24 +180,6 @@ def peak_bytes(run: Callable[[], bptt.algorithms.Result]) -> int:
     return peak - result.outputs.nbytes - result.gradient.x.nbytes
 
 
-def allocations(steps: tuple[int, int] = (200, 400)) -> list[dict[str, Any]]:
-    """Take the bytes that a gradient makes, at two lengths."""
-    found = []
-    for cell in CELLS:
-        peaks = []
-        for length in steps:
-            problem = draw(cell, (length, 4, 16))
-            run = peers.ours(problem).run
-            for _ in range(3):
-                run()
-            tracemalloc.start()
-            run()
-            peaks.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
-        found.append({"cell": cell, "T": list(steps), "bytes": peaks})
-    return found
-
-
 def growth(quick: bool) -> list[dict[str, Any]]:
     """Time the gradient of an Elman layer as T, B and n double."""
     axes = {

@@ -42,7 +42,6 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
         "ways": ways_table(results["ways"]),
         "growth": growth_table(results["growth"]),
         "memory": ways_table([results["memory"]]),
-        "allocations": allocations_table(results["allocations"]),
     }
 
 
@@ -111,13 +110,3 @@ def growth_table(rows: list[dict[str, Any]]) -> str:
         for at, ms in zip(row["at"], row["ms"], strict=True)
     ]
     return _table("axis     at         ms", lines)
-
-
-def allocations_table(rows: list[dict[str, Any]]) -> str:
-    """Return the bytes that a gradient makes, at each length."""
-    lines = [
-        f"{row['cell']:5} {t:4} {size:6}"
-        for row in rows
-        for t, size in zip(row["T"], row["bytes"], strict=True)
-    ]
-    return _table("cell     T  bytes", lines)

@@ -1,5 +1,6 @@
 """Activations: each derivative against the complex step and central differences, on a grid."""
 
+import decimal
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ import reference
 from problems import ACTIVATIONS, squash
 
 import bptt
+from bptt.cells.activations import gate
 
 # From -12 to 12, denser in the middle, and not on the kink of relu.
 GRID = np.concatenate([np.linspace(-12, 12, 48), np.linspace(-1, 1, 20), [-1e-8, 1e-8]])
@@ -129,3 +131,57 @@ def test_a_pair_of_ones_own_may_have_a_smaller_domain():
     log = bptt.Activation("log", np.log, lambda z, _: 1 / z)
     assert derivative(log, np.array([2.0])).tolist() == [0.5]
     assert squash(np.array([0.0])).tolist() == [0.0]
+
+
+def logistic_in_decimals(z):
+    """Return σ(z) and 1 - σ(z) to 50 digits."""
+    with decimal.localcontext(prec=50, Emin=-5000, Emax=5000):
+        e = decimal.Decimal(float(z)).exp()
+        return e / (1 + e), 1 / (1 + e)
+
+
+def ulps(found, wanted):
+    """Return how many units in the last place each number is off."""
+    exact = np.array([float(w) for w in wanted], found.dtype)
+    off = [abs(decimal.Decimal(float(f)) - w) for f, w in zip(found, wanted, strict=True)]
+    return np.array(
+        [float(d / decimal.Decimal(float(u))) for d, u in zip(off, np.spacing(exact), strict=True)]
+    )
+
+
+@pytest.mark.parametrize(("dtype", "reach"), [(np.float32, 103), (np.float64, 744)])
+def test_the_logistic_function_is_right_to_a_few_units_in_the_last_place(dtype, reach):
+    """For every z, down to the smallest numbers there are: σ, 1 - σ and σ' against 50 decimal digits."""
+    rng = np.random.default_rng(7)
+    z = np.concatenate([rng.uniform(-reach, reach, 400), rng.uniform(-3, 3, 100), [-18, -30, -10]])
+    z = z.astype(dtype)
+    both = [logistic_in_decimals(x) for x in z]
+    a = bptt.sigmoid(z)
+    assert ulps(a, [s for s, _ in both]).max() <= 4
+    assert ulps(derivative(bptt.sigmoid, z), [s * t for s, t in both]).max() <= 8
+    inside = np.abs(z) < (88 if dtype is np.float32 else 708)
+    s, t = (part[inside] for part in gate(z))
+    wanted = [pair for pair, there in zip(both, inside, strict=True) if there]
+    assert ulps(s, [w for w, _ in wanted]).max() <= 4
+    assert ulps(t, [w for _, w in wanted]).max() <= 4
+
+
+@pytest.mark.parametrize("cell", [bptt.LSTM(), bptt.GRU(), bptt.ResetBeforeGRU()])
+@pytest.mark.parametrize("bias", [-18, 12])
+def test_gates_that_are_nearly_shut_or_open_keep_their_digits_in_float32(cell, bias):
+    """Outputs and gradient against float64, each array by its own size: open gates have small slopes."""
+    rng = np.random.default_rng(8)
+    layer = bptt.initialize(bptt.Stack((cell,)), (3, 4, 1), rng, np.float32).layers[0]
+    b = layer.b.copy()
+    b[: 2 * 4] = bias  # i and f, or r and s
+    x, d_a = rng.normal(size=(2, 5, 2, 3)).astype(np.float32), rng.normal(size=(5, 2, 4))
+    given = layer._replace(b=b), x[0], d_a.astype(np.float32)
+    runs = []
+    for kind in np.float32, np.float64:
+        params, inputs, above = bptt.tree_map(lambda part, kind=kind: part.astype(kind), given)
+        trace = bptt.layer_forward(cell, params, inputs)
+        gradient = bptt.layer_backward(trace, above)
+        blocks = [g for p in gradient.params for g in np.split(p, p.shape[-1] // 4, axis=-1)]
+        runs.append([trace.outputs, *blocks])
+    for found, wanted in zip(*runs, strict=True):
+        assert np.abs(found - wanted).max() <= 2e-5 * np.abs(wanted).max()
