@@ -19,13 +19,6 @@ import bptt
 pytestmark = pytest.mark.house
 
 ROOT = Path(__file__).parents[1]
-LINES = 320
-LONGER = {
-    # file: why it may be longer (pages are as long as their argument)
-    "docs/_ext/formats/markdown.py": "a method for each kind of node, and nothing else",
-}
-CODE = {".css", ".js", ".mjs", ".py", ".sh", ".toml", ".yaml", ".yml"}
-VENDORED = "_vendor/"
 
 
 def text(path: str) -> str:
@@ -167,12 +160,6 @@ def test_supported_pythons_agree():
     assert project["requires-python"] == f">={versions[0]}"
     assert f"python: {versions}".replace("'", '"') in text(".github/workflows/ci.yml")
     assert f"Python {versions[0]} or newer" in text("README.md")
-
-
-def test_files_are_short_or_listed_with_a_reason():
-    code = [name for name in tracked() if Path(name).suffix in CODE and VENDORED not in name]
-    long = {name for name in code if len(text(name).splitlines()) > LINES}
-    assert long == set(LONGER)
 
 
 def test_no_tracked_file_names_a_registry_or_a_machine():

@@ -26,7 +26,7 @@ def inline(svg: str, alt: str) -> str:
     """Return the HTML of a figure: unique ids, theme colors, a name for screen readers."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = _ids(_colors(svg))
+    svg = _ids(_colors(svg), alt)
     svg = svg.replace("xlink:href", "href").replace(
         ' xmlns:xlink="http://www.w3.org/1999/xlink"', ""
     )
@@ -60,9 +60,9 @@ def plain(svg: str) -> str:
     return svg.replace("<svg ", '<svg style="background: white" ', 1)
 
 
-def _ids(svg: str) -> str:
-    """Prefix the ids that are used by the figure's digest; drop the others."""
-    prefix = "f" + hashlib.sha256(svg.encode()).hexdigest()[:10]
+def _ids(svg: str, alt: str) -> str:
+    """Prefix the ids that are used by a digest of the figure and its description; drop the others."""
+    prefix = "f" + hashlib.sha256(f"{alt}\n{svg}".encode()).hexdigest()[:10]
     used = {name: f"{prefix}-{k}" for k, name in enumerate(dict.fromkeys(USE.findall(svg)))}
     svg = ID.sub(lambda m: f' id="{used[m[1]]}"' if m[1] in used else "", svg)
     return USE.sub(lambda m: m[0].replace(m[1], used[m[1]]), svg)
