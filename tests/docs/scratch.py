@@ -208,10 +208,9 @@ def _script(command: list[str], cwd: Path, env: dict[str, str], out: Path) -> No
         os.dup2(file.fileno(), 2)
     os.environ.clear()
     os.environ.update(env)
-    own = Path(__file__).resolve().parents[2]
-    sys.path[:] = [
-        p for p in sys.path if own not in [Path(p).resolve(), *Path(p).resolve().parents]
-    ]
+    own = Path(__file__).resolve().parents[2]  # an environment may be a folder of it
+    ours = {own, *(own / name for name in ("docs", "tests", "tests/docs"))}
+    sys.path[:] = [p for p in sys.path if Path(p).resolve() not in ours]
     sys.argv[:] = command[1:]
     run = subprocess.run
     with mock.patch("subprocess.run", lambda given, **how: _run(run, given, how)):
