@@ -126,7 +126,7 @@ def identical(site: Scratch) -> None:
         expect(not built.red, built)
         trees.append(tree(site))
     page = (site.html / "figure.html").read_text("utf-8")
-    expect("on  9/9" in page and "it/s" not in page, page)
+    expect("on  9/9" in page and "it/s" not in page and "bptt-figure" in page, page)
     expect(trees[0] == trees[1], [k for k in trees[0] if trees[0][k] != trees[1].get(k)])
 
 

@@ -65,12 +65,11 @@ def find_library() -> None:
 
 
 def preload() -> None:
-    """Import what nearly every page needs."""
+    """Import what nearly every page needs, but not the inline backend, which configures itself for its kernel."""
     import ipykernel.kernelapp  # noqa: PLC0415
     import matplotlib.pyplot as plt  # noqa: PLC0415
-    import matplotlib_inline.backend_inline  # noqa: PLC0415
 
-    del ipykernel, plt, matplotlib_inline
+    del ipykernel, plt
 
 
 def start(arguments: list[str]) -> None:
