@@ -211,6 +211,7 @@ def _script(command: list[str], cwd: Path, env: dict[str, str], out: Path) -> No
     own = Path(__file__).resolve().parents[2]  # an environment may be a folder of it
     ours = {own, *(own / name for name in ("docs", "tests", "tests/docs"))}
     sys.path[:] = [p for p in sys.path if Path(p).resolve() not in ours]
+    sys.path[:0] = [p for p in env.get("PYTHONPATH", "").split(os.pathsep) if p]
     sys.argv[:] = command[1:]
     run = subprocess.run
     with mock.patch("subprocess.run", lambda given, **how: _run(run, given, how)):

@@ -168,7 +168,12 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
         "in ()",
         "docs: green",
     ),
-    "red_twice": ("docs/build.py", "        empty(root)\n", "        pass\n", "docs: green"),
+    "red_twice": (  # a stamp whatever the verdict, and no memory of why it was red
+        "docs/build.py",
+        "    if not pages and not report.red:\n",
+        '    (root / "warnings.txt").unlink()\n    if not pages:\n',
+        "docs: green",
+    ),
     "all_at_once": (
         "docs/_ext/execution/client.py",
         "            pass  # the cell holds the error",

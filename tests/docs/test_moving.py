@@ -102,7 +102,8 @@ def page_cell() -> dict:
     )
     names = {"bptt": bptt, "np": np, "norm": np.linalg.norm}
     names["stack"] = bptt.Stack(cells=(bptt.Elman(),))
-    exec(cell, names)  # noqa: S102 - the page's own code
+    code = "\n".join(line for line in cell.splitlines() if not line.startswith(":"))
+    exec(code, names)  # noqa: S102 - the page's own code
     return names
 
 

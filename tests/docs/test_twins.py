@@ -247,7 +247,7 @@ def test_what_the_launch_links_need_is_made():
     assert "BPTT_REPOSITORY: ${{ github.repository }}" in workflow
     image = root / ".binder/postBuild"
     assert os.access(image, os.X_OK)
-    assert "\npython docs/build.py\n" in image.read_text("utf-8")
+    assert "run.py nox -s docs\n" in image.read_text("utf-8")
     assert "lab/tree/docs/_build/html/{page}.ipynb" in twins.BINDER
 
 
