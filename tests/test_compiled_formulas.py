@@ -43,10 +43,13 @@ REFUSED = {
     "a sum": (lambda z, a: z - z.sum(), "step asks an array for .sum"),
     "sorted": (lambda z, a: np.sort(z), "step uses np.sort, which does not act on each entry"),
     "a shape": (lambda z, a: z / z.shape[1], "step asks an array for .shape"),
-    "an array": (lambda z, a: z * np.arange(3.0), r"step meets ndarray of shape \(3,\)"),
-    "complex": (lambda z, a: z * 1j, "step meets complex of shape"),
+    "an array": (
+        lambda z, a: z * np.arange(3.0),
+        "step meets a ndarray where one real number is meant",
+    ),
+    "complex": (lambda z, a: z * 1j, "step meets a complex where"),
     "unknown": (lambda z, a: np.spacing(z), "step uses spacing, which has no compiled form"),
-    "not a tuple": (lambda z, a: (z, a), "step must return|step meets tuple"),
+    "not a tuple": (lambda z, a: (z, a), "step meets a tuple where"),
 }
 
 
@@ -203,8 +206,10 @@ def test_functions_are_right_to_a_few_units_in_the_last_place(real):
     assert units_in_the_last_place(exps(z), np.exp(exact)) < 2
     assert units_in_the_last_place(tanhs(z), np.tanh(exact)) < 4
     special = np.array([np.inf, -np.inf, np.nan, 1e30, -1e30], real)
-    np.testing.assert_array_equal(exps(special), np.array([np.inf, 0, np.nan, np.inf, 0], real))
-    np.testing.assert_array_equal(tanhs(special), np.array([1, -1, np.nan, 1, -1], real))
+    with np.errstate(all="ignore"):  # a comparison with NaN says so to whoever asks
+        of_exp, of_tanh = exps(special), tanhs(special)
+    np.testing.assert_array_equal(of_exp, np.array([np.inf, 0, np.nan, np.inf, 0], real))
+    np.testing.assert_array_equal(of_tanh, np.array([1, -1, np.nan, 1, -1], real))
 
 
 def test_compiled_code_is_kept_in_the_folder_that_is_named(tmp_path, monkeypatch, caplog):

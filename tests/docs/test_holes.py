@@ -171,7 +171,7 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
     "red_twice": (  # a stamp whatever the verdict, and no memory of why it was red
         "docs/build.py",
         "    if not pages and not report.red:\n",
-        '    (root / "warnings.txt").unlink()\n    if not pages:\n',
+        '    (root / "warnings.txt").unlink(missing_ok=True)\n    if not pages:\n',
         "docs: green",
     ),
     "all_at_once": (
