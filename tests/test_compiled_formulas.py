@@ -230,3 +230,23 @@ def test_where_nothing_can_be_written_it_runs_nevertheless(tmp_path, monkeypatch
     cache.load.cache_clear()
     program = cache.load("def forward(): return 3\ndef backward(): return 4\n")
     assert (program.forward(), program.backward()) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("system", "words"), [("win32", "AppData"), ("darwin", "Library"), ("linux", ".cache")]
+)
+def test_the_folder_is_that_of_the_system(system, words, monkeypatch):
+    for variable in ("NUMBA_CACHE_DIR", "LOCALAPPDATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(cache.sys, "platform", system)
+    assert words in cache.folder().parts
+    assert "bptt" in cache.folder().parts
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_the_series_of_exp_is_right_between_its_ends(real):
+    """Compared with NumPy's expm1 in the precision of longdouble."""
+    series = functions._taylor_32 if real is np.float32 else functions._taylor_64
+    r = np.linspace(-np.log(2) / 2, np.log(2) / 2, 1001).astype(real)
+    exact = np.expm1(r.astype(np.longdouble))
+    assert np.abs(series(r) - exact).max() < 2 * np.finfo(real).eps

@@ -22,6 +22,7 @@ SHOWN = 4  # items of a long sequence
 def array_record(kind: Kind) -> Kind:
     """Give a class of named tuples the printed form and the arithmetic of records."""
     methods = {
+        "__array_ufunc__": None,  # so that a NumPy number leaves the product to the record
         "__repr__": _text,
         "__add__": lambda one, other: _combined(operator.add, "+", one, other),
         "__radd__": _added_to,

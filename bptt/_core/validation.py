@@ -128,7 +128,7 @@ def all_finite(value: Array) -> bool:
         flat = value.ravel(order="K")
         total = np.vdot(flat, flat).real
     else:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             total = abs(np.add.reduce(value, axis=None))
     return math.isfinite(total) or bool(np.isfinite(value).all())
 

@@ -221,7 +221,7 @@ class _Influence(NamedTuple):
 
     def pull(self, d_state: Array) -> Any:
         """Return d_state P, as a record."""
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             return _record(d_state @ self.matrix, self.like)
 
     def onward(self, trace: Trace, b: int) -> "_Influence":
@@ -234,7 +234,7 @@ class _Influence(NamedTuple):
                 tree_leaves(one)[leaf][1][b, unit] = 1
                 row = backward(trace, np.zeros_like(trace.outputs), one)
                 immediate = _flat((row.params, zero))
-                with np.errstate(over="ignore", invalid="ignore"):  # `_Walk.result` looks at it
+                with np.errstate(all="ignore"):  # `_Walk.result` looks at it
                     # (RTRL)
                     rows.append(_row(row.initial, b) @ self.matrix + immediate)
         return _Influence(np.array(rows), self.like)

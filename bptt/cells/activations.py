@@ -196,7 +196,7 @@ def softmax(z: ArrayLike) -> Array:
     [0.5, 0.5]
     """
     z = validation.trailing("z", z, validation.ANALYTIC)
-    with np.errstate(over="ignore"):  # further apart than numbers go: e^(-inf) = 0 is right
+    with np.errstate(all="ignore"):  # further apart than numbers go: e^(-inf) = 0 is right
         e = np.exp(z - z.real.max(axis=-1, keepdims=True))
     a: Array = e / e.sum(axis=-1, keepdims=True)  # (ff-softmax)
     return a

@@ -115,7 +115,7 @@ def run_backward(
     """Go back through a stack on arguments that have been checked: from the readout down."""
     through = through or run_any_layer_backward
     layers: list[LayerGradient] = []
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         delta = d_outputs * trace.stack.output.derivative(trace.z, trace.outputs)  # (BP1)
         readout = Affine(w=outer_sum(trace.layers[-1].outputs, delta), b=delta.sum(axis=(0, 1)))
         d_a: Array = delta @ trace.params.readout.w.T  # from above: δ(l+1) wᵀ
@@ -178,7 +178,7 @@ def layer_backward(
     validation.one_precision(
         [("trace.outputs", trace.outputs), ("d_a", d_above), *tree_leaves(d_state, "d_final")]
     )
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         gradient = run_any_layer_backward(trace, d_above, d_state)
     _refuse_overflow(gradient)
     return gradient

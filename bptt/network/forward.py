@@ -111,7 +111,7 @@ def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) 
     """Run a stack on arguments that have been checked: from the lowest layer up."""
     layers: list[LayerTrace | BidirectionalTrace] = []
     a = x
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         each = zip(stack.cells, params.layers, states, strict=True)
         for cell, layer, state in each:
             layers.append(run_any_layer(cell, layer, a, state, mask))
@@ -128,7 +128,7 @@ def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) 
 def run_to_final(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Any:
     """Run layers of one direction on checked arguments; keep nothing but the state they end in."""
     final: list[State] = []
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
             x, last = _run_and_forget(cell, layer, x, state, mask)
             final.append(last)
@@ -198,7 +198,7 @@ def layer_forward(
     validation.one_precision(
         [*tree_leaves(params, "params"), ("x", x), *tree_leaves(state, "initial")]
     )
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         trace = run_any_layer(cell, params, x, state, found)
     _refuse_overflow("", trace)
     return trace

@@ -121,7 +121,7 @@ def forward(
     functions = _one_each(activations, len(checked))
     z: list[Array] = []
     a = [a0]
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for (w, b), function in zip(checked, functions, strict=True):
             z.append(a[-1] @ w + b)  # (FWD-FF)
             a.append(function(z[-1]))  # (FWD-FF)
@@ -167,7 +167,7 @@ def backward(trace: Trace, d_outputs: ArrayLike) -> Gradient:
     d_a = validation.array("d_outputs", d_outputs, trace.outputs.shape)
     validation.one_precision([("trace.outputs", trace.outputs), ("d_outputs", d_a)])
     run = zip(trace.activations, trace.z, trace.a[1:], strict=True)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         slopes = [function.derivative(z, a) for function, z, a in run]
         delta = [d_a * slopes[-1]]  # (BP1-FF)
         for slope, above in zip(slopes[-2::-1], trace.layers[:0:-1], strict=True):

@@ -1,0 +1,142 @@
+"""Records: what they print, how they add up, and that copies behave as their originals.
+
+The references are NumPy's own sums and products, array by array, and the original's results.
+"""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from nets import CELLS
+
+import bptt
+
+STACK = bptt.Stack([bptt.LSTM(), bptt.Elman(bptt.relu)])
+PARAMS = bptt.initialize(STACK, (1, 8, 3, 2), 0)
+X = np.random.default_rng(1).normal(size=(20, 4, 1))
+
+
+def leaves(record):
+    return [leaf for _, leaf in bptt.tree_leaves(record)]
+
+
+def test_shapes_are_printed_in_place_of_numbers():
+    assert repr(PARAMS) == str(PARAMS) == (
+        "Params(layers=(Recurrent(w=(1, 32), u=(8, 32), b=(32,)), Recurrent(w=(8, 3), u=(3, 3), b=(3,))), "
+        "readout=Affine(w=(3, 2), b=(2,)))  # 364 numbers"
+    )  # fmt: skip
+    trace = bptt.forward(STACK, PARAMS, X)
+    assert "x=(20, 4, 1)" in repr(trace)
+    assert len(repr(trace)) < 2000
+    cost = bptt.squared_error(trace.outputs, trace.outputs)
+    assert repr(cost) == "Cost(value=0.0, d_outputs=(20, 4, 2))  # 160 numbers"
+    assert repr(bptt.Affine(np.array(3.0), [None] * 5)).startswith("Affine(w=3.0, b=(None, None, ")
+    assert "... 5 in all" in repr(bptt.Affine(np.array(3.0), [None] * 5))
+
+
+def test_sums_differences_and_products_are_taken_array_by_array():
+    double, half = PARAMS + PARAMS, 0.5 * PARAMS
+    assert type(double) is bptt.Params
+    for array, more, less in zip(leaves(PARAMS), leaves(double), leaves(half), strict=True):
+        np.testing.assert_array_equal(more, array + array)
+        np.testing.assert_array_equal(less, array * 0.5)
+    assert all((array == 0).all() for array in leaves(double - PARAMS - PARAMS))
+    for one, other in zip(leaves(sum([PARAMS, PARAMS])), leaves(PARAMS * 2), strict=True):
+        np.testing.assert_array_equal(one, other)
+    single = bptt.initialize(STACK, (1, 8, 3, 2), 0, np.float32)
+    assert all(leaf.dtype == np.float32 for leaf in leaves(np.float64(2) * single + single))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: PARAMS + PARAMS.readout, r"Params \+ must have a Params on both sides, got Affine"),
+        (lambda: () + PARAMS, r"Params \+ must have a Params on both sides, got tuple"),  # noqa: RUF005
+        (lambda: PARAMS * "a", r"Params \* must have a real number on the other side, got str"),
+        (lambda: True * PARAMS, r"Params \* must have a real number on the other side, got bool"),
+        (lambda: bptt.forward(STACK, PARAMS, X) * 2, r"Trace \* is not defined: stack must be an array"),
+    ],
+)  # fmt: skip
+def test_a_record_is_never_joined_or_repeated(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_cells_stacks_parameters_and_traces_can_be_copied(name):
+    stack = bptt.Stack([CELLS[name]])
+    params = bptt.initialize(stack, (1, 3, 1), 0)
+    trace = bptt.forward(stack, params, X)
+    want = bptt.backward(trace, np.ones_like(trace.outputs))
+    for made in (copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))):
+        found = bptt.forward(made(stack), made(params), X)
+        np.testing.assert_array_equal(found.outputs, trace.outputs)
+        got = made(bptt.backward(made(trace), np.ones_like(trace.outputs)))
+        for one, other in zip(leaves(got.params), leaves(want.params), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_seeds_and_lists_are_taken_where_numpy_takes_them():
+    by_seed = bptt.initialize(bptt.Stack([bptt.GRU()]), [1, 4, 1], 3)
+    by_rng = bptt.initialize(bptt.Stack((bptt.GRU(),)), (1, 4, 1), np.random.default_rng(3))
+    for one, other in zip(leaves(by_seed), leaves(by_rng), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+MASKED = np.ma.masked_array([[5.0, 1.0]], mask=[[True, False]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: bptt.squared_error(MASKED, [[0.0, 0.0]]),
+        lambda: bptt.squared_error([[0.0, 0.0]], MASKED),
+        lambda: bptt.squared_error([MASKED[0]], [[0.0, 0.0]]),
+        lambda: bptt.softmax_cross_entropy(MASKED, [0]),
+        lambda: bptt.GradientDescent(0.1).update((np.ones((1, 2)),), (MASKED,), ()),
+        lambda: bptt.Adam().init(MASKED),
+        lambda: bptt.global_norm((MASKED,)),
+        lambda: bptt.tree_map(np.add, np.ones((1, 2)), MASKED),
+        lambda: bptt.compare((MASKED,), (MASKED,)),
+        lambda: bptt.forward(STACK, PARAMS, np.ma.masked_array(X)),
+        lambda: bptt.lengths_to_mask(np.ma.masked_array([1, 2]), 3),
+        lambda: bptt.minibatches(np.ma.masked_array(X), size=1, rng=0),
+        lambda: bptt.softmax(np.asmatrix([[1.0, 2.0]])),
+    ],
+)
+def test_subclasses_of_arrays_are_refused(call):
+    """As plain arrays they would lose what they add: a masked array its mask."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)  # of np.matrix
+        with pytest.raises(TypeError, match="must be a plain NumPy array, got numpy"):
+            call()
+
+
+def test_an_array_in_a_file_is_an_array(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    outputs = bptt.forward(STACK, PARAMS, np.load(tmp_path / "x.npy", mmap_mode="r")).outputs
+    np.testing.assert_array_equal(outputs, bptt.forward(STACK, PARAMS, X).outputs)
+
+
+def test_norms_overflow_and_vanish_only_where_the_number_itself_does():
+    for scale in (1e-25, 1e20):
+        trace = bptt.forward(
+            bptt.Stack([bptt.Elman(bptt.identity)]),
+            bptt.initialize(bptt.Stack([bptt.Elman(bptt.identity)]), (1, 2, 1), 0, np.float32),
+            X.astype(np.float32),
+        )
+        gradient = bptt.backward(trace, np.full_like(trace.outputs, scale))
+        norms = bptt.delta_norms(gradient)
+        assert norms.dtype == np.float32
+        np.testing.assert_allclose(norms[-1], 2 * scale, rtol=1e-6)  # four equal numbers
+
+
+def test_underflow_is_no_error_whoever_calls():
+    with np.errstate(all="raise"):
+        cost = bptt.softmax_cross_entropy(np.float32([[0, -100]]), [0])
+        assert cost.value == 0
+        tiny = np.full((3, 1, 1), 1e-200)
+        trace = bptt.forward(STACK, PARAMS, tiny)
+        bptt.backward(trace, 1e-200 * trace.outputs)
