@@ -35,7 +35,7 @@ from _ext.execution.kernel import environment
 from _ext.slicing import requirements, slicer
 
 PACKAGE = DOCS.parent / "bptt"
-TIMEOUT = 300
+TIMEOUT = 300  # seconds for a snippet; the snippets of a page together have three times that
 SLOWEST = 10
 
 
@@ -127,7 +127,7 @@ def _process(snippets: Sequence[Snippet]) -> tuple[dict[int, dict[str, Any]], st
         for part in ("reports", "tmp", "work"):
             (folder / part).mkdir()
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        trouble = _wait(folder)
+        trouble = _wait(folder, TIMEOUT if len(snippets) == 1 else 3 * TIMEOUT)
         reports = {
             int(file.stem): json.loads(file.read_text("utf-8"))
             for file in (folder / "reports").glob("*.json")
@@ -135,7 +135,7 @@ def _process(snippets: Sequence[Snippet]) -> tuple[dict[int, dict[str, Any]], st
     return reports, trouble
 
 
-def _wait(folder: Path) -> str:
+def _wait(folder: Path, timeout: int) -> str:
     """Run a job to its end; return how it ended, should a report be missing."""
     env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": "module://alone_backend"}
     env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
@@ -148,13 +148,13 @@ def _wait(folder: Path) -> str:
             cwd=folder / "work", start_new_session=True,
         )  # fmt: skip
         try:
-            process.wait(TIMEOUT)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             if alone.CAN_FORK:
                 os.killpg(process.pid, signal.SIGKILL)  # its children too
             process.kill()
             process.wait()
-            return f"still running after {TIMEOUT} s"
+            return f"still running after {timeout} s"
     return f"died: {(folder / 'stderr').read_text('utf-8', 'replace').strip()[-500:]}"
 
 
