@@ -20,7 +20,7 @@ import bptt
 from bptt.algorithms import checkpointed
 from bptt.network.loop import CHUNK
 
-ARRAYS = {bptt.Elman: 6.5, bptt.LSTM: 27, bptt.GRU: 18}  # at the peak of the way back, one a step
+ARRAYS = {bptt.Elman: 5, bptt.LSTM: 27, bptt.GRU: 18}  # at the peak of the way back, one a step
 OBJECTS = 1 << 16  # array objects, the views of each step, closures
 STEPS, BATCH, WIDTH = 10_000, 8, 32
 SCHEDULES = {

@@ -28,7 +28,7 @@ from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
 # So many numbers of each array are handled at once where all steps could be: they fit a core's own cache.
-CHUNK = 1 << 14
+CHUNK = 1 << 15
 
 
 def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
@@ -55,18 +55,19 @@ def walk(
     (steps, batch, below), n = x.shape, state[0].shape[1]
     h, count = layout.count("h"), len(layout.weighted)
     z = np.empty((steps, batch, count, n), np.result_type(x, *params, *state))
+    state = tuple(array.astype(z.dtype, copy=False) for array in state)
     z[:, :, :h] = 0
     flat = z.reshape(steps * batch, count * n)[:, h * n :]
     # (FWD), (gate-contributions), of all steps
     np.matmul(x.reshape(steps * batch, below), w, out=flat)
     flat += b
     past = z.reshape(steps, batch, count * n)[:, :, : layout.count("zh") * n]
-    u = _turned(u, h * n)
+    u = None if u is None else _turned(u, h * n).astype(z.dtype, copy=False)
     product = np.empty_like(past[0])
     blocks = [z[:, :, k] for k in (*range(h, count), *range(h))]
     for t, (z_h, *weighted) in enumerate(zip(past, *blocks, strict=True)):
         if u is not None:
-            np.add(z_h, np.matmul(state[0], u, out=product), out=z_h)  # (FWD), (lstm-z)
+            np.add(z_h, np.dot(state[0], u, out=product), out=z_h)  # (FWD), (lstm-z)
         returned = cell.step(*weighted, *state, *own)  # (CELL), (rtrl-step)
         if t == 0:
             check_step(cell, layout, returned, (batch, n))
@@ -80,9 +81,9 @@ def _where(there: Array, stepped: State, state: State) -> State:
     return tuple(np.where(there, new, old) for new, old in zip(stepped, state, strict=True))
 
 
-def _turned(u: Any, by: int) -> Any:
+def _turned(u: Array, by: int) -> Array:
     """Return u, or its gradient, with the last `by` columns, the blocks of h, in front."""
-    return u if u is None or not by else np.roll(u, by, axis=1)
+    return np.roll(u, by, axis=1) if by else u
 
 
 def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
@@ -94,7 +95,7 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     dtype = np.result_type(d_a, *trace.states, *trace.params)
     delta = np.empty((steps, batch, count * n), dtype)
     d_own = np.zeros((len(own), n), dtype)
-    u_t = None if u is None else np.ascontiguousarray(_turned(u, h).T)
+    u_t = None if u is None else np.ascontiguousarray(_turned(u, h).T, dtype)
     chunk = max(1, CHUNK // (batch * n))
     for stop in range(steps, 0, -chunk):
         now = slice(max(0, stop - chunk), stop)
@@ -160,30 +161,31 @@ def _back(
     factors: _Factors, d_a: Array, d_state: State, u_t: Array | None, g: int
 ) -> tuple[Array, State]:
     """Go back through some steps, the recursion (BP2): return all errors, and ∂C/∂(state before)."""
-    first, *others = factors.arrays
-    errors, part = np.empty_like(first), np.empty_like(first[0])
+    errors = np.empty_like(factors.arrays[0])
     steps, batch, columns, n = errors.shape
     meet_u = errors.reshape(steps, batch, columns * n)[:, :, :g]
-    d_new, *further = (d[:, None].astype(errors.dtype) for d in d_state)
     total, future = np.empty((2, batch, n), errors.dtype)
-    places = range(columns - len(others) - factors.reaches_a, columns - factors.reaches_a)
-    future[...] = d_new[:, 0]
-    for above, error, delta_h, factor, *more in zip(
-        d_a[::-1], errors[::-1], meet_u[::-1], first[::-1], *(o[::-1] for o in others), strict=True
-    ):
+    future[...] = d_state[0]
+    further = [d[:, None] for d in d_state[1:]]
+    places = range(columns - len(further) - factors.reaches_a, columns - factors.reaches_a)
+    # One column is taken as an array of two axes: NumPy is slow to repeat small arrays along an axis.
+    spread, each = total[:, None], [errors, *factors.arrays]
+    if columns == 1:
+        spread, each = total, [array[:, :, 0] for array in each]
+    part = np.empty_like(each[0][0])
+    rows = zip(*(array[::-1] for array in (d_a, meet_u, *each)), strict=True)
+    for above, delta_h, error, factor, *others in rows:
         np.add(above, future, out=total)  # (BP2), (bp2-final): from above, and from the future
-        np.multiply(
-            factor, total[:, None], out=error
-        )  # (BP2): a' ⊙, or what a gate has in its place
-        for other, d in zip(more, further, strict=True):
+        np.multiply(factor, spread, out=error)  # (BP2): a' ⊙, or what a gate has in its place
+        for other, d in zip(others, further, strict=True):
             np.add(error, np.multiply(other, d, out=part), out=error)
         further = [error[:, k : k + 1] for k in places]
-        if u_t is None:
-            future[...] = error[:, -1]
-            continue
-        np.matmul(
-            delta_h, u_t, out=future
-        )  # (BP2), (CELL-BP2), (lstm-da), (gru-da): u δ, to the past
-        if factors.reaches_a:
-            np.add(future, error[:, -1], out=future)
+        if u_t is not None:
+            np.dot(
+                delta_h, u_t, out=future
+            )  # (BP2), (CELL-BP2), (lstm-da), (gru-da): u δ, to the past
+            if factors.reaches_a:
+                np.add(future, error[:, -1], out=future)
+        else:
+            future[...] = error[:, -1]  # the only path to the past: a column of its own
     return errors, (future, *(d[:, 0] for d in further))
