@@ -172,9 +172,9 @@ def complaints(text: str) -> list[str]:
 
 
 def files() -> Iterator[str]:
-    """Yield the modules of the repository."""
+    """Yield the modules of the repository: none outside of a checkout, where `house` tests do not run."""
     listing = subprocess.run(
-        ["git", "ls-files", "-z", *LOOKED_AT], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z", *LOOKED_AT], cwd=ROOT, capture_output=True, text=True, check=False
     )
     yield from (name for name in listing.stdout.split("\0") if name.endswith(".py"))
 
@@ -229,6 +229,7 @@ def test_what_is_public_is_not_seen(text: str) -> None:
 
 
 def test_this_file_knows_the_packages_that_are_ours() -> None:
+    assert "tests/test_public_ground.py" in files()
     assert {"bptt", "benchmarks", "docs", "reference", "scratch", "conf"} <= own_modules()
     assert not {"sphinx", "numpy"} & own_modules()
     assert "docs" not in sys.stdlib_module_names

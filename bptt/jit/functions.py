@@ -26,8 +26,7 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
 
 
-@intrinsic
-def power_of_two(_: Any, shifted: Any, offset: Any) -> Any:  # noqa: ARG001 - used by its code
+def _power_of_two(_: Any, shifted: Any, offset: Any) -> Any:  # noqa: ARG001 - used by its code
     """Return 2^(k + offset - bias), where k is the whole number in the last bits of `shifted`."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -42,6 +41,7 @@ def power_of_two(_: Any, shifted: Any, offset: Any) -> Any:  # noqa: ARG001 - us
     return shifted(shifted, types.int64), build
 
 
+power_of_two: Any = intrinsic(_power_of_two)  # Numba gives the first argument itself
 WHOLE = {"float": (ir.IntType(32), 23), "double": (ir.IntType(64), 52)}
 
 

@@ -14,10 +14,12 @@ class Calculus(Protocol):
     @property
     def a(self) -> Callable[[Any], Any]:
         """The activation, elementwise."""
+        ...
 
     @property
     def da(self) -> Callable[[Any], Any]:
         """Its derivative, elementwise."""
+        ...
 
     def draw(self, name: str, *shape: int) -> Any:
         """Return a new array of values."""

@@ -177,7 +177,9 @@ LONG = [
 ]
 AT_TOP = """(id) => {
   const { top } = document.getElementById(id).getBoundingClientRect();
-  return 0 <= top && top <= 120;
+  const root = document.documentElement; // what stands within a screen of the end cannot reach the top
+  const end = root.scrollTop + root.clientHeight >= root.scrollHeight - 2;
+  return 0 <= top && top <= (end ? root.clientHeight / 2 : 120);
 }"""
 
 
