@@ -28,7 +28,7 @@ from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
 # So many numbers of each array are handled at once where all steps could be: they fit a core's own cache.
-CHUNK = 1 << 15
+CHUNK = 1 << 14
 
 
 def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:

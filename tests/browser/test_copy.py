@@ -49,6 +49,7 @@ def test_runnable_copies_are_those_that_were_run(name: str, page: Page, home: st
 
 def test_copy_puts_the_exact_text_on_the_clipboard(page: Page, home: str) -> None:
     page.goto(f"{home}learn/bp2.html")
+    page.get_by_role("button", name="With checks").click()
     sources = cells("learn/bp2")
     page.get_by_role("button", name="Copy cell 5", exact=True).click()
     expect(page.locator("div.cell").nth(4).get_by_role("button", name="Copy cell 5")).to_have_text(
@@ -64,6 +65,7 @@ def test_copy_puts_the_exact_text_on_the_clipboard(page: Page, home: str) -> Non
 
 def test_a_runnable_copy_runs(page: Page, home: str, tmp_path: Path) -> None:
     page.goto(f"{home}learn/bp2.html")
+    page.get_by_role("button", name="With checks").click()
     number = page.evaluate("bptt.cells.findLastIndex((cell) => cell.box.querySelector('.stream'))")
     page.get_by_role("button", name=f"Copy runnable: cell {number + 1} ").click()
     expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
@@ -99,11 +101,12 @@ def test_prompts_and_results_stay_behind(page: Page, home: str) -> None:
 
 def test_shown_code_of_the_library_is_copied_whole(page: Page, home: str) -> None:
     page.goto(f"{home}learn/bp2.html")
+    page.get_by_role("button", name="With checks").click()
     box = page.locator("div.library-code").first
     box.get_by_role("button", name="Copy this code").click()
     expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
     text = clipboard(page)
-    assert text.startswith("def _factored(")
+    assert text.startswith("def _back(")
     assert text.rstrip("\n") == box.locator("pre").inner_text().rstrip("\n")
 
 
