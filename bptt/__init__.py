@@ -6,7 +6,7 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 
 from bptt import teaching
 from bptt._core.tree import flatten, tree_leaves, tree_map
-from bptt.algorithms.calls import full_bptt, segment
+from bptt.algorithms.calls import full_bptt, segment, value_and_grad
 from bptt.algorithms.checkpointed import checkpointed_bptt
 from bptt.algorithms.hessian import hessian_vector_product
 from bptt.algorithms.rtrl import rtrl, uoro
@@ -128,5 +128,6 @@ __all__ = [
     "truncated_bptt",
     "truncation_bias",
     "uoro",
+    "value_and_grad",
     "windows",
 ]

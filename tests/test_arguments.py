@@ -267,3 +267,46 @@ def test_what_comes_from_an_activation_of_ones_own_is_looked_at_too():
     trace = bptt.forward(stack, params, np.ones((1, 1, 1)))
     with pytest.raises(FloatingPointError, match=r"gradient\.delta\[0\] must stay finite, got inf"):
         bptt.backward(trace, np.ones((1, 1, 1)))
+
+
+WHOLE = RNG.integers(-3, 4, (5, 2, SIZES[0]))
+TARGETS = RNG.integers(-3, 4, (5, 2, 2))
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.int16, list])
+def test_integers_take_the_precision_of_what_they_meet(precision, kind):
+    """Truth: the same call on floating-point numbers of the parameters' precision."""
+    params = bptt.tree_map(lambda array: array.astype(precision), PARAMS)
+    x, y = abs(WHOLE), abs(TARGETS)
+    given = (x.tolist(), y.tolist()) if kind is list else (x.astype(kind), y.astype(kind))
+
+    def both(x, y):
+        return bptt.value_and_grad(GIVEN.stack, params, x, lambda a: bptt.squared_error(a, y))
+
+    (value, found), (true, wanted) = both(*given), both(x.astype(precision), y.astype(precision))
+    assert value == true
+    for (_, a), (_, b) in zip(bptt.tree_leaves(found), bptt.tree_leaves(wanted), strict=True):
+        assert a.dtype == precision
+        assert (a == b).all()
+    layer = bptt.layer_forward(GIVEN.stack.cells[0], params.layers[0], given[0])
+    assert layer.a.dtype == precision
+
+
+def test_integers_pass_through_what_cuts_them():
+    for window in bptt.windows(WHOLE, TARGETS, length=2):
+        assert window.x.dtype == WHOLE.dtype
+    assert bptt.parallel_streams(WHOLE[:, :1], 2).dtype == WHOLE.dtype
+    for batch in bptt.minibatches(WHOLE, TARGETS, size=1, rng=0):
+        assert batch.x.dtype == WHOLE.dtype
+
+
+def test_value_and_grad_is_forward_cost_and_backward():
+    trace = bptt.forward(GIVEN.stack, PARAMS, X, STATES)
+    cost, d_outputs = bptt.squared_error(trace.outputs, OUTPUTS)
+    wanted = bptt.backward(trace, d_outputs).params
+    value, found = bptt.value_and_grad(
+        GIVEN.stack, PARAMS, X, lambda outputs: bptt.squared_error(outputs, OUTPUTS), STATES
+    )
+    assert value == cost
+    assert bptt.compare(found, wanted, tolerance=1e-300).ok

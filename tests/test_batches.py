@@ -232,7 +232,7 @@ def two_ways():
     [
         (lambda: bptt.minibatches(X[0], size=1, rng=RNG), ValueError, r"x must have shape \(T, B, n\), got \(3, 2\)"),
         (lambda: bptt.minibatches(X[:, :0], size=1, rng=RNG), ValueError, r"x must not be empty \(T >= 1, B >= 1, n >= 1\)"),
-        (lambda: bptt.minibatches(X.astype(int), size=1, rng=RNG), TypeError, r"x must have dtype float32 or float64, got int64; convert"),
+        (lambda: bptt.minibatches(X > 0, size=1, rng=RNG), TypeError, r"x must have dtype float32 or float64 or an integer type, got bool; convert"),
         (lambda: bptt.minibatches(X, Y[:, :2], size=1, rng=RNG), ValueError, r"targets must have shape \(4, 3, \.\.\.\), got \(4, 2, 1\)"),
         (lambda: bptt.minibatches(X, Y > 0, size=1, rng=RNG), TypeError, "targets must be numbers or classes, got bool"),
         (lambda: bptt.minibatches(X, Y, MASK[:3], size=1, rng=RNG), ValueError, r"mask must have shape \(4, 3\), got \(3, 3\)"),

@@ -67,7 +67,6 @@ KINDS = [
     (lambda: forward(x=np.ones((4, 2, 5))), V, "x must have shape (T, B, 2), got (4, 2, 5)"),
     (lambda: forward(x=np.ones((0, 2, 2))), V, "x must not be empty (T >= 1, B >= 1), got shape (0, 2, 2)"),
     (lambda: forward(x=np.ones((4, 0, 2))), V, "x must not be empty (T >= 1, B >= 1), got shape (4, 0, 2)"),
-    (lambda: forward(x=X.astype(int)), T, "x must have dtype float32 or float64, got int64; convert with .astype(float)"),
     (lambda: forward(x=X > 0), T, "x must have dtype float32 or float64, got bool; convert"),
     (lambda: forward(x=X.astype(object)), T, "x must have dtype float32 or float64, got object"),
     (lambda: forward(x=X.astype(np.float16)), T, "x must have dtype float32 or float64, got float16"),
@@ -77,6 +76,8 @@ KINDS = [
     (lambda: forward(x=at(X, (0, 0, 1), -INF)), V, "x must be finite, got -inf at index (0, 0, 1)"),
     (lambda: forward(x=[[[1.0, 2.0]], [[1.0]]]), T, "x must be an array of numbers, got list"),
     (lambda: forward(x=None), T, "x must have dtype float32 or float64, got object"),
+    (lambda: bptt.value_and_grad(STACK, ONE, X, None), T, "cost must be a function of outputs, got NoneType (None)"),
+    (lambda: bptt.value_and_grad(STACK, ONE, X, lambda outputs: 1.0), T, "cost(outputs) must be a"),
     # forward: stack and parameters
     (lambda: forward(stack="elman"), T, "stack must be a Stack, got str ('elman')"),
     (lambda: forward(params=[LAYER]), T, "params must be a Params, got list"),
@@ -179,7 +180,7 @@ MORE_KINDS = [
     # costs
     (lambda: bptt.squared_error(1.0, 1.0), V, "outputs must have shape (..., n), got ()"),
     (lambda: bptt.squared_error(D, D[1:]), V, "targets must have shape (4, 2, 1), got (3, 2, 1)"),
-    (lambda: bptt.squared_error(D, D.astype(int)), T, "targets must have dtype float32 or float64, got int64; convert"),
+    (lambda: bptt.squared_error(D, D > 0), T, "targets must have dtype float32 or float64, got bool; convert"),
     (lambda: bptt.squared_error(D, D.astype(np.float32)), T, "targets must have the precision of outputs, float64, got float32"),
     (lambda: bptt.squared_error(D, at(D, (1, 0, 0), NAN)), V, "targets (where they count) must be finite, got nan at index (1, 0, 0)"),
     (lambda: bptt.squared_error(D, at(D, (1, 0, 0), NAN), np.ones((4, 2))), V, "targets (where they count) must be finite, got nan"),

@@ -18,7 +18,12 @@ Size = int | str  # a number that must match, or the letter of a size that is fr
 
 REAL = ("float32", "float64")
 ANALYTIC = (*REAL, "complex128")
-KINDS = {REAL: "fd", ANALYTIC: "fdD"}  # NumPy's letters for them: a dtype's name is slow to make
+DATA = (*REAL, "an integer type")
+KINDS = {
+    REAL: "fd",
+    ANALYTIC: "fdD",
+    DATA: "fdbhilqBHILQ",
+}  # NumPy's letters for them: a dtype's name is slow to make
 
 
 def array(
@@ -99,9 +104,29 @@ def floating(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Arr
     found = as_array(name, value)
     if found.dtype.char not in KINDS[dtypes]:
         hint = "; convert with .astype(float)" if found.dtype.kind in "iub" else ""
-        msg = f"{name} must have dtype {' or '.join(REAL)}, got {found.dtype}{hint}"
+        kinds = DATA if dtypes == DATA else REAL
+        msg = f"{name} must have dtype {' or '.join(kinds)}, got {found.dtype}{hint}"
         raise TypeError(msg)
     return found
+
+
+def numbers(
+    name: str,
+    value: ArrayLike,
+    shape: Sequence[Size],
+    like: Array,
+    dtypes: tuple[str, ...] = REAL,
+) -> Array:
+    """Return data as `array` does; whole numbers, which have no precision of their own, get that of `like`."""
+    return array(name, whole_as(name, value, like), shape, dtypes)
+
+
+def whole_as(name: str, value: ArrayLike, like: Array) -> ArrayLike:
+    """Return integers as floating-point numbers of the precision of `like`, anything else as it came."""
+    found = as_array(name, value)
+    if found.dtype.kind not in "iu":
+        return found
+    return found.astype("float32" if like.dtype.char == "f" else "float64")
 
 
 def _raise_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> None:

@@ -30,7 +30,7 @@ from bptt.network.stack import Stack
 from bptt.network.traces import LayerTrace, Trace
 from bptt.training.losses import Cost
 
-__all__ = ["CostOfSteps", "Result", "full_bptt", "segment"]
+__all__ = ["CostOfSteps", "Result", "full_bptt", "segment", "value_and_grad"]
 
 CostOfSteps: TypeAlias = Callable[[Array, slice], Cost]
 """A cost C = Σ_t C^(t), asked for some steps at a time: takes outputs and a slice, returns a `Cost`."""
@@ -103,6 +103,53 @@ def full_bptt(
     return Result(value, gradient, trace.outputs, trace.final, len(trace.x))
 
 
+def value_and_grad(
+    stack: Stack,
+    params: Params,
+    x: ArrayLike,
+    cost: Callable[[Array], Cost],
+    initial: Any = None,
+    mask: ArrayLike | None = None,
+) -> tuple[float, Params]:
+    """Return the cost C and ∂C/∂ every parameter: `forward`, the cost, `backward`; (FWD), (BP2) to (BP4).
+
+    Parameters
+    ----------
+    stack, params, x, initial, mask
+        As for `bptt.forward`.
+    cost
+        A function of the outputs, shape (T, B, n_L), that returns a `Cost`.
+
+    Returns
+    -------
+    value : float
+        C.
+    gradient : Params
+        Its derivatives, a record like `params`.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As `bptt.forward` and `bptt.backward` do; also if `cost` does not return a `Cost`.
+
+    See Also
+    --------
+    bptt.full_bptt : with the outputs and the errors of all layers.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> tiny = bptt.teaching.tiny()
+    >>> cost = lambda outputs: bptt.squared_error(outputs, tiny.targets)
+    >>> value, gradient = bptt.value_and_grad(tiny.stack, tiny.params, tiny.x, cost)
+    >>> gradient.readout.b.round(4)
+    array([3.6583])
+    """
+    trace = forward(stack, params, x, initial, mask)
+    value, d_outputs = cost_of(cost, trace.outputs)
+    return value, backward(trace, d_outputs).params
+
+
 def segment(trace: Trace, start: int, stop: int) -> Trace:
     """Return the part of a trace from step `start` + 1 to step `stop`, as views.
 
@@ -161,10 +208,10 @@ def segment(trace: Trace, start: int, stop: int) -> Trace:
     )
 
 
-def cost_of(cost: CostOfSteps, outputs: Array, steps: slice) -> tuple[float, Array]:
-    """Ask for the cost of some steps, and refuse what is not one, or not theirs."""
+def cost_of(cost: Any, outputs: Array, *steps: slice) -> tuple[float, Array]:
+    """Ask for the cost, of some steps or of all, and refuse what is not one, or not theirs."""
     validation.real("outputs", outputs)
-    found = ask(cost, outputs, steps)
+    found = ask(cost, outputs, *steps)
     d_outputs = validation.array("d_outputs", found.d_outputs, outputs.shape)
     validation.one_precision([("outputs", outputs), ("d_outputs", d_outputs)])
     value = np.asarray(found.value)
@@ -175,12 +222,14 @@ def cost_of(cost: CostOfSteps, outputs: Array, steps: slice) -> tuple[float, Arr
     return float(value), d_outputs
 
 
-def ask(cost: Any, outputs: Array, steps: slice) -> Cost:
-    """Call what should be a cost of steps, and refuse what returns something else."""
+def ask(cost: Any, outputs: Array, *steps: slice) -> Cost:
+    """Call what should be a cost, of some steps or of all, and refuse what returns something else."""
     if not callable(cost):
-        msg = f"cost must be a function of outputs and steps, got {validation.describe(cost)}"
+        words = "outputs and steps" if steps else "outputs"
+        msg = f"cost must be a function of {words}, got {validation.describe(cost)}"
         raise TypeError(msg)
-    return validation.instance("cost(outputs, steps)", cost(outputs, steps), Cost)
+    call = "cost(outputs, steps)" if steps else "cost(outputs)"
+    return validation.instance(call, cost(outputs, *steps), Cost)
 
 
 def one_direction(stack: Stack) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, State
-from bptt.cells import Bidirectional, BothDirections
+from bptt.cells import Bidirectional
 from bptt.cells.layout import state_names_of
 from bptt.network.engines import engine_of
 from bptt.network.parameters import Params
@@ -50,7 +50,7 @@ def forward(
         Its parameters, float32 or float64. (Complex numbers pass too, for the complex step.) Kept in
         the trace, not copied: do not write to them before `bptt.backward` has used it.
     x
-        Input, shape (T, B, n_0), of the same precision. Kept in the trace likewise.
+        Input, shape (T, B, n_0), of the same precision, or integers. Kept in the trace likewise.
     initial
         The state of each recurrent layer before the first step: a tuple of arrays (B, n_l), or the
         array where it is only one. Zero if not given. For a bidirectional layer, a pair of those.
@@ -98,7 +98,7 @@ def check_run(
     """Return parameters, input, initial states and mask, checked against the stack and one another."""
     validation.instance("stack", stack, Stack)
     params = check_params(stack, params)
-    x = validation.array("x", x, ("T", "B", _inputs(params.layers[0])), validation.ANALYTIC)
+    x = _input(x, params.layers[0])
     states = initial_states(stack.cells, params, x, initial)
     found = check_mask(mask, x)
     validation.one_precision(
@@ -192,7 +192,7 @@ def layer_forward(
     """
     check_cell_type("cell", cell)
     params, _ = check_layer("params", cell, params, None)
-    x = validation.array("x", x, ("T", "B", _inputs(params)), validation.ANALYTIC)
+    x = _input(x, params)
     state = initial_state("initial", cell, params, x, initial)
     found = check_mask(mask, x)
     validation.one_precision(
@@ -218,10 +218,10 @@ def run_any_layer(
     return trace
 
 
-def _inputs(params: Any) -> int:
-    """Return n_below: the rows of a layer's first parameter."""
-    first = params.forward if isinstance(params, BothDirections) else params
-    return len(first[0])
+def _input(x: ArrayLike, params: Any) -> Array:
+    """Return the input of a layer, checked; the rows of the layer's first parameter are n_below."""
+    (_, first), *_ = tree_leaves(params)
+    return validation.numbers("x", x, ("T", "B", len(first)), first, validation.ANALYTIC)
 
 
 def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> None:

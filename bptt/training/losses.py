@@ -158,7 +158,7 @@ def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
 
 
 def _targets(targets: ArrayLike, outputs: Array, weights: Array) -> Array:
-    y = validation.floating("targets", targets)
+    y = validation.floating("targets", validation.whole_as("targets", targets, outputs))
     if y.shape != outputs.shape:
         msg = f"targets must have shape {outputs.shape}, got {y.shape}"
         raise ValueError(msg)

@@ -41,7 +41,7 @@ class Pieces(Sequence[Piece], Generic[Piece]):
 
 def checked(x: ArrayLike, targets: ArrayLike | None, mask: ArrayLike | None) -> Data:
     """Check shapes and dtypes, and not the numbers: a file that is mapped would be read for that."""
-    found = validation.shaped("x", x, ("T", "B", "n"))
+    found = validation.shaped("x", x, ("T", "B", "n"), validation.DATA)
     return found, None if targets is None else _targets(targets, found), check_mask(mask, found)
 
 
