@@ -43,6 +43,14 @@ LAID_OUT = """() => {
     [data-unlooked] { visibility: hidden !important }`);
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
 }"""
+# A formula is hundreds of elements of one color, and as many that no rule knows: axe is shown its text in one element,
+# as wide as it was where it stands alone. Formulas with colors of their own stay whole.
+PLAIN = """() => {
+  const all = [...document.querySelectorAll(".katex-html")].filter((e) => !e.querySelector("[style*=color], a"));
+  const alone = all.filter((e) => e.closest(".katex-display")), wide = alone.map((e) => e.getBoundingClientRect().width);
+  alone.forEach((e, k) => Object.assign(e.style, { display: "inline-block", width: `${wide[k]}px` }));
+  [...all, ...document.querySelectorAll(".katex-mathml > math")].forEach((e) => { e.textContent = e.textContent; });
+}"""
 # The size of targets is not among axe's defaults; Lighthouse looks at it. What most of its time goes into is a map of
 # all that is visible: where it looks at a few elements only, the rest keeps its place but is hidden meanwhile.
 AXE = """async ([only, where]) => {
@@ -193,11 +201,14 @@ def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
     at what was not shown before; of the second width, at the size of targets and at what scrolls on all of the page.
     """
     with opened(reader, home, name) as (page, seen):
-        page.evaluate(_axe())
-        for width in WIDTHS:
+        for width in reversed(WIDTHS):
             page.set_viewport_size({"width": width, "height": 900})
             seen.overflow += [f"{width}: {words}" for words in page.evaluate(WIDE)]
             seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
+        page.evaluate(PLAIN)
+        page.evaluate(_axe())
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme)
                 page.evaluate(DRESS, theme)
