@@ -56,8 +56,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=True, venv_backend="none")
 def peers(session: nox.Session) -> None:
-    """Compare with PyTorch and other libraries; `-- ARGS` go to pytest."""
-    site = Environment(session).install("test", "frameworks")
+    """Compare with PyTorch, Flax, Keras and ONNX Runtime; `-- ARGS` go to pytest."""
+    site = Environment(session).install("test", "frameworks", "peers")
     site.run("pytest", "tests/peers", junit(session), *session.posargs)
 
 
@@ -142,7 +142,7 @@ def constraints(session: nox.Session) -> None:
 def all_of_it(session: nox.Session, *options: str) -> None:
     """Run tests, peers and the build of the site in an environment of other versions than usual."""
     other = Environment(session, session.name, *options)
-    other.install("test", "docs", "bench", "frameworks")
+    other.install("test", "docs", "bench", "frameworks", "peers")
     red = []
     for command in (
         ["pytest", *WORKERS, "--dist", "loadgroup", junit(session)],

@@ -4,7 +4,7 @@ Run a stack of recurrent layers over a sequence with `forward`, take the gradien
 `backward`, and hold it against an independent truth with `check_gradient`.
 """
 
-from bptt import teaching
+from bptt import interop, teaching
 from bptt._core.tree import flatten, tree_leaves, tree_map
 from bptt.algorithms.calls import full_bptt, segment, value_and_grad
 from bptt.algorithms.checkpointed import checkpointed_bptt
@@ -31,7 +31,8 @@ from bptt.cells.activations import Activation, identity, relu, sigmoid, softmax,
 from bptt.checking.cell import check_cell, check_layer
 from bptt.checking.gradcheck import central_difference, check_gradient, compare, complex_step
 from bptt.diagnostics import contributions, delta_norms, jacobian_spectrum, truncation_bias
-from bptt.interop import from_flax, from_torch, to_flax, to_torch
+from bptt.interop.flax import from_flax, to_flax
+from bptt.interop.torch import from_torch, to_torch
 from bptt.jit import Compiled, compiled
 from bptt.network.backward import backward, layer_backward
 from bptt.network.forward import forward, layer_forward
@@ -99,6 +100,7 @@ __all__ = [
     "hessian_vector_product",
     "identity",
     "initialize",
+    "interop",
     "jacobian_spectrum",
     "layer_backward",
     "layer_forward",

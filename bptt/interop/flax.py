@@ -1,0 +1,190 @@
+"""Flax's SimpleCell, LSTMCell, OptimizedLSTMCell and GRUCell, of linen and of nnx.
+
+linen keeps a matrix for each gate g; most cells of nnx keep all gates in one, in the order that is used here.
+
+===========  =====================================  ===================================
+here         gates apart: linen, nnx.LSTMCell       in one: the other cells of nnx
+===========  =====================================  ===================================
+``w``        ``ig.kernel``, gates side by side      ``dense_i.kernel``
+``u``        ``hg.kernel``, gates side by side      ``dense_h.kernel``
+``b``        ``ig.bias``, or ``hg.bias`` of LSTMs   the bias of ``dense_i`` or, LSTM, ``dense_h``
+``c``, GRU   ``hn.bias``                            there is none: c must be zero
+===========  =====================================  ===================================
+
+The parts of linen's SimpleCell are ``i`` and ``h``, and nnx.LSTMCell says ``if_`` for ``if``. A bias where
+Flax has none, as ``ii.bias`` of an LSTM, is read too: it is added to the other bias of its gate.
+
+Source: flax.linen.recurrent and flax.nnx.nn.recurrent of Flax 0.12.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bptt._core.types import Array
+from bptt.cells import GRU, LSTM, Elman
+from bptt.interop.parts import GATES, Parts, Reader, kind_of, layer_of, parts_of, refuse_bias
+from bptt.network.stack import OneDirection
+
+__all__ = ["from_flax", "to_flax"]
+
+LINEN, NNX, NNX_IN_ONE = FORMS = ("linen", "nnx", "nnx.OptimizedLSTMCell")
+KINDS = (Elman, LSTM, GRU)
+
+
+def to_flax(cell: OneDirection, layer: Any, form: str = LINEN) -> dict[str, dict[str, Array]]:
+    """Name the parameters of one layer as Flax's SimpleCell, LSTMCell and GRUCell do.
+
+    Parameters
+    ----------
+    cell
+        `bptt.Elman`, `bptt.LSTM` or `bptt.GRU`.
+    layer
+        Its parameters.
+    form
+        ``"linen"``, where OptimizedLSTMCell has the names of LSTMCell; ``"nnx"``; or
+        ``"nnx.OptimizedLSTMCell"``, which has other names than nnx.LSTMCell.
+
+    Returns
+    -------
+    dict
+        Arrays by part and kind: what ``apply`` of linen takes as ``{"params": ...}``, and what
+        ``nnx.to_pure_dict(nnx.state(cell, nnx.Param))`` gives.
+
+    Raises
+    ------
+    TypeError
+        If Flax has no such cell.
+    ValueError
+        If the parameters do not fit the cell, if `form` is none of these or not one of the cell, or if
+        c of a GRU is not zero for nnx, whose GRUCell has no such bias.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.Elman(),))
+    >>> params = bptt.initialize(stack, (2, 3, 1), np.random.default_rng(0))
+    >>> sorted(bptt.to_flax(bptt.Elman(), params.layers[0]))
+    ['h', 'i']
+    >>> sorted(bptt.to_flax(bptt.Elman(), params.layers[0], "nnx"))
+    ['dense_h', 'dense_i']
+    """
+    kind = kind_of("cell", cell, KINDS)
+    pairs = _pairs(kind, _known(form, kind))
+    w, u, b, b_u = parts_of("layer", cell, layer)
+    if kind is LSTM:
+        b, b_u = b_u, b
+    found: dict[str, dict[str, Array]] = {}
+    for side, kernel, bias in ((0, w, b), (1, u, b_u)):
+        kernels, biases = np.split(kernel, len(pairs), axis=1), np.split(bias, len(pairs))
+        for pair, matrix, vector in zip(pairs, kernels, biases, strict=True):
+            found[pair[side]] = {"kernel": matrix.copy()}
+            if _has_bias(kind, pair[side]):
+                found[pair[side]]["bias"] = vector.copy()
+            else:
+                refuse_bias("layer.c", vector, "nnx.GRUCell, which has no such bias")
+    return found
+
+
+def from_flax(cell: OneDirection, tree: Mapping[str, Any]) -> Any:
+    """Read the parameters of one layer out of those of a Flax cell, of linen or of nnx.
+
+    Parameters
+    ----------
+    cell
+        `bptt.Elman`, `bptt.LSTM` or `bptt.GRU`.
+    tree
+        The cell's parameters, with arrays for leaves: those of linen with or without the outer
+        ``"params"``; for nnx ``nnx.to_pure_dict(nnx.state(cell, nnx.Param))``.
+
+    Returns
+    -------
+    Recurrent or GRUParams
+        The parameters of the layer. Two biases of a gate are added up where only their sum acts.
+
+    Raises
+    ------
+    TypeError
+        If Flax has no such cell.
+    ValueError
+        If an array is missing, or has another shape than its neighbors ask for, or is left over.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.LSTM(),))
+    >>> params = bptt.initialize(stack, (2, 3, 1), np.random.default_rng(0))
+    >>> tree = {"params": bptt.to_flax(bptt.LSTM(), params.layers[0])}
+    >>> again = bptt.from_flax(bptt.LSTM(), tree)
+    >>> bool((again.b == params.layers[0].b).all())
+    True
+    """
+    kind = kind_of("cell", cell, KINDS)
+    reader = Reader("tree", tree)
+    if set(tree) == {"params"}:
+        reader = Reader("tree['params']", tree["params"])
+    pairs = _pairs(kind, _form_of(reader))
+    blocks = len(GATES[kind]) // len(pairs)  # gates in one kernel
+    n, n_below = 0, 0
+    w: list[Array] = []
+    u: list[Array] = []
+    first: list[Array] = []
+    second: list[Array] = []
+    for into, back in pairs:
+        if not u:
+            u.append(reader.take_recurrent(back, "kernel", blocks=blocks))
+            n = len(u[0])
+            w.append(reader.take(into, "kernel", shape=("n_below", blocks * n)))
+            n_below = len(w[0])
+        else:
+            u.append(reader.take(back, "kernel", shape=(n, n)))
+            w.append(reader.take(into, "kernel", shape=(n_below, n)))
+        for biases, part in ((first, into), (second, back)):
+            biases.append(_bias(reader, kind, part, np.zeros(blocks * n, u[0].dtype)))
+    reader.finish(f"the kernels and biases of a {kind.__name__}")
+    parts = Parts(np.hstack(w), np.hstack(u), np.concatenate(first), np.concatenate(second))
+    return layer_of("tree", cell, parts)
+
+
+def _known(form: str, kind: type) -> str:
+    """Refuse a form that Flax does not have."""
+    if form not in FORMS or (form == NNX_IN_ONE and kind is not LSTM):
+        known = FORMS if kind is LSTM else FORMS[:2]
+        msg = (
+            f"form must be {' or '.join(map(repr, known))} for a {kind.__name__}, got {form!r:.40}"
+        )
+        raise ValueError(msg)
+    return form
+
+
+def _form_of(reader: Reader) -> str:
+    """Return in which form parameters are given."""
+    parts = {path[0] for path in reader.left}
+    if parts & {"dense_i", "dense_h"}:
+        return NNX_IN_ONE
+    return NNX if "if_" in parts else LINEN
+
+
+def _pairs(kind: type, form: str) -> list[tuple[str, str]]:
+    """Return the names of the parts: for each kernel, that of the input's and that of the past's."""
+    if form == NNX_IN_ONE or (form == NNX and kind is not LSTM):
+        return [("dense_i", "dense_h")]
+    if kind is Elman:
+        return [("i", "h")]
+    names = [(f"i{gate}", f"h{gate}") for gate in GATES[kind]]
+    return [(i + "_" if i == "if" and form == NNX else i, h) for i, h in names]
+
+
+def _has_bias(kind: type, part: str) -> bool:
+    """Say whether Flax has a bias in a part."""
+    if kind is LSTM:
+        return part[0] == "h" or part == "dense_h"
+    return part[0] == "i" or part == "dense_i" or (kind is GRU and part == "hn")
+
+
+def _bias(reader: Reader, kind: type, part: str, zeros: Array) -> Array:
+    """Return the bias of a part: one that must be there, one that may be, or zero."""
+    if _has_bias(kind, part) or reader.has(part, "bias"):
+        return reader.take(part, "bias", shape=zeros.shape)
+    return zeros

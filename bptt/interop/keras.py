@@ -1,0 +1,173 @@
+"""The layers SimpleRNN, LSTM and GRU of Keras 3: the same arrays, GRUs in the order z, r, h.
+
+===========  ================================================================
+here         Keras
+===========  ================================================================
+``w``        ``kernel``
+``u``        ``recurrent_kernel``
+``b``        ``bias``; of a GRU that resets after the product, both rows added
+``c``, GRU   the last third of the second row of ``bias``
+===========  ================================================================
+
+A `bptt.GRU` is Keras's GRU as it comes, with ``reset_after=True`` and a bias of two rows; a
+`bptt.ResetBeforeGRU` is the one with ``reset_after=False``. A layer made with ``use_bias=False`` has no bias.
+The arrays do not say which activations a layer has: for LSTMs and GRUs the default ones are meant.
+
+Source: keras.layers.LSTM, GRU and SimpleRNN of Keras 3.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bptt._core.types import Array
+from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, ResetBeforeGRU
+from bptt.interop.parts import (
+    GATES,
+    Parts,
+    Reader,
+    cells_of,
+    directions,
+    kind_of,
+    layer_of,
+    parts_of,
+    refuse_bias,
+    reordered,
+)
+from bptt.network.stack import AnyCell, OneDirection
+
+__all__ = ["from_keras", "to_keras"]
+
+# The blocks there: i, f, c, o of an LSTM; z, r, h of a GRU.
+ORDER: dict[type, str] = {Elman: "h", LSTM: "ifgo", GRU: "zrn", ResetBeforeGRU: "zrn"}
+SIDES = ("forward_layer", "backward_layer")
+
+
+def to_keras(cell: AnyCell, layer: Any, *, bias: bool = True) -> dict[str, Any]:
+    """Name the parameters of one layer as SimpleRNN, LSTM and GRU of Keras 3 do.
+
+    Parameters
+    ----------
+    cell
+        `bptt.Elman`, `bptt.LSTM`, `bptt.GRU` (for ``reset_after=True``), `bptt.ResetBeforeGRU` (for
+        ``reset_after=False``), or a `bptt.Bidirectional` one of those.
+    layer
+        Its parameters.
+    bias
+        Whether the layer has a bias. For a layer made with ``use_bias=False`` it must be zero here.
+
+    Returns
+    -------
+    dict of str to Array
+        The arrays by name, in the order of ``layer.set_weights``. For a `bptt.Bidirectional` one such
+        dict for each of ``"forward_layer"`` and ``"backward_layer"``.
+
+    Raises
+    ------
+    TypeError
+        If Keras has no such layer.
+    ValueError
+        If the parameters do not fit the cell, or hold a bias that would be lost.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.GRU(),))
+    >>> params = bptt.initialize(stack, (2, 3, 1), np.random.default_rng(0))
+    >>> named = bptt.interop.to_keras(bptt.GRU(), params.layers[0])
+    >>> {name: array.shape for name, array in named.items()}
+    {'kernel': (2, 9), 'recurrent_kernel': (3, 9), 'bias': (2, 9)}
+    """
+    for name, one in cells_of("cell", cell):
+        kind_of(name, one, tuple(ORDER))
+    found = [_written(*each, bias) for each in directions("layer", cell, layer)]
+    return dict(zip(SIDES, found, strict=True)) if isinstance(cell, Bidirectional) else found[0]
+
+
+def from_keras(cell: AnyCell, weights: Mapping[str, Any]) -> Any:
+    """Read the parameters of one layer out of those of SimpleRNN, LSTM or GRU of Keras 3.
+
+    Parameters
+    ----------
+    cell
+        The cell, as for `to_keras`; of GRUs the kind says how `weights` are read.
+    weights
+        Arrays by name: ``{w.name: numpy.asarray(w) for w in layer.weights}``. For a
+        `bptt.Bidirectional` one such mapping for each of ``"forward_layer"`` and ``"backward_layer"``.
+
+    Returns
+    -------
+    Recurrent, GRUParams or BothDirections
+        The parameters of the layer. Two biases are added up where only their sum acts; without a bias,
+        as of a layer made with ``use_bias=False``, it is zero.
+
+    Raises
+    ------
+    TypeError
+        If Keras has no such layer.
+    ValueError
+        If an array is missing, or has another shape than its neighbors ask for, or is left over, or if
+        the bias is that of a GRU with the other ``reset_after``.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.LSTM(),))
+    >>> params = bptt.initialize(stack, (2, 3, 1), np.random.default_rng(0))
+    >>> named = bptt.interop.to_keras(bptt.LSTM(), params.layers[0])
+    >>> again = bptt.interop.from_keras(bptt.LSTM(), named)
+    >>> bool((again.b == params.layers[0].b).all())
+    True
+    """
+    for name, one in cells_of("cell", cell):
+        kind_of(name, one, tuple(ORDER))
+    reader = Reader("weights", weights)
+    if isinstance(cell, Bidirectional):
+        there = _read(reader, cell.forward, SIDES[:1])
+        found: Any = BothDirections(there, _read(reader, cell.backward, SIDES[1:]))
+    else:
+        found = _read(reader, cell, ())
+    reader.finish("a kernel, a recurrent_kernel and a bias")
+    return found
+
+
+def _written(name: str, cell: OneDirection, params: Any, bias: bool) -> dict[str, Array]:
+    kind = kind_of("cell", cell, tuple(ORDER))
+    parts = parts_of(name, cell, params)
+    w, u, b, b_u = (reordered(part, GATES[kind], ORDER[kind]) for part in parts)
+    found = {"kernel": w, "recurrent_kernel": u}
+    if bias:
+        found["bias"] = np.stack([b, b_u]) if kind is GRU else b
+    else:
+        refuse_bias(f"{name}.b", b, "use_bias=False")
+        refuse_bias(f"{name}.c", b_u, "use_bias=False")
+    return found
+
+
+def _read(reader: Reader, cell: OneDirection, path: tuple[str, ...]) -> Any:
+    kind = kind_of("cell", cell, tuple(ORDER))
+    u = reader.take_recurrent(*path, "recurrent_kernel", blocks=len(ORDER[kind]))
+    width = u.shape[1]
+    w = reader.take(*path, "kernel", shape=("n_below", width))
+    b = b_u = np.zeros(width, u.dtype)
+    if reader.has(*path, "bias"):
+        _check_reset(reader, kind, path, width)
+        shape = (2, width) if kind is GRU else (width,)
+        bias = reader.take(*path, "bias", shape=shape)
+        b, b_u = bias if kind is GRU else (bias, b_u)
+    parts = (reordered(part, ORDER[kind], GATES[kind]) for part in (w, u, b, b_u))
+    return layer_of("weights", cell, Parts(*parts))
+
+
+def _check_reset(reader: Reader, kind: type, path: tuple[str, ...], width: int) -> None:
+    """Refuse the bias of a GRU with the other reset_after: its shape tells."""
+    if kind not in {GRU, ResetBeforeGRU}:
+        return
+    other = ((width,), ResetBeforeGRU) if kind is GRU else ((2, width), GRU)
+    if np.shape(reader.left[(*path, "bias")]) == other[0]:
+        msg = (
+            f"{reader.called(*path, 'bias')} must be that of a GRU with reset_after={kind is GRU}, got "
+            f"shape {other[0]}: that is a bptt.{other[1].__name__}"
+        )
+        raise ValueError(msg)

@@ -1,0 +1,265 @@
+"""The operators RNN, LSTM and GRU of ONNX: rows lead to a unit, blocks in the orders i, o, f, c and z, r, h.
+
+==============  =======================================================
+here            ONNX, each with a first axis of one or two directions
+==============  =======================================================
+``w``           ``W``, transposed
+``u``           ``R``, transposed
+``b``           ``B``, both halves added
+``c``, GRU      the last sixth of ``B``
+``p_i, p_f``,   ``P``, in the order i, o, f
+``p_o``
+==============  =======================================================
+
+A `bptt.GRU` is the operator GRU with ``linear_before_reset=1``, a `bptt.ResetBeforeGRU` the one with 0, which is
+ONNX's default. A `bptt.PeepholeLSTM` is the operator LSTM with ``P``.
+
+Source: the specification of the operators, https://onnx.ai/onnx/operators/.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.types import Array
+from bptt.cells import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    BothDirections,
+    Elman,
+    PeepholeLSTM,
+    ResetBeforeGRU,
+)
+from bptt.cells.activations import relu, sigmoid, softplus, tanh
+from bptt.cells.protocol import formula_of
+from bptt.interop.parts import (
+    GATES,
+    Parts,
+    Reader,
+    cells_of,
+    directions,
+    kind_of,
+    layer_of,
+    parts_of,
+    reordered,
+)
+from bptt.network.stack import AnyCell, OneDirection
+
+__all__ = ["from_onnx", "to_onnx"]
+
+# The blocks there.
+ORDER: dict[type, str] = {
+    Elman: "h",
+    LSTM: "iofg",
+    PeepholeLSTM: "iofg",
+    GRU: "zrn",
+    ResetBeforeGRU: "zrn",
+}
+DIRECTIONS = ("forward", "bidirectional")
+FUNCTIONS = {tanh: "Tanh", relu: "Relu", sigmoid: "Sigmoid", softplus: "Softplus"}
+
+
+def to_onnx(cell: AnyCell, layer: Any) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Name the parameters of one layer as the operators RNN, LSTM and GRU of ONNX do.
+
+    Parameters
+    ----------
+    cell
+        `bptt.Elman`, `bptt.LSTM`, `bptt.PeepholeLSTM`, `bptt.GRU`, `bptt.ResetBeforeGRU`, or a
+        `bptt.Bidirectional` one of two of one kind.
+    layer
+        Its parameters.
+
+    Returns
+    -------
+    inputs, attributes
+        Inputs of the node by their names: W, shape (directions, g n, n_below), R, B and, of a
+        `bptt.PeepholeLSTM`, P. And the node's attributes, such as
+        ``onnx.helper.make_node(operator, names, outputs, **attributes)`` takes them.
+
+    Raises
+    ------
+    TypeError
+        If ONNX has no such operator.
+    ValueError
+        If the parameters do not fit the cell, or the directions have different numbers of units.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.GRU(),))
+    >>> params = bptt.initialize(stack, (2, 3, 1), np.random.default_rng(0))
+    >>> inputs, attributes = bptt.interop.to_onnx(bptt.GRU(), params.layers[0])
+    >>> {name: array.shape for name, array in inputs.items()}
+    {'W': (1, 9, 2), 'R': (1, 9, 3), 'B': (1, 18)}
+    >>> attributes
+    {'hidden_size': 3, 'direction': 'forward', 'activations': ['Sigmoid', 'Tanh'], 'linear_before_reset': 1}
+    """
+    kind = _check_cell(cell)
+    both = directions("layer", cell, layer)
+    sizes = [len(params.u) for _, _, params in both]
+    if len(set(sizes)) > 1:
+        msg = f"layer must have as many units in both directions, got {sizes[0]} and {sizes[1]}"
+        raise ValueError(msg)
+    written = [_written(kind, *each) for each in both]
+    inputs = {key: np.stack([one[key] for one in written]) for key in written[0]}
+    return inputs, _attributes(kind, cell, sizes[0])
+
+
+def from_onnx(cell: AnyCell, inputs: Mapping[str, Any], attributes: Mapping[str, Any]) -> Any:
+    """Read the parameters of one layer out of a node RNN, LSTM or GRU of ONNX.
+
+    Parameters
+    ----------
+    cell
+        The cell, as for `to_onnx`.
+    inputs
+        The node's W, R and, if it has them, B and P, as arrays by these names
+        (``onnx.numpy_helper.to_array`` makes an array of an initializer). The others (X, lengths, initial
+        states) are no parameters.
+    attributes
+        All attributes of the node, by name, with the values of ``onnx.helper.get_attribute_value``. They
+        say what the arrays do not, and must fit the cell; one that is missing has ONNX's default.
+
+    Returns
+    -------
+    Recurrent, GRUParams, PeepholeLSTMParams or BothDirections
+        The parameters of the layer. Two biases are added up where only their sum acts; without B they
+        are zero.
+
+    Raises
+    ------
+    TypeError
+        If ONNX has no such operator.
+    ValueError
+        If an array is missing, or has another shape than its neighbors ask for, or is left over, or if
+        an attribute asks for what the cell does not do: ``clip``, ``input_forget``, other activations,
+        another direction, the other ``linear_before_reset``.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> cell = bptt.PeepholeLSTM()
+    >>> params = bptt.initialize(bptt.Stack(cells=(cell,)), (2, 3, 1), np.random.default_rng(0))
+    >>> again = bptt.interop.from_onnx(cell, *bptt.interop.to_onnx(cell, params.layers[0]))
+    >>> bool((again.p_f == params.layers[0].p_f).all())
+    True
+    """
+    kind = _check_cell(cell)
+    reader = Reader("inputs", inputs)
+    if kind is LSTM and reader.has("P"):
+        msg = "inputs must hold no P (peepholes) for a bptt.LSTM; a bptt.PeepholeLSTM has them"
+        raise ValueError(msg)
+    count = 2 if isinstance(cell, Bidirectional) else 1
+    blocks = len(ORDER[kind])
+    wide = "n" if blocks == 1 else f"{blocks}n"
+    r = reader.take("R", shape=(count, wide, "n"))
+    n = r.shape[2]
+    if r.shape[1] != blocks * n:
+        msg = f"inputs['R'] must have shape ({count}, {wide}, n), got {r.shape}"
+        raise ValueError(msg)
+    _check_attributes(kind, cell, attributes, n)
+    arrays = {"W": reader.take("W", shape=(count, blocks * n, "n_below")), "R": r}
+    arrays["B"] = np.zeros((count, 2 * blocks * n), r.dtype)
+    if reader.has("B"):
+        arrays["B"] = reader.take("B", shape=(count, 2 * blocks * n))
+    if kind is PeepholeLSTM:
+        arrays["P"] = reader.take("P", shape=(count, 3 * n))
+    reader.finish(f"W, R, B{' and P' if kind is PeepholeLSTM else ''}")
+    layers = [
+        _read(kind, one, {key: array[d] for key, array in arrays.items()})
+        for d, (_, one) in enumerate(cells_of("cell", cell))
+    ]
+    return BothDirections(*layers) if isinstance(cell, Bidirectional) else layers[0]
+
+
+def _check_cell(cell: AnyCell) -> type:
+    """Return the kind of a cell, in both directions the same one."""
+    kinds = [kind_of(name, one, tuple(ORDER)) for name, one in cells_of("cell", cell)]
+    if len(set(kinds)) > 1:
+        msg = f"cell must be of one kind in both directions, got {cell!r:.100}"
+        raise TypeError(msg)
+    for name, one in cells_of("cell", cell):
+        activation = getattr(formula_of(one), "activation", tanh)
+        if activation not in FUNCTIONS:
+            known = ", ".join(function.name for function in FUNCTIONS)
+            msg = f"{name} must have an activation that ONNX has ({known}), got {activation.name}"
+            raise TypeError(msg)
+    return kinds[0]
+
+
+def _written(kind: type, name: str, cell: OneDirection, params: Any) -> dict[str, Array]:
+    parts = parts_of(name, cell, params)
+    w, u, b, b_u = (reordered(part, GATES[kind], ORDER[kind]) for part in parts)
+    found = {"W": w.T, "R": u.T, "B": np.concatenate([b, b_u])}
+    if kind is PeepholeLSTM:
+        found["P"] = np.concatenate([params.p_i, params.p_o, params.p_f])
+    return found
+
+
+def _read(kind: type, cell: OneDirection, arrays: dict[str, Array]) -> Any:
+    given = (arrays["W"].T, arrays["R"].T, *np.split(arrays["B"], 2))
+    parts = Parts(*(reordered(part, ORDER[kind], GATES[kind]) for part in given))
+    own: tuple[Array, ...] = ()
+    if kind is PeepholeLSTM:
+        p_i, p_o, p_f = (part.copy() for part in np.split(arrays["P"], 3))
+        own = (p_i, p_f, p_o)
+    return layer_of("inputs", cell, parts, own)
+
+
+def _attributes(kind: type, cell: AnyCell, n: int) -> dict[str, Any]:
+    """Return the attributes of the operator that computes what a cell does."""
+    cells = [formula_of(one) for _, one in cells_of("cell", cell)]
+    of_one = {Elman: [], GRU: ["Sigmoid", "Tanh"], ResetBeforeGRU: ["Sigmoid", "Tanh"]}.get(
+        kind, ["Sigmoid", "Tanh", "Tanh"]
+    )
+    found = {
+        "hidden_size": n,
+        "direction": DIRECTIONS[len(cells) - 1],
+        "activations": of_one * len(cells) or [FUNCTIONS[one.activation] for one in cells],
+    }
+    if kind in (GRU, ResetBeforeGRU):
+        found["linear_before_reset"] = int(kind is GRU)
+    return found
+
+
+def _check_attributes(kind: type, cell: AnyCell, attributes: Any, n: int) -> None:
+    """Refuse attributes that ask for something that the cell does not do."""
+    if not isinstance(attributes, Mapping):
+        msg = f"attributes must be a mapping of names to values, got {validation.describe(attributes)}"
+        raise TypeError(msg)
+    does = _attributes(kind, cell, n)
+    # What ONNX takes where an attribute is missing and the cell may do something else.
+    given: dict[str, Any] = {"direction": "forward"}
+    if "linear_before_reset" in does:
+        given["linear_before_reset"] = 0
+    if kind is Elman:
+        given["activations"] = ["Tanh"] * len(does["activations"])
+    given |= attributes
+    # The one says the order of the axes of X and Y, not of the weights; the other is 0 by default.
+    does |= {"layout": given.get("layout")} | (
+        {} if "linear_before_reset" in does else {"input_forget": 0}
+    )
+    for name, value in given.items():
+        got = _plain(value)
+        if name not in does:
+            msg = (
+                f"attributes must not have {name}, which {cell!r:.60} does not do, got {got!r:.60}"
+            )
+            raise ValueError(msg)
+        if _plain(does[name], str.lower) != _plain(value, str.lower):
+            default = "" if name in attributes else ", ONNX's default"
+            msg = f"attributes[{name!r}] must be {does[name]!r} for {cell!r:.60}, got {got!r:.60}{default}"
+            raise ValueError(msg)
+
+
+def _plain(value: Any, form: Callable[[str], str] = str) -> Any:
+    """Return text for the bytes that ONNX keeps, also in lists; ONNX reads names of functions in any case."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(part, form) for part in value]
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return form(value) if isinstance(value, str) else value

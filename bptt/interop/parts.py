@@ -1,0 +1,171 @@
+"""What all layouts share: a layer with two biases, gates in another order, and mappings read to the end.
+
+Every library here has the arrays of a layer of this library under other names, but for the bias: several
+libraries add one bias to x w and a second one to a u. The sum of the two is what acts, except in the last
+block of a GRU that resets after the product, where the second bias is c.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.tree import tree_leaves
+from bptt._core.types import Array
+from bptt.cells import GRU, LSTM, Bidirectional, Elman, PeepholeLSTM, ResetBeforeGRU
+from bptt.cells.layout import parameters_of
+from bptt.cells.protocol import formula_of
+from bptt.network.stack import AnyCell, OneDirection, check_layer
+
+# The blocks of w, u and b in this library, a letter for each.
+GATES: dict[type, str] = {
+    Elman: "h",
+    LSTM: "ifgo",
+    PeepholeLSTM: "ifgo",
+    GRU: "rzn",
+    ResetBeforeGRU: "rzn",
+}
+
+
+class Parts(NamedTuple):
+    """A layer with a bias for each product: x w + b and a u + b_u."""
+
+    w: Array
+    u: Array
+    b: Array
+    b_u: Array
+
+
+def kind_of(name: str, cell: Any, kinds: tuple[type, ...]) -> type:
+    """Return which of some kinds a cell is; a subclass is none, since it may compute something else."""
+    formula = formula_of(cell)
+    found = type(formula)
+    if found not in kinds:
+        *most, last = (kind.__name__ for kind in kinds)
+        own = " itself, not of a subclass" if isinstance(formula, kinds) else ""
+        msg = f"{name} must be a bptt.{', '.join(most)} or {last}{own}, got {cell!r:.60}"
+        raise TypeError(msg)
+    return found
+
+
+def directions(name: str, cell: AnyCell, layer: Any) -> list[tuple[str, OneDirection, Any]]:
+    """Return what errors call each direction of a layer, its cell and its parameters."""
+    checked, _ = check_layer(name, cell, layer, None)
+    if isinstance(cell, Bidirectional):
+        return [
+            (f"{name}.forward", cell.forward, checked.forward),
+            (f"{name}.backward", cell.backward, checked.backward),
+        ]
+    return [(name, cell, checked)]
+
+
+def cells_of(name: str, cell: Any) -> list[tuple[str, Any]]:
+    """Return what errors call the cell of each direction, and the cell."""
+    if isinstance(cell, Bidirectional):
+        return [(f"{name}.forward", cell.forward), (f"{name}.backward", cell.backward)]
+    return [(name, cell)]
+
+
+def parts_of(name: str, cell: OneDirection, layer: Any) -> Parts:
+    """Return a layer with two biases, of which the second is 0 but for the c of a GRU."""
+    params, n = check_layer(name, cell, layer, None)
+    for path, leaf in tree_leaves(params):
+        validation.real(f"{name}.{path}", leaf)
+    second = np.zeros_like(params.b)
+    if type(formula_of(cell)) is GRU:
+        second[2 * n :] = params.c
+    return Parts(params.w, params.u, params.b, second)
+
+
+def layer_of(name: str, cell: OneDirection, parts: Parts, own: tuple[Array, ...] = ()) -> Any:
+    """Return the parameters of a layer, its two biases added up where only their sum acts."""
+    w, u, first, second = parts
+    if type(formula_of(cell)) is GRU:
+        n = len(u)
+        own = (second[2 * n :].copy(),)
+        second = np.concatenate([second[: 2 * n], np.zeros_like(own[0])])
+    checked, _ = check_layer(
+        name, cell, parameters_of(cell)(w, u, _added(first, second), *own), None
+    )
+    return checked
+
+
+def _added(first: Array, second: Array) -> Array:
+    """Return the sum, in which a 0 leaves the other bias as it is: -0.0 + 0.0 would be 0.0."""
+    negative = (first == 0) & (second == 0) & (np.signbit(first) | np.signbit(second))
+    return np.where(negative, first.dtype.type(-0.0), first + second)
+
+
+def reordered(array: Array, before: str, after: str) -> Array:
+    """Return the blocks of the last axis in another order, as an array of its own."""
+    blocks = np.split(array, len(before), axis=-1)
+    return np.concatenate([blocks[before.index(gate)] for gate in after], axis=-1)
+
+
+def refuse_bias(name: str, bias: Array, option: str) -> None:
+    """Refuse a bias where it would be lost."""
+    if bias.any():
+        msg = f"{name} must be zero for {option}, got {bias[bias != 0][0]} in it"
+        raise ValueError(msg)
+
+
+class Reader:
+    """The arrays of a mapping, or of mappings in it, each to be taken once; what is left is refused."""
+
+    def __init__(self, name: str, given: Any) -> None:
+        if not isinstance(given, Mapping):
+            msg = f"{name} must be a mapping of names to arrays, got {validation.describe(given)}"
+            raise TypeError(msg)
+        self.name = name
+        self.left: dict[tuple[Any, ...], Any] = dict(_leaves(given))
+        self.names = _listed(self.left)
+        self.taken: list[tuple[str, Array]] = []
+
+    def has(self, *path: str) -> bool:
+        """Say whether an array of this name is left."""
+        return path in self.left
+
+    def take(self, *path: str, shape: tuple[int | str, ...]) -> Array:
+        """Return a copy of one array, which must be there and have this shape."""
+        if path not in self.left:
+            msg = f"{self.name} must hold {'.'.join(path)}, got {self.names}"
+            raise ValueError(msg)
+        name = self.called(*path)
+        found = validation.array(name, self.left.pop(path), shape).copy()
+        self.taken.append((name, found))
+        return found
+
+    def take_recurrent(self, *path: str, blocks: int, turned: bool = False) -> Array:
+        """Return u, shape (n, blocks * n), from an array of that shape, or of the one turned round."""
+        wide = "n" if blocks == 1 else f"{blocks}n"
+        shape = (wide, "n") if turned else ("n", wide)
+        found = self.take(*path, shape=shape)
+        u = found.T.copy() if turned else found
+        if u.shape[1] != blocks * len(u):
+            msg = f"{self.called(*path)} must have shape ({', '.join(shape)}), got {found.shape}"
+            raise ValueError(msg)
+        return u
+
+    def called(self, *path: str) -> str:
+        """Return what an error calls an array."""
+        return self.name + "".join(f"[{part!r}]" for part in path)
+
+    def finish(self, what: str) -> None:
+        """Refuse what has not been taken, and a mix of precisions in what has."""
+        if self.left:
+            msg = f"{self.name} must hold nothing but {what}, got {_listed(self.left)} too"
+            raise ValueError(msg)
+        validation.one_precision(self.taken)
+
+
+def _leaves(given: Mapping[Any, Any], path: tuple[Any, ...] = ()) -> Any:
+    for key, value in given.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def _listed(paths: Any) -> str:
+    return ", ".join(sorted(".".join(map(str, path)) for path in paths)) or "nothing"

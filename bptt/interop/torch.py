@@ -1,0 +1,181 @@
+"""PyTorch's nn.RNN, nn.LSTM and nn.GRU: a matrix has a row for each unit it leads to, and there are two biases.
+
+===========  ===========================================
+here         PyTorch, layer k (``_reverse`` at the end)
+===========  ===========================================
+``w``        ``weight_ih_lk``, transposed
+``u``        ``weight_hh_lk``, transposed
+``b``        ``bias_ih_lk`` + ``bias_hh_lk``
+``c``, GRU   the last third of ``bias_hh_lk``
+===========  ===========================================
+
+The order of the gates is the same. A module made with ``bias=False`` has no biases; one made with
+``proj_size`` has a matrix more (``weight_hr_lk``), for which no cell here has a place.
+
+Source: the documentation of torch.nn.LSTM and torch.nn.GRU, section "Variables".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bptt._core import validation
+from bptt._core.types import Array
+from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman
+from bptt.cells.activations import relu, tanh
+from bptt.cells.protocol import formula_of
+from bptt.interop.parts import (
+    GATES,
+    Parts,
+    Reader,
+    cells_of,
+    directions,
+    kind_of,
+    layer_of,
+    parts_of,
+    refuse_bias,
+)
+from bptt.network.stack import OneDirection, check_layer
+
+__all__ = ["from_torch", "to_torch"]
+
+
+def to_torch(
+    cells: tuple[Any, ...], layers: tuple[Any, ...], *, bias: bool = True
+) -> dict[str, Array]:
+    """Name the parameters of recurrent layers as PyTorch's nn.RNN, nn.LSTM and nn.GRU do.
+
+    Parameters
+    ----------
+    cells
+        The cell of each layer, all of one kind: `bptt.Elman`, `bptt.LSTM`, `bptt.GRU`, or
+        `bptt.Bidirectional` ones of those.
+    layers
+        Their parameters, such as ``params.layers``.
+    bias
+        Whether the module has biases. For a module made with ``bias=False`` those here must be zero.
+
+    Returns
+    -------
+    dict of str to Array
+        What ``module.load_state_dict`` takes, as arrays.
+
+    Raises
+    ------
+    TypeError
+        If PyTorch has no such cell, or they are of several kinds.
+    ValueError
+        If the parameters do not fit the cells, or hold a bias that would be lost.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.GRU(),))
+    >>> params = bptt.initialize(stack, (2, 3, 1), np.random.default_rng(0))
+    >>> {name: array.shape for name, array in bptt.to_torch(stack.cells, params.layers).items()}
+    {'weight_ih_l0': (9, 2), 'weight_hh_l0': (9, 3), 'bias_ih_l0': (9,), 'bias_hh_l0': (9,)}
+    """
+    found: dict[str, Array] = {}
+    _check_cells(cells)
+    given = validation.sequence("layers", layers, len(cells), "recurrent layers")
+    for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
+        both = directions(f"layers[{k}]", cell, layer)
+        for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):
+            w, u, b, b_u = parts_of(name, one, params)
+            found[f"weight_ih_{end}"] = w.T.copy()
+            found[f"weight_hh_{end}"] = u.T.copy()
+            if bias:
+                found[f"bias_ih_{end}"] = b.copy()
+                found[f"bias_hh_{end}"] = b_u
+            else:
+                refuse_bias(f"{name}.b", b, "bias=False")
+                refuse_bias(f"{name}.c", b_u, "bias=False")
+    return found
+
+
+def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Read the parameters of recurrent layers out of a PyTorch state dict.
+
+    Parameters
+    ----------
+    cells
+        The cell of each layer, as for `to_torch`.
+    state
+        Arrays by PyTorch's names: ``{name: t.numpy() for name, t in module.state_dict().items()}``.
+
+    Returns
+    -------
+    tuple
+        The parameters of each layer. PyTorch's two biases are added up where only their sum acts; those
+        of a module made with ``bias=False`` are zero.
+
+    Raises
+    ------
+    TypeError
+        If PyTorch has no such cell, or they are of several kinds.
+    ValueError
+        If an array is missing, or has another shape than its neighbors ask for, or is left over, or if
+        the module has a ``proj_size``.
+
+    Examples
+    --------
+    >>> import numpy as np, bptt
+    >>> stack = bptt.Stack(cells=(bptt.LSTM(), bptt.LSTM()))
+    >>> params = bptt.initialize(stack, (2, 3, 4, 1), np.random.default_rng(0))
+    >>> again = bptt.from_torch(stack.cells, bptt.to_torch(stack.cells, params.layers))
+    >>> bool((again[1].u == params.layers[1].u).all())
+    True
+    """
+    _check_cells(cells)
+    reader = Reader("state", state)
+    projected = sorted(str(name) for name in state if str(name).startswith("weight_hr_"))
+    if projected:
+        msg = (
+            "state must be that of a module without proj_size, which no cell here has, "
+            f"got {', '.join(projected)}"
+        )
+        raise ValueError(msg)
+    bias = any(str(name).startswith("bias_") for name in state)
+    layers: list[Any] = []
+    below: int | None = None
+    for k, cell in enumerate(cells):
+        if isinstance(cell, Bidirectional):
+            there = _read(reader, cell.forward, k, f"l{k}", bias)
+            layer: Any = BothDirections(
+                there, _read(reader, cell.backward, k, f"l{k}_reverse", bias)
+            )
+        else:
+            layer = _read(reader, cell, k, f"l{k}", bias)
+        checked, below = check_layer(f"layers[{k}]", cell, layer, below)
+        layers.append(checked)
+    reader.finish("these layers")
+    return tuple(layers)
+
+
+def _read(reader: Reader, cell: OneDirection, k: int, end: str, bias: bool) -> Any:
+    """Read one layer of one direction, whose names end in `end`."""
+    blocks = len(GATES[type(formula_of(cell))])
+    u = reader.take_recurrent(f"weight_hh_{end}", blocks=blocks, turned=True)
+    width = u.shape[1]
+    w = reader.take(f"weight_ih_{end}", shape=(width, "n_below")).T.copy()
+    first = second = np.zeros(width, u.dtype)
+    if bias:
+        first, second = (reader.take(f"bias_{i}_{end}", shape=(width,)) for i in ("ih", "hh"))
+    return layer_of(f"layers[{k}]", cell, Parts(w, u, first, second))
+
+
+def _check_cells(cells: Any) -> None:
+    """Refuse cells that are not of one kind, or that PyTorch does not have."""
+    kinds: list[Any] = []
+    for k, cell in enumerate(validation.instance("cells", cells, tuple)):
+        for name, given in cells_of(f"cells[{k}]", cell):
+            kind_of(name, given, (Elman, LSTM, GRU))
+            one = formula_of(given)
+            if isinstance(one, Elman) and one.activation not in {tanh, relu}:
+                msg = f"{name} must be an Elman of tanh or relu, got {one!r:.60}"
+                raise TypeError(msg)
+            kinds.append(one)
+            if one != kinds[0]:
+                msg = f"cells must be all of one kind, got {kinds[0]!r:.40} and {one!r:.40}"
+                raise TypeError(msg)
