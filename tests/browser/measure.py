@@ -36,11 +36,9 @@ WIDE = """() => {
 UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
   .filter((e) => { const box = e.getBoundingClientRect(); return !(box.width && box.height); })
   .map((e) => e.textContent.slice(0, 40))"""
-# What is far from the screen is not laid out (custom.css): here all of it is looked at.
-LAID_OUT = """() => {
+HIDE = """() => {
   const all = new CSSStyleSheet();
-  all.replaceSync(`* { content-visibility: visible !important } section { block-size: auto !important }
-    [data-unlooked] { visibility: hidden !important }`);
+  all.replaceSync("[data-unlooked] { visibility: hidden !important }");
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
 }"""
 # The size of targets is not among axe's defaults; Lighthouse looks at it. What most of its time goes into is a map of
@@ -173,7 +171,6 @@ def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page,
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
     page.evaluate("() => document.fonts.ready.then(() => null)")
-    page.evaluate(LAID_OUT)
     yield page, seen
     page.close()
 
@@ -193,6 +190,7 @@ def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
     at what was not shown before; of the second width, at the size of targets and at what scrolls on all of the page.
     """
     with opened(reader, home, name) as (page, seen):
+        page.evaluate(HIDE)
         page.evaluate(_axe())
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
