@@ -171,7 +171,7 @@ def test_print_hides_what_paper_cannot_use(page: Page, home: str) -> None:
 
 
 LONG = [
-    ("learn/gates.html", "gru-reset-before-the-product"),
+    ("learn/gru.html", "reset-before-the-product"),
     ("learn/gates.html", "line-3-the-cell-state"),
     ("learn/bp2.html", "where-people-stumble"),
 ]
