@@ -43,7 +43,6 @@ extensions = [
     "_ext.formulas.references",
     "_ext.interactive.answers",
     "_ext.interactive.layers",
-    "_ext.interactive.lazy_layout",
     "_ext.interactive.moving_figures",
     "_ext.ledger",
     "_ext.live.cells",

@@ -1,6 +1,6 @@
 """What the derivation needs to prove itself by running: small nets, unrolled nets, checked equations, exercises."""
 
-from bptt.teaching import exercises, feedforward, proof
+from bptt.teaching import exercises, feedforward, gated, proof
 from bptt.teaching.equations import (
     EquationCheck,
     EquationError,
@@ -23,6 +23,7 @@ __all__ = [
     "exercises",
     "feedforward",
     "fold",
+    "gated",
     "proof",
     "tiny",
     "unroll",

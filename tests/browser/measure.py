@@ -36,11 +36,9 @@ WIDE = """() => {
 UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
   .filter((e) => { const box = e.getBoundingClientRect(); return !(box.width && box.height); })
   .map((e) => e.textContent.slice(0, 40))"""
-# What is far from the screen is not laid out (custom.css): here all of it is looked at.
-LAID_OUT = """() => {
+HIDE = """() => {
   const all = new CSSStyleSheet();
-  all.replaceSync(`* { content-visibility: visible !important } section { block-size: auto !important }
-    [data-unlooked] { visibility: hidden !important }`);
+  all.replaceSync("[data-unlooked] { visibility: hidden !important }");
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
 }"""
 # A formula is hundreds of elements of one color, and as many that no rule knows: axe is shown its text in one element,
@@ -181,7 +179,6 @@ def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page,
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
     page.evaluate("() => document.fonts.ready.then(() => null)")
-    page.evaluate(LAID_OUT)
     yield page, seen
     page.close()
 
@@ -205,6 +202,7 @@ def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
             page.set_viewport_size({"width": width, "height": 900})
             seen.overflow += [f"{width}: {words}" for words in page.evaluate(WIDE)]
             seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
+        page.evaluate(HIDE)
         page.evaluate(PLAIN)
         page.evaluate(_axe())
         for width in WIDTHS:

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import LAID_OUT, WIDTHS, launch
+from measure import WIDTHS, launch
 from playwright.sync_api import Browser
 
 SITE = Path(__file__).resolve().parents[2] / "docs" / "_build" / "html"
@@ -104,10 +104,10 @@ def read(browser: Browser, file: Path, name: str, width: int) -> Reading:
     context = browser.new_context(
         viewport={"width": width, "height": SCREEN}, reduced_motion="reduce"
     )
+    context.set_default_navigation_timeout(120_000)  # milliseconds; the machine may be busy
     page = context.new_page()
     page.goto(file.as_uri())
     page.wait_for_load_state("networkidle")
-    page.evaluate(LAID_OUT)
     found = page.evaluate(MEASURE)
     context.close()
     stated = re.search(r"(\d+) minutes\.", found["text"])
@@ -140,6 +140,7 @@ def main() -> None:
             for width in WIDTHS:
                 found = read(browser, (args.site / f"{name}.html").resolve(), name, width)
                 sys.stdout.write(found.row() + "\n")
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -136,7 +136,6 @@ def test_a_refusal_is_said(page: Page, home: str) -> None:
 
 def test_buttons_do_not_move_the_page(browser: Browser, home: str) -> None:
     def height(page: Page) -> int:
-        page.evaluate(measure.LAID_OUT)
         found: int = page.evaluate("document.querySelector('article').scrollHeight")
         return found
 

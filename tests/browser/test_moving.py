@@ -18,7 +18,7 @@ import bptt
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("BPTT_SITE", ROOT / "docs" / "_build" / "html"))
-NET, TRIANGLE = "learn/bp2.html", "learn/vanishing.html"
+NET, TRIANGLE = "learn/bp2.html", "learn/triangle.html"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 

@@ -171,7 +171,7 @@ def test_print_hides_what_paper_cannot_use(page: Page, home: str) -> None:
 
 
 LONG = [
-    ("learn/gates.html", "gru-reset-before-the-product"),
+    ("learn/gru.html", "reset-before-the-product"),
     ("learn/gates.html", "line-3-the-cell-state"),
     ("learn/bp2.html", "where-people-stumble"),
 ]
@@ -183,16 +183,13 @@ AT_TOP = """(id) => {
 }"""
 
 
-@pytest.mark.parametrize("way", ["opened", "pressed", "pressed later"])
+@pytest.mark.parametrize("way", ["opened", "pressed"])
 @pytest.mark.parametrize(("name", "place"), LONG)
 def test_a_place_is_where_its_link_leads(
     name: str, place: str, way: str, page: Page, home: str
 ) -> None:
-    """Truth: the page that is laid out whole. A long page is not, at first (partly.js)."""
+    """A heading stands at the top of the window, however its link was followed."""
     page.goto(home + name + (f"#{place}" if way == "opened" else ""))
-    if way == "pressed later":
-        page.mouse.move(200, 200)  # somebody reads: all is laid out, a section at a time
-        page.wait_for_function("() => !document.documentElement.classList.contains('partly')")
     if way != "opened":
         page.locator(f'.toc-drawer a[href="#{place}"]').evaluate("(link) => link.click()")
     page.wait_for_function(AT_TOP, arg=place)  # the page scrolls smoothly, and that takes its time
@@ -200,57 +197,35 @@ def test_a_place_is_where_its_link_leads(
     assert page.evaluate(AT_TOP, place)  # and it stays
 
 
-HOLD = "window.held = []; window.requestIdleCallback = (work) => held.push(work);"
-DRAWN = """() => {
-  const top = (e) => e.getBoundingClientRect().top;
-  const drawn = (e) => e.checkVisibility({ contentVisibilityAuto: true });
-  window.seen = [...document.querySelectorAll("article :is(p, pre, li, h2, h3, table, .math-wrapper)")]
-    .find((e) => drawn(e) && 60 < e.getBoundingClientRect().bottom && top(e) < 840);
-  return !!window.seen;
-}"""
-STILL = """async () => {
-  const top = (e) => e.getBoundingClientRect().top;
-  const tops = [top(seen)];
-  while (held.length) {
-    held.shift()();
-    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-    tops.push(top(seen));
-  }
-  return [tops.length, Math.max(...tops) - Math.min(...tops)];
-}"""
+PLACES = (2_000, 9_000, 10**9)  # px from the top; the last is the end of the page
+PLACE_PX = 50
+SETTLED = "() => document.fonts.ready.then(() => new Promise((done) => setTimeout(done, 300)))"
 
 
-@pytest.mark.parametrize("share", [0.3, 0.95])
-@pytest.mark.parametrize("name", ["learn/gates.html", "learn/bp2.html", "learn/unrolling.html"])
-def test_what_is_read_stays_where_it_is(name: str, share: float, page: Page, home: str) -> None:
-    """A reader who is far down at once sees nothing move while the sections above are laid out."""
-    page.add_init_script(HOLD)  # idle when this test says so
-    page.goto(home + name)
-    page.evaluate(
-        "(share) => scrollTo({ top: share * document.body.scrollHeight, behavior: 'instant' })",
-        share,
-    )
-    page.wait_for_timeout(1000)  # the scroll is a sign of a reader
-    page.wait_for_function(DRAWN)  # and something is there to read
-    steps, moved = page.evaluate(STILL)
-    assert steps > 5  # section after section
-    assert moved < 3  # it scrolls by whole pixels
-    assert not page.evaluate("document.documentElement.classList.contains('partly')")
+def longest(number: int = 10) -> list[str]:
+    files = [served.SITE / name for name in served.pages() if not name.startswith("_modules")]
+    by_size = sorted(files, key=lambda file: file.stat().st_size, reverse=True)
+    return [file.relative_to(served.SITE).as_posix() for file in by_size[:number]]
 
 
-MEASURED = """() => [...document.querySelectorAll("article section > section:not(:has(section))")]
-  .every((section) => section.style.blockSize
-    || section.firstElementChild.checkVisibility({ contentVisibilityAuto: true }))"""
-
-
-@pytest.mark.parametrize("name", ["learn/gates.html", "learn/bp2.html", "learn/unrolling.html"])
-def test_what_is_not_yet_laid_out_takes_its_room(name: str, page: Page, home: str) -> None:
-    """Before anybody reads, a page is as long as when all of it is there."""
-    page.goto(home + name)
-    page.wait_for_function(MEASURED)
-    assert page.evaluate("document.documentElement.classList.contains('partly')")
-    article = page.locator("article")
-    before = article.evaluate("(e) => e.scrollHeight")
-    page.evaluate(measure.LAID_OUT)
-    after = article.evaluate("(e) => e.scrollHeight")
-    assert abs(before - after) <= 2  # both are rounded
+@pytest.mark.parametrize("width", measure.WIDTHS)
+@pytest.mark.parametrize("rank", range(10))
+def test_a_reload_and_a_step_back_keep_the_place(
+    rank: int, width: int, browser: Browser, home: str
+) -> None:
+    """The place is compared with the one that the reader left; nothing on the page is laid out late."""
+    with measure.context(browser, "light", width) as reader:
+        page = reader.new_page()
+        page.goto(home + longest()[rank])
+        for place in PLACES:
+            page.evaluate("(y) => scrollTo({ top: y, behavior: 'instant' })", place)
+            page.wait_for_timeout(100)
+            left = page.evaluate("scrollY")
+            assert left > 0
+            page.reload()
+            page.evaluate(SETTLED)
+            assert abs(page.evaluate("scrollY") - left) <= PLACE_PX, f"reload from {left}"
+            page.goto(home + "404.html")
+            page.go_back()
+            page.evaluate(SETTLED)
+            assert abs(page.evaluate("scrollY") - left) <= PLACE_PX, f"back to {left}"

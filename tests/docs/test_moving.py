@@ -96,7 +96,7 @@ def test_a_number_that_is_not_the_librarys_is_refused():
 
 def page_cell() -> dict:
     """Return the names that the page's own cell about the sliders defines."""
-    text = (DOCS / "learn/vanishing.md").read_text("utf-8")
+    text = (DOCS / "learn/triangle.md").read_text("utf-8")
     cell = next(
         c for c in re.findall(r"```\{code-cell\}\n(.*?)```", text, re.DOTALL) if "def wheel" in c
     )

@@ -1,1 +1,1 @@
-"""Parts of a page that answer to the reader: folded answers, moving figures, layout in steps."""
+"""Parts of a page that answer to the reader: folded answers, two layers, moving figures."""

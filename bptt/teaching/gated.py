@@ -1,0 +1,212 @@
+r"""Check a line about a layer with gates: on one layer of letters, exactly, and on ten layers of random numbers.
+
+A *run* is a function that computes the layer step by step, and hands each quantity to `keep` under its name::
+
+    def run(net, keep):
+        a = net.a0
+        for x_t in net.x:
+            a = keep("a", net.tanh(keep("z", x_t @ net.w + a @ net.u + net.b)))
+
+`bench` moves one entry of one quantity at one step, runs the layer again, and differentiates the cost by the move:
+by the complex step in numbers, by SymPy in letters. This is the total derivative with respect to that quantity;
+backpropagation is not used. In letters, each quantity gets a name as soon as it is known, and goes on as its name
+plus :math:`\varepsilon` times its slope, which keeps the expressions short.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from bptt.cells.activations import sigmoid
+from bptt.teaching.calculus import Letters, sympy
+from bptt.teaching.equations import check_equation
+
+__all__ = ["Bench", "bench", "cost_of", "earlier", "later"]
+
+Net: TypeAlias = Any
+"""A layer: its parameters, its input, every quantity of its run, and in ``d`` the derivatives of the cost."""
+
+Run: TypeAlias = Callable[[Net, Callable[[str, Any], Any]], None]
+"""A function of a net and of ``keep(name, value)``, which returns the value to go on with."""
+
+STEP = 1e-30j
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A layer of letters and layers of numbers, on which a line is compared with its derivative.
+
+    Every layer has the parameters ``w``, ``u``, ``b``, ``p`` (three peepholes, zero unless asked for) and
+    ``c_n``, the initial state ``a0`` and ``c0``, the input ``x``, and as ``above`` the derivative that the layer
+    above returns. Each quantity of its run stands under its name, with the steps as its first axis; its
+    derivative stands in ``d``.
+    """
+
+    letters: Net
+    numbers: list[Net]
+
+    def check(self, label: str, name: str, line: Callable[[Net], Any]) -> None:
+        """Assert that a line is the derivative of the cost with respect to the quantity of that name.
+
+        Parameters
+        ----------
+        label
+            The label of the equation that the line is.
+        name
+            The name under which the run keeps the quantity.
+        line
+            A function of a net that returns an array of the quantity's shape.
+
+        Raises
+        ------
+        EquationError
+            If the line differs from the derivative.
+        """
+        sides = line(self.letters), self.letters.d[name]
+        exact = [sympy().Matrix(np.ravel(np.array(side, dtype=object))) for side in sides]
+        check_equation(label, *exact, of="symbolic net")
+        found = [line(net) for net in self.numbers]
+        check_equation(label, found, [net.d[name] for net in self.numbers], of="random net")
+
+
+def bench(run: Run, gates: int, *, peepholes: bool = False) -> Bench:
+    """Return a layer of letters (two units, two steps) and ten of random numbers, with all derivatives.
+
+    Parameters
+    ----------
+    run
+        What computes the layer.
+    gates
+        The number of blocks of `w`, `u` and `b`.
+    peepholes
+        Whether the weights ``p`` are more than zeros.
+
+    Examples
+    --------
+    >>> from bptt.teaching import gated
+    >>> def run(net, keep):
+    ...     a = net.a0
+    ...     for x_t in net.x:
+    ...         a = keep("a", net.tanh(keep("z", x_t @ net.w + a @ net.u + net.b)))
+    >>> found = gated.bench(run, gates=1)
+    >>> def bp2(net):
+    ...     return (net.above + gated.later(net.d["z"]) @ net.u.T) * (1 - net.a**2)
+    >>> found.check("bp2", "z", bp2)
+    bp2: holds exactly (1 symbolic net)
+    bp2: holds, largest relative error ... <= 1e-12 (10 random nets)
+    """
+    numbers = [_numbers(seed, run, gates, peepholes) for seed in range(10)]
+    return Bench(_letters(run, gates, peepholes), numbers)
+
+
+def cost_of(net: Net, weights: Mapping[str, Any]) -> Any:
+    """Return the cost of a net when some of its parameters are replaced, by name."""
+    return _cost(SimpleNamespace(**{**vars(net), **weights}))
+
+
+def later(array: Any) -> Any:
+    """Return the same quantity one step later; zero after the last step."""
+    return np.concatenate([array[1:], 0 * array[:1]])
+
+
+def earlier(array: Any, start: Any) -> Any:
+    """Return the same quantity one step earlier; the first is the start."""
+    return np.concatenate([start[None], array[:-1]])
+
+
+def _as_it_is(name: str, before: list[Any], value: Any) -> Any:
+    del name, before
+    return value
+
+
+def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
+    """Return a random layer: one to four steps, one or two sequences, one to three units."""
+    rng = np.random.default_rng(seed)
+    T, (B, n_y), (n_x, n) = 1 + seed % 4, rng.integers(1, 3, 2), rng.integers(1, 4, 2)
+
+    def draw(*shape: int) -> Any:
+        return rng.normal(size=shape)
+
+    net = SimpleNamespace(
+        tanh=np.tanh, sigma=sigmoid, run=run, step=STEP,
+        keep=_as_it_is, slope=lambda C: C.imag / STEP.imag,
+        w=draw(n_x, gates * n), u=draw(n, gates * n), b=draw(gates * n),
+        p=draw(3, n) * peepholes, a0=draw(B, n), c0=draw(B, n), c_n=draw(n),
+        x=draw(T, B, n_x), v=draw(n, n_y), y=draw(T, B, n_y),
+    )  # fmt: skip
+    net.cost = lambda a: ((a @ net.v - net.y) ** 2).sum() / 2
+    _differentiate(net)
+    net.above = (net.a @ net.v - net.y) @ net.v.T
+    return net
+
+
+@cache
+def _function(name: str) -> Any:
+    """Return SymPy's sigma or tanh, whose derivative is written with the function itself."""
+
+    def fdiff(function: Any, argindex: int = 1) -> Any:
+        del argindex
+        return function * (1 - function) if name == "sigma" else 1 - function**2
+
+    return np.vectorize(type(name, (sympy().Function,), {"fdiff": fdiff}), otypes=[object])
+
+
+def _letters(run: Run, gates: int, peepholes: bool) -> Net:
+    """Return a layer of letters with two units, two steps and one sequence."""
+    sp, draw, names = sympy(), Letters().draw, dict[Any, Any]()
+    epsilon = sp.Symbol("epsilon")
+
+    def slope(formula: Any) -> Any:
+        return sp.diff(formula, epsilon).xreplace({epsilon: 0}).xreplace(names)
+
+    def keep(name: str, before: list[Any], value: Any) -> Any:
+        named = draw(f"{name}_{len(before) + 1}", *value.shape)
+        still = [sp.sympify(formula).xreplace({epsilon: 0}) for formula in value.ravel()]
+        names.update(zip(still, named.ravel(), strict=True))
+        return named + epsilon * np.vectorize(slope, otypes=[object])(value)
+
+    net = SimpleNamespace(
+        tanh=_function("tanh"), sigma=_function("sigma"), run=run, step=epsilon,
+        keep=keep, slope=slope, w=draw("w", 1, gates * 2), u=draw("u", 2, gates * 2),
+        b=draw("b", gates * 2), p=draw("p", 3, 2) * int(peepholes), a0=draw("a0", 1, 2),
+        c0=draw("c0", 1, 2), c_n=draw("c_n", 2), x=draw("x", 2, 1, 1), above=draw("above", 2, 1, 2),
+    )  # fmt: skip
+    net.cost = lambda a: (net.above * a).sum()
+    _differentiate(net)
+    return net
+
+
+def _recorded(net: Net, name: str = "", step: int = 0, move: Any = 0.0) -> dict[str, list[Any]]:
+    """Run a layer while one quantity is moved at one step, and return all quantities by step."""
+    found: dict[str, list[Any]] = {}
+
+    def keep(kept: str, value: Any) -> Any:
+        before = found.setdefault(kept, [])
+        moved = value + move if (kept, len(before)) == (name, step) else value
+        before.append(net.keep(kept, before, moved))
+        return before[-1]
+
+    net.run(net, keep)
+    return found
+
+
+def _cost(net: Net, name: str = "", step: int = 0, move: Any = 0.0) -> Any:
+    return net.cost(np.array(_recorded(net, name, step, move)["a"]))
+
+
+def _differentiate(net: Net) -> None:
+    """Give a net its quantities, and as ``d`` the derivative of the cost with respect to each entry."""
+    found = {name: np.array(steps) for name, steps in _recorded(net).items()}
+    net.d = {}
+    for name, array in found.items():
+        setattr(net, name, array)
+        slopes = np.empty_like(array)
+        for t, *unit in np.ndindex(array.shape):
+            move = np.zeros(array.shape[1:], type(net.step))
+            move[tuple(unit)] = net.step
+            slopes[(t, *unit)] = net.slope(_cost(net, name, t, move))
+        net.d[name] = slopes
