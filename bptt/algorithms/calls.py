@@ -180,7 +180,8 @@ def ask(cost: Any, outputs: Array, steps: slice) -> Cost:
     if not callable(cost):
         msg = f"cost must be a function of outputs and steps, got {validation.describe(cost)}"
         raise TypeError(msg)
-    return validation.instance("cost(outputs, steps)", cost(outputs, steps), Cost)
+    found = validation.called("cost", cost, validation.read_only(outputs), steps)
+    return validation.instance("cost(outputs, steps)", found, Cost)
 
 
 def one_direction(stack: Stack) -> None:
