@@ -62,6 +62,13 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none")
+def mutants(session: nox.Session) -> None:
+    """Draw changes of the library at random, and report those that no test sees; `-- --quick`: 40 of them."""
+    site = Environment(session).install("test")
+    site.run("tests/mutants.py", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
 def bench(session: nox.Session) -> None:
     """Measure against PyTorch and others, and write the page; `-- --quick`: little, `--no-progress`: no bar."""
     site = Environment(session).install("bench", "frameworks")

@@ -73,14 +73,6 @@ def markdown(file: Path, cells: list[dict[str, Any]]) -> Iterator[str]:
             yield f"the Markdown leads to {target}, which is not there"
 
 
-def same(text: str, expected: str, workers: bool) -> bool:
-    """Say whether a script printed what its page shows; worker processes read it again, and print too."""
-    if not workers:
-        return text == expected
-    lines = iter(text.splitlines())
-    return all(line in lines for line in expected.splitlines())  # in this order
-
-
 def script(file: Path, cells: list[dict[str, Any]], passed: Path) -> Iterator[str]:
     """Say what is wrong with a script, by running it if it has not passed before."""
     text, expected = file.read_text("utf-8"), printed(cells)
@@ -101,7 +93,7 @@ def script(file: Path, cells: list[dict[str, Any]], passed: Path) -> Iterator[st
             return
     if done.returncode:
         yield f"the script fails:\n{done.stderr.strip()[-1500:]}"
-    elif not same(done.stdout, expected, workers="__main__" in text):
+    elif done.stdout != expected:
         pairs = zip(done.stdout.splitlines(), expected.splitlines(), strict=False)
         here = next(((a, b) for a, b in pairs if a != b), ("its end", "something else"))
         yield f"the script prints\n      {here[0]}\n    where the page shows\n      {here[1]}"

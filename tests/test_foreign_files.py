@@ -1,10 +1,13 @@
-"""Files and folders as people have them: links, permissions, odd names, headers that ask for memory.
+"""Files and folders as people have them: links, permissions, odd names, full disks, writers at once, damage.
 
 The references are the record itself, and the bytes of memory that Python counts.
 """
 
 import json
 import os
+import random
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from typing import NamedTuple
@@ -89,3 +92,71 @@ def test_little_memory_is_asked_for_whatever_a_file_says(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20
+
+
+@formats
+def test_random_flips_of_bits_are_refused_or_harmless(suffix, tmp_path):
+    """Five hundred files, each with one to eight bits changed, of the parameters of a net."""
+    net = bptt.initialize(bptt.Stack([bptt.LSTM(), bptt.GRU()]), (2, 4, 3, 1), 0)
+    path, dice, refused = tmp_path / f"net{suffix}", random.Random(15), 0
+    bptt.save(path, net)
+    whole, want = path.read_bytes(), bits(net)
+    for _ in range(500):
+        data = bytearray(whole)
+        for _ in range(dice.randint(1, 8)):
+            data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+        path.write_bytes(data)
+        try:
+            found = bptt.load(path, like=net)
+        except ValueError:
+            refused += 1
+        else:
+            assert bits(found) == want
+    assert refused > 450
+
+
+WRITER = """if True:
+    import sys, numpy as np, bptt
+    for k in range(40):
+        bptt.save(sys.argv[1], np.full((60, 50), float(sys.argv[2])))
+"""
+
+
+@formats
+def test_two_writers_at_once_leave_a_whole_file(suffix, tmp_path):
+    """A reader meanwhile sees the contents of the one or of the other."""
+    path, like = tmp_path / f"both{suffix}", np.zeros((60, 50))
+    bptt.save(path, like)
+    command = [sys.executable, "-c", WRITER, str(path)]
+    writers = [subprocess.Popen([*command, number]) for number in ("1", "2")]
+    seen = {0.0}
+    while any(writer.poll() is None for writer in writers):
+        found = bptt.load(path, like)
+        assert (found == found[0, 0]).all()
+        seen.add(float(found[0, 0]))
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen <= {0.0, 1.0, 2.0}
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+FULL = """if True:
+    import resource, sys, numpy as np, bptt
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+    try:
+        bptt.save(sys.argv[1], np.ones((200, 50)))
+    except OSError:
+        sys.exit(7)
+"""
+
+
+@formats
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+@pytest.mark.parametrize("room", [0, 1, 100, 4096, 79_000])
+def test_where_a_write_ends_half_way_the_old_file_stays(room, suffix, tmp_path):
+    """No room after so many bytes, by a limit of the system, as on a full disk."""
+    path = tmp_path / f"kept{suffix}"
+    bptt.save(path, SMALL)
+    done = subprocess.run([sys.executable, "-c", FULL, str(path), str(room)], check=False)
+    assert done.returncode == 7
+    assert bits(bptt.load(path, like=SMALL)) == bits(SMALL)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]

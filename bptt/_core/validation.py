@@ -5,7 +5,7 @@ without a copy, and never write to it.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -68,6 +68,24 @@ def trailing(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Arr
         raise ValueError(msg)
     finite(name, found)
     return found
+
+
+def read_only(array: Array) -> Array:
+    """Return a view of an array that a function of the user cannot write to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of the user with arrays that are read-only; if it writes to one, name it."""
+    try:
+        return function(*arguments)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        msg = f"{name} must not write to its arguments: {error}"
+        raise TypeError(msg) from error
 
 
 PLAIN = (np.ndarray, np.memmap)  # a memmap is an array whose memory lies in a file

@@ -229,7 +229,8 @@ def ask(cost: Any, outputs: Array, *steps: slice) -> Cost:
         msg = f"cost must be a function of {words}, got {validation.describe(cost)}"
         raise TypeError(msg)
     call = "cost(outputs, steps)" if steps else "cost(outputs)"
-    return validation.instance(call, cost(outputs, *steps), Cost)
+    found = validation.called("cost", cost, validation.read_only(outputs), *steps)
+    return validation.instance(call, found, Cost)
 
 
 def one_direction(stack: Stack) -> None:

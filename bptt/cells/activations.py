@@ -39,7 +39,8 @@ class Activation:
     Raises
     ------
     TypeError
-        If `name` is not a string or one of the pair cannot be called.
+        If `name` is not a string or one of the pair cannot be called; or if one of them, tried on a few
+        numbers, writes to its arguments.
     ValueError
         If one of the pair, tried on a few numbers, does not keep their shape and precision.
 
@@ -70,11 +71,13 @@ class Activation:
                 msg = f"{part} must be callable, got {type(getattr(self, part)).__name__}"
                 raise TypeError(msg)
         for dtype in (np.float32, np.float64):
-            z: Array = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype)
+            z = validation.read_only(np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype))
             with np.errstate(all="ignore"):  # its domain may be smaller: only the form is tried
-                a = self.function(z)
+                a = validation.called(f"function of {self.name}", self.function, z)
                 self._refuse_change("function", z, a)
-                self._refuse_change("derivative", z, self.derivative(z, a))
+                pair = z, validation.read_only(a)
+                slope = validation.called(f"derivative of {self.name}", self.derivative, *pair)
+                self._refuse_change("derivative", z, slope)
 
     def _refuse_change(self, part: str, z: Array, got: object) -> None:
         if not isinstance(got, np.ndarray) or got.shape != z.shape or got.dtype != z.dtype:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections import namedtuple
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -200,6 +201,24 @@ def check_backward(cell: Any, layout: Layout, returned: Any, shape: tuple[int, .
     names = (layout.weighted, layout.states, layout.own)
     for what, part, each in zip(parts, _tuples(name, returned, parts), names, strict=True):
         _items(f"{name}: {what}", part, tuple(f"d_{n}" for n in each), shape, number=True)
+
+
+def check_unfactored(name: str, returned: Any, like: Mapping[str, Any]) -> None:
+    """Refuse what a method of an unfactored cell returned if its parts have not the shapes of `like`."""
+    given = returned if isinstance(returned, tuple) else (returned,)
+    parts = zip(given, like.values(), strict=False)
+    if len(given) != len(like) or any(
+        _shapes(part) != _shapes(twin) for part, twin in parts if twin is not None
+    ):
+        wanted = ", ".join(
+            what if twin is None else f"{what} {_shapes(twin)}" for what, twin in like.items()
+        )
+        msg = f"{name} must return the tuple ({wanted}), got {_shown(returned)}"
+        raise TypeError(msg)
+
+
+def _shapes(part: Any) -> Any:
+    return tuple(map(_shapes, part)) if isinstance(part, tuple) else np.shape(part)
 
 
 def _tuples(name: str, returned: Any, parts: tuple[str, ...]) -> Any:

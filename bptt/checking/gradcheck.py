@@ -31,6 +31,7 @@ Record = TypeVar("Record")
 CostFunction = Callable[[Any], Any]
 
 EPSILON = float(np.finfo(np.float64).eps)
+STEP = 6e-6  # of central differences: the cube root of the rounding unit
 TINY = 1e-30  # the complex step's h: h² is far below the rounding error of any number in reach
 
 
@@ -63,18 +64,19 @@ def complex_step(cost: CostFunction, at: Record) -> Record:
     """
     leaves = _float64_leaves(at)
     moved = tree_map(lambda leaf: leaf.astype(np.complex128), at)
+    shown = tree_map(validation.read_only, moved)
     gradients: list[Array] = []
     for (_, leaf), (_, place) in zip(leaves, tree_leaves(moved), strict=True):
         slope = np.empty_like(leaf)
         for index in np.ndindex(leaf.shape):
             place[index] = leaf[index] + 1j * TINY
-            slope[index] = _complex_number(cost(moved)).imag / TINY
+            slope[index] = _complex_number(validation.called("cost", cost, shown)).imag / TINY
             place[index] = leaf[index]
         gradients.append(slope)
     return _like(at, gradients)
 
 
-def central_difference(cost: CostFunction, at: Record, step: float = 6e-6) -> Record:
+def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Record:
     """Differentiate a cost by central differences, entry by entry.
 
     Parameters
@@ -110,15 +112,20 @@ def central_difference(cost: CostFunction, at: Record, step: float = 6e-6) -> Re
         raise ValueError(msg)
     leaves = _float64_leaves(at)
     moved = tree_map(lambda leaf: leaf.copy(), at)
+    shown = tree_map(validation.read_only, moved)
+
+    def value() -> float:
+        return _real_number(validation.called("cost", cost, shown))
+
     gradients: list[Array] = []
     for (_, leaf), (_, place) in zip(leaves, tree_leaves(moved), strict=True):
         slope = np.empty_like(leaf)
         for index in np.ndindex(leaf.shape):
             h = step * max(1.0, abs(float(leaf[index])))
             place[index] = leaf[index] + h
-            right, above = float(place[index]), _real_number(cost(moved))
+            right, above = float(place[index]), value()
             place[index] = leaf[index] - h
-            slope[index] = (above - _real_number(cost(moved))) / (right - float(place[index]))
+            slope[index] = (above - value()) / (right - float(place[index]))
             place[index] = leaf[index]
         gradients.append(slope)
     return _like(at, gradients)
@@ -258,7 +265,8 @@ def check_gradient(
     Raises
     ------
     TypeError
-        If a leaf of `at` is not a float64 array, or the cost returns the wrong kind of number.
+        If a leaf of `at` is not a float64 array, or the cost returns the wrong kind of number, or the
+        complex step cannot be trusted, because the cost is not analytic.
     ValueError
         If `gradient` and `at` differ in structure or shapes, or an entry is not finite.
 
@@ -272,7 +280,36 @@ def check_gradient(
     """
     if tolerance is None:
         tolerance = 1e-10 if truth is complex_step else 1e-6
-    return compare(gradient, truth(cost, at), tolerance)
+    trusted = truth(cost, at)
+    if truth is complex_step:
+        _refuse_what_is_not_analytic(cost, at, trusted)
+    return compare(gradient, trusted, tolerance)
+
+
+def _refuse_what_is_not_analytic(cost: CostFunction, at: Any, found: Any) -> None:
+    """Compare the complex step with differences along one direction, in which the cost must be smooth."""
+    rng = np.random.default_rng(0)
+    ways = tree_map(lambda a: rng.choice([-1.0, 1.0], a.shape) * np.maximum(1, np.abs(a)), at)
+
+    def value(h: float) -> float:
+        return float(np.real(cost(tree_map(lambda a, way: a + h * way, at, ways))))
+
+    left, near_left, here, near, right = (value(h * STEP) for h in (-1, -0.5, 0, 0.5, 1))
+    parts = [float((f * w).sum()) for f, w in zip(_arrays(found), _arrays(ways), strict=True)]
+    wide, central = (right - left) / (2 * STEP), (near - near_left) / STEP
+    unsure = max(abs(right - 2 * here + left) / STEP, abs(wide - central))
+    margin = 1e-3 * (sum(map(abs, parts)) + abs(central)) + 100 * EPSILON * abs(here) / STEP
+    if unsure <= margin < abs(central - sum(parts)):
+        msg = (
+            f"cost must be analytic for the complex step, which finds the slope {sum(parts):.3g} along a "
+            f"direction where central differences find {central:.3g}: np.vdot, .conj(), abs or .real do "
+            "not keep the imaginary part as it is; use truth=central_difference"
+        )
+        raise TypeError(msg)
+
+
+def _arrays(record: Any) -> list[Array]:
+    return [leaf for _, leaf in tree_leaves(record)]
 
 
 def _float64_leaves(at: Any) -> list[tuple[str, Array]]:

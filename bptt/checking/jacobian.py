@@ -12,12 +12,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from bptt._core.types import Array
-from bptt.checking.gradcheck import TINY
+from bptt.checking.gradcheck import STEP, TINY
 
 Arrays: TypeAlias = list[Any]  # of arrays; a list is invariant, and theirs differ in dtype
 Function: TypeAlias = Callable[[Arrays], Sequence[Any]]
 
-STEP = 6e-6  # of central differences: the cube root of the rounding unit
 AGREE = 1e-5  # two derivatives, one of them by central differences, that differ by more disagree
 
 # What an analytic function does not do, and how NumPy names it; the first that is seen is named.

@@ -37,6 +37,8 @@ KNOWN_BUGS = {
     "only one sequence": "the contribution of one sequence of the batch",
     "clipped entry by entry": "clipping inside backward: no gradient any more, and not checked as one",
     "clipped by norm": "clipping inside backward: no gradient any more, and not checked as one",
+    "not a function of its arguments": "called twice it gives two answers: dropout, a counter, a clock",
+    "not finite": "NaN or infinity comes back: all that is compared with it is void",
     "modifies its arguments": "in-place arithmetic on what the caller still needs",
     "forward crosses sequences": "what a sequence gives depends on the others in its batch",
     "accumulates across calls": "sums that an earlier call left are not set to zero",

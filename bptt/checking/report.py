@@ -63,7 +63,8 @@ class CellReport:
     checks
         The checks, the simplest first.
     truth
-        What it was held against: the complex step, or central differences.
+        What it was held against: the complex step, or central differences; empty if it could not be, since
+        the layer is not a function of its arguments.
     trap
         Why not the complex step; empty if it was.
     bugs
@@ -74,7 +75,7 @@ class CellReport:
 
     subject: str
     checks: tuple[Check, ...]
-    truth: str
+    truth: str = ""
     trap: str = ""
     bugs: tuple[tuple[str, str], ...] = ()
     local: str = ""
@@ -110,7 +111,8 @@ class CellReport:
 
     def __str__(self) -> str:
         """Report: what passes by name, a line for what fails; then the faulty tensors, the likely bug."""
-        lines = [f"{self.subject}: backward {'right' if self.ok else 'WRONG'}, by {self.truth}"]
+        verdict = f"backward {'right' if self.ok else 'WRONG'}, by {self.truth}"
+        lines = [f"{self.subject}: {verdict if self.truth else 'backward cannot be checked'}"]
         if self.trap:
             lines.append(f"  no complex step: {self.trap}")
         for ok, group in groupby(self.checks, key=lambda check: check.ok):

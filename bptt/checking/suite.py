@@ -19,7 +19,7 @@ import numpy as np
 
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Arrays, Truth, along, jacobian, joined
-from bptt.checking.report import Check
+from bptt.checking.report import CellReport, Check
 
 SAME = 1e-12  # two ways to sum the same numbers
 LARGE = 2.0**20  # an exact factor, far beyond any threshold at which gradients are clipped
@@ -50,6 +50,25 @@ class Masked(NamedTuple):
     cotangents: Arrays
     got: Arrays
     want: Arrays
+
+
+@np.errstate(all="ignore")
+def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
+    """Call forward twice, backward once: report what makes all other checks void."""
+    ones, twos = (layer.run([a.copy() for a in at])[0] for _ in range(2))
+    names = ["outputs", *(f"final{s}" for s in layer.states)]
+    if not all(np.isfinite(a).all() for a in (*ones, *twos)):
+        bug = "not finite", "forward returned NaN or infinity"
+    elif any(e > SAME for e in errors(names, twos, ones).values()):
+        bug = "not a function of its arguments", "forward, called twice, gave two answers"
+    else:
+        found = layer.gradient(at, [np.ones_like(a) for a in ones])
+        if all(np.isfinite(a).all() for a in found):
+            return None
+        names, ones, twos = layer.names, found, found
+        bug = "not finite", "backward returned NaN or infinity"
+    check = Check("numbers, always the same", errors(names, twos, ones), SAME)
+    return CellReport(subject, (check,), bugs=(bug,))
 
 
 def layer_checks(

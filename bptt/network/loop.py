@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bptt._core.types import Array, State
+from bptt._core.validation import called, read_only
 from bptt.cells.layout import Layout, check_backward, check_step, layout_of
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
@@ -64,14 +65,21 @@ def walk(
     past = z.reshape(steps, batch, count * n)[:, :, : layout.count("zh") * n]
     u = None if u is None else _turned(u, h * n).astype(z.dtype, copy=False)
     product = np.empty_like(past[0])
+    z.flags.writeable = False  # for the cell; `past` was made before, and stays as it is
+    state, own = tuple(map(read_only, state)), tuple(map(read_only, own))
     blocks = [z[:, :, k] for k in (*range(h, count), *range(h))]
     for t, (z_h, *weighted) in enumerate(zip(past, *blocks, strict=True)):
         if u is not None:
             np.add(z_h, np.dot(state[0], u, out=product), out=z_h)  # (FWD), (lstm-z)
-        returned = cell.step(*weighted, *state, *own)  # (CELL), (rtrl-step)
         if t == 0:
+            returned = called(f"{type(cell).__name__}.step", cell.step, *weighted, *state, *own)
             check_step(cell, layout, returned, (batch, n))
+            other = any(array.dtype != z.dtype for array in returned[0])
+        else:
+            returned = cell.step(*weighted, *state, *own)  # (CELL), (rtrl-step)
         stepped, kept = returned
+        if other:  # a buffer of the cell's own has another precision
+            stepped = tuple(array.astype(z.dtype) for array in stepped)
         state = stepped if mask is None else _where(mask[t, :, None], stepped, state)
         yield state, kept
 
@@ -134,12 +142,13 @@ def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: Any) -> _Fact
     shape, h = (steps * batch, n), layout.count("h")
     kept = trace.saved[now]
     saved = kept[0] if steps == 1 else [np.concatenate(each) for each in zip(*kept, strict=True)]
-    given = [*(array.reshape(shape) for array in past), *own, *saved]
-    one, zero = np.ones(shape, dtype), np.zeros(shape, dtype)
+    given = [read_only(a) for a in (*(array.reshape(shape) for array in past), *own, *saved)]
+    one, zero = read_only(np.ones(shape, dtype)), read_only(np.zeros(shape, dtype))
     found = []
     for k in range(len(past)):
         unit = [one if j == k else zero for j in range(len(past))]
-        returned = cell.step_backward(*unit, *given)  # (CELL-DELTA), (gate-direct)
+        # (CELL-DELTA), (gate-direct)
+        returned = called(f"{type(cell).__name__}.step_backward", cell.step_backward, *unit, *given)
         check_backward(cell, layout, returned, shape)
         d_weighted, (d_a, *d_further), d_own = returned
         cut = len(d_weighted) - h

@@ -7,6 +7,8 @@ import numpy as np
 
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, State
+from bptt._core.validation import called, read_only
+from bptt.cells.layout import check_unfactored
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
@@ -27,8 +29,13 @@ def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> Laye
 
 def walk(cell: Any, params: Any, x: Array, state: State, mask: Any) -> Iterator[tuple[State, Any]]:
     """Go forward step by step: yield the state after each, and what the cell saved."""
+    params, x, state = tree_map(read_only, (params, x, state))
+    name = f"{type(cell).__name__}.unfactored_step"
     for t, x_t in enumerate(x):
-        stepped, kept = cell.unfactored_step(params, x_t, state)
+        returned = called(name, cell.unfactored_step, params, x_t, state)
+        if t == 0:
+            check_unfactored(name, returned, {"new_state": state, "saved": None})
+        stepped, kept = returned
         if mask is None:
             state = stepped
         else:  # (mask-step)
@@ -40,6 +47,8 @@ def walk(cell: Any, params: Any, x: Array, state: State, mask: Any) -> Iterator[
 def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
     """Go back through one layer on arguments that have been checked: the same recursion."""
     cell: Any = trace.cell
+    name = f"{type(cell).__name__}.unfactored_backward"
+    params = tree_map(read_only, trace.params)
     d_params = tree_map(np.zeros_like, trace.params)
     d_x = np.empty(trace.x.shape, np.result_type(d_a, *trace.params))
     for t in reversed(range(len(d_a))):
@@ -49,7 +58,11 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
             there = trace.mask[t, :, None]
             held = tuple(d * ~there for d in d_state)  # (mask-bp)
             d_state = tuple(d * there for d in d_state)  # (mask-bp)
-        now, d_x[t], d_state = cell.unfactored_backward(trace.params, d_state, trace.saved[t])
+        returned = called(name, cell.unfactored_backward, params, d_state, trace.saved[t])
+        if t == len(d_a) - 1:
+            like = {"d_params": params, "d_x": trace.x[t], "d_state": d_state}
+            check_unfactored(name, returned, like)
+        now, d_x[t], d_state = returned
         d_params = tree_map(np.add, d_params, now)
         if held is not None:
             d_state = tuple(d + passed for d, passed in zip(d_state, held, strict=True))

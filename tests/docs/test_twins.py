@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -282,11 +283,56 @@ def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
     assert len(list(passed.iterdir())) == 1  # of the script that passed
 
 
-def test_worker_processes_may_print_between():
-    assert scripts.same("a\nb\n", "a\nb\n", workers=False)
-    assert not scripts.same("a\na\nb\n", "a\nb\n", workers=False)
-    assert scripts.same("a\na\nb\n", "a\nb\n", workers=True)
-    assert not scripts.same("b\na\n", "a\nb\n", workers=True)
+WORK = '''
+import sys
+
+SIZES, NAME = (1, 2), """two
+lines"""
+
+
+def double(n):
+    return 2 * n
+
+
+# before the work
+for n in SIZES:
+    print(double(n), """as
+  it is""")
+shown = [double(n) for n in SIZES]
+if __name__ == "__main__":
+    print("processes start")
+print(shown, NAME)
+'''
+
+
+def test_the_work_of_a_script_that_starts_processes_is_done_once(capsys):
+    """Read by a process that it starts, a script prints nothing, and knows its functions and constants."""
+    source = twins.guarded(WORK)
+    own, again = {"__name__": "__main__"}, {"__name__": "__mp_main__"}
+    exec(compile(WORK, "page.py", "exec"), own)  # noqa: S102
+    want = capsys.readouterr().out
+    exec(compile(source, "page.py", "exec"), {"__name__": "__main__"})  # noqa: S102
+    assert capsys.readouterr().out == want
+    exec(compile(source, "page.py", "exec"), again)  # noqa: S102
+    assert capsys.readouterr().out == ""
+    assert again["double"](2) == 4
+    assert (again["SIZES"], again["NAME"]) == (own["SIZES"], own["NAME"])
+    assert "shown" not in again
+
+
+@pytest.mark.parametrize("page", ["howto/dask.md"])
+def test_pages_that_start_processes_have_their_work_behind_a_guard(page):
+    text = (DOCS / page).read_text("utf-8")
+    found = re.findall(r"^```\{code-cell\}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    cells = [re.sub(r"\A(---\n.*?\n---\n|(:.*\n)+)", "", cell, flags=re.DOTALL) for cell in found]
+    assert any(twins.GUARD in source for source in cells)
+    for source in cells:
+        for node in ast.parse(twins.guarded(source)).body:
+            allowed = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef
+            if isinstance(node, ast.Assign):
+                ast.literal_eval(node.value)
+            else:
+                assert isinstance(node, allowed) or ast.unparse(node).startswith("if __name__ ==")
 
 
 def test_llms_lists_every_page(site):

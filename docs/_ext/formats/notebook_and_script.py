@@ -38,6 +38,8 @@ from _ext.live import figures
 from _ext.publishing.template import add_to_head, on_page
 from _ext.slicing import requirements
 
+GUARD = 'if __name__ == "__main__":'
+
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
 COLAB = (
     "https://colab.research.google.com/github/{repository}/blob/{branch}/{revision}/{page}.ipynb"
@@ -164,6 +166,7 @@ class Page:
             f"# It needs: {', '.join(self.needs)}.",
         ]
         parts = ["\n".join(head)]
+        again = any(GUARD in cell.source for cell in self.cells)  # by processes that it starts
         for piece in self.pieces():
             if isinstance(piece, str):
                 comment = indent(piece, "# ", lambda _: True).replace("# \n", "#\n")
@@ -171,6 +174,7 @@ class Page:
             else:
                 kept = self.cells[piece.index]
                 code = _expecting(kept) if EXPECTED in kept.tags else kept.source
+                code = guarded(code) if again else code
                 parts.append(f"# %%\n{code}")
         return "\n\n".join(parts) + "\n"
 
@@ -249,6 +253,47 @@ def _expecting(kept: NotebookNode) -> str:
         f"    assert type(error).__name__ == {error.ename!r}\n"
         '    print(f"{type(error).__name__}: {error}")'
     )
+
+
+def guarded(source: str) -> str:
+    """Put the work of a cell behind a guard, so that a process that imports the script does none of it.
+
+    Imports, definitions and constants stay where they are.
+    """
+    tree, lines = ast.parse(source), source.split("\n")
+    texts = (n for n in ast.walk(tree) if isinstance(n, (ast.Constant, ast.JoinedStr)))
+    inside = {
+        i for n in texts for i in range(n.lineno, n.end_lineno or 0)
+    }  # of a text: not indented
+    out: list[str] = []
+    start, opened = 0, False
+    for node in tree.body:
+        end = node.end_lineno or 0
+        while start < end and not lines[start].strip():
+            out.append("")
+            start += 1
+        if _stays(node) or lines[node.lineno - 1].startswith(GUARD):
+            out += lines[start:end]
+            opened = False
+        else:
+            out += [] if opened else [GUARD]
+            out += [
+                line if i in inside or not line else f"    {line}"
+                for i, line in enumerate(lines[start:end], start)
+            ]
+            opened = True
+        start = end
+    return "\n".join(out + lines[start:])
+
+
+def _stays(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assign):
+        try:
+            ast.literal_eval(node.value)
+        except ValueError:
+            return False
+        return True
+    return isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
 
 
 def script_name(docname: str) -> str:

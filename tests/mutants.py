@@ -1,0 +1,420 @@
+"""Draw changes of the library at random, run the tests that reach each change, and report those that pass.
+
+Run it with `nox -s mutants`; `-- --quick` draws 40 mutants in place of 400, `--seed N` other ones. A mutant is
+the library with one change: another operator, number or comparison, a condition negated, two arguments
+exchanged, an argument or a statement left out. Not drawn is what changes no result: texts, types, assertions
+for type checkers, the order of the arguments of a symmetric function, the lengths that `zip` compares.
+
+Everything happens in a copy of the library and its tests. Once for each state of both, all tests run with
+coverage measured test by test. After that a mutant is met by the tests that reach its line (by those that
+reach its module, if it is run at import or compiled), the ten fastest of each file first, until one fails. `tests/equivalent_mutants.txt` lists mutants that no test can tell from the library, each with the reason.
+
+mutmut 3 changes functions alone and draws nothing at random; Cosmic Ray has one command for all mutants.
+"""
+
+# ruff: noqa: T201  (a program: it prints)
+
+import argparse
+import ast
+import copy
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import coverage
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
+HEAVY = ("hypothesis", "matplotlib.pyplot", "numba", "numpy", "safetensors", "sympy")
+SELECTION = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser"]
+OPTIONS = ["-q", "-o", "addopts=", "--tb=no", "-p", "no:cacheprovider", *SELECTION]
+SAVED = "every-test"  # below the folder of one state: what its tests reach, and how long they take
+
+OPERATORS = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+    ast.And: ast.Or, ast.Or: ast.And, ast.USub: ast.UAdd,
+}  # fmt: skip
+COMPARISONS = {
+    ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Gt, ast.Lt), ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
+}  # fmt: skip
+# What has no effect on results: texts, annotations, what type checkers alone read.
+UNTOUCHED = (ast.JoinedStr, ast.Assert, ast.Import, ast.ImportFrom)
+SYMMETRIC = {"max", "min", "maximum", "minimum", "add", "multiply", "gcd"}
+TYPING = ("TYPE_CHECKING", "TypeVar", "TypeAlias", "__all__", "@overload")
+
+
+class Mutant(NamedTuple):
+    """One change: its name for people, the file, its lines, the bytes it replaces, what replaces them."""
+
+    key: str
+    file: str
+    lines: tuple[int, int]
+    span: tuple[int, int]
+    new: str
+
+
+def variants(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a node may be replaced by."""
+    match node:
+        case ast.BinOp(op=op) | ast.BoolOp(op=op) | ast.AugAssign(op=op) if type(op) in OPERATORS:
+            yield changed(node, op=OPERATORS[type(op)]())
+        case ast.UnaryOp(op=ast.USub() | ast.Not()):
+            yield node.operand
+        case ast.Compare(ops=[op]):
+            yield from (changed(node, ops=[other()]) for other in COMPARISONS[type(op)])
+        case ast.Constant(value=bool() as value):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int() as value):
+            yield from (ast.Constant(value + 1), ast.Constant(value - 1))
+        case ast.Constant(value=float() as value):
+            yield ast.Constant(value * 2 or 1.0)
+        case ast.Slice(lower=lower, upper=upper):
+            yield from (changed(node, lower=None) for _ in [lower] if lower)
+            yield from (changed(node, upper=None) for _ in [upper] if upper)
+        case ast.Subscript(slice=ast.Name() as index, ctx=ast.Load()):
+            one = ast.BinOp(index, ast.Sub(), ast.Constant(1))
+            yield changed(node, slice=one)
+        case ast.Call(args=args, keywords=keywords):
+            name = ast.unparse(node.func).rpartition(".")[2]
+            if len(args) > 1 and name not in SYMMETRIC and not isinstance(args[1], ast.Starred):
+                yield changed(node, args=[args[1], args[0], *args[2:]])
+            for one in keywords:
+                if one.arg != "strict":
+                    yield changed(node, keywords=[k for k in keywords if k is not one])
+    if isinstance(node, (ast.If, ast.IfExp, ast.While)):
+        yield changed(node, test=ast.UnaryOp(ast.Not(), node.test))
+    calls = isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
+    places = isinstance(node, ast.Assign) and not isinstance(node.targets[0], (ast.Name, ast.Tuple))
+    if calls or places or isinstance(node, (ast.AugAssign, ast.Raise, ast.Continue, ast.Break)):
+        yield ast.Pass()
+
+
+def changed(node: ast.AST, **fields: Any) -> ast.AST:
+    """Return a copy of a node with some fields replaced."""
+    new = copy.copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+def sites(node: ast.AST, scope: str = "", statement: Any = None) -> Iterator[tuple[Any, str, Any]]:
+    """Yield the nodes that may change, each with its function or class and its statement."""
+    if isinstance(node, ast.stmt):
+        statement = node
+        header = ast.unparse(node).partition("\n")[0]
+        if isinstance(node, UNTOUCHED) or any(word in header for word in TYPING):
+            return
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        scope = f"{scope}.{node.name}".lstrip(".")
+    if hasattr(node, "end_lineno"):
+        yield node, scope, statement
+    for field, value in ast.iter_fields(node):
+        if field not in {"annotation", "returns", "decorator_list", "keywords"}:
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST) and not isinstance(child, UNTOUCHED):
+                    yield from sites(child, scope, statement)
+        if field == "keywords":
+            for keyword in value:
+                yield from sites(keyword.value, scope, statement)
+
+
+def mutants_of(path: Path, library: Path) -> Iterator[Mutant]:
+    """Yield every mutant of a module."""
+    raw = path.read_bytes()
+    starts = [0]
+    for line in raw.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    file = path.relative_to(library).as_posix()
+    seen: Counter[str] = Counter()
+    for node, scope, statement in sites(ast.parse(raw)):
+        for variant in variants(node):
+            old_part: Any = node
+            new_part: Any = variant
+            if isinstance(node, (ast.If, ast.IfExp, ast.While)):
+                old_part, new_part = node.test, variant.test  # type: ignore[attr-defined]
+            old, new = ast.unparse(old_part), ast.unparse(ast.fix_missing_locations(new_part))
+            key = f"{file} {scope}: {old} -> {new}"
+            key = " ".join(key.split())
+            seen[key] += 1
+            if seen[key] > 1:
+                key += f" (place {seen[key]})"
+            atom = isinstance(new_part, (ast.stmt, ast.Slice, ast.Constant))
+            start = starts[old_part.lineno - 1] + old_part.col_offset
+            end = starts[old_part.end_lineno - 1] + old_part.end_col_offset
+            lines = statement.lineno, old_part.end_lineno
+            yield Mutant(key, file, lines, (start, end), new if atom else f"({new})")
+
+
+def all_mutants(library: Path) -> list[Mutant]:
+    """Return every mutant of the library, in one order."""
+    return [m for path in sorted(library.rglob("*.py")) for m in mutants_of(path, library)]
+
+
+def broken(mutant: Mutant, raw: bytes) -> bytes:
+    """Return a module with the change in it."""
+    start, end = mutant.span
+    return raw[:start] + mutant.new.encode() + raw[end:]
+
+
+def equivalents() -> dict[str, str]:
+    """Return the listed mutants, each with the reason why no test can see it."""
+    entries: dict[str, str] = {}
+    key = ""
+    for line in EQUIVALENT.read_text("utf-8").splitlines():
+        if line.startswith("    "):
+            entries[key] = f"{entries[key]} {line.strip()}".strip()
+        elif line and not line.startswith("#"):
+            key = line
+            entries[key] = ""
+    return entries
+
+
+class Recorder:
+    """A plugin of pytest: the context of coverage is the test, and each test's seconds are noted."""
+
+    def __init__(self, measured: coverage.Coverage) -> None:
+        self.measured = measured
+        self.seconds: dict[str, float] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Run one test in its own context."""
+        self.measured.switch_context(item.nodeid)
+        began = time.perf_counter()
+        result = yield
+        self.seconds[item.nodeid] = time.perf_counter() - began
+        self.measured.switch_context("")
+        return result
+
+
+class Chosen:
+    """A plugin of pytest: run the chosen tests alone, in the order given."""
+
+    def __init__(self, tests: list[str]) -> None:
+        self.order = {test: i for i, test in enumerate(tests)}
+        self.failed = ""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out and sort."""
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self.order),
+            key=lambda item: self.order[item.nodeid],
+        )
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what failed."""
+        if report.failed:
+            self.failed = report.nodeid
+
+
+def in_child(work: Callable[[], int], limit: float) -> int | None:
+    """Run a function in a fork of this process; return its status, None if it took too long."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        sys.stdout.flush()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        status = 70
+        try:
+            status = work()
+        finally:
+            os._exit(status)
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def enter(folder: Path) -> None:
+    """Make this process see the copy in a folder, and no other state of the library."""
+    os.chdir(folder)
+    sys.path[:] = [
+        str(folder),
+        *(p for p in sys.path if Path(p).resolve() not in {ROOT, ROOT / "tests"}),
+    ]
+    os.environ |= {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "numba")}
+    if loaded := [name for name in sys.modules if name.partition(".")[0] == "bptt"]:
+        sys.exit(f"the library must not be imported before its copy is: {loaded}")
+
+
+def record(folder: Path) -> int:
+    """Run all tests of a copy; keep what each reaches and how long it takes."""
+    enter(folder)
+    measured = coverage.Coverage(
+        data_file=str(folder / SAVED),
+        source=[str(folder / "bptt")],
+        config_file=False,
+        messages=False,
+    )
+    recorder = Recorder(measured)
+    measured.start()
+    status = int(pytest.main(OPTIONS, plugins=[recorder]))
+    measured.stop()
+    measured.save()
+    (folder / f"{SAVED}.json").write_text(json.dumps(recorder.seconds), "utf-8")
+    return status
+
+
+def prepared() -> Path:
+    """Return the folder of this state of library and tests, in which all tests have passed."""
+    names = ["bptt", "tests", "pyproject.toml"]
+    files = [
+        f for name in names for f in ([ROOT / name] if "." in name else (ROOT / name).rglob("*.py"))
+    ]
+    digest = hashlib.sha256(b"".join(str(f).encode() + f.read_bytes() for f in sorted(files)))
+    folder = ROOT / ".cache" / "mutants" / digest.hexdigest()[:16]
+    if not (folder / f"{SAVED}.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in names[:2]:
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        shutil.copy(ROOT / names[2], folder)
+        print("all tests, each with what it reaches ...", flush=True)
+        status = in_child(lambda: record(folder), 3600)
+        if status != 0:
+            (folder / f"{SAVED}.json").unlink(missing_ok=True)
+            sys.exit(
+                f"the tests fail on the library itself ({status}): nothing can be learnt from mutants"
+            )
+    return folder
+
+
+class Reach:
+    """Which tests reach which lines of the library."""
+
+    def __init__(self, folder: Path) -> None:
+        self.library = folder / "bptt"
+        self.seconds: dict[str, float] = json.loads((folder / f"{SAVED}.json").read_text("utf-8"))
+        self.data = coverage.CoverageData(str(folder / SAVED))
+        self.data.read()
+
+    def batches(self, mutant: Mutant) -> list[list[str]]:
+        """Return the tests that reach a mutant: ten of a file, ten of the next; then all that are left."""
+        by_line = self.data.contexts_by_lineno(str(self.library / mutant.file))
+        first, last = mutant.lines
+        found = {test for line in range(first, last + 1) for test in by_line.get(line, ())} - {""}
+        if not found:
+            found = {test for tests in by_line.values() for test in tests} - {""}
+        files: dict[str, list[str]] = {}
+        for test in sorted(found, key=self.seconds.__getitem__):
+            files.setdefault(test.partition("::")[0], []).append(test)
+        first = [tests[:10] for tests in files.values()]
+        first.sort(key=self.total)
+        first.sort(key=lambda tests: Path(mutant.file).stem not in tests[0].partition("::")[0])
+        return [*first, [test for tests in files.values() for test in tests[10:]]]
+
+    def total(self, tests: list[str]) -> float:
+        """Return the seconds that some tests take."""
+        return sum(self.seconds[test] for test in tests)
+
+
+def start_worker(folder: Path) -> None:
+    """Give a process a copy of its own, and load what every test needs."""
+    global own, reach  # noqa: PLW0603 - a worker's own
+    own = Path(tempfile.mkdtemp(prefix="bptt-mutants-")) / "copy"
+    shutil.copytree(folder, own)
+    reach = Reach(folder)
+    for name in HEAVY:
+        import_module(name)
+
+
+def meet(mutant: Mutant) -> tuple[Mutant, str, float]:
+    """Run the tests that reach a mutant; return it with the test that failed, or "" if none did."""
+    batches, began = [batch for batch in reach.batches(mutant) if batch], time.monotonic()
+    path = own / "bptt" / mutant.file
+    whole = path.read_bytes()
+    said = own / "failed"
+    said.write_text("")
+
+    def work() -> int:
+        sys.dont_write_bytecode = True
+        enter(own)
+        status = 0
+        for tests in batches:
+            chosen = Chosen(tests)
+            files = sorted({test.partition("::")[0] for test in tests})
+            status = int(pytest.main([*OPTIONS, "-x", *files], plugins=[chosen]))
+            said.write_text(chosen.failed)
+            if status not in {0, 5}:
+                return status
+        return 0
+
+    for stale in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+        stale.unlink()
+    path.write_bytes(broken(mutant, whole))
+    try:
+        limit = 60 + 5 * sum(map(reach.total, batches))
+        status = in_child(work, limit) if batches else 0
+    finally:
+        path.write_bytes(whole)
+    seen = said.read_text() or ("" if status == 0 else f"too slow or ended: {status}")
+    return mutant, seen, time.monotonic() - began
+
+
+def main() -> int:
+    """Print a line for each mutant, then the survivors and the score; return how many survived."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--number", type=int, default=400, help="of mutants drawn (default: 400)")
+    parser.add_argument("--quick", action="store_true", help="draw 40")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw (default: 0)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at once (default: cores)")
+    parser.add_argument(
+        "--again", type=Path, help="in place of a draw: the mutants named in this file"
+    )
+    parser.add_argument("--floor", type=float, default=97.0, help="per cent that must be seen")
+    options = parser.parse_args()
+    folder = prepared()
+    every = all_mutants(folder / "bptt")
+    if options.again:
+        wanted = set(options.again.read_text("utf-8").splitlines())
+        drawn = [mutant for mutant in every if mutant.key in wanted]
+    else:
+        number = 40 if options.quick else options.number
+        drawn = random.Random(options.seed).sample(every, number)
+    listed = equivalents()
+    chosen = [mutant for mutant in drawn if mutant.key not in listed]
+    print(
+        f"{len(drawn)} of {len(every)} mutants, {len(drawn) - len(chosen)} of them listed as equivalent"
+    )
+    survivors = []
+    with ProcessPoolExecutor(options.jobs, initializer=start_worker, initargs=(folder,)) as workers:
+        for mutant, seen, seconds in workers.map(meet, chosen):
+            print(
+                f"{'seen' if seen else 'SURVIVED'} {seconds:5.1f} s  {mutant.key}  [{seen}]",
+                flush=True,
+            )
+            if not seen:
+                survivors.append(mutant)
+    score = 100 * (1 - len(survivors) / max(len(chosen), 1))
+    print("\n".join(["", *(f"{m.file}:{m.lines[0]} {m.key}" for m in survivors)]))
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} seen, {score:.1f} %")
+    return int(score < options.floor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

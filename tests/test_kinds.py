@@ -1,0 +1,567 @@
+"""Kinds of faults that were reported from use, and where each is tested: the example and its siblings.
+
+`KINDS` names, for each kind, the tests in which it would show. The tests of this module are those of kinds that
+have no better place: a user's function that is no function, writes to its arguments or returns something else; a
+complex step that no cost like this may take; tests that once passed although a line was gone.
+"""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import handwritten
+import numpy as np
+import planted
+import pytest
+
+import bptt
+
+TESTS = Path(__file__).parent
+KINDS = {
+    "1 array subclasses pass the boundary": [
+        "test_records.py::test_subclasses_of_arrays_are_refused",
+        "test_kinds.py::test_subclasses_of_arrays_are_not_written_to_files",
+    ],
+    "2 state that a copy shares with its original": [
+        "test_records.py::test_cells_stacks_parameters_and_traces_can_be_copied",
+        "test_compiled.py::test_copies_and_pickles",
+        "test_load.py::test_a_copy_of_what_is_in_use_shares_nothing_with_it",
+    ],
+    "3 hidden locks and caches": [
+        "test_load.py::test_forks_while_a_thread_computes",
+        "test_load.py::test_eight_threads_get_what_one_gets",
+        "test_load.py::test_a_signal_handler_may_compute",
+        "test_load.py::test_an_interrupt_anywhere_leaves_the_next_call_right",
+    ],
+    "4 memory kept where nobody sees it": [
+        "test_load.py::test_after_a_call_nothing_is_kept_but_what_the_caller_holds",
+    ],
+    "5 cancellation": [
+        "test_activations.py::test_the_logistic_function_is_right_to_a_few_units_in_the_last_place",
+        "test_activations.py::test_gates_that_are_nearly_shut_or_open_keep_their_digits_in_float32",
+        "test_compiled.py::test_large_negative_gates_keep_their_digits",
+        "test_compiled_formulas.py::test_functions_are_right_to_a_few_units_in_the_last_place",
+    ],
+    "6 a conversion drops what it does not read": ["test_interop.py"],
+    "7 check_cell blames the wrong part": [
+        "test_kinds.py::test_a_step_that_is_no_function_of_its_arguments_is_called_so",
+        "test_kinds.py::test_a_layer_that_is_no_function_of_its_arguments_is_called_so",
+        "test_kinds.py::test_a_step_that_writes_to_its_arguments_is_named",
+        "test_kinds.py::test_a_step_that_returns_no_number_is_called_so",
+        "test_kinds.py::test_a_step_may_return_its_arguments",
+    ],
+    "8 a user's function writes in place": [
+        "test_kinds.py::test_an_activation_that_writes_in_place_is_refused",
+        "test_kinds.py::test_a_step_that_writes_to_its_arguments_is_named",
+        "test_kinds.py::test_a_cost_that_writes_in_place_is_refused",
+    ],
+    "9 does not pickle": [
+        "test_records.py::test_cells_stacks_parameters_and_traces_can_be_copied",
+        "test_own_cell.py::test_the_rest_of_the_library",
+        "test_compiled.py::test_copies_and_pickles",
+    ],
+    "10 the caller's error state": [
+        "test_records.py::test_underflow_is_no_error_whoever_calls",
+        "test_load.py::test_every_public_function_under_the_strictest_error_state",
+    ],
+    "11 an intact file called damaged": [
+        "test_storage.py::test_files_of_other_programs_are_loaded_with_a_warning",
+        "test_storage.py::test_any_layout_in_memory_is_saved",
+        "test_storage.py::test_round_trip_bit_for_bit",
+    ],
+    "12 raw messages from inside": [
+        "test_kinds.py::test_what_a_cell_must_return_is_said_where_it_returns_something_else",
+        "test_errors.py::test_malformed_input_is_refused_in_words",
+    ],
+    "13 layouts people have": ["test_interop.py", "peers/test_torch.py"],
+    "14 files and folders as people have them": [
+        "test_foreign_files.py::test_links_are_followed_and_permissions_kept",
+        "test_foreign_files.py::test_any_name_of_a_field_is_saved",
+        "test_storage.py::test_a_file_may_be_read_by_whom_the_umask_says",
+        "test_foreign_files.py::test_where_a_write_ends_half_way_the_old_file_stays",
+        "test_foreign_files.py::test_two_writers_at_once_leave_a_whole_file",
+    ],
+    "15 a true gradient called wrong": [
+        "test_kinds.py::test_a_cost_that_is_not_analytic_is_named_before_a_gradient_is_blamed",
+        "test_check_cell_traps.py::test_traps_are_detected_and_central_differences_take_over",
+    ],
+    "16 first hour": [
+        "test_records.py::test_shapes_are_printed_in_place_of_numbers",
+        "test_records.py::test_sums_differences_and_products_are_taken_array_by_array",
+        "test_records.py::test_a_record_is_never_joined_or_repeated",
+        "test_records.py::test_seeds_and_lists_are_taken_where_numpy_takes_them",
+    ],
+    "17 the fall-back that is not taken": [
+        "test_snapshots.py::test_one_that_cannot_be_read_is_refused_and_the_one_before_it_loads",
+        "test_snapshots.py::test_a_disk_that_fails_is_no_damage_of_the_file",
+        "test_snapshots.py::test_a_folder_that_is_none_is_an_error_and_not_a_new_beginning",
+    ],
+    "18 a diagnosis that fails on what it diagnoses": [
+        "test_records.py::test_norms_overflow_and_vanish_only_where_the_number_itself_does",
+        "test_load.py::test_diagnoses_of_what_explodes_and_what_vanishes",
+    ],
+    "19 asked for memory before it looked": [
+        "test_foreign_files.py::test_little_memory_is_asked_for_whatever_a_file_says",
+        "test_storage.py::test_headers_of_any_kind_are_refused",
+        "test_foreign_files.py::test_random_flips_of_bits_are_refused_or_harmless",
+    ],
+    "20 what a user's function keeps": [
+        "test_kinds.py::test_what_an_activation_keeps_stays_as_it_was",
+        "test_arguments.py::test_results_share_no_memory_with_arguments",
+        "test_arguments.py::test_one_call_does_not_see_another",
+    ],
+    "21 a script that is imported again": [
+        "docs/test_twins.py::test_the_work_of_a_script_that_starts_processes_is_done_once",
+    ],
+    "22 tests that pass when a line is gone": [
+        "test_kinds.py::test_the_errors_of_two_directions_are_told_apart",
+        "test_kinds.py::test_the_adjoint_test_sees_each_tensor",
+        "test_kinds.py::test_a_layer_of_one_step_can_be_checked",
+        "test_kinds.py::test_random_numbers_are_not_called_unsummed",
+    ],
+}  # fmt: skip
+
+
+def test_the_table_names_tests_that_are_there(request):
+    """Twenty-two kinds; an example and three siblings each, where all files of a kind were collected."""
+    assert [int(kind.partition(" ")[0]) for kind in KINDS] == list(range(1, 23))
+    ran = Counter(item.nodeid.partition("[")[0] for item in request.session.items)
+    collected = {name.partition("::")[0] for name in ran}
+    for kind, names in KINDS.items():
+        for name in names:
+            file, _, function = name.partition("::")
+            if not (TESTS / file).exists() and file.startswith("docs/"):
+                continue  # outside of a checkout
+            body = ast.parse((TESTS / file).read_text("utf-8")).body
+            found = {n.name for n in body if isinstance(n, ast.FunctionDef)}
+            assert function in found | {""}, name
+        whole = [f"tests/{name}" for name in names]
+        if all("::" in name and name.partition("::")[0] in collected for name in whole):
+            assert sum(ran[name] for name in whole) >= 4 or kind[:2] == "21", kind
+
+
+def run(cell):
+    """Run a layer of a cell forward and back on ones; neither input nor parameters may change."""
+    stack = bptt.Stack([cell])
+    params = bptt.initialize(stack, (2, 3, 1), 0)
+    x = np.ones((4, 2, 2))
+    try:
+        trace = bptt.forward(stack, params, x)
+        bptt.backward(trace, np.ones_like(trace.outputs))
+    finally:
+        assert (x == 1).all()
+        want = bptt.initialize(stack, (2, 3, 1), 0)
+        assert (bptt.flatten(params)[0] == bptt.flatten(want)[0]).all()
+
+
+MASKED = np.ma.masked_array([1.0, 2.0], mask=[True, False])
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize("record", [MASKED, (MASKED,), bptt.Affine(MASKED, MASKED)])
+def test_subclasses_of_arrays_are_not_written_to_files(record, suffix, tmp_path):
+    with pytest.raises(TypeError, match="must be a plain NumPy array"):
+        bptt.save(tmp_path / f"a{suffix}", record)
+    with pytest.raises(TypeError, match="must be a plain NumPy array"):
+        bptt.save_snapshot(tmp_path / "folder", 1, record)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+class Elman(bptt.Elman):
+    """An Elman cell whose subclasses have another step, or another derivative."""
+
+    def step(self, z, a):
+        a_new = np.tanh(z)
+        return (a_new,), (a_new,)
+
+    def step_backward(self, d_a, a, a_new):
+        return (d_a * (1 - a_new**2),), (0.0,), ()
+
+
+class Dropout(Elman):
+    """Noise inside the step; its derivative is right."""
+
+    def step(self, z, a):
+        kept = 2.0 * (np.random.default_rng().random(z.shape) < 0.5)
+        return (kept * np.tanh(z),), (kept * (1 - np.tanh(z) ** 2),)
+
+    def step_backward(self, d_a, a, slope):
+        return (d_a * slope,), (0.0,), ()
+
+
+class Counter_(Elman):
+    """Counts its calls, and uses the number."""
+
+    def step(self, z, a):
+        object.__setattr__(self, "calls", getattr(self, "calls", 0) + 1)
+        grown = 1 + 0.01 * self.calls
+        return (grown * np.tanh(z),), (grown * (1 - np.tanh(z) ** 2),)
+
+    step_backward = Dropout.step_backward
+
+
+class Remembers(Elman):
+    """Adds what the call before it returned."""
+
+    def step(self, z, a):
+        last = getattr(self, "last", None)
+        found = np.tanh(z) + (0 if last is None or last.shape != z.shape else 0.1 * last)
+        object.__setattr__(self, "last", found)
+        return (found,), (1 - np.tanh(z) ** 2,)
+
+    step_backward = Dropout.step_backward
+
+
+class NoisyGRU(bptt.ResetBeforeGRU):
+    """Noise on the unfactored level."""
+
+    def unfactored_step(self, params, x, state):
+        (a,), saved = super().unfactored_step(params, x, state)
+        return (a + np.random.default_rng().normal(size=a.shape),), saved
+
+
+@pytest.mark.parametrize("cell", [Dropout, Counter_, Remembers, NoisyGRU])
+def test_a_step_that_is_no_function_of_its_arguments_is_called_so(cell):
+    report = bptt.check_cell(cell())
+    assert not report.ok
+    assert report.likely == ("not a function of its arguments",)
+    assert "called twice, gave two answers" in str(report)
+    assert "backward WRONG" not in str(report)
+
+
+@pytest.mark.parametrize("change", ["* rng.normal()", "+ SUMS.setdefault('n', []).append(1) or 0"])
+def test_a_layer_that_is_no_function_of_its_arguments_is_called_so(change):
+    noise = "np.random.default_rng().normal(size=x[t].shape[:1] + b.shape)"
+    grown = "(SUMS.setdefault('n', []).append(1), 0.01 * len(SUMS['n']))[1]"
+    right = "a.append(np.tanh("
+    report = handwritten.check_elman((right, f"{right}{noise if 'rng' in change else grown} + "))
+    assert report.likely == ("not a function of its arguments",), report
+
+
+class WritesZ(Elman):
+    """Writes to its weighted input."""
+
+    def step(self, z, a):
+        return (np.tanh(z, out=z),), (z,)
+
+
+class WritesA(Elman):
+    """Writes to the state before the step."""
+
+    def step(self, z, a):
+        a *= 0.5
+        return (np.tanh(z) + a,), (np.tanh(z),)
+
+
+class WritesD(Elman):
+    """Its derivative writes to the error that it is given."""
+
+    def step_backward(self, d_a, a, a_new):
+        d_a *= 1 - a_new**2
+        return (d_a,), (0.0,), ()
+
+
+class WritesSaved(Elman):
+    """Its derivative writes to what the step has saved."""
+
+    def step_backward(self, d_a, a, a_new):
+        np.square(a_new, out=a_new)
+        return (d_a * (1 - a_new),), (0.0,), ()
+
+
+class WritesDC(bptt.LSTM):
+    """Adds to the error of the cell state in place: what the second call is given would have changed."""
+
+    def step_backward(self, d_a, d_c, a, c, i, i_, f, f_, g, o, o_, t):
+        d_c += d_a
+        return (d_c, d_c, d_c, d_c), (0.0, d_c * f), ()
+
+    def step(self, z_i, z_f, z_g, z_o, a, c):
+        return (z_i, c), (z_i, z_i, z_f, z_f, z_g, z_o, z_o, z_i)
+
+
+class WritesX(bptt.ResetBeforeGRU):
+    """Writes to the input, on the unfactored level."""
+
+    def unfactored_step(self, params, x, state):
+        x *= 2
+        return super().unfactored_step(params, x, state)
+
+
+class WritesParams(bptt.ResetBeforeGRU):
+    """Its derivative writes to the parameters."""
+
+    def unfactored_backward(self, params, d_state, saved):
+        params.w[0] = 0
+        return super().unfactored_backward(params, d_state, saved)
+
+
+@pytest.mark.parametrize(
+    "cell", [WritesZ, WritesA, WritesD, WritesSaved, WritesDC, WritesX, WritesParams]
+)
+def test_a_step_that_writes_to_its_arguments_is_named(cell):
+    """By check_cell, and by the engine: nothing of the caller's is written to."""
+    words = rf"{cell.__name__}\.\w+ must not write to its arguments"
+    with pytest.raises(TypeError, match=words):
+        bptt.check_cell(cell())
+    with pytest.raises(TypeError, match=words):
+        run(cell())
+
+
+@pytest.mark.parametrize("cell", [WritesZ, WritesA, WritesD, WritesSaved])
+def test_a_compiled_step_that_writes_to_its_arguments_is_refused(cell):
+    with pytest.raises(TypeError):
+        bptt.compiled(cell())
+
+
+class NaN(Elman):
+    """Returns no numbers."""
+
+    def step(self, z, a):
+        return (np.tanh(z) * np.nan,), (z,)
+
+
+class InfiniteBack(Elman):
+    """Its derivative returns no numbers."""
+
+    def step_backward(self, d_a, a, a_new):
+        return (d_a * np.inf,), (0.0,), ()
+
+
+class NaNGRU(bptt.ResetBeforeGRU):
+    """Returns no numbers, on the unfactored level."""
+
+    def unfactored_step(self, params, x, state):
+        (a,), saved = super().unfactored_step(params, x, state)
+        return (a + np.nan,), saved
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [(NaN, "forward returned"), (InfiniteBack, "backward returned"), (NaNGRU, "forward returned")],
+)
+def test_a_step_that_returns_no_number_is_called_so(cell, words):
+    report = bptt.check_cell(cell())
+    assert report.likely == ("not finite",)
+    assert words in str(report)
+
+
+class ReturnsZ(Elman):
+    """A linear layer that returns its weighted input itself."""
+
+    def step(self, z, a):
+        return (z,), ()
+
+    def step_backward(self, d_a, a):
+        return (d_a,), (0.0,), ()
+
+
+class ReturnsA(Elman):
+    """A layer that keeps its state, the array itself."""
+
+    def step(self, z, a):
+        return (a,), ()
+
+    def step_backward(self, d_a, a):
+        return (np.zeros_like(d_a),), (d_a,), ()
+
+
+class SavesAll(Elman):
+    """Saves its arguments themselves."""
+
+    def step(self, z, a):
+        return (np.tanh(z) + a,), (z, a)
+
+    def step_backward(self, d_a, a, z, a_before):
+        return (d_a * (1 - np.tanh(z) ** 2),), (d_a,), ()
+
+
+@pytest.mark.parametrize("cell", [ReturnsZ, ReturnsA, SavesAll])
+def test_a_step_may_return_its_arguments(cell):
+    assert bptt.check_cell(cell()).ok
+
+
+def test_a_compiled_step_may_save_its_arguments():
+    assert bptt.check_cell(bptt.compiled(SavesAll()), sizes=(4, 3, 2, 5)).ok
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "words"),
+    [
+        (lambda z: np.divide(z, 1 + np.abs(z), out=z), lambda z, a: (1 - np.abs(a)) ** 2, "function"),
+        (lambda z: np.tanh(z, z), lambda z, a: 1 - a**2, "function"),
+        (np.tanh, lambda z, a: np.subtract(1, np.square(a, out=a), out=a), "derivative"),
+        (lambda z: z / 2, lambda z, a: np.multiply(0, z, out=z) + 0.5, "derivative"),
+    ],
+)  # fmt: skip
+def test_an_activation_that_writes_in_place_is_refused(function, derivative, words):
+    with pytest.raises(TypeError, match=f"{words} of mine must not write to its arguments"):
+        bptt.Activation("mine", function, derivative)
+
+
+def test_a_cost_that_writes_in_place_is_refused():
+    def squares(z):
+        return np.square(z, out=z).sum()
+
+    z = np.array([1.0, 2.0])
+    for truth in (bptt.complex_step, bptt.central_difference):
+        with pytest.raises(TypeError, match="cost must not write to its arguments"):
+            truth(squares, z)
+    tiny = bptt.teaching.tiny()
+
+    def cost(outputs, steps):
+        outputs -= tiny.targets[steps]
+        return bptt.squared_error(outputs, 0 * outputs)
+
+    for way in (bptt.full_bptt, bptt.checkpointed_bptt, bptt.rtrl, bptt.scan_bptt):
+        with pytest.raises(TypeError, match="cost must not write to its arguments"):
+            way(tiny.stack, tiny.params, tiny.x, cost)
+
+
+def test_what_an_activation_keeps_stays_as_it_was():
+    kept = []
+
+    def function(z):
+        kept.append((z, z.copy()))
+        return np.tanh(z)
+
+    stack = bptt.Stack([bptt.Elman(bptt.Activation("keeps", function, lambda z, a: 1 - a**2))])
+    params = bptt.initialize(stack, (1, 3, 1), 0)
+    for seed in range(3):
+        x = np.random.default_rng(seed).normal(size=(6, 2, 1))
+        trace = bptt.forward(stack, params, x)
+        bptt.backward(trace, np.ones_like(trace.outputs))
+    assert all((z == then).all() for z, then in kept)
+
+
+RETURNS = {
+    "a for (a,)": ("step", lambda self, z, a: (np.tanh(z), (z,))),
+    "None": ("step", lambda self, z, a: None),
+    "two states": ("step", lambda self, z, a: ((z, z), (z,))),
+    "a state of another shape": ("step", lambda self, z, a: ((z[:1],), (z,))),
+    "saved no tuple": ("step", lambda self, z, a: ((z,), z)),
+    "two of three": ("step_backward", lambda self, d_a, a, a_new: ((d_a,), (0.0,))),
+    "d_a for (d_a,)": ("step_backward", lambda self, d_a, a, a_new: (d_a, (0.0,), ())),
+    "two errors": ("step_backward", lambda self, d_a, a, a_new: ((d_a, d_a), (0.0,), ())),
+}
+UNFACTORED = {
+    "state for (state,)": ("unfactored_step", lambda f, *given: (f(*given)[0][0], None)),
+    "a state alone": ("unfactored_step", lambda f, *given: f(*given)[0]),
+    "two of three": ("unfactored_backward", lambda f, *given: f(*given)[:2]),
+    "error for (error,)": ("unfactored_backward", lambda f, *given: (*f(*given)[:2], f(*given)[2][0])),
+    "two gradients of three": ("unfactored_backward", lambda f, *given: (f(*given)[0][:2], *f(*given)[1:])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*RETURNS, *(f"unfactored: {name}" for name in UNFACTORED)])
+def test_what_a_cell_must_return_is_said_where_it_returns_something_else(name):
+    if name in RETURNS:
+        method, function = RETURNS[name]
+        made = type("Mine", (Elman,), {method: function})
+    else:
+        method, change = UNFACTORED[name.removeprefix("unfactored: ")]
+        right = getattr(bptt.ResetBeforeGRU, method)
+        made = type("Mine", (bptt.ResetBeforeGRU,), {method: lambda *given: change(right, *given)})
+    words = rf"Mine\.{method}(:| must return).* got "
+    with pytest.raises(TypeError, match=words):
+        bptt.check_cell(made())
+    with pytest.raises(TypeError, match=words):
+        run(made())
+
+
+NOT_ANALYTIC = {
+    "vdot": lambda z: np.vdot(z, z),
+    "conj": lambda z: (z * z.conj()).sum(),
+    "conjugate transpose": lambda z: (z[None].conj() @ z[:, None])[0, 0],
+    "conjugate, of a part": lambda z: (z * z).sum() + np.conjugate(z[0]) * z[0],
+    "absolute, made complex": lambda z: (np.abs(z) ** 2).sum() + 0j,
+    "real, made complex": lambda z: (z.real**2).sum() + 0j,
+    "absolute": lambda z: (np.abs(z) ** 2).sum(),
+    "norm": lambda z: np.linalg.norm(z) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", NOT_ANALYTIC)
+def test_a_cost_that_is_not_analytic_is_named_before_a_gradient_is_blamed(name):
+    """Whether the gradient is right, or zero, as the complex step would have it."""
+    z, cost = np.array([1.0, -2.0, 0.5]), NOT_ANALYTIC[name]
+    right = 2 * z + (2 * z * [1, 0, 0] if "part" in name else 0)
+    for gradient in (right, 0 * z):
+        with pytest.raises(TypeError, match="use truth=central_difference"):
+            bptt.check_gradient(cost, z, gradient)
+
+    def real(z):
+        return float(np.real(cost(z)))
+
+    assert bptt.check_gradient(real, z, right, truth=bptt.central_difference).ok
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize(
+    "cost",
+    [
+        lambda z: (z**3).sum(),
+        lambda z: np.where(z.real > 0, z, 0).sum(),  # a kink, here at the point itself
+        lambda z: (z - z).sum(),
+        lambda z: 1e12 + np.exp(z).sum(),
+    ],
+)
+def test_an_analytic_cost_is_not_called_something_else(cost, scale):
+    z = scale * np.array([0.0, 1.0, -1.0])
+    if scale == 1e8:
+        z = np.array([0.0, 1e-300, 3.0])
+    assert bptt.check_gradient(cost, z, bptt.complex_step(cost, z)).ok
+
+
+def test_the_errors_of_two_directions_are_told_apart():
+    """Against each direction run by itself."""
+    cell = bptt.Bidirectional(bptt.Elman(), bptt.LSTM())
+    stack = bptt.Stack([cell])
+    params = bptt.initialize(stack, (2, 3, 1), 0)
+    x = np.random.default_rng(1).normal(size=(5, 2, 2))
+    trace = bptt.forward(stack, params, x)
+    d_outputs = np.random.default_rng(2).normal(size=trace.outputs.shape)
+    d_a = (d_outputs * trace.stack.output.derivative(trace.z, trace.outputs)) @ params.readout.w.T
+    both = bptt.backward(trace, d_outputs).delta[0]
+    own = params.layers[0]
+    there = bptt.layer_forward(cell.forward, own.forward, x)
+    back = bptt.layer_forward(cell.backward, own.backward, x[::-1])
+    want = bptt.layer_backward(there, d_a[:, :, :3]).delta
+    np.testing.assert_allclose(both.forward, want, rtol=1e-12, atol=1e-15)
+    want = bptt.layer_backward(back, d_a[::-1, :, 3:]).delta
+    np.testing.assert_allclose(both.backward, want, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "tensor"),
+    [
+        (planted.D_W, "d_w += 2 * x[t].T @ delta", "w"),
+        (planted.D_U, "d_u += 2 * h[t].T @ delta", "u"),
+        (planted.D_B, "d_b += 2 * delta.sum(axis=0)", "b"),
+        (planted.D_X, "d_x[t] = 2 * delta @ w.T", "x"),
+    ],
+)
+def test_the_adjoint_test_sees_each_tensor(line, wrong, tensor):
+    assert handwritten.check_elman((line, wrong))["adjoint"].faulty == (tensor,)
+
+
+def test_a_layer_of_one_step_can_be_checked():
+    rng = np.random.default_rng(3)
+    params = bptt.Recurrent(rng.normal(size=(3, 2)), rng.normal(size=(2, 2)), rng.normal(size=2))
+    x, h = rng.normal(size=(1, 4, 3)), rng.normal(size=(4, 2))
+    forward, backward = handwritten.functions(handwritten.ELMAN)
+    report = bptt.check_layer(forward, backward, params, x, h, masked=True)
+    assert report.ok, report
+    wrong = handwritten.replaced(handwritten.ELMAN, (planted.D_W, "d_w += 2 * x[t].T @ delta"))
+    forward, backward = handwritten.functions(wrong)
+    report = bptt.check_layer(forward, backward, params, x, h, masked=True)
+    assert report.faulty == ("w",)
+    assert report.likely == ("factor 2",)
+
+
+@pytest.mark.parametrize(("axis", "size"), [("batch", 4), ("steps", 5)])
+def test_random_numbers_are_not_called_unsummed(axis, size):
+    drawn = f"np.random.default_rng(0).normal(size=({size}, *d_b.shape))"
+    report = handwritten.check_elman((planted.RETURN, f"return (d_w, d_u, {drawn}), d_x, d_next"))
+    assert report.faulty == ("b",)
+    assert f"not summed over the {axis}" not in report.likely
