@@ -151,22 +151,24 @@ html_css_files = [
     "custom.css",
     "copy.css",
     "live.css",
+    "search.css",
     "cheat-sheet.css",
     ("print.css", {"media": "print"}),
 ]
-html_js_files = [("copy.js", {"defer": "defer"}), ("scrolling.js", {"defer": "defer"})]
+html_js_files = [
+    (name, {"defer": "defer"}) for name in ("copy.js", "scrolling.js", "search-keys.js")
+]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
-html_search_scorer = str(DOCS / "_ext" / "publishing" / "search_scorer.js")
-html_show_search_summary = False  # it would fetch pages, which file:// forbids
 html_last_updated_fmt = None
 html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
 html_baseurl = site_address()
 html_additional_pages = {"404": "404.html"}
 html_context = {
     "bptt_installed": installed(),
+    "bptt_repository": bptt_repository,
     "html_baseurl_known": bool(html_baseurl),
 }
 pygments_style = "a11y-high-contrast-light"

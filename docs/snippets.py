@@ -1,7 +1,7 @@
 """Run every snippet of the built site alone, and hold what it prints against what its page shows.
 
 ``python docs/snippets.py`` (``nox -s snippets``) takes the cells that the last build left, puts each below the
-lines it needs (docs/_ext/slicing/slicer.py), as the button "Copy runnable" does, and runs the text in a Python that has
+lines it needs (docs/_ext/slicing/slicer.py), as the button "Copy with setup" does, and runs the text in a Python that has
 run nothing else and can import only bptt, NumPy and what the page declares (docs/_ext/alone.py). Text must be equal,
 figures must be shown, an error must be the one shown. A snippet that passed is not run again until it, its output, the
 library or a version changes.

@@ -79,8 +79,12 @@
       say(done);
       it.style.minWidth = `${it.offsetWidth}px`;
       it.textContent = done;
+      it.classList.add("said");
       clearTimeout(back);
-      back = setTimeout(() => (it.textContent = words), 2000);
+      back = setTimeout(() => {
+        it.textContent = words;
+        it.classList.remove("said");
+      }, 2000);
     });
     return it;
   };
@@ -95,7 +99,7 @@
   // --- live cells: the rest of them, live.js, comes with the first press
   const base = document.currentScript.src;
   let live = null;
-  const press = (cell, what) => async () => {
+  const load = () => {
     live ??= new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.src = new URL("live.js", base);
@@ -103,8 +107,11 @@
       script.onerror = () => reject(new Error("live.js could not be loaded"));
       document.head.append(script);
     });
+    return live;
+  };
+  const press = (cell, what) => async () => {
     try {
-      await live;
+      await load();
     } catch (error) {
       live = null;
       return say(`${error.message}: is there a network?`);
@@ -117,6 +124,7 @@
     const buttons = [];
     if (data && !missing[number]) {
       cell.run = button("Run", `Run ${name}`, press(cell, "run"));
+      cell.run.className = "stays";
       cell.edit = button("Edit", `Edit ${name}`, press(cell, "edit"));
       buttons.push(cell.run, cell.edit);
     } else if (data) {
@@ -127,8 +135,7 @@
     }
     buttons.push(copier("Copy", `Copy ${name}`, () => source(cell.pre) + "\n"));
     if (needs[number]) {
-      const it = copier("Copy runnable", `Copy runnable: ${name} and the lines above that it needs`, () => runnable(number));
-      it.title = "This cell, below the lines of earlier cells that it needs";
+      const it = copier("Copy with setup", `Copy with setup: ${name} and the lines above that it needs`, () => runnable(number));
       buttons.push(it);
     }
     cell.bar = bar(cell.pre, ...buttons);
@@ -138,5 +145,5 @@
     if (pre.closest("div.cell") || pre.nextElementSibling?.className === "code-bar") continue;
     bar(pre, copier("Copy", "Copy this code", () => source(pre) + "\n"));
   }
-  window.bptt = { cells, needs, block, source, runnable, bar, button, say }; // for live.js, and for tests
+  window.bptt = { cells, needs, block, source, runnable, bar, button, say, load }; // for live.js, and for tests
 })();

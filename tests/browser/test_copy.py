@@ -56,7 +56,7 @@ def test_copy_puts_the_exact_text_on_the_clipboard(page: Page, home: str) -> Non
         "Copied"
     )
     assert clipboard(page) == sources[4] + "\n"
-    page.get_by_role("button", name="Copy runnable: cell 20 ").click()
+    page.get_by_role("button", name="Copy with setup: cell 20 ").click()
     expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
     text = clipboard(page)
     assert text.endswith(sources[19] + "\n")
@@ -67,7 +67,7 @@ def test_a_runnable_copy_runs(page: Page, home: str, tmp_path: Path) -> None:
     page.goto(f"{home}learn/bp2.html")
     page.get_by_role("button", name="With checks").click()
     number = page.evaluate("bptt.cells.findLastIndex((cell) => cell.box.querySelector('.stream'))")
-    page.get_by_role("button", name=f"Copy runnable: cell {number + 1} ").click()
+    page.get_by_role("button", name=f"Copy with setup: cell {number + 1} ").click()
     expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
     file = tmp_path / "pasted.py"
     file.write_text(clipboard(page), encoding="utf-8")

@@ -1,9 +1,8 @@
-"""What a reader does: searches, gets lost, goes on with the keyboard, changes the theme, prints."""
+"""What a reader does: gets lost, goes on with the keyboard, changes the theme, prints."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urljoin
 
 import measure
 import pytest
@@ -17,41 +16,6 @@ DEEP = ("nowhere.html", "learn/nowhere.html", "reference/api/no/where", "elsewhe
 def page(browser: Browser) -> Iterator[Page]:
     with measure.context(browser, "light", 1280) as reader:
         yield reader.new_page()
-
-
-def results(page: Page, home: str, words: str) -> list[str]:
-    page.goto(f"{home}search.html?q={words}")
-    page.wait_for_selector("#search-results li a, #search-results p.search-summary:not(:empty)")
-    page.wait_for_timeout(500)  # results come one by one
-    links = page.locator("#search-results li > a").all()
-    return [
-        urljoin(page.url, link.get_attribute("href") or "").removeprefix(home) for link in links
-    ]
-
-
-@pytest.mark.parametrize(
-    ("words", "wanted"),
-    [
-        ("backward", "reference/api/gradient.html#bptt.layer_backward"),
-        ("layer_backward", "reference/api/gradient.html#bptt.layer_backward"),
-        ("bp2", "learn/bp2.html#equation-bp2"),
-        ("BP2", "learn/bp2.html#equation-bp2"),
-        ("(BP2)", "learn/bp2.html"),
-        ("rtrl", "learn/forward-in-time.html#equation-rtrl"),
-        ("bp2-index", "learn/bp2.html#equation-bp2-index"),
-        ("vanishing", "learn/vanishing.html"),
-        ("checkpointing", "learn/memory.html"),
-    ],
-)
-def test_search_finds(words: str, wanted: str, page: Page, home: str) -> None:
-    found = [address.split("?")[0] for address in results(page, home, words)]
-    bare = [address.partition("#")[0] for address in found]
-    assert wanted in (found if "#" in wanted else bare)[:10], found
-
-
-def test_search_says_when_there_is_nothing(page: Page, home: str) -> None:
-    assert results(page, home, "zxqwv") == []
-    assert "did not match" in page.inner_text("#search-results")
 
 
 @pytest.mark.parametrize("name", DEEP)

@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from _ext.publishing.notes import describe
+from _ext.publishing.notes import describe, noted
 from _ext.publishing.page import Page
 
 IMAGE, IMAGE_ALT = "_static/readme.png", "The home page of bptt."
@@ -54,6 +54,16 @@ def card(title: str, text: str, address: str, base: str, site: str) -> str:
     return "\n".join([*lines, '<meta name="twitter:card" content="summary">']) + "\n"
 
 
+def way(app: Sphinx, pagename: str) -> dict[str, Any]:
+    """Return the part that a page belongs to, and which of its pages it is; nothing for what is in no part."""
+    part = f"{pagename.rpartition('/')[0]}/index"
+    below = noted(app.env, part).below if part in app.env.found_docs else ()
+    if pagename not in below:
+        return {}
+    title, number = noted(app.env, part).title, below.index(pagename) + 1
+    return {"part": part, "title": title, "number": number, "of": len(below)}
+
+
 def _tell(
     app: Sphinx,
     pagename: str,
@@ -71,6 +81,7 @@ def _tell(
     base = app.config.html_baseurl
     address = urljoin(base, app.builder.get_target_uri(pagename)) if base else ""
     context["metatags"] = tags + card(title, text, address, base, app.config.html_title)
+    context["bptt_way"] = way(app, pagename)
     if pagename == LOST:
         folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
         context["folders"] = "|".join(sorted(folders | {"_modules", "_static"}))

@@ -16,6 +16,7 @@ from sphinx.util import logging
 from _ext.publishing import build_info, metadata, policy, repairs, stylesheets
 from _ext.publishing.link_check import Links
 from _ext.publishing.page import Page
+from _ext.publishing.search_index import SearchIndex
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         return
     out, commit = Path(app.outdir), build_info.commit(Path(app.srcdir).parent)
     links, pages = Links(out, app.config.html_baseurl), []
+    index = SearchIndex(app)
     for file in sorted(out.rglob("*.html")):
         page = Page(file, out)
         if not page.guarded:
@@ -36,10 +38,14 @@ def finish(app: Sphinx, error: Exception | None) -> None:
             policy.guard(page)
         build_info.tell(page, commit)
         links.add(page)
+        index.add(page)
         page.write()
         pages.append(page.name)
         for words in page.wrong:
             _complain(app, page.name, words)
+    index.write()
+    for words in index.dead():
+        log.warning("%s", words, type="bptt", subtype="search")
     for name, words in links.dead():
         _complain(app, name, words)
     metadata.write_sitemap(app, pages)

@@ -1,0 +1,179 @@
+"""The index that the search page reads (_static/search.js): every section, name, equation and word of the glossary.
+
+It is a script and not JSON, since a page that was opened from a file may load scripts and fetch nothing. An entry has the
+words that a reader sees. Displayed formulas and blocks of code are left out, but for the names that a block binds.
+``docs/search_words.toml`` says which words others use for ours, and where a reader who searches with them should arrive.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selectolax.lexbor import LexborNode
+from sphinx.application import Sphinx
+
+from _ext.publishing.notes import noted
+from _ext.publishing.page import Page
+
+FILE, WORDS = Path("_static", "search-index.js"), "search_words.toml"
+UNSEEN = {"script", "style", "svg", "button", "pre", "math", "nav", "label"}
+UNSEEN_CLASSES = {
+    "headerlink",
+    "katex-mathml",
+    "katex-display",
+    "layers-switch",
+    "twins",
+    "ledger",
+    "source-link",
+}
+HEADS = {"h1", "h2", "h3", "h4"}
+BOUND = re.compile(r"^ *(?:def|class) +([A-Za-z_]\w+)", re.MULTILINE)  # of our own Python
+
+
+@dataclass
+class Entry:
+    """A place to arrive at: its anchor on the page, what it is called, what kind it is, its words."""
+
+    anchor: str
+    kind: str
+    title: str = ""
+    words: list[str] = field(default_factory=list)
+
+    def row(self) -> list[str]:
+        """Return the entry as the script has it."""
+        return [self.anchor, self.kind, _plain(self.title), _plain("".join(self.words))]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("\u200b", "").split())  # KaTeX's breadth of nothing
+
+
+def seen(node: LexborNode) -> str:
+    """Return the words of an element that a reader sees."""
+    if node.tag == "-text":
+        return node.text_content or ""
+    classes = set((node.attributes.get("class") or "").split()) if node.attributes else set()
+    if node.tag in UNSEEN or classes & UNSEEN_CLASSES:
+        return ""
+    inner = "".join(seen(child) for child in node.iter(include_text=True))
+    inline = node.tag in {"a", "b", "code", "em", "i", "span", "strong", "sub", "sup", "-text"}
+    return inner if inline else f" {inner} "
+
+
+class Walk:
+    """Take the entries of a page from its article, each word into the innermost entry that holds it."""
+
+    def __init__(self, article: LexborNode) -> None:
+        self.entries: list[Entry] = []
+        self._into(article, Entry("", "page"))
+
+    def _new(self, anchor: str, kind: str, title: str = "") -> Entry:
+        entry = Entry(anchor, kind, title)
+        self.entries.append(entry)
+        return entry
+
+    def _into(self, node: LexborNode, entry: Entry) -> None:
+        """Divide what an element holds among the entries."""
+        for child in node.iter(include_text=True):
+            anchor = (child.attributes.get("id") or "") if child.attributes else ""
+            if child.tag == "section" and anchor:
+                first = not any(e.kind in ("page", "section") for e in self.entries)
+                self._into(
+                    child, self._new("" if first else anchor, "page" if first else "section")
+                )
+            elif child.tag == "dl":
+                self._definitions(child, entry)
+            elif anchor.startswith("equation-"):
+                tag = child.css_first("span.eqno")
+                name = seen(tag) if tag else ""
+                label = anchor.removeprefix("equation-")
+                before = [words for words in entry.words if words.strip()][-1:]
+                self._new(anchor, "equation", f"Equation {name} {label}").words += before
+            elif child.tag in HEADS and not entry.title:
+                entry.title = seen(child)
+            elif child.tag in ("div", "details", "blockquote", "figure"):
+                self._box(child, entry)
+            else:
+                entry.words.append(seen(child))
+
+    def _box(self, node: LexborNode, entry: Entry) -> None:
+        classes = set((node.attributes.get("class") or "").split())
+        if "highlight" in classes:
+            entry.words.append(f" {' '.join(BOUND.findall(node.text() or ''))} ")
+        elif not classes & UNSEEN_CLASSES:
+            self._into(node, entry)
+            entry.words.append(" ")
+
+    def _definitions(self, node: LexborNode, entry: Entry) -> None:
+        """Give each name of the library and each word of the glossary an entry of its own."""
+        for child in node.iter():
+            anchor = child.attributes.get("id") or ""
+            if child.tag == "dt" and anchor.startswith("term-"):
+                entry = self._new(anchor, "word", seen(child))
+            elif child.tag == "dt" and "sig-object" in (child.attributes.get("class") or ""):
+                entry = self._new(anchor, "name", anchor)
+                entry.words.append(seen(child))
+            elif child.tag == "dt":
+                entry.words.append(f" {seen(child)} ")
+            else:
+                self._into(child, entry)
+
+
+class SearchIndex:
+    """All pages' entries, and the table of others' words."""
+
+    def __init__(self, app: Sphinx) -> None:
+        self.app = app
+        self.pages: dict[str, list[Entry]] = {}
+
+    def add(self, page: Page) -> None:
+        """Take over the entries of a page that has text."""
+        if page.name not in self.app.env.found_docs:
+            return
+        article = page.tree.css_first("article")
+        entries = Walk(article).entries if article else []
+        if not any(entry.title for entry in entries):
+            page.complain("the search finds no heading on the page: no article, section and h1")
+        self.pages[page.name] = entries
+
+    def others(self) -> list[dict[str, str]]:
+        """Return the table of others' words; an empty one if there is none."""
+        file = Path(self.app.srcdir) / WORDS
+        rows: list[dict[str, str]] = (
+            tomllib.loads(file.read_text("utf-8"))["word"] if file.is_file() else []
+        )
+        return rows
+
+    def dead(self) -> Iterator[str]:
+        """Say which rows of the table lead nowhere."""
+        if self.app.config.bptt_only_pages:
+            return
+        for row in self.others():
+            name, _, anchor = row.get("at", "index.html").partition("#")
+            entries = self.pages.get(name.removesuffix(".html"), [])
+            if anchor not in {"", *(e.anchor for e in entries)} or not entries:
+                yield f"{WORDS}: {row['others']!r} leads to {row['at']!r}, which the search does not know"
+
+    def write(self) -> None:
+        """Write the script."""
+        pages = [
+            [name, self._way(name), [entry.row() for entry in entries]]
+            for name, entries in sorted(self.pages.items())
+        ]
+        data = json.dumps(
+            {"pages": pages, "others": self.others()}, ensure_ascii=False, separators=(",", ":")
+        )
+        file = Path(self.app.outdir) / FILE
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"window.bpttSearch={data};\n", "utf-8")
+
+    def _way(self, name: str) -> str:
+        """Return the title of the part that a page belongs to."""
+        folder = name.rpartition("/")[0]
+        index = f"{folder}/index"
+        return noted(self.app.env, index).title if index in self.pages and index != name else ""

@@ -1,0 +1,115 @@
+"""The search answers: ours and others' words, typos, names, tags; with excerpts, from a server and from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote, urljoin
+
+import measure
+import pytest
+import served
+from playwright.sync_api import Browser, Page, expect
+
+# query -> a place (page.html#anchor) or any place of a page, any of which is right among the first three
+QUERIES = {
+    "vanishing": ["learn/vanishing.html"],
+    "truncated": ["learn/truncated.html"],
+    "gradient check fails": [
+        "reference/faq.html#the-step-check-passes-the-sequence-check-fails-why",
+        "reference/api/check.html",
+    ],
+    "hidden state between batches": ["learn/sequences.html#a-state-that-goes-on"],
+    "dhnext": ["learn/notation.html#names-elsewhere"],
+    "W_hh": ["learn/notation.html#names-elsewhere"],
+    "teacher forcing": ["tutorials/characters.html"],
+    "detach": ["learn/truncated.html#in-pytorch-detach"],
+    "clip": ["learn/vanishing.html#exploding-gradients-and-clipping"],
+    "(BP2)": ["learn/bp2.html#equation-bp2"],
+    "bp2-index": ["learn/bp2.html#equation-bp2-index"],
+    "rtrl": ["learn/forward-in-time.html"],
+    "layer_backward": ["reference/api/gradient.html#bptt.layer_backward"],
+    "backward": ["reference/api/gradient.html#bptt.backward"],
+    "gradient checkpointing": ["learn/memory.html"],
+    "lstm forget gate": ["learn/gates.html"],
+    "save and load": ["howto/resume.html"],
+    "loss": ["learn/notation.html#cost-and-loss"],
+    "exploding gradiant": ["learn/vanishing.html"],
+    "paralel scan": ["learn/scan.html"],
+}
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with measure.context(browser, "light", 1280) as reader:
+        yield reader.new_page()
+
+
+def results(page: Page, home: str, words: str) -> list[str]:
+    """Return where the results lead, in their order."""
+    page.goto(f"{home}search.html?q={quote(words)}")
+    page.wait_for_function("document.getElementById('search-told').textContent")
+    links = page.locator("#search-results li > a").all()
+    return [
+        urljoin(page.url, link.get_attribute("href") or "").removeprefix(home) for link in links
+    ]
+
+
+def right(found: list[str], wanted: list[str]) -> bool:
+    return any(
+        place in (address, address.partition("#")[0]) for address in found[:3] for place in wanted
+    )
+
+
+def test_nineteen_of_twenty_are_among_the_first_three(page: Page, home: str) -> None:
+    assert len(QUERIES) == 20
+    found = {words: results(page, home, words) for words in QUERIES}
+    wrong = {
+        words: found[words][:5] for words in QUERIES if not right(found[words], QUERIES[words])
+    }
+    assert len(wrong) <= 1, wrong
+
+
+def test_results_have_an_excerpt_and_a_way(page: Page, home: str) -> None:
+    results(page, home, "singular values")
+    first = page.locator("#search-results li").first
+    expect(first.locator(".search-way")).to_contain_text("Vanishing")
+    expect(first.locator(".search-excerpt mark").first).to_be_visible()
+
+
+def test_from_a_file_it_finds_the_same(page: Page, home: str) -> None:
+    served_ones = results(page, home, "clip")
+    assert served_ones == results(page, f"{served.SITE.as_uri()}/", "clip")
+
+
+def test_nothing_found_suggests(page: Page, home: str) -> None:
+    assert results(page, home, "vanshgin") == []
+    expect(page.locator("#search-told")).to_contain_text("Nothing matches")
+    expect(page.locator("#search-told a").first).to_be_visible()
+    expect(page.locator("#search-hints")).to_be_visible()
+
+
+def test_an_empty_search_suggests(page: Page, home: str) -> None:
+    page.goto(f"{home}search.html")
+    expect(page.locator("#search-box")).to_be_focused()
+    page.locator("#search-hints a").first.click()
+    page.wait_for_url("**/search.html?q=*")
+    expect(page.locator("#search-results li").first).to_be_visible()
+
+
+@pytest.mark.parametrize("keys", ["Control+k", "/"])
+def test_keys_lead_to_the_search(keys: str, page: Page, home: str) -> None:
+    page.goto(f"{home}learn/descent.html")
+    page.keyboard.press(keys)
+    expect(page.locator(".sidebar-search")).to_be_focused()
+    page.keyboard.type("clip")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=clip*")
+    expect(page.locator("#search-results li").first).to_be_visible()
+
+
+def test_on_a_phone_the_key_leads_to_its_page(browser: Browser, home: str) -> None:
+    with measure.context(browser, "dark", 390) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/descent.html")
+        page.keyboard.press("Control+k")
+        page.wait_for_url("**/search.html")
