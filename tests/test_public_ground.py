@@ -50,7 +50,15 @@ WHOLE = {"nbclient", "nbformat"}  # imported as a module, and then used by what 
 # What Python and nox document although it begins with an underscore, or is assigned.
 DOCUMENTED = {"_asdict", "_exit", "_fields", "_is_gil_enabled", "_make", "_replace"}
 SETTINGS = {"nox.needs_version", "nox.options", "os.environ", "tqdm.tqdm.monitor_interval"}
-SETTINGS |= {"sys.argv", "sys.meta_path", "sys.modules", "sys.path", "sys.stderr", "sys.stdout"}
+SETTINGS |= {
+    "sys.argv",
+    "sys.dont_write_bytecode",
+    "sys.meta_path",
+    "sys.modules",
+    "sys.path",
+    "sys.stderr",
+    "sys.stdout",
+}
 LEFT = {"linecache.cache"}  # docs/_ext/README.md, "Public ground"
 LINKS = """
 import json
