@@ -123,7 +123,7 @@ def value_and_grad(
     Returns
     -------
     value : float
-        C.
+        The cost C.
     gradient : Params
         Its derivatives, a record like `params`.
 
