@@ -18,12 +18,12 @@ QUERIES = {
         "reference/faq.html#the-step-check-passes-the-sequence-check-fails-why",
         "reference/api/check.html",
     ],
-    "hidden state between batches": ["learn/sequences.html#a-state-that-goes-on"],
+    "hidden state between batches": ["learn/carried-state.html#windows-of-a-long-sequence"],
     "dhnext": ["learn/notation.html#names-elsewhere"],
     "W_hh": ["learn/notation.html#names-elsewhere"],
     "teacher forcing": ["tutorials/characters.html"],
     "detach": ["learn/truncated.html#in-pytorch-detach"],
-    "clip": ["learn/vanishing.html#exploding-gradients-and-clipping"],
+    "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
     "(BP2)": ["learn/bp2.html#equation-bp2"],
     "bp2-index": ["learn/bp2.html#equation-bp2-index"],
     "rtrl": ["learn/forward-in-time.html"],
@@ -33,7 +33,7 @@ QUERIES = {
     "lstm forget gate": ["learn/gates.html"],
     "save and load": ["howto/resume.html"],
     "loss": ["learn/notation.html#cost-and-loss"],
-    "exploding gradiant": ["learn/vanishing.html"],
+    "exploding gradiant": ["learn/vanishing.html", "learn/remedies.html"],
     "paralel scan": ["learn/scan.html"],
 }
 
