@@ -308,8 +308,9 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
     """
     limit = validation.number("limit", limit)
     norm = _norm("gradient", gradient)
-    scale = min(1.0, limit / norm) if norm else 1.0  # (clipping)
-    return tree_map(lambda g: g * scale, gradient), norm
+    # (clipping), in float64: in float32 the factor itself may vanish
+    scale = np.float64(min(1.0, limit / norm) if norm else 1.0)
+    return tree_map(lambda g: (g * scale).astype(g.dtype, copy=False), gradient), norm
 
 
 def _settle(rule: object, *names: str, fraction: bool = False) -> None:
