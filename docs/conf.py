@@ -42,6 +42,7 @@ extensions = [
     "_ext.formulas.katex",
     "_ext.formulas.references",
     "_ext.interactive.answers",
+    "_ext.interactive.derivation_map",
     "_ext.interactive.layers",
     "_ext.interactive.moving_figures",
     "_ext.ledger",
