@@ -153,11 +153,12 @@ html_css_files = [
     "copy.css",
     "live.css",
     "search.css",
+    "cards.css",
     "cheat-sheet.css",
     ("print.css", {"media": "print"}),
 ]
 html_js_files = [
-    (name, {"defer": "defer"}) for name in ("copy.js", "scrolling.js", "search-keys.js")
+    (name, {"defer": "defer"}) for name in ("copy.js", "scrolling.js", "search-keys.js", "cards.js")
 ]
 html_copy_source = False
 html_show_sourcelink = False
