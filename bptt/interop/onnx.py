@@ -168,7 +168,7 @@ def from_onnx(cell: AnyCell, inputs: Mapping[str, Any], attributes: Mapping[str,
         arrays["B"] = reader.take("B", shape=(count, 2 * blocks * n))
     if kind is PeepholeLSTM:
         arrays["P"] = reader.take("P", shape=(count, 3 * n))
-    reader.finish(f"W, R, B{' and P' if kind is PeepholeLSTM else ''}")
+    reader.finish("W, R, B and P" if kind is PeepholeLSTM else "W, R and B")
     layers = [
         _read(kind, one, {key: array[d] for key, array in arrays.items()})
         for d, (_, one) in enumerate(cells_of("cell", cell))
