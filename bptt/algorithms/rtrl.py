@@ -1,20 +1,21 @@
 r"""Real-time recurrent learning: the exact gradient, carried forward in time.
 
-Let s be the state of all layers, and P its influence matrix, the total derivative with respect to the
+Let S be the state of all layers, and P its influence matrix, the total derivative with respect to the
 parameters. Then
 
 .. math::
 
-   P^{(t)} = \frac{d s^{(t)}}{d \theta} = J^{(t)} P^{(t-1)} + \frac{\partial^+ s^{(t)}}{\partial \theta} ,
-   \qquad J^{(t)} = \frac{\partial s^{(t)}}{\partial s^{(t-1)}}                         && \text{(RTRL)}
+   P^{(t)} = \frac{\partial S^{(t)}}{\partial \theta}
+      = J^{(t)} P^{(t-1)} + \frac{\partial^+ S^{(t)}}{\partial \theta} ,
+   \qquad J^{(t)} = \frac{\partial S^{(t)}}{\partial S^{(t-1)}}                         && \text{(RTRL)}
 
-   \frac{d C^{(t)}}{d \theta} = \frac{\partial C^{(t)}}{\partial s^{(t)}} P^{(t)}
+   \frac{\partial C^{(t)}}{\partial \theta} = \frac{\partial^+ C^{(t)}}{\partial S^{(t)}} P^{(t)}
       + \frac{\partial^+ C^{(t)}}{\partial \theta}
 
-No step is stored, and the gradient is there after every step. The price is the product J P: with n
+No step is stored, and the gradient is known after every step. The price is the product J P: with n
 units there are about n² parameters, so P has n³ entries and a step costs n⁴ operations.
 
-Any cell will do: J and the immediate derivative are read off the vector-Jacobian product of one step,
+This works for any cell: J and the immediate derivative are taken from the vector-Jacobian product of one step,
 one row of the state at a time.
 
 `uoro` keeps, in place of P, a random matrix of rank one whose mean is P. It is as cheap as

@@ -1,14 +1,14 @@
 r"""The backward pass as a scan: linear in the error, even where the network is not.
 
 With the states of a forward run given, the derivative of the cost with respect to the state of one
-layer, :math:`D^{(t)}`, obeys an affine recursion,
+layer, :math:`D^{(t)} = \partial C / \partial S^{(t)}`, obeys an affine recursion,
 
-.. math:: D^{(t-1)} = g^{(t-1)} + D^{(t)} J^{(t)} , \qquad
-   J^{(t)} = \frac{\partial s^{(t)}}{\partial s^{(t-1)}}                                && \text{(SCAN)}
+.. math:: D^{(t)} = \beta^{(t)} + (J^{(t+1)})^\top D^{(t+1)} , \qquad
+   J^{(t)} = \frac{\partial S^{(t)}}{\partial S^{(t-1)}}                                && \text{(SCAN)}
 
-where g is what arrives from above. Affine maps compose associatively,
+where :math:`\beta` is what arrives from above. Composition of affine maps is associative,
 
-.. math:: (g_1, J_1) \circ (g_2, J_2) = (g_1 + g_2 J_1 , \; J_2 J_1) ,
+.. math:: (\beta_1, J_1) \circ (\beta_2, J_2) = (\beta_1 + J_1^\top \beta_2 , \; J_2 J_1) ,
 
 so the recursion can be run in log2 T rounds, each of which does all steps at once. It pays where
 composing two maps is cheap: for diagonal layers, whose J is a vector. For dense ones a round costs n³.

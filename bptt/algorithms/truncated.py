@@ -1,11 +1,11 @@
-r"""Truncated backpropagation through time: let the error go back only so far.
+r"""Truncated backpropagation through time: the error goes back a limited number of steps.
 
 Every k1 steps, the costs of these k1 steps are carried back through the last k2 steps, k2 >= k1:
 
 .. math::
 
-   g = \sum_{c} \; \sum_{t = s_c + 1}^{e_c} \frac{\partial^+ z^{(t)}}{\partial \theta}
-       \, \delta_c^{(t)} , \qquad e_c = \min(c \, k_1, T) , \quad
+   \widehat{\nabla} C = \sum_{c} \; \sum_{s = s_c + 1}^{e_c} \frac{\partial^+ z^{(s)}}{\partial \theta}
+       \, \delta_c^{(s)} , \qquad e_c = \min(c \, k_1, T) , \quad
    s_c = \max(0, e_c - k_2)                                                             && \text{(TRUNC)}
 
 where :math:`\delta_c` is the error of the costs of steps :math:`(c - 1) k_1 + 1` to :math:`e_c` alone.

@@ -1,17 +1,17 @@
-r"""Update rules: what to do with a gradient g once it is there.
+r"""Update rules: how parameters are changed by a gradient.
 
 .. math::
 
-   \theta &\leftarrow \theta - \eta \, g                                && \text{(gradient descent)}
+   \theta &\leftarrow \theta - \eta \, \nabla C                         && \text{(gradient descent)}
 
-   v &\leftarrow \mu v + g , \quad \theta \leftarrow \theta - \eta \, v && \text{(momentum)}
+   v &\leftarrow \mu v + \nabla C , \quad \theta \leftarrow \theta - \eta \, v && \text{(momentum)}
 
-   m &\leftarrow \beta_1 m + (1 - \beta_1) g , \quad
-   s \leftarrow \beta_2 s + (1 - \beta_2) g^2 , \quad
+   m &\leftarrow \beta_1 m + (1 - \beta_1) \nabla C , \quad
+   s \leftarrow \beta_2 s + (1 - \beta_2) (\nabla C)^2 , \quad
    \theta \leftarrow \theta - \eta \,
       \frac{m / (1 - \beta_1^k)}{\sqrt{s / (1 - \beta_2^k)} + \varepsilon} && \text{(Adam)}
 
-   g &\leftarrow g \, \min(1, c / \lVert g \rVert)                      && \text{(clipping)}
+   \nabla C &\leftarrow \nabla C \, \min(1, c / \lVert \nabla C \rVert)            && \text{(clipping)}
 
 Each rule is a frozen record of its settings with two pure functions, ``init`` and ``update``. Nothing
 is changed in place: parameters, gradients and states go in, new ones come out. No rule clips unless

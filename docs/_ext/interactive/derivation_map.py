@@ -89,7 +89,6 @@ def _box(node: Node, x: int, y: int, minutes: int) -> str:
     kind = "core" if node.core else "optional"
     return (
         f'<a class="{kind}" href="{node.name}.html" aria-label="{html.escape(said)}">'
-        f"<title>{html.escape(said)}</title>"
         f'<rect x="{x}" y="{y}" width="{WIDE}" height="{TALL}" rx="4"/>'
         f'<text x="{x + 8}" y="{y + 21.5}">{html.escape(node.title)}</text>'
         f'<text class="minutes" x="{x + WIDE - 8}" y="{y + 21.5}">{minutes}</text></a>'
