@@ -109,12 +109,16 @@
     });
     return live;
   };
-  const press = (cell, what) => async () => {
+  const press = (cell, what) => async ({ currentTarget: pressed }) => {
+    const words = pressed.textContent;
+    if (!window.bptt.live) pressed.textContent = "Starting"; // at once, whatever has to come first
     try {
       await load();
     } catch (error) {
       live = null;
       return say(`${error.message}: is there a network?`);
+    } finally {
+      pressed.textContent = words;
     }
     window.bptt.live[what](cell);
   };

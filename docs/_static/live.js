@@ -5,6 +5,7 @@
   const { cells, say, runnable } = window.bptt;
   const base = document.currentScript.src;
   let worker = null, ready = false, serial = 0;
+  let pressed = null, clock = 0; // the cell whose Run was pressed: what happens is said there, whichever cell runs
   const waiting = new Map();
 
   const tell = (cell, words, spoken = true) => {
@@ -23,17 +24,16 @@
     progress({ loaded, total }) {
       if (ready || !total) return;
       const mb = (bytes) => (bytes / 1e6).toFixed(0);
-      for (const { cell } of waiting.values()) {
-        cell.progress.hidden = false;
-        cell.progress.value = Math.min(loaded / total, 1);
-        tell(cell, `Loading Python, once a page: ${mb(Math.min(loaded, total))} of ${mb(total)} MB`, false);
-      }
+      if (!pressed) return;
+      pressed.progress.hidden = false;
+      pressed.progress.value = Math.min(loaded / total, 1);
+      tell(pressed, `Loading Python, once a page: ${mb(Math.min(loaded, total))} of ${mb(total)} MB`, false);
     },
     ready() {
       ready = true;
-      for (const { cell } of waiting.values()) cell.progress.hidden = true;
-      const first = [...waiting.values()][0];
-      if (first) tell(first.cell, "Running", false);
+      if (!pressed) return;
+      pressed.progress.hidden = true;
+      pressed.began = performance.now();
     },
     failed({ error }) { end(`Python could not start: ${error}.`); },
     out({ id, kind, text }) { if (waiting.has(id)) show(waiting.get(id).cell, kind, text); },
@@ -44,6 +44,7 @@
       if (!ok) show(cell, "traceback", error);
       cell.ran = ok || fails(cell);
       finish(cell, ok ? `Ran in your browser, ${((performance.now() - began) / 1000).toFixed(1)} s` : "Stopped at an error", ok ? "done" : "error");
+      cell.box.dispatchEvent(new CustomEvent("bptt-ran", { bubbles: true, detail: { cell, ok } }));
       resolve(ok);
     },
   };
@@ -56,9 +57,12 @@
     waiting.clear();
     for (const { cell, resolve } of stopped) {
       if (!cell.out.childElementCount) restore(cell);
-      finish(cell, words, "error");
+      if (cell === pressed) finish(cell, words, "error");
+      else finish(cell, "Stopped", "error", false);
+      if (cell.area && !cell.out.childElementCount) stale(cell);
       resolve(false);
     }
+    if (pressed && !stopped.some(({ cell }) => cell === pressed)) finish(pressed, words, "error");
   }
 
   // --- outputs, in the form of the built ones
@@ -94,11 +98,20 @@
     cell.out.replaceChildren();
     if (cell.shown) cell.shown.hidden = false;
   }
-  function finish(cell, words, state) {
+  function finish(cell, words, state, spoken = true) {
     cell.progress.hidden = true;
     cell.box.dataset.state = state;
-    tell(cell, words);
+    tell(cell, words, spoken);
     buttons(cell);
+  }
+  function stale(cell) { // what stands below the code is not of this code
+    if (cell.shown && !cell.shown.hidden ? cell.area : cell.out.childElementCount) cell.box.dataset.stale = "";
+  }
+  function changed(number) { // all that was computed from a cell's code is from before
+    for (const later of cells.slice(number)) {
+      later.ran = false;
+      if (later.run) stale(later);
+    }
   }
   function buttons(cell) {
     const running = cell.box.dataset.state === "running";
@@ -109,13 +122,16 @@
   }
 
   // --- running
+  function begin(cell) {
+    const focused = document.activeElement === cell.run;
+    cell.box.dataset.state = "running";
+    buttons(cell);
+    if (focused) cell.stop.focus();
+  }
   function runOne(cell) {
     cell.out.replaceChildren();
-    cell.box.dataset.state = "running";
-    tell(cell, ready ? "Running" : "Loading Python, once a page", false);
-    const hidden = document.activeElement === cell.run;
-    buttons(cell);
-    if (hidden) cell.stop.focus();
+    delete cell.box.dataset.stale;
+    begin(cell);
     return new Promise((resolve) => {
       const id = ++serial;
       waiting.set(id, { cell, resolve, began: performance.now() });
@@ -130,57 +146,93 @@
       return tell(cell, "This page was opened from a file, where browsers run no Python. Serve the site's folder, for instance with python -m http.server, and open it there.");
     }
     if (!window.Worker || !window.WebAssembly) return tell(cell, "This browser cannot run Python: it has no WebAssembly.");
-    if (waiting.size) return tell(cell, "Another cell is running. Stop it first, or wait.");
-    const had = document.activeElement;
-    if (!worker) start();
-    const earlier = from(cell.number);
+    if (pressed) return tell(cell, `Cell ${pressed.number + 1} is running. Stop it first, or wait.`);
+    const had = document.activeElement, earlier = from(cell.number);
     const edited = cells.some((c) => c.number < cell.number && c.area);
-    for (const before of cells.slice(0, cell.number)) {
-      if (before.ran || !(earlier.has(before.number) || (edited && before.area))) continue;
-      tell(cell, `Running cell ${before.number + 1} first`, false);
-      if (!(await runOne(before)) && !fails(before)) {
-        return tell(cell, `Not run: cell ${before.number + 1}, which comes first, stopped.`);
+    const first = cells.slice(0, cell.number).filter((c) => !c.ran && (earlier.has(c.number) || (edited && c.area)));
+    pressed = cell;
+    begin(cell);
+    if (!worker) start();
+    const python = worker;
+    let doing = "";
+    const said = () => {
+      if (!ready) return; // the worker says how far it is
+      const seconds = Math.floor((performance.now() - cell.began) / 1000);
+      tell(cell, `${doing}${seconds ? `, ${seconds} s` : ""}`, false);
+    };
+    cell.began = performance.now();
+    if (!ready) tell(cell, "Loading Python, once a page", false);
+    clock = setInterval(said, 250);
+    try {
+      for (const [k, before] of first.entries()) {
+        doing = `Running cell ${before.number + 1} first, ${k + 1} of ${first.length} above`;
+        said();
+        if ((await runOne(before)) || fails(before)) continue;
+        if (worker === python) finish(cell, `Not run: cell ${before.number + 1}, which comes first, stopped.`, "error");
+        return;
       }
+      doing = "Running";
+      said();
+      await runOne(cell);
+    } finally {
+      clearInterval(clock);
+      pressed = null;
     }
-    await runOne(cell);
     if (had === cell.run || document.activeElement === document.body) cell.run.focus({ preventScroll: true });
   }
 
   // --- editing: a text field in place of the colored code
-  function edit(cell) {
+  const typed = (area, text) => { // so that the browser can undo it
+    if (!document.execCommand("insertText", false, text)) area.setRangeText(text, area.selectionStart, area.selectionEnd, "end");
+  };
+  function edit(cell, code) {
     const area = document.createElement("textarea");
     area.className = "live-area";
-    area.value = source(cell);
+    area.value = code ?? source(cell);
     area.spellcheck = false;
     area.setAttribute("autocapitalize", "off");
-    area.setAttribute("aria-label", `Code of cell ${cell.number + 1}. Control and Enter runs it.`);
+    area.setAttribute("aria-label", `Code of cell ${cell.number + 1}. Control and Enter runs it. Tab indents; Escape and then Tab leaves the field.`);
+    let leaving = false; // Escape was pressed
     const fit = () => (area.rows = area.value.split("\n").length + 1);
     area.addEventListener("input", () => {
       fit();
-      for (const later of cells.slice(cell.number)) later.ran = false;
+      changed(cell.number);
     });
     area.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
         event.preventDefault();
         run(cell);
+      } else if (event.key === "Enter") {
+        const line = area.value.slice(0, area.selectionStart).split("\n").pop();
+        event.preventDefault();
+        typed(area, `\n${line.match(/^ */)[0]}${/:\s*$/.test(line) ? "    " : ""}`);
+      } else if (event.key === "Tab" && !leaving && !event.shiftKey) {
+        event.preventDefault();
+        typed(area, "    ");
       }
+      leaving = event.key === "Escape" || (leaving && event.key === "Shift");
     });
     fit();
     cell.pre.hidden = true;
     cell.pre.before(area);
     cell.area = area;
     buttons(cell);
-    area.focus();
+    if (cell.box.dataset.state !== "running") tell(cell, "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves", false);
+    if (code === undefined) area.focus();
+    else stale(cell);
   }
   function reset(cell) {
     cell.area?.remove();
-    if (cell.area) for (const later of cells.slice(cell.number)) later.ran = false;
+    const edited = Boolean(cell.area);
     cell.area = null;
+    if (edited) changed(cell.number);
     cell.pre.hidden = false;
     restore(cell);
     delete cell.box.dataset.state;
+    delete cell.box.dataset.stale;
     tell(cell, "As it was");
     buttons(cell);
+    cell.box.dispatchEvent(new CustomEvent("bptt-reset", { bubbles: true, detail: { cell } }));
     cell.edit.focus();
   }
 
@@ -204,5 +256,5 @@
     cell.edit.after(cell.reset);
     buttons(cell);
   });
-  window.bptt.live = { run, edit, source, runnable };
+  window.bptt.live = { run, edit, reset, source, runnable };
 })();

@@ -1,7 +1,9 @@
-"""Fold a cell that a reader should open on purpose: ``:tags: [answer]`` puts it behind a line to press.
+"""Exercises: fold what a reader should open on purpose.
 
-The cell is a cell like all others: it runs, its outputs are checked, it can be copied. Only its place in
-the page is inside a ``details`` element, with the look of sphinx-design's dropdown.
+``:tags: [answer]`` puts a cell behind a line to press. The cell is a cell like all others: it runs, its outputs are
+checked, it can be copied. Only its place in the page is inside a ``details`` element, with the look of sphinx-design's
+dropdown. What the check says of a beginning, a cell that calls it and has to fail, is folded, too: a reader tries first.
+Above the first one stands the place of a tally, which ``_static/exercises.js`` fills.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+
+from _ext.publishing.template import on_page
 
 MARKER = (
     '<svg width="1.5em" height="1.5em" class="sd-octicon" viewBox="0 0 24 24" aria-hidden="true">'
@@ -21,10 +25,39 @@ OPEN = f"""\
 <span class="sd-summary-state-marker sd-summary-chevron-right">{MARKER}</span></summary>\
 <div class="sd-summary-content sd-card-body docutils">"""
 CLOSE = "</div></details>"
+SAID = '<details class="exercise-built"><summary>What the check says of this beginning</summary>'
+TALLY = '<div class="exercise-tally"></div>'
+CHECK = "exercises.check("
+
+
+def beginnings(doctree: nodes.document) -> list[nodes.container]:
+    """Return the cells in which an exercise begins: they call the check, and it has to fail."""
+    return [
+        cell
+        for cell in doctree.findall(nodes.container)
+        if {"cell", "tag_raises-exception"} <= set(cell["classes"]) and CHECK in cell.astext()
+    ]
+
+
+def fold_beginnings(doctree: nodes.document) -> None:
+    """Fold the outputs of each beginning, and make room for the tally."""
+    found = beginnings(doctree)
+    for cell in found:
+        cell["classes"].append("exercise")
+        outputs = [part for part in cell.children if "cell_output" in part.get("classes", ())]
+        others = [part for part in cell.children if part not in outputs]
+        ends = [nodes.raw("", text, format="html", twin="") for text in (SAID, "</details>")]
+        cell.children = []
+        cell += [*others, ends[0], *outputs, ends[1]]
+    if found:
+        section = found[0].parent
+        tally = nodes.raw("", TALLY, format="html", twin="")
+        section.parent.insert(section.parent.index(section), tally)
 
 
 def fold(_: Sphinx, doctree: nodes.document) -> None:
-    """Put each cell with the tag ``answer`` between the two ends of a details element."""
+    """Put each cell with the tag ``answer`` between the two ends of a details element; fold beginnings."""
+    fold_beginnings(doctree)
     for cell in list(doctree.findall(nodes.container)):
         if "tag_answer" in cell["classes"]:
             place = cell.parent.index(cell)
@@ -32,7 +65,14 @@ def fold(_: Sphinx, doctree: nodes.document) -> None:
             cell.parent.insert(place, nodes.raw("", OPEN, format="html"))
 
 
+def _script(app: Sphinx, _page: str, _context: dict[str, Any], doctree: nodes.document) -> None:
+    if beginnings(doctree):
+        app.add_js_file("exercises.js", loading_method="defer", priority=900)  # after copy.js
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the folding of answers."""
+    """Register the folding of answers and of beginnings."""
     app.connect("doctree-read", fold)
+    app.add_css_file("exercises.css")
+    on_page(app, _script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -137,7 +137,8 @@ class SearchIndex:
             return
         article = page.tree.css_first("article")
         entries = Walk(article).entries if article else []
-        if not any(entry.title for entry in entries):
+        titled = noted(self.app.env, page.name).title not in ("", page.name)
+        if titled and not any(entry.title for entry in entries):
             page.complain("the search finds no heading on the page: no article, section and h1")
         self.pages[page.name] = entries
 
