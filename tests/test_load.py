@@ -143,10 +143,10 @@ def test_a_copy_of_what_is_in_use_shares_nothing_with_it(engine, kind):
         assert (bptt.flatten(one)[0] == bptt.flatten(want)[0]).all()
 
 
-@engines
-def test_after_a_call_nothing_is_kept_but_what_the_caller_holds(engine):
+@pytest.mark.parametrize("cell", [*ENGINES.values(), bptt.GRU(), bptt.Elman()], ids=str)
+def test_after_a_call_nothing_is_kept_but_what_the_caller_holds(cell):
     """A layer of 300 units, for each number of steps from 1 to 8, and what remains when it is let go."""
-    stack = bptt.Stack([ENGINES[engine]])
+    stack = bptt.Stack([cell])
     params = bptt.initialize(stack, (2, 300, 1), 0)
 
     def call(steps):
