@@ -114,5 +114,7 @@
     }
   });
   addEventListener("keydown", ({ key }) => key === "Escape" && hide());
-  addEventListener("scroll", () => shownFor && hide(), { passive: true });
+  addEventListener("scroll", () => { // a link that gets the focus is scrolled to, and its card goes along
+    if (shownFor) shownFor === document.activeElement ? place(shownFor) : hide();
+  }, { passive: true });
 })();

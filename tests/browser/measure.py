@@ -198,7 +198,7 @@ def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
     at what was not shown before; of the second width, at the size of targets and at what scrolls on all of the page.
     """
     with opened(reader, home, name) as (page, seen):
-        for width in reversed(WIDTHS):
+        for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             seen.overflow += [f"{width}: {words}" for words in page.evaluate(WIDE)]
             seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]

@@ -84,13 +84,11 @@ def rows() -> dict[str, int]:
 
 
 def _box(node: Node, x: int, y: int, minutes: int) -> str:
-    needs = ", ".join(BY_NAME[name].title for name in node.needs)
-    said = f"{node.title}, {minutes} minutes" + (f"; needs {needs}" if needs else "")
     kind = "core" if node.core else "optional"
     return (
-        f'<a class="{kind}" href="{node.name}.html" aria-label="{html.escape(said)}">'
+        f'<a class="{kind}" href="{node.name}.html">'
         f'<rect x="{x}" y="{y}" width="{WIDE}" height="{TALL}" rx="4"/>'
-        f'<text x="{x + 8}" y="{y + 21.5}">{html.escape(node.title)}</text>'
+        f'<text x="{x + 8}" y="{y + 21.5}">{html.escape(node.title)}</text> '
         f'<text class="minutes" x="{x + WIDE - 8}" y="{y + 21.5}">{minutes}</text></a>'
     )
 
