@@ -68,6 +68,7 @@ def walk(
     z.flags.writeable = False  # for the cell; `past` was made before, and stays as it is
     state, own = tuple(map(read_only, state)), tuple(map(read_only, own))
     blocks = [z[:, :, k] for k in (*range(h, count), *range(h))]
+    other = False
     for t, (z_h, *weighted) in enumerate(zip(past, *blocks, strict=True)):
         if u is not None:
             np.add(z_h, np.dot(state[0], u, out=product), out=z_h)  # (FWD), (lstm-z)
