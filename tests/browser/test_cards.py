@@ -54,7 +54,7 @@ def test_a_card_by_keyboard(page: Page, home: str) -> None:
     page.keyboard.press("Tab")
     expect(link).to_be_focused()
     expect(page.locator(".card .katex").first).to_be_visible(timeout=SLOW)
-    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
     expect(page.locator(".card")).to_have_count(0)
 
 
