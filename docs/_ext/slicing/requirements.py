@@ -10,7 +10,11 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 
 DISTRIBUTION = {"sklearn": "scikit-learn", "mpl_toolkits": "matplotlib", "PIL": "pillow"}
-EXTRA = {"bptt.plotting": "matplotlib", "bptt.teaching.proof": "sympy"}
+EXTRA = {
+    "bptt.plotting": "matplotlib",
+    "bptt.teaching.gated": "sympy",
+    "bptt.teaching.proof": "sympy",
+}
 GIVEN = {"bptt", "numpy"}
 
 
