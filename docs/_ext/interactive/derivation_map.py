@@ -1,8 +1,8 @@
 """The map of the derivation, ``{derivation-map}``: its pages as boxes, each a link, with minutes and what needs what.
 
 The picture is made of the table ``PAGES`` and of the minutes that each page states. The left column is the core, in
-the order in which it is read; on the right stands what can be left out, beside the page that it needs first. All
-else that a page needs is in the title of its box, and in the text that other forms of the page have.
+the order in which it is read; on the right stands what can be left out, beside the page that it needs first. What else
+a page needs is said in the list that the other forms of the page have in place of the picture.
 """
 
 from __future__ import annotations
