@@ -71,6 +71,23 @@ def test_forget_biases_of_lstm_layers_and_nothing_else():
         assert (after[others] == before[others]).all()
 
 
+@pytest.mark.parametrize(
+    "cell", [bptt.LSTM(), bptt.Bidirectional(bptt.PeepholeLSTM(), bptt.LSTM())]
+)
+def test_a_compiled_cell_gets_the_same_first_parameters(cell):
+    """Compared with the same calls on the cell itself."""
+    pytest.importorskip("numba")
+    drawn = []
+    for one in (cell, bptt.compiled(cell)):
+        stack = bptt.Stack((one,))
+        params = bptt.initialize(stack, (2, 3, 1), np.random.default_rng(74))
+        params = bptt.orthogonal_recurrent(stack, params, np.random.default_rng(75))
+        drawn.append(named(bptt.forget_bias(stack, params, 2.0)))
+    assert drawn[0].keys() == drawn[1].keys()
+    assert all((drawn[0][name] == drawn[1][name]).all() for name in drawn[0])
+    assert any((leaf == 2.0).any() for leaf in drawn[1].values())
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_parameters_of_every_cell_are_drawn_within_their_bound(name):
     stack = bptt.Stack((CELLS[name],))

@@ -19,6 +19,7 @@ import numpy as np
 from bptt._core import validation
 from bptt._core.types import Array
 from bptt.cells import LSTM, Bidirectional, BothDirections, PeepholeLSTM
+from bptt.cells.protocol import formula_of
 from bptt.network.parameters import Params
 from bptt.network.stack import OneDirection, Stack, check_params
 
@@ -95,7 +96,7 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
     Returns
     -------
     Params
-        With new b in each layer of `bptt.LSTM` or `bptt.PeepholeLSTM` cells.
+        With new b in each layer of `bptt.LSTM` or `bptt.PeepholeLSTM` cells, compiled ones among them.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
     validation.finite("value", np.asarray(bias))
 
     def change(cell: OneDirection, layer: Any) -> Any:
-        if not isinstance(cell, (LSTM, PeepholeLSTM)):
+        if not isinstance(formula_of(cell), (LSTM, PeepholeLSTM)):
             return layer
         b, n = layer.b.copy(), len(layer.u)
         b[n : 2 * n] = bias
