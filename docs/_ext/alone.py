@@ -22,7 +22,7 @@ import os
 import sys
 import time
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,11 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
         known = top in self.allowed or top.startswith("_sysconfigdata")
         found: ModuleSpec | None = self.finder.find_spec(name, path, target) if known else None
         return found
+
+    def find_distributions(self, *context: Any) -> Iterable[Any]:
+        """Find what is known of installed packages, their versions for one."""
+        find = getattr(self.finder, "find_distributions", None)
+        return find(*context) if find else ()
 
 
 class Backend(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 DISTRIBUTION = {"sklearn": "scikit-learn", "mpl_toolkits": "matplotlib", "PIL": "pillow"}
 EXTRA = {
+    "bptt.compiled": "numba",
     "bptt.plotting": "matplotlib",
     "bptt.teaching.gated": "sympy",
     "bptt.teaching.proof": "sympy",
@@ -19,13 +20,15 @@ GIVEN = {"bptt", "numpy"}
 
 
 def imported(source: str) -> set[str]:
-    """Return the modules that code imports, by their whole names."""
+    """Return the modules that code imports, by their whole names, and the names of bptt that it uses."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in EXTRA:
+            found.add(ast.unparse(node))
     return found
 
 
