@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -232,8 +231,7 @@ def package(session: nox.Session) -> None:
 
     with tempfile.TemporaryDirectory(prefix="bptt-package-") as folder:
         elsewhere = Path(folder).resolve()
-        with tarfile.open(sdist) as archive:
-            archive.extractall(elsewhere, filter="data")
+        shutil.unpack_archive(sdist, elsewhere)
         unpacked = elsewhere / sdist.name.removesuffix(".tar.gz")
         shutil.rmtree(unpacked / "bptt")  # what is imported below can only be the wheel
         session.run("uv", "venv", "--quiet", "--python", f"{session.bin}/python", f"{folder}/venv")
