@@ -42,12 +42,20 @@ HIDE = """() => {
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
 }"""
 # A formula is hundreds of elements of one color, and as many that no rule knows: axe is shown its text in one element,
-# as wide as it was where it stands alone. Formulas with colors of their own stay whole.
+# as wide as it was where it stands alone. Formulas with colors of their own stay whole. So with code: of the tokens of a
+# class in blocks of a class, which have one color, the first keeps its element.
 PLAIN = """() => {
   const all = [...document.querySelectorAll(".katex-html")].filter((e) => !e.querySelector("[style*=color], a"));
   const alone = all.filter((e) => e.closest(".katex-display")), wide = alone.map((e) => e.getBoundingClientRect().width);
   alone.forEach((e, k) => Object.assign(e.style, { display: "inline-block", width: `${wide[k]}px` }));
   [...all, ...document.querySelectorAll(".katex-mathml > math")].forEach((e) => { e.textContent = e.textContent; });
+  const kinds = new Set(), tokens = document.querySelectorAll(".highlight pre span[class]:not([id])");
+  for (const e of [...tokens].filter((e) => !e.childElementCount && e.parentElement.localName !== "a")) {
+    const kind = [e, e.parentElement, e.closest(".highlight").parentElement].map((e) => e.className).join(" / ");
+    if (kinds.has(kind)) e.replaceWith(...e.childNodes);
+    kinds.add(kind);
+  }
+  document.querySelectorAll(".highlight pre").forEach((e) => e.normalize());
 }"""
 # The size of targets is not among axe's defaults; Lighthouse looks at it. What most of its time goes into is a map of
 # all that is visible: where it looks at a few elements only, the rest keeps its place but is hidden meanwhile.

@@ -100,13 +100,10 @@ def test_the_index_sorts_and_filters_and_reads_without_a_script(browser: Browser
         assert page.locator(".equation-index button").count() == 0
 
 
-@pytest.mark.parametrize("theme", measure.THEMES)
 @pytest.mark.parametrize("width", measure.WIDTHS)
-def test_formulas_numbers_and_lines_do_not_collide(
-    browser: Browser, home: str, theme: str, width: int
-):
+def test_formulas_numbers_and_lines_do_not_collide(browser: Browser, home: str, width: int):
     pages = sorted({equation["page"] for equation in book()["equations"]})
-    with measure.context(browser, theme, width) as made:
+    with measure.context(browser, "light", width) as made:
         page = made.new_page()
         for name in pages:
             page.goto(f"{home}{name}.html")
