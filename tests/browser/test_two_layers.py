@@ -8,7 +8,10 @@ import reading_table
 import served
 from playwright.sync_api import Browser
 
-SPINE = ("feedforward", "bp2", "tied-weights")  # pages rebuilt so far; the others follow
+SPINE = (  # the core of the derivation's map but for notation, which explains and claims nothing
+    "feedforward", "unrolling", "bp2", "tied-weights", "boundaries", "vanishing", "triangle", "truncated", "gates",
+)  # fmt: skip
+PROVED_ELSEWHERE = {"unrolling"}  # what it claims, the next page proves
 KEY = "bptt-layers"
 
 
@@ -22,8 +25,9 @@ def test_a_page_of_the_spine_has_the_figures_it_should(browser: Browser, name: s
     assert found.claim < 1
     assert found.figure is not None
     assert found.figure < 2
-    assert found.proof is not None
-    assert found.proof < 3
+    if name not in PROVED_ELSEWHERE:
+        assert found.proof is not None
+        assert found.proof < 3
     assert found.stated is not None
     assert abs(found.stated - found.computed) <= 0.2 * found.computed
 
