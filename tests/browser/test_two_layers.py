@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import measure
 import pytest
 import reading_table
@@ -93,3 +95,14 @@ def test_in_print_a_fold_is_its_summary(browser: Browser, home: str):
         assert fold.locator("summary").first.is_visible()
         assert not fold.locator("pre").first.is_visible()
         assert not page.locator("details.layer.plot summary").first.is_visible()
+
+
+@pytest.mark.parametrize(("name", "most"), [("learn/bp2", 5), ("reference/cheat-sheet", 1)])
+def test_a_page_prints_as_a_handout(browser: Browser, home: str, name: str, most: int):
+    """The pages of A4 are counted in the PDF that Chromium prints."""
+    with measure.context(browser, "light", 1280) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}{name}.html")
+        page.evaluate("() => document.fonts.ready.then(() => null)")
+        printed = page.pdf(prefer_css_page_size=True)
+    assert 1 <= len(re.findall(rb"/Type ?/Page\b(?!s)", printed)) <= most
