@@ -18,7 +18,7 @@ from sphinx.util import logging
 from _ext.execution.record import wanted
 from _ext.ledger import index, page_links, rules
 from _ext.ledger.collect import enter, ledger
-from _ext.ledger.search import EquationEntries
+from _ext.ledger.index_entries import EquationEntries
 from _ext.ledger.source import as_roles
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Repair what Sphinx, docutils and furo get wrong for axe, Lighthouse and the HTML checkers.
 
 A repair says on which pages there is something for it to repair, as far as the sources tell, and not the written
-markup. Where it then finds nothing, the markup has changed, and the build is red (pages.py).
+markup. Where it then finds nothing, the markup has changed: `repair` says so, pages.py warns, and a warning makes the build red.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a statement reads, binds and changes: the words in which reading.py tells slices.py."""
+"""What a statement reads, binds and changes: the words in which dataflow.py tells slicer.py."""
 
 from __future__ import annotations
 

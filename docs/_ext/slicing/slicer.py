@@ -2,7 +2,7 @@
 
 A page is a list of cells, a cell a list of statements. From the names that a cell reads, the statements that bound
 and changed them are looked up backward, and for these the same again. What a function reads is looked up from
-where it is used. ``docs/_ext/reading.py`` says what a statement reads, binds and changes.
+where it is used. ``dataflow.py`` says what a statement reads, binds and changes.
 """
 
 from __future__ import annotations

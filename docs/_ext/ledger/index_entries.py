@@ -1,4 +1,4 @@
-"""Let the search and the index know every labeled equation: by its tag (BP2), else by its label."""
+"""Let the general index know every labeled equation: by its tag (BP2), else by its label."""
 
 from __future__ import annotations
 
