@@ -26,7 +26,7 @@ _AXES = """annotate axhline axvline axhspan axvspan bar barh contour errorbar fi
 invert_yaxis legend loglog matshow pcolormesh plot scatter semilogx semilogy step stem text tick_params twinx vlines
 tight_layout"""
 CHANGE_SELF = frozenset(f"{_OBJECTS} {_GENERATORS} {_AXES}".split())
-CHANGE_SELF_BEGINS = ("add_", "load_", "set_", "update_", "zero_")
+CHANGE_SELF_BEGINS = ("add_", "load_", "set_", "update_")
 # Functions and methods that change what they are given first.
 CHANGE_FIRST = {"at", "copyto", "delattr", "fill_diagonal", "heapify", "heappop", "heappush"}
 CHANGE_FIRST |= {"next", "place", "put", "putmask", "save", "setattr", "shuffle"}
