@@ -220,7 +220,7 @@ def actionlint(session: nox.Session) -> list[list[str]]:
 
 @nox.session(default=True)
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel; test the wheel, elsewhere, with the tests the sdist carries."""
+    """Build sdist and wheel; elsewhere, collect the sdist's tests and run every docstring's example on the wheel."""
     session.install("-c", CONSTRAINTS, "--group", "package")
     dist, report = Path("dist").resolve(), junit(session)
     shutil.rmtree(dist, ignore_errors=True)
@@ -241,8 +241,10 @@ def package(session: nox.Session) -> None:
         with session.chdir(unpacked):
             is_installed = "import bptt, sys; sys.exit(not bptt.__file__.startswith(sys.prefix))"
             session.run(python, "-c", is_installed, external=True)
-            only = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser", report]
-            session.run(python, "-m", "pytest", *only, env=ONE_THREAD, external=True)
+            only = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser"]
+            session.run(python, "-m", "pytest", "--collect-only", "-q", "-q", *only, external=True)
+            examples = ["tests/test_public.py", "-m", "not house", report]
+            session.run(python, "-m", "pytest", *examples, env=ONE_THREAD, external=True)
 
 
 if __name__ == "__main__":
