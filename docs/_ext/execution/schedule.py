@@ -34,7 +34,6 @@ from _ext.execution.store import GREEN, NOT_RUN, Outcome, Store, code_cells, not
 from _ext.slicing import requirements
 
 log = logging.getLogger(__name__)
-LONGEST = ("tutorials", "howto", "learn")  # folders whose pages take long, longest first
 MUST_RUN = ("BPTT_SITE_URL", "READTHEDOCS")  # set by who publishes the site
 
 
@@ -74,10 +73,9 @@ def lacking(notebook: NotebookNode, frameworks: list[str]) -> list[str]:
 
 
 def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Job]:
-    """Yield the pages that are notebooks, in the order to run them in."""
-    order = {folder: k for k, folder in enumerate(LONGEST)}
+    """Yield the pages that are notebooks."""
     markdown = MdParserConfig(enable_extensions=app.config.myst_enable_extensions)
-    for name in sorted(docnames, key=lambda name: (order.get(name.partition("/")[0], 9), name)):
+    for name in docnames:
         path = Path(env.doc2path(name))
         text = path.read_text("utf-8")
         reader = create_nb_reader(str(path), markdown, NbParserConfig(), text)
@@ -86,10 +84,15 @@ def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Jo
             yield Job(name, path, text, notebook, lacking(notebook, app.config.bptt_frameworks))
 
 
+def longest_first(job: Job) -> tuple[bool, int, str]:
+    """Sort tutorials, which train, before all else, and then what has many cells; so no core waits at the end."""
+    return not job.docname.startswith("tutorials/"), -len(code_cells(job.notebook)), job.docname
+
+
 def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     """See to it that the store holds every page that is about to be read."""
     store = Store(Path(app.config.nb_execution_cache_path))
-    every = list(jobs(app, env, docnames))
+    every = sorted(jobs(app, env, docnames), key=longest_first)
     for job in every:
         job.outcome = store.find(job.notebook)
         usable = job.outcome and job.outcome.state == GREEN
