@@ -286,6 +286,7 @@ def record(folder: Path) -> int:
     )
     recorder = Recorder(measured)
     measured.start()
+    os.register_at_fork(after_in_child=measured.stop)  # else it begins by erasing what is kept
     status = int(pytest.main(OPTIONS, plugins=[recorder]))
     measured.stop()
     measured.save()
