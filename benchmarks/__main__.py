@@ -40,7 +40,7 @@ def main() -> None:
         help="no bar; there is none either if stderr is a file",
     )
     parser.add_argument("--json", type=Path, help="where the results go")
-    parser.add_argument("--page", type=Path, help="the page whose tables are to be written anew")
+    parser.add_argument("--page", type=Path, help="the page that is to be written from the results")
     parser.add_argument(
         FLAG,
         action="store_true",

@@ -123,8 +123,8 @@ def roofline(seconds: float, least: int) -> list[dict[str, Any]]:
         best = max("large", "small", key=rate.__getitem__)
         share = tuple(flops / of[best] * r for r in timed.ratios[best])
         fast = flops / of[best] * timed.over("compiled")[best][1]
-        row = {"cell": cell, "GFLOP/s": rate, "share": rounded(share), "compiled": rounded(fast)}
-        found.append(row)
+        row = {"cell": cell, "T": steps, "B": batch, "n": n, "GFLOP/s": rate}
+        found.append({**row, "share": rounded(share), "compiled": rounded(fast)})
     return found
 
 
@@ -193,9 +193,9 @@ def growth(quick: bool) -> list[dict[str, Any]]:
         timed = interleaved(runs, 0.5 if quick else 3, 3)
         along = [size["TBn".index(axis)] for size in sizes]
         ms = [timed.ms[str(size)] for size in sizes]
-        found.append(
-            {"axis": axis, "at": along, "ms": rounded(ms), "exponent": rounded(exponent(along, ms))}
-        )
+        others = {name: size for name, size in zip("TBn", sizes[0], strict=True) if name != axis}
+        row = {"axis": axis, "others": others, "at": along, "ms": rounded(ms)}
+        found.append({**row, "exponent": rounded(exponent(along, ms))})
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import os
 import re
@@ -84,6 +85,41 @@ plt.show()
 :docstring: no
 :::
 """
+ASKED = """
+## One
+
+```{code-cell}
+:tags: [raises-exception]
+
+def half(x):
+    return 2 * x
+
+
+assert half(2) == 1, "too large"
+```
+
+```{code-cell}
+:tags: [answer]
+
+def half(x):
+    return x / 2
+
+
+print("half", half(2))
+```
+
+## Two
+
+```{code-cell}
+print("between")
+```
+
+```{code-cell}
+:tags: [answer]
+
+print("two", half(4))
+```
+"""
 OTHER = "```{code-cell}\nimport bptt\n\nprint(bptt.double(4.0))\n```"
 
 
@@ -96,6 +132,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
         "docs/conf.py", law, law.replace("True", "False")
     )  # these equations have no checks
     scratch.page("deep/page", BODY.replace("other.md", "../other.md"))
+    scratch.page("deep/asked", ASKED)
     scratch.page("other", OTHER)
     built = scratch.build(
         BPTT_REPOSITORY="someone/bptt", BPTT_DOCS_REVISION=REVISION, BPTT_SITE_URL=""
@@ -169,6 +206,35 @@ def test_script_runs_alone_and_prints_the_same(site, notebook, tmp_path):
     )  # fmt: skip
     assert done.stdout == "first [0 1 2]\nValueError: x: 'two\\nlines'\n"
     assert [cell.source for cell in code(notebook)][2] in file.read_text("utf-8")
+
+
+def test_answers_are_hidden_in_the_notebook_and_announced(site):
+    found = nbformat.read(site.html / "deep/asked.ipynb", as_version=nbformat.NO_CONVERT)
+    nbformat.validate(found)
+    hidden = [cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in code(found)]
+    assert hidden == [False, True, False, True]
+    for before, cell in itertools.pairwise(found.cells):
+        answer = cell in code(found)[1::2]
+        assert (before.source == "*Answer: open the cell below.*") == answer
+    assert printed(code(found)[1]) == "half 1.0\n"
+
+
+def test_answers_are_the_end_of_the_script(site, tmp_path):
+    file = site.html / "deep/deep-asked.py"
+    tasks, answers = file.read_text("utf-8").split("\n# --- Answers ---\n")
+    assert "x / 2" not in tasks
+    assert tasks.count("# The answer is at the end of this file.") == 2
+    assert 'print("between")' in tasks
+    assert re.findall("^# (#.*)", answers, re.MULTILINE) == ["## One", "## Two"]
+    assert compile(tasks, "tasks", "exec")
+    done = subprocess.run(
+        [sys.executable, str(file)],
+        cwd=tmp_path, env=environment(site), check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "AssertionError: too large\nbetween\nhalf 1.0\ntwo 2.0\n"
+    assert "Answers" not in (site.html / "deep/deep-page.py").read_text("utf-8")
+    record = site.docs / "_build/outputs/deep.asked.json"
+    assert scripts.check(site.html, record, tmp_path / "passed") == []
 
 
 def test_markdown_is_plain(site):

@@ -26,6 +26,7 @@ OPEN = f"""\
 <div class="sd-summary-content sd-card-body docutils">"""
 CLOSE = "</div></details>"
 SAID = '<details class="exercise-built"><summary>What the check says of this beginning</summary>'
+TAG = "answer"
 TALLY = '<div class="exercise-tally"></div>'
 CHECK = "exercises.check("
 
@@ -59,7 +60,7 @@ def fold(_: Sphinx, doctree: nodes.document) -> None:
     """Put each cell with the tag ``answer`` between the two ends of a details element; fold beginnings."""
     fold_beginnings(doctree)
     for cell in list(doctree.findall(nodes.container)):
-        if "tag_answer" in cell["classes"]:
+        if f"tag_{TAG}" in cell["classes"]:
             place = cell.parent.index(cell)
             cell.parent.insert(place + 1, nodes.raw("", CLOSE, format="html"))
             cell.parent.insert(place, nodes.raw("", OPEN, format="html"))
