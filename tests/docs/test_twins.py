@@ -59,6 +59,7 @@ raise ValueError("x: " + repr(text))
 
 ```{code-cell}
 ---
+tags: [plot]
 mystnb:
   image:
     alt: A line that rises.
@@ -68,6 +69,7 @@ import matplotlib.pyplot as plt
 fig, ax = plt.subplots()
 ax.plot([1, 2])
 plt.show()
+print("it rises")  # the code stands below this on the page, and is the code nevertheless
 ```
 
 | norm | text |
@@ -204,7 +206,7 @@ def test_script_runs_alone_and_prints_the_same(site, notebook, tmp_path):
         [sys.executable, str(file)],
         cwd=tmp_path, env=environment(site), check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.stdout == "first [0 1 2]\nValueError: x: 'two\\nlines'\n"
+    assert done.stdout == "first [0 1 2]\nValueError: x: 'two\\nlines'\nit rises\n"
     assert [cell.source for cell in code(notebook)][2] in file.read_text("utf-8")
 
 

@@ -18,6 +18,7 @@ from sphinx import addnodes
 from _ext.formulas.katex import aligned
 from _ext.formulas.macros import without_macros
 from _ext.formulas.references import EQREF
+from _ext.slicing.page_data import code_of
 
 SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
 LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
@@ -98,9 +99,9 @@ class Writer:
                 self.depth -= 1
             elif isinstance(child, nodes.container) and child.get("nb_element") == "cell_code":
                 seen.append(len(seen))
-                source = next(iter(child.findall(nodes.literal_block)))
+                source = code_of(child)
                 captions = [self.inline(c) for c in child.findall(nodes.caption)]
-                yield Cell(seen[-1], source.astext(), " ".join(captions))
+                yield Cell(seen[-1], source.astext() if source else "", " ".join(captions))
             else:
                 yield from self.blocks(child)
 

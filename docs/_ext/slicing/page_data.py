@@ -18,10 +18,11 @@ from _ext.slicing import requirements, slicer
 def cells_of(doctree: nodes.document) -> list[nodes.container]:
     """Return the cells of a page that hold code, in order."""
     found = [c for c in doctree.findall(nodes.container) if "cell" in c["classes"]]
-    return [cell for cell in found if _code(cell) is not None]
+    return [cell for cell in found if code_of(cell) is not None]
 
 
-def _code(cell: nodes.container) -> nodes.literal_block | None:
+def code_of(cell: nodes.Element) -> nodes.literal_block | None:
+    """Return the code of a cell, wherever in the cell it stands: below its figure, for one."""
     for part in cell.children:
         if isinstance(part, nodes.container) and "cell_input" in part["classes"]:
             return next(part.findall(nodes.literal_block), None)
@@ -30,7 +31,7 @@ def _code(cell: nodes.container) -> nodes.literal_block | None:
 
 def sources(cells: list[nodes.container]) -> list[str]:
     """Return the code of cells as the page shows it."""
-    return [code.astext() for cell in cells if (code := _code(cell)) is not None]
+    return [code.astext() for cell in cells if (code := code_of(cell)) is not None]
 
 
 def sentence(needed: list[str]) -> nodes.paragraph:
