@@ -27,6 +27,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -41,6 +42,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
+# Not hypothesis: pytest must load its plugin before anything imports it.
 HEAVY = ("matplotlib.pyplot", "numba", "numpy", "safetensors", "sympy")
 SELECTION = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser"]
 OPTIONS = ["-q", "-o", "addopts=", "--tb=no", "-p", "no:cacheprovider", *SELECTION]
@@ -237,23 +239,29 @@ class Chosen:
 
 
 def in_child(work: Callable[[], int], limit: float) -> int | None:
-    """Run a function in a fork of this process; return its status, None if it took too long."""
+    """Run a function in a fork of this process; return its status, None if it took too long.
+
+    Raises RuntimeError if the function itself failed: then there is no verdict.
+    """
     child = os.fork()
     if child == 0:
         os.setsid()
         sys.stdout.flush()
+        told = os.dup(2)
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
         try:
             os._exit(work())
+        except BaseException:  # noqa: BLE001 - whatever it is, it is told
+            os.write(told, traceback.format_exc().encode())
         finally:
             os._exit(BROKEN)
     end = time.monotonic() + limit
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done and (code := os.waitstatus_to_exitcode(status)) == BROKEN:
-            msg = "a process of this program failed, not a test: run one mutant with --again and --jobs 1"
+            msg = "a process of this program failed, not a test"
             raise RuntimeError(msg)
         if done:
             return code
@@ -286,7 +294,9 @@ def record(folder: Path) -> int:
     )
     recorder = Recorder(measured)
     measured.start()
-    os.register_at_fork(after_in_child=measured.stop)  # else it begins by erasing what is kept
+    os.register_at_fork(
+        after_in_child=measured.stop
+    )  # else a child that a test forks begins by erasing the data so far
     status = int(pytest.main(OPTIONS, plugins=[recorder]))
     measured.stop()
     measured.save()
@@ -430,7 +440,9 @@ def serve(mutants: list[Mutant]) -> list[tuple[Mutant, str]]:
         enter(own)
         return int(pytest.main([*OPTIONS, "-s"], plugins=[Patching(mutants, log)]))
 
-    in_child(work, 1e6)
+    if status := in_child(work, 1e6):
+        msg = f"the tests do not start on the library itself: pytest ended with {status}"
+        raise RuntimeError(msg)
     seen = dict(line.split("\t") for line in log.read_text().splitlines())
     return [(m, seen[m.key]) if m.key in seen else meet(m) for m in mutants]
 

@@ -138,7 +138,7 @@ def test_the_words_of_the_page_state_no_number():
 
 
 def scaled(results: dict[str, Any], factor: float) -> dict[str, Any]:
-    """Return the results of a run in which all contenders but the plain loop take more time, by a factor."""
+    """Return results with all ratios, over either loop, multiplied by a factor; no single run gives these."""
     found = copy.deepcopy(results)
     for row in [*found["grid"], *found["all cores"]]:
         for name in row["ratio"]:
@@ -184,7 +184,8 @@ def test_the_cells_of_the_page_say_what_the_run_says(results, factor, monkeypatc
                 said = re.search(rf"^{name} over {loop}: .*\n.* ahead in (.*)$", text, re.MULTILINE)
                 assert said[1] == f"{sum(ratio >= 1 for ratio in ratios)} of {len(rows)}"
                 assert f"from {min(ratios):.2f} to {max(ratios):.2f};" in said[0]
-        assert ("behind, LSTM: (4, 1, 2) (5, 3, 2) (6, 4, 3)" in text) >= (factor < 1)
+        assert factor >= 1 or "behind, LSTM: (4, 1, 2) (5, 3, 2) (6, 4, 3)" in text
+        assert factor <= 1 or "behind" not in text
     gains = [row["over compiled"]["ours"][1] for row in grids[0] if row["B"] == 1]
     assert any(
         re.match(f"one sequence: .* from {min(gains):.2f} to {max(gains):.2f}$", text, re.MULTILINE)

@@ -102,6 +102,7 @@ def test_the_index_sorts_and_filters_and_reads_without_a_script(browser: Browser
 
 @pytest.mark.parametrize("width", measure.WIDTHS)
 def test_formulas_numbers_and_lines_do_not_collide(browser: Browser, home: str, width: int):
+    """In one theme: no place depends on it."""
     pages = sorted({equation["page"] for equation in book()["equations"]})
     with measure.context(browser, "light", width) as made:
         page = made.new_page()
