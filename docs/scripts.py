@@ -2,7 +2,7 @@
 
 ``python docs/scripts.py`` (``nox -s snippets``) takes every page with cells that the last build left. Its notebook must be
 valid and hold the cells and what they printed; its script is run from top to bottom, in a fresh Python, in an empty
-folder, and must print the same, the answers of exercises last; its Markdown must hold every cell, and lead nowhere but to files that are there. A
+folder, and must print the same; its Markdown must hold every cell, and lead nowhere but to files that are there. A
 script that passed is not run again until it, what it prints, the library or a version changes.
 """
 
@@ -29,7 +29,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from _ext.execution.cache_key import digest
 from _ext.execution.kernel import environment
-from _ext.formats.notebook_and_script import as_in_script, script_name
+from _ext.formats.notebook_and_script import script_name
 from snippets import longest_first
 
 PACKAGE = DOCS.parent / "bptt"
@@ -75,7 +75,7 @@ def markdown(file: Path, cells: list[dict[str, Any]]) -> Iterator[str]:
 
 def script(file: Path, cells: list[dict[str, Any]], passed: Path) -> Iterator[str]:
     """Say what is wrong with a script, by running it if it has not passed before."""
-    text, expected = file.read_text("utf-8"), printed(as_in_script(cells))
+    text, expected = file.read_text("utf-8"), printed(cells)
     kept = passed / sha256(json.dumps([text, expected]).encode()).hexdigest()[:24]
     if kept.is_file():
         return

@@ -5,7 +5,6 @@ answer that a page shows is an answer that passes.
 """
 
 import re
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -44,17 +43,6 @@ def test_each_answer_of_a_page_passes_and_each_beginning_is_caught_by_its_mistak
     assert caught == passed
     assert capsys.readouterr().out.count(": right, ") == len(passed)
     assert [name for name in NAMES if name in passed] == passed
-
-
-@pytest.mark.house
-@pytest.mark.parametrize("page", PAGES)
-def test_answers_can_come_last_as_in_the_script_of_a_page(page):
-    names = {}
-    cells = CELL.findall((FOLDER / f"{page}.md").read_text(encoding="utf-8"))
-    for tag, code in sorted(cells, key=lambda cell: cell[0] == "answer"):
-        expected = pytest.raises(WrongAnswerError) if tag == "raises-exception" else nullcontext()
-        with expected:
-            exec(code, names)  # noqa: S102
 
 
 @pytest.mark.house

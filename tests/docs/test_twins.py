@@ -221,24 +221,6 @@ def test_answers_are_hidden_in_the_notebook_and_announced(site):
     assert printed(code(found)[1]) == "half 1.0\n"
 
 
-def test_answers_are_the_end_of_the_script(site, tmp_path):
-    file = site.html / "deep/deep-asked.py"
-    tasks, answers = file.read_text("utf-8").split("\n# --- Answers ---\n")
-    assert "x / 2" not in tasks
-    assert tasks.count("# The answer is at the end of this file.") == 2
-    assert 'print("between")' in tasks
-    assert re.findall("^# (#.*)", answers, re.MULTILINE) == ["## One", "## Two"]
-    assert compile(tasks, "tasks", "exec")
-    done = subprocess.run(
-        [sys.executable, str(file)],
-        cwd=tmp_path, env=environment(site), check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.stdout == "AssertionError: too large\nbetween\nhalf 1.0\ntwo 2.0\n"
-    assert "Answers" not in (site.html / "deep/deep-page.py").read_text("utf-8")
-    record = site.docs / "_build/outputs/deep.asked.json"
-    assert scripts.check(site.html, record, tmp_path / "passed") == []
-
-
 def test_markdown_is_plain(site):
     text = (site.html / "deep/page.md").read_text("utf-8")
     for part in (

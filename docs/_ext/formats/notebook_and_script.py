@@ -10,9 +10,8 @@ A page without cells has Markdown only.
 
 The answers of exercises are not beside their tasks for all to see. In the notebook, a line says that the answer is in
 the cell below, and that cell's code is hidden by ``jupyter.source_hidden``, the key that the notebook format has for
-this (JupyterLab folds such a cell; where a program ignores the key, the cell is open). In the script, all answers
-stand at the end, below ``# --- Answers ---``, in the order of the page; so no cell that is not an answer may need one.
-In the Markdown, which is for programs that read, they stay where they are.
+this (JupyterLab folds such a cell; where a program ignores the key, the cell is open). In the script and in the
+Markdown they stay where they are, for later tasks may use what an answer defines.
 
 Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision``
 (a commit) are set, a notebook installs the library of that commit where there is none, and the page has links that
@@ -27,7 +26,6 @@ import json
 import posixpath
 import re
 import sys
-from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from textwrap import indent
@@ -51,8 +49,6 @@ GUARD = 'if __name__ == "__main__":'
 
 HIDDEN = {*layers.FOLDED, answers.TAG}  # the code of such a cell is folded on the page, and run
 ANSWER_IN_NOTEBOOK = "*Answer: open the cell below.*"
-ANSWER_IN_SCRIPT = "# The answer is at the end of this file."
-ANSWERS = "# --- Answers ---"
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
 COLAB = (
     "https://colab.research.google.com/github/{repository}/blob/{branch}/{revision}/{page}.ipynb"
@@ -180,24 +176,18 @@ class Page:
             f"# {self.docname}, a page of bptt {config.release}, as a script made from it.",
             f"# It needs: {', '.join(self.needs)}.",
         ]
-        parts, last = ["\n".join(head)], []
-        heading = ""
+        parts = ["\n".join(head)]
         again = any(GUARD in cell.source for cell in self.cells)  # by processes that it starts
         for piece in self.pieces():
             if isinstance(piece, str):
                 comment = indent(piece, "# ", lambda _: True).replace("# \n", "#\n")
                 parts.append(f"# %% [markdown]\n{comment}")
-                heading = next(reversed(re.findall(r"^#+ .*", piece, re.MULTILINE)), heading)
             else:
                 kept = self.cells[piece.index]
                 code = _expecting(kept) if EXPECTED in kept.tags else kept.source
                 code = guarded(code) if again else code
-                if answers.TAG in kept.tags:
-                    parts.append(ANSWER_IN_SCRIPT)
-                    last.append(f"# %%\n# {heading}\n{code}")
-                else:
-                    parts.append(f"# %%\n{code}")
-        return "\n\n".join([*parts, *([ANSWERS] if last else []), *last]) + "\n"
+                parts.append(f"# %%\n{code}")
+        return "\n\n".join(parts) + "\n"
 
     def markdown(self, root: str, drawn: list[str]) -> str:
         """Return the Markdown, seen from the folder `root`; its figures are added to `drawn`."""
@@ -315,11 +305,6 @@ def _stays(node: ast.stmt) -> bool:
             return False
         return True
     return isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
-
-
-def as_in_script(cells: Iterable[Any]) -> list[Any]:
-    """Return the cells of a page in the order of its script: answers last."""
-    return sorted(cells, key=lambda cell: answers.TAG in cell["tags"])
 
 
 def script_name(docname: str) -> str:
