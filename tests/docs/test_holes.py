@@ -191,7 +191,7 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
         "docs/_ext/execution/cell_rules.py",
         "sorted(tags & HIDING)",
         "()",
-        "docs: green",
+        "Extension error",
     ),
     "identical": ("docs/_ext/live/matplotlibrc", "svg.hashsalt: bptt\n", "", "figure.html"),
     "address": ("docs/_ext/execution/cell_rules.py", "ADDRESS.search(text)", "None", "docs: green"),

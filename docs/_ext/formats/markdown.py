@@ -99,9 +99,11 @@ class Writer:
                 self.depth -= 1
             elif isinstance(child, nodes.container) and child.get("nb_element") == "cell_code":
                 seen.append(len(seen))
-                source = code_of(child)
+                if (source := code_of(child)) is None:
+                    msg = f"cell {len(seen)} of the page has no code: its rules let none be hidden"
+                    raise ValueError(msg)
                 captions = [self.inline(c) for c in child.findall(nodes.caption)]
-                yield Cell(seen[-1], source.astext() if source else "", " ".join(captions))
+                yield Cell(seen[-1], source.astext(), " ".join(captions))
             else:
                 yield from self.blocks(child)
 
