@@ -47,7 +47,9 @@ HEAVY = ("matplotlib.pyplot", "numba", "numpy", "safetensors", "sympy")
 SELECTION = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser"]
 OPTIONS = ["-q", "-o", "addopts=", "--tb=no", "-p", "no:cacheprovider", *SELECTION]
 BROKEN = 70  # the status of a child that failed by itself: no verdict on a mutant
-SAVED = "every-test"  # below the folder of one state: what its tests reach, and how long they take
+SAVED = (
+    "every-test.json"  # in the folder of one state: what its tests reach, and how long they take
+)
 
 OPERATORS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
@@ -286,23 +288,25 @@ def enter(folder: Path) -> None:
 def record(folder: Path) -> int:
     """Run all tests of a copy; keep what each reaches and how long it takes."""
     enter(folder)
-    measured = coverage.Coverage(
-        data_file=str(folder / SAVED),
-        source=[str(folder / "bptt")],
-        config_file=False,
-        messages=False,
-    )
+    library = folder / "bptt"
+    # In memory: of a file, any fork that a test makes would begin by erasing what it holds.
+    measured = coverage.Coverage(data_file=None, source=[str(library)], config_file=False)
     recorder = Recorder(measured)
     measured.start()
-    os.register_at_fork(
-        after_in_child=measured.stop
-    )  # else a child that a test forks begins by erasing the data so far
     status = int(pytest.main(OPTIONS, plugins=[recorder]))
     measured.stop()
-    measured.save()
+    data = measured.get_data()
     passed = {test: s for test, s in recorder.seconds.items() if test not in recorder.failed}
-    (folder / f"{SAVED}.json").write_text(json.dumps(passed), "utf-8")
+    number = {test: k for k, test in enumerate(passed)}
+    lines = {
+        Path(file).relative_to(library).as_posix(): {
+            line: [number[test] for test in tests if test in number]
+            for line, tests in data.contexts_by_lineno(file).items()
+        }
+        for file in data.measured_files()
+    }
     (folder / "failed.txt").write_text("\n".join(sorted(recorder.failed)), "utf-8")
+    (folder / SAVED).write_text(json.dumps([passed, lines]), "utf-8")
     return status
 
 
@@ -314,7 +318,7 @@ def prepared() -> Path:
     ]
     digest = hashlib.sha256(b"".join(str(f).encode() + f.read_bytes() for f in sorted(files)))
     folder = ROOT / ".cache" / "mutants" / digest.hexdigest()[:16]
-    if not (folder / f"{SAVED}.json").is_file():
+    if not (folder / SAVED).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name in names[:2]:
@@ -337,25 +341,24 @@ class Reach:
     """Which tests reach which lines of the library."""
 
     def __init__(self, folder: Path) -> None:
-        self.library = folder / "bptt"
-        self.seconds: dict[str, float] = json.loads((folder / f"{SAVED}.json").read_text("utf-8"))
-        self.data = coverage.CoverageData(str(folder / SAVED))
-        self.data.read()
+        self.seconds: dict[str, float]
+        self.lines: dict[str, dict[str, list[int]]]
+        self.seconds, self.lines = json.loads((folder / SAVED).read_text("utf-8"))
+        self.tests = list(self.seconds)
 
     def batches(self, mutant: Mutant) -> list[list[str]]:
         """Return the tests that reach a mutant: ten of a file, ten of the next; then all that are left."""
-        by_line = self.data.contexts_by_lineno(str(self.library / mutant.file))
+        by_line = self.lines.get(mutant.file, {})
         first, last = mutant.lines
-        passed = self.seconds.keys()
-        found = passed & {test for n in range(first, last + 1) for test in by_line.get(n, ())}
-        found = found or passed & {test for tests in by_line.values() for test in tests}
+        found = {test for n in range(first, last + 1) for test in by_line.get(str(n), ())}
+        found = found or {test for tests in by_line.values() for test in tests}
         files: dict[str, list[str]] = {}
-        for test in sorted(found, key=self.seconds.__getitem__):
+        for test in sorted((self.tests[k] for k in found), key=self.seconds.__getitem__):
             files.setdefault(test.partition("::")[0], []).append(test)
-        first = [tests[:10] for tests in files.values()]
-        first.sort(key=self.total)
-        first.sort(key=lambda tests: Path(mutant.file).stem not in tests[0].partition("::")[0])
-        return [*first, [test for tests in files.values() for test in tests[10:]]]
+        few = [tests[:10] for tests in files.values()]
+        few.sort(key=self.total)
+        few.sort(key=lambda tests: Path(mutant.file).stem not in tests[0].partition("::")[0])
+        return [*few, [test for tests in files.values() for test in tests[10:]]]
 
     def total(self, tests: list[str]) -> float:
         """Return the seconds that some tests take."""
