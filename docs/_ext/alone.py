@@ -136,6 +136,8 @@ class Runner:
         try:
             code = compile(tree, self.name, "single" if shown else "exec", dont_inherit=True)
             exec(code, self.module.__dict__)  # noqa: S102
+            if tqdm := sys.modules.get("tqdm"):
+                tqdm.tqdm.monitor_interval = 0  # no thread of its own, for that is not forked
         except Exception as raised:  # noqa: BLE001 - whatever a snippet raises is reported
             words = str(raised)
             if isinstance(raised, ModuleNotFoundError) and raised.name not in self.allowed:
