@@ -199,8 +199,8 @@ def look(reader: BrowserContext, home: str, name: str) -> Seen:
     return seen
 
 
-def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
-    """Open a page once and return what is seen in both themes and at both widths.
+def inspect(reader: BrowserContext, home: str, name: str, *, axe: bool = True) -> Seen:
+    """Open a page once and return what is seen in both themes and at both widths, with or without axe.
 
     All of axe's rules look at all of the page at the first width in the first theme. Of the other three views they look
     at what was not shown before; of the second width, at the size of targets and at what scrolls on all of the page.
@@ -210,6 +210,8 @@ def inspect(reader: BrowserContext, home: str, name: str) -> Seen:
             page.set_viewport_size({"width": width, "height": 900})
             seen.overflow += [f"{width}: {words}" for words in page.evaluate(WIDE)]
             seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
+        if not axe:
+            return seen
         page.evaluate(HIDE)
         page.evaluate(PLAIN)
         page.evaluate(_axe())

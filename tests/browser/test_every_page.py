@@ -3,14 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from html.parser import HTMLParser
 
 import measure
 import served
 from playwright.sync_api import BrowserContext
 
+SOURCES = "_modules/"  # the library's modules: pages of one template, which differ in their code
+
+
+class Kinds(HTMLParser):
+    """Collects the kinds of elements on a page: tag, class and role, with the class of what is around."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.around = [("", "")]
+        self.found: set[tuple[str, ...]] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        name = told.get("class") or ""
+        self.found.add((*self.around[-1], tag, name, told.get("role") or ""))
+        if tag not in {"br", "hr", "img", "input", "link", "meta"}:
+            self.around.append((tag, name))
+
+    def handle_endtag(self, tag: str) -> None:
+        while len(self.around) > 1 and self.around.pop()[0] != tag:
+            pass
+
+
+@cache
+def shown_to_axe() -> set[str]:
+    """All pages, but of the sources only those with a kind of element that no other one shows before."""
+    everything = served.pages()
+    chosen = {page for page in everything if not page.startswith(SOURCES)}
+    sources = sorted(
+        set(everything) - chosen, key=lambda page: -(served.SITE / page).stat().st_size
+    )
+    known: set[tuple[str, ...]] = set()
+    for page in sources:
+        kinds = Kinds((served.SITE / page).read_text("utf-8")).found
+        if kinds - known:
+            chosen.add(page)
+        known |= kinds
+    return chosen
+
 
 def test_page(page_name: str, reader: Callable[..., BrowserContext], home: str) -> None:
-    seen = measure.inspect(reader("light", 1280), home, page_name)
+    axe = page_name in shown_to_axe()
+    seen = measure.inspect(reader("light", 1280), home, page_name, axe=axe)
     assert seen.wrong() == []
 
 
