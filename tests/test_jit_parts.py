@@ -1,0 +1,56 @@
+"""The two parts of compiled loops that are written in LLVM's language, compiled here and now, not taken from a cache.
+
+The reference of the matrix product is NumPy's; that of reads and writes is what the same lines do to arrays in Python.
+"""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from numba import njit
+
+from bptt.jit.memory import SCOPES, begin, load, store
+from bptt.jit.products import ONE_ROW, ROWS, VECTORS, multiplier, width
+
+RNG = np.random.default_rng(26)
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_product_in_panels_is_numpys(real):
+    """For every number of rows up to two tiles and more, and of vectors up to those of the widest row and more."""
+    in_panels, in_whole_vectors, multiply = multiplier.__wrapped__(real)
+    lanes, depth, start = width(real), 5, 3
+    for rows in range(1, 2 * ROWS + 2):
+        for vectors in range(1, sum(ONE_ROW) + VECTORS):
+            columns = vectors * lanes - 1
+            a = RNG.uniform(-1, 1, (rows, depth)).astype(real)
+            u = RNG.uniform(-1, 1, (depth, columns)).astype(real)
+            stride = in_whole_vectors(columns)
+            assert stride == vectors * lanes
+            out = np.full((rows + 1, stride), np.nan, real)
+            flat = np.concatenate([np.full(start, np.nan, real), a.ravel()])
+            panels = in_panels(u.ravel(), depth, columns)
+            multiply(flat, start, rows, depth, panels, stride, out.ravel())
+            error = abs(out[:rows, :columns] - a.astype(float) @ u.astype(float)).max()
+            assert error <= depth * np.finfo(real).eps, (rows, columns)
+            assert (out[:rows, columns:] == 0).all()  # what fills up the last vector
+            assert np.isnan(out[rows]).all()  # and nothing is written behind the last row
+
+
+@pytest.mark.parametrize("scope", [0, 1, SCOPES - 1, SCOPES])
+def test_reads_and_writes_in_scopes_are_those_of_arrays(scope):
+    """Also with a scope more than there are, which is read and written without metadata."""
+
+    @njit
+    def cumulated(x, out):
+        begin()
+        total = 0.0
+        for k in range(x.size):
+            total += load(scope, x, k)
+            store(2, out, k, total * load(scope, x, 0))
+
+    x, out = RNG.uniform(-1, 1, (2, 9))
+    want = np.cumsum(x) * x[0]
+    cumulated(x, out)
+    assert abs(out - want).max() <= 9 * np.finfo(float).eps
