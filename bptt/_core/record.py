@@ -7,15 +7,17 @@ number; a tuple's own ``+`` and ``*`` would join and repeat records, which is ne
 
 import numbers
 import operator
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.types import Array, Tree
 
 __all__ = ["array_record"]
 
-Kind = TypeVar("Kind", bound=type[Any])
+Kind = TypeVar("Kind", bound=type)
 SHOWN = 4  # items of a long sequence
 
 
@@ -35,12 +37,12 @@ def array_record(kind: Kind) -> Kind:
     return kind
 
 
-def _text(one: Any) -> str:
+def _text(one: Tree) -> str:
     count = sum(array.size for array in _arrays(one))
     return f"{_form(one)}  # {count:,} numbers"
 
 
-def _form(value: Any) -> str:
+def _form(value: object) -> str:
     if isinstance(value, np.ndarray):
         return str(value.shape) if value.ndim else str(value)
     if not isinstance(value, (tuple, list)):
@@ -55,7 +57,7 @@ def _form(value: Any) -> str:
     return f"({', '.join(parts)}{',' if len(value) == 1 else ''})"
 
 
-def _arrays(value: Any) -> list[Any]:
+def _arrays(value: object) -> list[Array]:
     if isinstance(value, np.ndarray):
         return [value]
     if isinstance(value, (tuple, list)):
@@ -63,7 +65,7 @@ def _arrays(value: Any) -> list[Any]:
     return []
 
 
-def _combined(function: Any, sign: str, one: Any, other: Any) -> Any:
+def _combined(function: Callable[[Array, Array], Array], sign: str, one: Tree, other: Tree) -> Tree:
     if type(one) is not type(other):
         name, got = type(one).__name__, type(other).__name__
         msg = f"{name} {sign} must have a {name} on both sides, got {got}"
@@ -72,14 +74,14 @@ def _combined(function: Any, sign: str, one: Any, other: Any) -> Any:
     return tree_map(function, one, other)
 
 
-def _added_to(one: Any, other: Any) -> Any:
+def _added_to(one: Tree, other: Tree) -> Tree:
     """Return ``other + one``; `sum` begins with the number 0."""
     return (
         one if isinstance(other, int) and other == 0 else _combined(operator.add, "+", one, other)
     )
 
 
-def _scaled(one: Any, factor: Any) -> Any:
+def _scaled(one: Tree, factor: object) -> Tree:
     if isinstance(factor, bool) or not isinstance(factor, numbers.Real):
         name, got = type(one).__name__, type(factor).__name__
         msg = f"{name} * must have a real number on the other side, got {got}"
@@ -88,7 +90,7 @@ def _scaled(one: Any, factor: Any) -> Any:
     return tree_map(lambda array: array * float(factor), one)
 
 
-def _only_arrays(one: Any, sign: str) -> None:
+def _only_arrays(one: Tree, sign: str) -> None:
     """Refuse arithmetic of what holds more than arrays, such as a trace."""
     try:
         tree_leaves(one)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, Tree
 from bptt._core.validation import plain
 
 __all__ = ["flatten", "tree_leaves", "tree_map"]
@@ -52,7 +52,7 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     return mapped
 
 
-def _map(function: Callable[..., Array], name: str, record: Any, others: tuple[Any, ...]) -> Any:
+def _map(function: Callable[..., Array], name: str, record: Tree, others: tuple[Tree, ...]) -> Tree:
     if isinstance(record, np.ndarray):
         plain(name, record)
         for other in others:
@@ -71,7 +71,7 @@ def _map(function: Callable[..., Array], name: str, record: Any, others: tuple[A
     return getattr(type(record), "_make", type(record))(children)  # a named tuple, or a plain one
 
 
-def _refuse_other_structure(name: str, record: Any, others: tuple[Any, ...]) -> None:
+def _refuse_other_structure(name: str, record: Tree, others: tuple[Tree, ...]) -> None:
     if not isinstance(record, (tuple, list)):
         msg = f"{name} must be an array or a tuple of arrays, got {type(record).__name__}"
         raise TypeError(msg)
@@ -84,7 +84,7 @@ def _refuse_other_structure(name: str, record: Any, others: tuple[Any, ...]) -> 
             raise ValueError(msg)
 
 
-def check_like(name: str, record: Any, like: str, other: Any) -> None:
+def check_like(name: str, record: Tree, like: str, other: Tree) -> None:
     """Refuse a record that has not the structure and the shapes of another, naming both."""
     got, want = tree_leaves(record, name), tree_leaves(other, like)
     if len(got) != len(want):
@@ -99,7 +99,7 @@ def check_like(name: str, record: Any, like: str, other: Any) -> None:
             raise ValueError(msg)
 
 
-def tree_leaves(record: Any, name: str = "") -> list[tuple[str, Array]]:
+def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     """List the arrays of a record, each with the expression that reaches it.
 
     Parameters
@@ -131,7 +131,7 @@ def tree_leaves(record: Any, name: str = "") -> list[tuple[str, Array]]:
     return found
 
 
-def _gather(name: str, record: Any, found: list[tuple[str, Array]]) -> None:
+def _gather(name: str, record: Tree, found: list[tuple[str, Array]]) -> None:
     if isinstance(record, np.ndarray):
         plain(name or "record", record)
         found.append((name, record))
@@ -143,7 +143,7 @@ def _gather(name: str, record: Any, found: list[tuple[str, Array]]) -> None:
         _gather(child, part, found)
 
 
-def _children(name: str, record: Any) -> Iterator[tuple[str, Any]]:
+def _children(name: str, record: Tree) -> Iterator[tuple[str, Tree]]:
     """Name each part as Python reaches it: ``name.field`` or ``name[index]``."""
     fields = getattr(record, "_fields", None)
     for i, part in enumerate(record):

@@ -15,5 +15,26 @@ Scalar: TypeAlias = np.inexact[Any]
 State: TypeAlias = tuple[Array, ...]
 """What one recurrent layer hands from step to step: ``(a,)`` for an Elman layer, each (B, n)."""
 
+Stepped: TypeAlias = tuple[State, tuple[Array, ...]]
+"""What the step of a formula returns: the new state, and what is saved for its derivative."""
+
+SteppedBack: TypeAlias = tuple[
+    tuple[Array | float, ...], tuple[Array | float, ...], tuple[Array | float, ...]
+]
+"""What its derivative returns: ∂C/∂ the weighted inputs, the state before the step, and the own parameters.
+
+The number 0.0 may stand for a path that does not exist.
+"""
+
 ElementWise: TypeAlias = Callable[[Array], Array]
 """A function applied to each entry of an array by itself."""
+
+Mask: TypeAlias = NDArray[np.bool_]
+"""Which steps of which sequences there are, booleans of shape (T, B)."""
+
+# Which types these have depends on the cell, and is seen when they are checked. To a type checker, and on the pages of
+# the reference, each is Any; the names say what is meant.
+Tree: TypeAlias = Any  # nested tuples (named ones, mostly) or lists, whose leaves are arrays
+LayerParams: TypeAlias = Any  # of one layer: the named tuple of its cell, or a pair of them
+LayerState: TypeAlias = Any  # of one layer: a `State` or its cotangent, or a pair of them
+Saved: TypeAlias = Any  # what a step keeps for its derivative: arrays, in the form of the cell

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from bptt._core.types import Array
+from bptt._core.types import Array, Tree
 
 Record = TypeVar("Record")
+Returned = TypeVar("Returned")
 Size = int | str  # a number that must match, or the letter of a size that is free
 
 REAL = ("float32", "float64")
@@ -77,7 +78,7 @@ def read_only(array: Array) -> Array:
     return view
 
 
-def called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def called(name: str, function: Callable[..., Returned], *arguments: object) -> Returned:
     """Call a function of the user with arrays that are read-only; if it writes to one, name it."""
     try:
         return function(*arguments)
@@ -176,7 +177,7 @@ def all_finite(value: Array) -> bool:
     return math.isfinite(total) or bool(np.isfinite(value).all())
 
 
-def all_finite_in(record: Any) -> bool:
+def all_finite_in(record: Tree) -> bool:
     """Say whether all arrays of nested tuples are finite."""
     return all_finite(record) if isinstance(record, np.ndarray) else all(map(all_finite_in, record))
 
@@ -220,7 +221,7 @@ def instance(name: str, value: object, kind: type[Record]) -> Record:
     return value
 
 
-def sequence(name: str, value: Any, length: int, of: str) -> tuple[Any, ...]:
+def sequence(name: str, value: object, length: int, of: str) -> tuple[Any, ...]:
     """Return `value` as a tuple, which must have `length` items."""
     if not isinstance(value, (tuple, list)):
         msg = f"{name} must be a tuple of {length} {of}, got {describe(value)}"
@@ -274,7 +275,7 @@ def computed(name: str, value: Array) -> None:
         raise FloatingPointError(msg)
 
 
-def generator(name: str, value: Any) -> np.random.Generator:
+def generator(name: str, value: object) -> np.random.Generator:
     """Return a generator of random numbers: the one that is given, or one that begins at a seed."""
     if isinstance(value, np.random.Generator):
         return value

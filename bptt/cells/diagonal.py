@@ -9,11 +9,11 @@ Source: Li et al. (2018), "Independently recurrent neural network"; Mozer (1989)
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.types import Array
+from bptt._core.types import Array, Stepped, SteppedBack
 from bptt.cells.activations import Activation, identity
 
 __all__ = ["Diagonal", "DiagonalParams"]
@@ -68,13 +68,13 @@ class Diagonal:
         """Refuse what is not an activation."""
         validation.instance("activation", self.activation, Activation)
 
-    def step(self, x: Array, a: Array, v: Array) -> Any:
+    def step(self, x: Array, a: Array, v: Array) -> Stepped:
         """Return the new a, and what its derivative needs."""
         z = x + v * a
         a_new = self.activation.function(z)
         return (a_new,), (z, a_new)
 
-    def step_backward(self, d_a: Array, a: Array, v: Array, z: Array, a_new: Array) -> Any:
+    def step_backward(self, d_a: Array, a: Array, v: Array, z: Array, a_new: Array) -> SteppedBack:
         """Return δ, ∂C/∂a of the step before, and ∂C/∂v."""
         delta = d_a * self.activation.derivative(z, a_new)
         return (delta,), (delta * v,), (delta * a,)

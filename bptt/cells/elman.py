@@ -10,10 +10,9 @@ Source: Elman (1990), "Finding structure in time".
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from bptt._core import validation
-from bptt._core.types import Array
+from bptt._core.types import Array, Stepped, SteppedBack
 from bptt.cells.activations import Activation, tanh
 from bptt.cells.protocol import Recurrent
 
@@ -48,12 +47,12 @@ class Elman:
         """Refuse what is not an activation."""
         validation.instance("activation", self.activation, Activation)
 
-    def step(self, z: Array, a: Array) -> Any:
+    def step(self, z: Array, a: Array) -> Stepped:
         """Return the new a, and what its derivative needs."""
         a_new = self.activation.function(z)  # (FWD)
         return (a_new,), (z, a_new)
 
-    def step_backward(self, d_a: Array, a: Array, z: Array, a_new: Array) -> Any:
+    def step_backward(self, d_a: Array, a: Array, z: Array, a_new: Array) -> SteppedBack:
         """Return δ; there is no path to the past but through u."""
         delta = d_a * self.activation.derivative(z, a_new)  # (BP2)
         return (delta,), (0.0,), ()

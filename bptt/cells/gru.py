@@ -22,12 +22,12 @@ s and 1 - s stand the other way round.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bptt._core.record import array_record
-from bptt._core.types import Array, State
+from bptt._core.types import Array, State, Stepped, SteppedBack
 from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent
 
@@ -77,7 +77,7 @@ class GRU:
 
     parameters = GRUParams
 
-    def step(self, z_r: Array, z_s: Array, x_n: Array, h_n: Array, a: Array, c: Array) -> Any:
+    def step(self, z_r: Array, z_s: Array, x_n: Array, h_n: Array, a: Array, c: Array) -> Stepped:
         """Return the new a, and what its derivative needs."""
         r, not_r = gate(z_r)  # (gru-after)
         s, not_s = gate(z_s)  # (gru-after)
@@ -96,7 +96,7 @@ class GRU:
         not_s: Array,
         n: Array,
         reset: Array,
-    ) -> Any:
+    ) -> SteppedBack:
         """Return δ of the weighted inputs, ∂C/∂a along the update gate's path, and ∂C/∂c."""
         d_n = d_a * not_s * (1 - n**2)  # (gru-dn)
         d_h = d_n * r  # (gru-dm)

@@ -2,14 +2,24 @@
 
 import inspect
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core.types import Array
-from bptt.cells.protocol import Recurrent, formula_of, is_factored
+from bptt._core.types import Array, LayerParams, Tree
+from bptt.cells.protocol import (
+    Cell,
+    Formula,
+    OwnEngine,
+    Recurrent,
+    UnfactoredCell,
+    formula_of,
+    is_factored,
+)
+
+ParamsType: TypeAlias = Any  # a class of named tuples, that of the parameters of a layer
 
 __all__ = ["Layout", "layout_of", "state_names_of"]
 
@@ -49,7 +59,7 @@ class Layout(NamedTuple):
         u = ((n, h * n),) if h else ()
         return ((n_below, g * n), *u, (g * n,), *((n,) for _ in self.own))
 
-    def split(self, params: Any) -> tuple[Array, Array | None, Array, tuple[Array, ...]]:
+    def split(self, params: LayerParams) -> tuple[Array, Array | None, Array, tuple[Array, ...]]:
         """Return w, u (None if there is none), b and the own parameters."""
         if self.count("zh"):
             w, u, b, *own = params
@@ -58,7 +68,7 @@ class Layout(NamedTuple):
         return w, None, b, tuple(own)
 
 
-def layout_of(cell: Any) -> Layout:
+def layout_of(cell: Formula) -> Layout:
     """Read what a formula needs off the names of its parameters.
 
     Parameters
@@ -88,7 +98,13 @@ def layout_of(cell: Any) -> Layout:
 
 
 @lru_cache(maxsize=128)
-def _layout(name: str, step: Any, back: Any, step_bound: bool, back_bound: bool) -> Layout:
+def _layout(
+    name: str,
+    step: Callable[..., object],
+    back: Callable[..., object],
+    step_bound: bool,
+    back_bound: bool,
+) -> Layout:
     names = _names(f"{name}.step", step)[step_bound:]
     back_names = _names(f"{name}.step_backward", back)[back_bound:]
     kinds = [n[0] if n[0] in "zxh" and n[1:2] in ("", "_") else "" for n in names]
@@ -119,7 +135,7 @@ def _layout(name: str, step: Any, back: Any, step_bound: bool, back_bound: bool)
     return layout
 
 
-def _names(what: str, method: Any) -> tuple[str, ...]:
+def _names(what: str, method: Callable[..., object]) -> tuple[str, ...]:
     parameters = inspect.signature(method).parameters.values()
     free = [p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if free:
@@ -128,7 +144,7 @@ def _names(what: str, method: Any) -> tuple[str, ...]:
     return tuple(p.name for p in parameters)
 
 
-def state_names_of(cell: Any) -> tuple[str, ...]:
+def state_names_of(cell: Cell | UnfactoredCell | OwnEngine) -> tuple[str, ...]:
     """Return the names of the arrays of a state, the activation's first.
 
     Parameters
@@ -151,7 +167,7 @@ def state_names_of(cell: Any) -> tuple[str, ...]:
     return layout_of(formula).states if is_factored(formula) else tuple(formula.state_names)
 
 
-def parameters_of(cell: Any) -> Any:
+def parameters_of(cell: object) -> ParamsType:
     """Return the type of a cell's parameter record: the one it names, or one made from the names."""
     formula = formula_of(cell)
     named = getattr(formula, "parameters", None)
@@ -170,10 +186,10 @@ def parameters_of(cell: Any) -> Any:
 
 
 @lru_cache(maxsize=128)
-def record_type(fields: tuple[str, ...]) -> Any:
+def record_type(fields: tuple[str, ...]) -> ParamsType:
     """Return a named tuple for the parameters of a cell that names no type; its records can be pickled."""
 
-    def reduce(record: Any) -> Any:
+    def reduce(record: LayerParams) -> tuple[object, ...]:
         return _record, (fields, *record)
 
     made = namedtuple("Parameters", fields)  # type: ignore[misc]  # noqa: PYI024
@@ -182,11 +198,11 @@ def record_type(fields: tuple[str, ...]) -> Any:
     return made
 
 
-def _record(fields: tuple[str, ...], *arrays: Array) -> Any:
+def _record(fields: tuple[str, ...], *arrays: Array) -> LayerParams:
     return record_type(fields)(*arrays)
 
 
-def check_step(cell: Any, layout: Layout, returned: Any, shape: tuple[int, ...]) -> None:
+def check_step(cell: object, layout: Layout, returned: object, shape: tuple[int, ...]) -> None:
     """Refuse what a `step` returned if it is not a state and what is saved, two tuples of arrays."""
     name = f"{type(cell).__name__}.step"
     state, saved = _tuples(name, returned, ("new_state", "saved"))
@@ -194,7 +210,7 @@ def check_step(cell: Any, layout: Layout, returned: Any, shape: tuple[int, ...])
         _items(f"{name}: {what}", part, names, shape, number=False)
 
 
-def check_backward(cell: Any, layout: Layout, returned: Any, shape: tuple[int, ...]) -> None:
+def check_backward(cell: object, layout: Layout, returned: object, shape: tuple[int, ...]) -> None:
     """Refuse what a `step_backward` returned if it is not three tuples of arrays, of the right lengths."""
     name = f"{type(cell).__name__}.step_backward"
     parts = ("d_weighted", "d_state", "d_own")
@@ -203,7 +219,7 @@ def check_backward(cell: Any, layout: Layout, returned: Any, shape: tuple[int, .
         _items(f"{name}: {what}", part, tuple(f"d_{n}" for n in each), shape, number=True)
 
 
-def check_unfactored(name: str, returned: Any, like: Mapping[str, Any]) -> None:
+def check_unfactored(name: str, returned: object, like: Mapping[str, Tree]) -> None:
     """Refuse what a method of an unfactored cell returned if its parts have not the shapes of `like`."""
     given = returned if isinstance(returned, tuple) else (returned,)
     parts = zip(given, like.values(), strict=False)
@@ -217,11 +233,11 @@ def check_unfactored(name: str, returned: Any, like: Mapping[str, Any]) -> None:
         raise TypeError(msg)
 
 
-def _shapes(part: Any) -> Any:
+def _shapes(part: Tree) -> tuple[object, ...]:
     return tuple(map(_shapes, part)) if isinstance(part, tuple) else np.shape(part)
 
 
-def _tuples(name: str, returned: Any, parts: tuple[str, ...]) -> Any:
+def _tuples(name: str, returned: object, parts: tuple[str, ...]) -> tuple[tuple[Tree, ...], ...]:
     if (
         not isinstance(returned, tuple)
         or len(returned) != len(parts)
@@ -233,7 +249,12 @@ def _tuples(name: str, returned: Any, parts: tuple[str, ...]) -> Any:
 
 
 def _items(
-    what: str, part: Any, names: tuple[str, ...], shape: tuple[int, ...], *, number: bool
+    what: str,
+    part: tuple[Tree, ...],
+    names: tuple[str, ...],
+    shape: tuple[int, ...],
+    *,
+    number: bool,
 ) -> None:
     if len(part) != len(names):
         wanted = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
@@ -248,7 +269,7 @@ def _items(
             raise TypeError(msg)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Tree) -> str:
     if not isinstance(value, tuple):
         return f"{type(value).__name__}" + (f" {value.shape}" if hasattr(value, "shape") else "")
     return f"({', '.join(map(_shown, value))}{',' if len(value) == 1 else ''})"

@@ -20,12 +20,12 @@ and the answers of the exercises.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bptt._core.record import array_record
-from bptt._core.types import Array
+from bptt._core.types import Array, Stepped, SteppedBack
 from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent
 
@@ -81,7 +81,7 @@ class LSTM:
 
     parameters = Recurrent
 
-    def step(self, z_i: Array, z_f: Array, z_g: Array, z_o: Array, a: Array, c: Array) -> Any:
+    def step(self, z_i: Array, z_f: Array, z_g: Array, z_o: Array, a: Array, c: Array) -> Stepped:
         """Return the new a and c, and what their derivative needs."""
         c_new, gates = _cell(z_i, z_f, z_g, c)
         a_new, output = _output(z_o, c_new)
@@ -101,7 +101,7 @@ class LSTM:
         o: Array,
         not_o: Array,
         tanh_c: Array,
-    ) -> Any:
+    ) -> SteppedBack:
         """Return δ of the blocks, and ∂C/∂c along the cell state's own path to the past."""
         d_o, through_a = _output_backward(d_a, o, not_o, tanh_c)
         d_c = d_c + through_a  # (lstm-dc)
@@ -138,7 +138,7 @@ class PeepholeLSTM:
         p_i: Array,
         p_f: Array,
         p_o: Array,
-    ) -> Any:
+    ) -> Stepped:
         """Return the new a and c, and what their derivative needs."""
         c_new, gates = _cell(z_i + p_i * c, z_f + p_f * c, z_g, c)  # (lstm-peep)
         a_new, output = _output(z_o + p_o * c_new, c_new)  # (lstm-peep)
@@ -162,7 +162,7 @@ class PeepholeLSTM:
         not_o: Array,
         tanh_c: Array,
         c_new: Array,
-    ) -> Any:
+    ) -> SteppedBack:
         """Return δ of the blocks, ∂C/∂c along its own paths to the past, and ∂C/∂ the peepholes."""
         d_o, through_a = _output_backward(d_a, o, not_o, tanh_c)
         d_c = d_c + through_a + d_o * p_o  # (lstm-peep-dc)

@@ -26,10 +26,10 @@ own (`OwnEngine`), as `bptt.compiled` does.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from bptt._core.record import array_record
-from bptt._core.types import Array, State
+from bptt._core.types import Array, LayerParams, Mask, Saved, State
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -40,6 +40,12 @@ __all__ = [
     "Recurrent",
     "UnfactoredCell",
 ]
+
+
+# A cell comes before the records of the network, and so cannot name them: a `LayerTrace` and a `LayerGradient`.
+RunTrace: TypeAlias = Any
+RunGradient: TypeAlias = Any
+Formula: TypeAlias = Any  # a `Cell` or an `UnfactoredCell`: `is_factored` tells
 
 
 @array_record
@@ -134,13 +140,15 @@ class UnfactoredCell(Protocol):
         """Return the shape of each parameter of a layer of n units over n_below."""
         ...
 
-    def unfactored_step(self, params: Any, x: Array, state: State, /) -> tuple[State, Any]:
+    def unfactored_step(
+        self, params: LayerParams, x: Array, state: State, /
+    ) -> tuple[State, Saved]:
         """Return the next state, arrays of shape (B, n), and what the derivative will need."""
         ...
 
     def unfactored_backward(
-        self, params: Any, d_state: State, saved: Any, /
-    ) -> tuple[Any, Array, State]:
+        self, params: LayerParams, d_state: State, saved: Saved, /
+    ) -> tuple[LayerParams, Array, State]:
         """Return ∂C/∂ the parameters (summed over the batch), the input and the previous state."""
         ...
 
@@ -154,11 +162,13 @@ class OwnEngine(Protocol):
         """The formula."""
         ...
 
-    def run_layer(self, params: Any, x: Array, state: State, mask: Any, /) -> Any:
+    def run_layer(
+        self, params: LayerParams, x: Array, state: State, mask: Mask | None, /
+    ) -> RunTrace:
         """Run a layer forward on checked arguments; return its `LayerTrace`, whose cell is this one."""
         ...
 
-    def run_layer_backward(self, trace: Any, d_a: Array, d_state: State, /) -> Any:
+    def run_layer_backward(self, trace: RunTrace, d_a: Array, d_state: State, /) -> RunGradient:
         """Go back through a layer on checked arguments; return its `LayerGradient`."""
         ...
 
@@ -168,6 +178,6 @@ def is_factored(cell: object) -> "TypeIs[Cell]":
     return hasattr(cell, "step") and hasattr(cell, "step_backward")
 
 
-def formula_of(cell: Any) -> Any:
+def formula_of(cell: Any) -> Formula:
     """Return the cell itself, or the one that its own engine runs."""
     return cell.cell if hasattr(cell, "run_layer_backward") else cell

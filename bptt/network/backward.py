@@ -25,30 +25,30 @@ Sources: Werbos (1990); Williams & Peng (1990). The labels are those of the deri
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerState
 from bptt.cells import BothDirections
 from bptt.network.engines import engine_of
 from bptt.network.gradients import Gradient, LayerGradient
 from bptt.network.parameters import Affine, Params
 from bptt.network.states import final_state, final_states
-from bptt.network.traces import BidirectionalTrace, LayerTrace, Trace
+from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
 
 __all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
 
-LayerWay: TypeAlias = Callable[[Any, Array, Any], LayerGradient]
+LayerWay: TypeAlias = Callable[[AnyTrace, Array, LayerState], LayerGradient]
 
 
 def backward(
     trace: Trace,
     d_outputs: ArrayLike,
-    d_final: Sequence[Any] | None = None,
+    d_final: Sequence[LayerState] | None = None,
 ) -> Gradient:
     r"""Carry the gradient of a cost back through a stack and through time: (BP0) to (BP4).
 
@@ -109,7 +109,7 @@ def backward(
 def run_backward(
     trace: Trace,
     d_outputs: Array,
-    d_states: Sequence[Any],
+    d_states: Sequence[LayerState],
     through: LayerWay | None = None,
 ) -> Gradient:
     """Go back through a stack on arguments that have been checked: from the readout down."""
@@ -133,7 +133,7 @@ def run_backward(
 def layer_backward(
     trace: LayerTrace | BidirectionalTrace,
     d_a: ArrayLike,
-    d_final: Any = None,
+    d_final: LayerState | None = None,
 ) -> LayerGradient:
     """Carry the gradient of a cost back through one recurrent layer: (BP2), (BP3), (BP4), (BP0).
 
@@ -185,7 +185,7 @@ def layer_backward(
 
 
 def run_any_layer_backward(
-    trace: LayerTrace | BidirectionalTrace, d_a: Array, d_state: Any
+    trace: LayerTrace | BidirectionalTrace, d_a: Array, d_state: LayerState
 ) -> LayerGradient:
     """Go back through one layer, of one direction or both, on arguments that have been checked."""
     if isinstance(trace, LayerTrace):

@@ -8,14 +8,14 @@ Arrays are time-major: (T, B, n) for T steps, B sequences side by side and n uni
 of all steps is one matrix product before the loop over time; only the recurrent product must be inside it.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves
-from bptt._core.types import Array, State
+from bptt._core.types import Array, LayerParams, LayerState, Mask, State
 from bptt.cells import Bidirectional
 from bptt.cells.layout import state_names_of
 from bptt.network.engines import engine_of
@@ -28,7 +28,7 @@ from bptt.network.stack import (
     check_params,
 )
 from bptt.network.states import Initial, check_mask, initial_state, initial_states
-from bptt.network.traces import BidirectionalTrace, LayerTrace, Trace
+from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
 
 __all__ = ["forward", "layer_forward"]
 
@@ -94,7 +94,7 @@ def forward(
 
 def check_run(
     stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: ArrayLike | None
-) -> tuple[Params, Array, tuple[Any, ...], Any]:
+) -> tuple[Params, Array, tuple[LayerState, ...], Mask | None]:
     """Return parameters, input, initial states and mask, checked against the stack and one another."""
     validation.instance("stack", stack, Stack)
     params = check_params(stack, params)
@@ -107,7 +107,9 @@ def check_run(
     return params, x, states, found
 
 
-def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Trace:
+def run_forward(
+    stack: Stack, params: Params, x: Array, states: Sequence[LayerState], mask: Mask | None
+) -> Trace:
     """Run a stack on arguments that have been checked: from the lowest layer up."""
     layers: list[LayerTrace | BidirectionalTrace] = []
     a = x
@@ -125,7 +127,9 @@ def run_forward(stack: Stack, params: Params, x: Array, states: Any, mask: Any) 
     return Trace(stack, params, x, tuple(layers), z, outputs)
 
 
-def run_to_final(stack: Stack, params: Params, x: Array, states: Any, mask: Any) -> Any:
+def run_to_final(
+    stack: Stack, params: Params, x: Array, states: Sequence[State], mask: Mask | None
+) -> tuple[State, ...]:
     """Run layers of one direction on checked arguments; keep nothing but the state they end in."""
     final: list[State] = []
     with np.errstate(all="ignore"):
@@ -137,7 +141,9 @@ def run_to_final(stack: Stack, params: Params, x: Array, states: Any, mask: Any)
     return tuple(final)
 
 
-def _run_and_forget(cell: Any, params: Any, x: Array, state: State, mask: Any) -> tuple[Any, State]:
+def _run_and_forget(
+    cell: AnyCell, params: LayerParams, x: Array, state: State, mask: Mask | None
+) -> tuple[Array, State]:
     """Run one layer; return what the layer above sees, and the last state."""
     outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *params, *state))
     for t, (stepped, _) in enumerate(engine_of(cell).walk(cell, params, x, state, mask)):
@@ -148,11 +154,11 @@ def _run_and_forget(cell: Any, params: Any, x: Array, state: State, mask: Any) -
 
 def layer_forward(
     cell: AnyCell,
-    params: Any,
+    params: LayerParams,
     x: ArrayLike,
-    initial: Any = None,
+    initial: LayerState | None = None,
     mask: ArrayLike | None = None,
-) -> Any:
+) -> AnyTrace:
     """Run one recurrent layer over a batch of sequences: (FWD).
 
     Parameters
@@ -205,7 +211,7 @@ def layer_forward(
 
 
 def run_any_layer(
-    cell: AnyCell, params: Any, x: Array, state: Any, mask: Any
+    cell: AnyCell, params: LayerParams, x: Array, state: LayerState, mask: Mask | None
 ) -> LayerTrace | BidirectionalTrace:
     """Run one layer, of one direction or both, on arguments that have been checked."""
     if isinstance(cell, Bidirectional):
@@ -218,7 +224,7 @@ def run_any_layer(
     return trace
 
 
-def _input(x: ArrayLike, params: Any) -> Array:
+def _input(x: ArrayLike, params: LayerParams) -> Array:
     """Return the input of a layer, checked; the rows of the layer's first parameter are n_below."""
     (_, first), *_ = tree_leaves(params)
     return validation.numbers("x", x, ("T", "B", len(first)), first, validation.ANALYTIC)

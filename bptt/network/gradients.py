@@ -1,12 +1,15 @@
 """What the way back returns: gradients, each of the type of what it is the gradient of."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from bptt._core.record import array_record
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams, LayerState
 from bptt.network.parameters import Params
 
 __all__ = ["Gradient", "LayerGradient"]
+
+
+Errors: TypeAlias = Any  # of one layer: an array, or a pair of them, or () without a z
 
 
 @array_record
@@ -26,10 +29,10 @@ class LayerGradient(NamedTuple):
         which has no z that the engine knows.
     """
 
-    params: Any
+    params: LayerParams
     x: Array
-    initial: Any
-    delta: Any
+    initial: LayerState
+    delta: Errors
 
 
 @array_record
@@ -50,5 +53,5 @@ class Gradient(NamedTuple):
 
     params: Params
     x: Array
-    initial: tuple[Any, ...]
-    delta: tuple[Any, ...]
+    initial: tuple[LayerState, ...]
+    delta: tuple[Errors, ...]

@@ -18,13 +18,14 @@ The blocks of weighted inputs stand in the order h, z, x: those that meet w side
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.types import Array, State
+from bptt._core.types import Array, LayerParams, Mask, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import Layout, check_backward, check_step, layout_of
+from bptt.cells.protocol import Cell, Formula
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
@@ -32,7 +33,9 @@ from bptt.network.traces import LayerTrace
 CHUNK = 1 << 14
 
 
-def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
+def run_layer(
+    cell: Cell, params: LayerParams, x: Array, state: State, mask: Mask | None
+) -> LayerTrace:
     """Run one layer forward on arguments that have been checked: (FWD)."""
     dtype = np.result_type(x, *params, *state)
     states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
@@ -48,7 +51,7 @@ def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> Laye
 
 
 def walk(
-    cell: Any, params: Any, x: Array, state: State, mask: Any
+    cell: Cell, params: LayerParams, x: Array, state: State, mask: Mask | None
 ) -> Iterator[tuple[State, tuple[Array, ...]]]:
     """Go forward step by step: yield the state after each, and what the cell saved."""
     layout = layout_of(cell)
@@ -85,7 +88,7 @@ def walk(
         yield state, kept
 
 
-def _where(there: Array, stepped: State, state: State) -> State:
+def _where(there: Mask, stepped: State, state: State) -> State:
     # (mask-step)
     return tuple(np.where(there, new, old) for new, old in zip(stepped, state, strict=True))
 
@@ -134,9 +137,9 @@ class _Factors(NamedTuple):
     reaches_a: bool
 
 
-def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: Any) -> _Factors:
+def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype) -> _Factors:
     """Return the factors of the error for some steps, all at once."""
-    cell: Any = trace.cell
+    cell: Formula = trace.cell
     _, u, _, own = layout.split(trace.params)
     past = [array[now] for array in trace.states]
     steps, batch, n = past[0].shape

@@ -5,12 +5,12 @@ a batch of row vectors is multiplied from the left: z = a w + b. A gradient has 
 the gradient of: that of a `Params` is a `Params`.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bptt._core import validation
 from bptt._core.record import array_record
 from bptt._core.tree import check_like, tree_leaves
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams, Tree
 
 __all__ = ["Affine", "Params"]
 
@@ -43,11 +43,11 @@ class Params(NamedTuple):
         The output layer, an `Affine`.
     """
 
-    layers: tuple[Any, ...]
+    layers: tuple[LayerParams, ...]
     readout: Affine
 
 
-def check_affine(name: str, layer: Any, below: int | str) -> Affine:
+def check_affine(name: str, layer: object, below: int | str) -> Affine:
     """Return a layer whose arrays are finite and fit together and to the layer below."""
     given = validation.instance(name, layer, Affine)
     w = validation.array(f"{name}.w", given.w, (below, "n"), validation.ANALYTIC)
@@ -55,13 +55,13 @@ def check_affine(name: str, layer: Any, below: int | str) -> Affine:
     return Affine(w, b)
 
 
-def check_floats(name: str, record: Any) -> None:
+def check_floats(name: str, record: Tree) -> None:
     """Refuse a record in which an array is not float32 or float64, or a number is not finite."""
     for leaf_name, leaf in tree_leaves(record, name):
         validation.finite(leaf_name, validation.floating(leaf_name, leaf))
 
 
-def check_twins(params: Any, **records: Any) -> None:
+def check_twins(params: Tree, **records: Tree) -> None:
     """Refuse records that are not made like the parameters, array by array, in one precision."""
     check_floats("params", params)
     for name, record in records.items():
@@ -71,7 +71,7 @@ def check_twins(params: Any, **records: Any) -> None:
             validation.one_precision([own, leaf])
 
 
-def refuse_overflow(**records: Any) -> None:
+def refuse_overflow(**records: Tree) -> None:
     """Refuse to return records in which a number is not finite."""
     for name, record in records.items():
         for leaf_name, leaf in tree_leaves(record, name):

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from bptt._core import validation
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams
 from bptt.cells import Bidirectional, BothDirections, Cell, UnfactoredCell
 from bptt.cells.activations import Activation, identity
 from bptt.cells.layout import Layout, layout_of, parameters_of
@@ -55,7 +55,7 @@ class Stack:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        given: Any = self.cells
+        given: object = self.cells
         if isinstance(given, list):
             object.__setattr__(self, "cells", tuple(given))
         validation.instance("cells", self.cells, tuple)
@@ -67,7 +67,7 @@ class Stack:
         validation.instance("output", self.output, Activation)
 
 
-def check_cell_type(name: str, cell: Any) -> None:
+def check_cell_type(name: str, cell: object) -> None:
     """Refuse what is not a cell of any level, and one whose names do not say what it needs."""
     known = is_factored(formula_of(cell)) or isinstance(cell, (Bidirectional, UnfactoredCell))
     if isinstance(cell, type) or not known:
@@ -135,13 +135,13 @@ def initialize(
         bound = 1 / math.sqrt(n_in)
         return rng.uniform(-bound, bound, shape).astype(dtype)
 
-    def draw(cell: AnyCell, n_below: int, n: int) -> Any:
+    def draw(cell: AnyCell, n_below: int, n: int) -> LayerParams:
         if isinstance(cell, Bidirectional):
             return BothDirections(draw(cell.forward, n_below, n), draw(cell.backward, n_below, n))
         arrays = (uniform(n, shape) for shape in parameter_shapes(cell, n_below, n))
         return parameters_of(cell)(*arrays)
 
-    layers: list[Any] = []
+    layers: list[LayerParams] = []
     for cell, n in zip(stack.cells, units, strict=True):
         layers.append(draw(cell, below, n))
         below = 2 * n if isinstance(cell, Bidirectional) else n
@@ -158,7 +158,7 @@ def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[in
     return shapes
 
 
-def units_of(cell: OneDirection, params: Any) -> int:
+def units_of(cell: OneDirection, params: LayerParams) -> int:
     """Return n, the number of units of a layer whose parameters have been checked."""
     formula = formula_of(cell)
     if is_factored(formula):
@@ -168,28 +168,30 @@ def units_of(cell: OneDirection, params: Any) -> int:
     return next(n for n in _sizes(shapes) if formula.shapes(shapes[0][0], n) == shapes)
 
 
-def check_params(stack: Stack, params: Any) -> Params:
+def check_params(stack: Stack, params: object) -> Params:
     """Return parameters that are finite and fit the stack and one another."""
     given = validation.instance("params", params, Params)
     layers = validation.sequence(
         "params.layers", given.layers, len(stack.cells), "recurrent layers"
     )
     below: int | None = None
-    checked: list[Any] = []
+    checked: list[LayerParams] = []
     for i, (cell, layer) in enumerate(zip(stack.cells, layers, strict=True)):
         found, below = check_layer(f"params.layers[{i}]", cell, layer, below)
         checked.append(found)
     return Params(tuple(checked), check_affine("params.readout", given.readout, below or 0))
 
 
-def check_layer(name: str, cell: AnyCell, layer: Any, below: int | None) -> tuple[Any, int]:
+def check_layer(
+    name: str, cell: AnyCell, layer: LayerParams, below: int | None
+) -> tuple[LayerParams, int]:
     """Return the parameters of a recurrent layer, and how many units the layer above sees."""
     if isinstance(cell, Bidirectional):
         both = validation.instance(name, layer, BothDirections)
         there, n_there = check_layer(f"{name}.forward", cell.forward, both.forward, below)
         back, n_back = check_layer(f"{name}.backward", cell.backward, both.backward, len(there[0]))
         return BothDirections(there, back), n_there + n_back
-    arrays: Any = validation.instance(name, layer, parameters_of(cell))
+    arrays: LayerParams = validation.instance(name, layer, parameters_of(cell))
     names = [f"{name}.{field}" for field in arrays._fields]
     formula = formula_of(cell)
     if is_factored(formula):
@@ -198,8 +200,8 @@ def check_layer(name: str, cell: AnyCell, layer: Any, below: int | None) -> tupl
 
 
 def _check_factored(
-    names: Sequence[str], layout: Layout, layer: Any, below: int | None
-) -> tuple[Any, int]:
+    names: Sequence[str], layout: Layout, layer: LayerParams, below: int | None
+) -> tuple[LayerParams, int]:
     n = _units(names[1], layer[1], layout)
     shapes = layout.shapes(0, n)
     w = validation.array(
@@ -212,7 +214,7 @@ def _check_factored(
     return type(layer)(w, *rest), n
 
 
-def _units(name: str, given: Any, layout: Layout) -> int:
+def _units(name: str, given: ArrayLike, layout: Layout) -> int:
     """Read the number of units off u, or off b if there is no u."""
     blocks = layout.count("zh")
     across = blocks or layout.count("zx")
@@ -228,8 +230,8 @@ def _units(name: str, given: Any, layout: Layout) -> int:
 
 
 def _check_unfactored(
-    name: str, names: Sequence[str], cell: UnfactoredCell, layer: Any, below: int | None
-) -> tuple[Any, int]:
+    name: str, names: Sequence[str], cell: UnfactoredCell, layer: LayerParams, below: int | None
+) -> tuple[LayerParams, int]:
     arrays = [
         validation.trailing(n, a, validation.ANALYTIC) for n, a in zip(names, layer, strict=True)
     ]

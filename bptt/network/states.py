@@ -5,26 +5,26 @@ layer, a pair of those for a layer that reads in both directions.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.types import Array, State
+from bptt._core.types import Array, LayerParams, LayerState, Mask, State
 from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.layout import state_names_of
 from bptt.network.parameters import Params
 from bptt.network.stack import AnyCell, OneDirection, units_of
-from bptt.network.traces import BidirectionalTrace, LayerTrace
+from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace
 
 __all__ = ["lengths_to_mask"]
 
-Initial: TypeAlias = Sequence[Any] | None
+Initial: TypeAlias = Sequence[LayerState] | None
 """The states of the layers before the first step; where a state is one array, it may stand bare."""
 
 
-def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Any:
+def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Mask:
     """Say which steps of a padded batch there are.
 
     Parameters
@@ -68,7 +68,7 @@ def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Any:
     return np.arange(total)[:, None] < found
 
 
-def check_mask(mask: ArrayLike | None, x: Array) -> Any:
+def check_mask(mask: ArrayLike | None, x: Array) -> Mask | None:
     """Return a mask that fits the input."""
     if mask is None:
         return None
@@ -84,7 +84,7 @@ def check_mask(mask: ArrayLike | None, x: Array) -> Any:
 
 def initial_states(
     cells: Sequence[AnyCell], params: Params, x: Array, initial: Initial
-) -> tuple[Any, ...]:
+) -> tuple[LayerState, ...]:
     """Return the initial states of all layers, zero where none is given."""
     each = (None,) * len(cells)
     if initial is not None:
@@ -95,7 +95,9 @@ def initial_states(
     )
 
 
-def initial_state(name: str, cell: AnyCell, params: Any, x: Array, initial: Any) -> Any:
+def initial_state(
+    name: str, cell: AnyCell, params: LayerParams, x: Array, initial: LayerState
+) -> LayerState:
     """Return the initial state of one layer, zero if not given."""
     if isinstance(cell, Bidirectional):
         given = (None, None)
@@ -112,7 +114,11 @@ def initial_state(name: str, cell: AnyCell, params: Any, x: Array, initial: Any)
 
 
 def state_arrays(
-    name: str, cell: OneDirection, given: Any, shape: tuple[int, ...], dtypes: tuple[str, ...]
+    name: str,
+    cell: OneDirection,
+    given: LayerState,
+    shape: tuple[int, ...],
+    dtypes: tuple[str, ...],
 ) -> State:
     """Return a state, or the cotangent of one, as arrays that have been checked."""
     if isinstance(given, np.ndarray):
@@ -125,7 +131,9 @@ def state_arrays(
     )
 
 
-def final_states(layers: Sequence[Any], d_final: Sequence[Any] | None) -> tuple[Any, ...]:
+def final_states(
+    layers: Sequence[AnyTrace], d_final: Sequence[LayerState] | None
+) -> tuple[LayerState, ...]:
     """Return the cotangents of the final states as arrays that have been checked, zero if not given."""
     each = (None,) * len(layers)
     if d_final is not None:
@@ -136,7 +144,9 @@ def final_states(layers: Sequence[Any], d_final: Sequence[Any] | None) -> tuple[
     )
 
 
-def final_state(name: str, trace: LayerTrace | BidirectionalTrace, d_final: Any) -> Any:
+def final_state(
+    name: str, trace: LayerTrace | BidirectionalTrace, d_final: LayerState
+) -> LayerState:
     """Return the cotangent of one layer's final state, zero if not given."""
     if isinstance(trace, BidirectionalTrace):
         given = (None, None)

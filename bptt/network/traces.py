@@ -1,12 +1,12 @@
 """What a run leaves behind: all that the backward pass needs, as records."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from bptt._core.record import array_record
-from bptt._core.types import Array, State
+from bptt._core.types import Array, LayerParams, LayerState, Mask, Saved, State
 from bptt.cells import BothDirections
 from bptt.cells.layout import layout_of
 from bptt.cells.protocol import Cell, formula_of, is_factored
@@ -14,6 +14,9 @@ from bptt.network.parameters import Params
 from bptt.network.stack import OneDirection, Stack
 
 __all__ = ["BidirectionalTrace", "LayerTrace", "Trace"]
+
+
+AnyTrace: TypeAlias = Any  # a `LayerTrace` or a `BidirectionalTrace`: the cell tells
 
 
 @array_record
@@ -38,11 +41,11 @@ class LayerTrace(NamedTuple):
     """
 
     cell: OneDirection
-    params: Any
+    params: LayerParams
     x: Array
     states: tuple[Array, ...]
-    saved: Sequence[Any]
-    mask: Any = None
+    saved: Sequence[Saved]
+    mask: Mask | None = None
 
     @property
     def a(self) -> Array:
@@ -78,7 +81,7 @@ class LayerTrace(NamedTuple):
         return dict(zip(layout.weighted + layout.saved, (*weighted, *saved), strict=True))
 
 
-def weighted_inputs(cell: Cell, params: Any, x: Array, a: Array) -> list[Array]:
+def weighted_inputs(cell: Cell, params: LayerParams, x: Array, a: Array) -> list[Array]:
     """Return the weighted inputs of a formula for an input and the activation before: (FWD)."""
     layout, n = layout_of(cell), a.shape[-1]
     w, u, b, _ = layout.split(params)
@@ -142,11 +145,11 @@ class Trace(NamedTuple):
     stack: Stack
     params: Params
     x: Array
-    layers: tuple[Any, ...]
+    layers: tuple[AnyTrace, ...]
     z: Array
     outputs: Array
 
     @property
-    def final(self) -> tuple[Any, ...]:
+    def final(self) -> tuple[LayerState, ...]:
         """The final state of each recurrent layer: what a next window starts from."""
         return tuple(layer.final for layer in self.layers)

@@ -1,19 +1,21 @@
 """The loops over time of a cell that does its own products: step by step, (FWD) and (BP2) again."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from bptt._core.tree import tree_map
-from bptt._core.types import Array, State
+from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import check_unfactored
+from bptt.cells.protocol import Formula, UnfactoredCell
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
 
-def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
+def run_layer(
+    cell: UnfactoredCell, params: LayerParams, x: Array, state: State, mask: Mask | None
+) -> LayerTrace:
     """Run one layer forward on arguments that have been checked."""
     dtype = np.result_type(x, *params, *state)
     states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
@@ -27,7 +29,9 @@ def run_layer(cell: Any, params: Any, x: Array, state: State, mask: Any) -> Laye
     return LayerTrace(cell, params, x, states, saved, mask)
 
 
-def walk(cell: Any, params: Any, x: Array, state: State, mask: Any) -> Iterator[tuple[State, Any]]:
+def walk(
+    cell: UnfactoredCell, params: LayerParams, x: Array, state: State, mask: Mask | None
+) -> Iterator[tuple[State, Saved]]:
     """Go forward step by step: yield the state after each, and what the cell saved."""
     params, x, state = tree_map(read_only, (params, x, state))
     name = f"{type(cell).__name__}.unfactored_step"
@@ -46,7 +50,7 @@ def walk(cell: Any, params: Any, x: Array, state: State, mask: Any) -> Iterator[
 
 def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
     """Go back through one layer on arguments that have been checked: the same recursion."""
-    cell: Any = trace.cell
+    cell: Formula = trace.cell
     name = f"{type(cell).__name__}.unfactored_backward"
     params = tree_map(read_only, trace.params)
     d_params = tree_map(np.zeros_like, trace.params)

@@ -51,6 +51,8 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.inexact[Any]]
 """An array."""
+
+Tree: TypeAlias = Any  # bptt/_core/validation.py names it
 '''
 API = """# API
 

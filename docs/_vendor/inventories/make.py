@@ -40,7 +40,7 @@ NUMPY = {
         GENERATED: ["numpy.ndarray", "numpy.dtype", "numpy.random.Generator"],
         "reference/arrays.scalars.html#$": [
             f"numpy.{n}"
-            for n in ("complex128", "float32", "float64", "floating", "generic", "inexact", "int64")
+            for n in ("bool", "complex128", "float32", "float64", "floating", "generic", "inexact", "int64")
         ],
     },
     "py:data": {
