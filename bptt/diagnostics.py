@@ -13,7 +13,7 @@ Sources: Pascanu, Mikolov & Bengio (2013); Marschall, Cho & Savin (2020).
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.record import array_record
 from bptt._core.tree import euclidean_norm, flatten
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerState
 from bptt.algorithms.calls import CostOfSteps, Result, full_bptt, segment
 from bptt.algorithms.scan import step_jacobians
 from bptt.algorithms.truncated import truncated_bptt
@@ -113,7 +113,7 @@ def contributions(trace: Trace, d_outputs: ArrayLike) -> Contributions:
     each = [segment(trace, s, s + 1) for s in range(steps)]
     matrix = np.zeros((steps, steps, len(flatten(trace.params)[0])), given.dtype)
     for t in range(steps):
-        d_state: Any = None
+        d_state: tuple[LayerState, ...] | None = None
         for s in range(t, -1, -1):
             here = given[t : t + 1] if s == t else np.zeros_like(given[:1])
             found = backward(each[s], here, d_state)

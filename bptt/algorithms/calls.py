@@ -13,7 +13,7 @@ array([3.6583])
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,16 +21,19 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.record import array_record
 from bptt._core.tree import tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerState
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
+from bptt.network.states import Initial
 from bptt.network.traces import LayerTrace, Trace
 from bptt.training.losses import Cost
 
 __all__ = ["CostOfSteps", "Result", "full_bptt", "segment", "value_and_grad"]
+
+Record = TypeVar("Record")
 
 CostOfSteps: TypeAlias = Callable[[Array, slice], Cost]
 """A cost C = Σ_t C^(t), asked for some steps at a time: takes outputs and a slice, returns a `Cost`."""
@@ -58,7 +61,7 @@ class Result(NamedTuple):
     value: float
     gradient: Gradient
     outputs: Array
-    final: tuple[Any, ...]
+    final: tuple[LayerState, ...]
     stored: int
 
 
@@ -67,7 +70,7 @@ def full_bptt(
     params: Params,
     x: ArrayLike,
     cost: CostOfSteps,
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
 ) -> Result:
     """Take the gradient by full backpropagation through time: every step stored, (BP0) to (BP4).
@@ -108,7 +111,7 @@ def value_and_grad(
     params: Params,
     x: ArrayLike,
     cost: Callable[[Array], Cost],
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
 ) -> tuple[float, Params]:
     """Return the cost C and ∂C/∂ every parameter: `forward`, the cost, `backward`; (FWD), (BP2) to (BP4).
@@ -181,7 +184,7 @@ def segment(trace: Trace, start: int, stop: int) -> Trace:
     (2, 1, 1)
     """
     validation.instance("trace", trace, Trace)
-    bounds: dict[str, Any] = {"start": start, "stop": stop}
+    bounds: dict[str, object] = {"start": start, "stop": stop}
     for name, step in bounds.items():
         if not isinstance(step, (int, np.integer)):
             msg = f"{name} must be an integer, got {validation.describe(step)}"
@@ -208,7 +211,7 @@ def segment(trace: Trace, start: int, stop: int) -> Trace:
     )
 
 
-def cost_of(cost: Any, outputs: Array, *steps: slice) -> tuple[float, Array]:
+def cost_of(cost: object, outputs: Array, *steps: slice) -> tuple[float, Array]:
     """Ask for the cost, of some steps or of all, and refuse what is not one, or not theirs."""
     validation.real("outputs", outputs)
     found = ask(cost, outputs, *steps)
@@ -222,7 +225,7 @@ def cost_of(cost: Any, outputs: Array, *steps: slice) -> tuple[float, Array]:
     return float(value), d_outputs
 
 
-def ask(cost: Any, outputs: Array, *steps: slice) -> Cost:
+def ask(cost: object, outputs: Array, *steps: slice) -> Cost:
     """Call what should be a cost, of some steps or of all, and refuse what returns something else."""
     if not callable(cost):
         words = "outputs and steps" if steps else "outputs"
@@ -242,6 +245,6 @@ def one_direction(stack: Stack) -> None:
             raise TypeError(msg)
 
 
-def add(total: Any, more: Any) -> Any:
+def add(total: Record | None, more: Record) -> Record:
     """Add two records of arrays."""
     return more if total is None else tree_map(np.add, total, more)

@@ -19,19 +19,20 @@ recurrent networks.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, Mask, State, Tree
 from bptt.algorithms.calls import CostOfSteps, Result, add, cost_of, one_direction
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import check_run, run_forward, run_to_final
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
+from bptt.network.states import Initial
 from bptt.network.traces import Trace
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
@@ -145,7 +146,7 @@ def checkpointed_bptt(
     params: Params,
     x: ArrayLike,
     cost: CostOfSteps,
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
     *,
     schedule: Schedule | None = None,
@@ -191,7 +192,7 @@ def checkpointed_bptt(
     return sweep.result()
 
 
-def _plan(schedule: Any, steps: int) -> Plan:
+def _plan(schedule: object, steps: int) -> Plan:
     plan = schedule(steps) if callable(schedule) else None
     if not isinstance(plan, Plan):
         msg = f"schedule must be made by every, square_root or binomial, got {schedule!r:.40}"
@@ -207,17 +208,18 @@ class _Sweep:
     params: Params
     x: Array
     cost: CostOfSteps
-    mask: Any
+    mask: Mask | None
     plan: Plan
     outputs: Array  # of all steps, as is d_x: a list of pieces would hold each of them twice
     d_x: Array
     value: float = 0.0
     stored: int = 0
-    d_params: Any = None
-    d_state: Any = None
-    final: Any = None
+    # None before the first piece.
+    d_params: Tree = None
+    d_state: Tree = None
+    final: Tree = None
 
-    def reverse(self, pieces: int, state: Any) -> None:
+    def reverse(self, pieces: int, state: tuple[State, ...]) -> None:
         """Go back through all pieces, the last one first, from the state before the first."""
         to_do = [(0, pieces, state, self.plan.states)]
         while to_do:
@@ -229,7 +231,9 @@ class _Sweep:
                 first, free = middle, free - 1
             self.piece(first, state, kept=len(to_do))
 
-    def advance(self, first: int, last: int, state: Any, kept: int) -> Any:
+    def advance(
+        self, first: int, last: int, state: tuple[State, ...], kept: int
+    ) -> tuple[State, ...]:
         """Run some pieces forward, some steps at a time; keep the last state.
 
         The products with the input of a step take about as much as four states: so many of the states
@@ -244,7 +248,7 @@ class _Sweep:
             a = b
         return state
 
-    def piece(self, i: int, state: Any, kept: int) -> None:
+    def piece(self, i: int, state: tuple[State, ...], kept: int) -> None:
         """Run one piece with all that its derivative needs, and go back through it."""
         a, b = self.steps_of(i)
         self.stored = max(self.stored, kept + b - a)
@@ -260,7 +264,7 @@ class _Sweep:
         self.outputs[a:b] = trace.outputs
         self.d_x[a:b] = gradient.x
 
-    def mask_of(self, a: int, b: int) -> Any:
+    def mask_of(self, a: int, b: int) -> Mask | None:
         """Return the mask of the steps after a, up to b."""
         return None if self.mask is None else self.mask[a:b]
 
@@ -274,7 +278,7 @@ class _Sweep:
         return Result(self.value, gradient, self.outputs, self.final, self.stored)
 
 
-def _final(trace: Trace) -> Any:
+def _final(trace: Trace) -> tuple[State, ...]:
     """Return a copy of the final state: a view would keep the states of all steps alive."""
     return tree_map(np.copy, trace.final)
 

@@ -11,8 +11,6 @@ square vanishes. It is the complex step applied to backpropagation itself.
 Source: Pearlmutter (1994), "Fast exact multiplication by the Hessian".
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -24,6 +22,7 @@ from bptt.network.backward import run_backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params, check_twins
 from bptt.network.stack import Stack
+from bptt.network.states import Initial
 
 __all__ = ["hessian_vector_product"]
 
@@ -36,7 +35,7 @@ def hessian_vector_product(
     x: ArrayLike,
     cost: CostOfSteps,
     vector: Params,
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
 ) -> Params:
     """Multiply the Hessian of the cost with a vector, by the R-operator: (HVP).
@@ -81,7 +80,7 @@ def hessian_vector_product(
         if leaf.dtype != np.float64:
             msg = f"{name} must have dtype float64, got {leaf.dtype}"
             raise TypeError(msg)
-    moved: Any = tree_map(lambda p, v: p + 1j * TINY * v, params, vector)  # (r-operator)
+    moved: Params = tree_map(lambda p, v: p + 1j * TINY * v, params, vector)  # (r-operator)
     trace = forward(stack, moved, x, initial, mask)  # (r-forward)
     d_outputs = ask(cost, trace.outputs, slice(0, len(trace.x))).d_outputs
     if not np.iscomplexobj(d_outputs):

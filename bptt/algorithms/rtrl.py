@@ -24,19 +24,20 @@ backpropagation, unbiased, and noisy.
 Sources: Williams & Zipser (1989); Tallec & Ollivier (2018) for UORO; Marschall, Cho & Savin (2020).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves, tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerState, Tree
 from bptt.algorithms.calls import CostOfSteps, Result, add, cost_of, one_direction
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import check_run, run_forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
+from bptt.network.states import Initial
 from bptt.network.traces import Trace
 
 __all__ = ["rtrl", "uoro"]
@@ -49,7 +50,7 @@ def rtrl(
     params: Params,
     x: ArrayLike,
     cost: CostOfSteps,
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
 ) -> Result:
     """Take the exact gradient forward in time: (RTRL).
@@ -83,7 +84,7 @@ def rtrl(
     """
     walk = _Walk(stack, params, x, cost, initial, mask)
     influence: list[_Influence] | None = None
-    total: Any = None
+    total: Tree = None
     for t in range(walk.steps):
         trace, d_outputs = walk.step(t)
         if influence is None:
@@ -102,7 +103,7 @@ def uoro(
     params: Params,
     x: ArrayLike,
     cost: CostOfSteps,
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
     *,
     rng: int | np.random.Generator,
@@ -153,7 +154,7 @@ def uoro(
         raise ValueError(msg)
     s_tilde = tree_map(np.zeros_like, walk.initial)
     theta_tilde = tree_map(np.zeros_like, walk.params)
-    total: Any = None
+    total: Tree = None
     for t in range(walk.steps):
         before = walk.state
         trace, d_outputs = walk.step(t)
@@ -170,14 +171,20 @@ class _Walk:
     """A run of a stack, one step at a time, and what all online ways gather on it."""
 
     def __init__(
-        self, stack: Stack, params: Params, x: ArrayLike, cost: CostOfSteps, initial: Any, mask: Any
+        self,
+        stack: Stack,
+        params: Params,
+        x: ArrayLike,
+        cost: CostOfSteps,
+        initial: Initial,
+        mask: ArrayLike | None,
     ) -> None:
         one_direction(stack)
         self.stack, self.cost = stack, cost
         self.params, self.x, self.initial, self.mask = check_run(stack, params, x, initial, mask)
         validation.real("x", self.x)
         self.steps = len(self.x)
-        self.state: Any = self.initial
+        self.state: tuple[LayerState, ...] = self.initial
         self.outputs: list[Array] = []
         self.value = 0.0
 
@@ -190,12 +197,12 @@ class _Walk:
         self.value += value
         return trace, d_outputs
 
-    def run(self, t: int, state: Any) -> Trace:
+    def run(self, t: int, state: tuple[LayerState, ...]) -> Trace:
         """Run one step from a state."""
         mask = None if self.mask is None else self.mask[t : t + 1]
         return run_forward(self.stack, self.params, self.x[t : t + 1], state, mask)
 
-    def result(self, d_params: Any, d_initial: Any) -> Result:
+    def result(self, d_params: Params, d_initial: tuple[LayerState, ...]) -> Result:
         """Put together what was gathered."""
         gradient = Gradient(d_params, self.x[:0].copy(), d_initial, ())
         for name, array in tree_leaves(gradient, "gradient"):
@@ -207,7 +214,7 @@ class _Influence(NamedTuple):
     """The influence P of one sequence: a row for each number of its state, a column a parameter."""
 
     matrix: Array
-    like: Any  # (params, initial states): what the columns are
+    like: Tree  # (params, initial states): what the columns are
 
     @classmethod
     def at_start(cls, trace: Trace, b: int) -> "_Influence":
@@ -220,7 +227,7 @@ class _Influence(NamedTuple):
         matrix[np.arange(len(own)), own] = 1
         return cls(matrix, like)
 
-    def pull(self, d_state: Array) -> Any:
+    def pull(self, d_state: Array) -> Tree:
         """Return d_state P, as a record."""
         with np.errstate(all="ignore"):
             return _record(d_state @ self.matrix, self.like)
@@ -242,8 +249,13 @@ class _Influence(NamedTuple):
 
 
 def _rank_one(
-    walk: _Walk, trace: Trace, before: Any, s_tilde: Any, theta_tilde: Any, rng: np.random.Generator
-) -> tuple[Any, Any]:
+    walk: _Walk,
+    trace: Trace,
+    before: tuple[LayerState, ...],
+    s_tilde: tuple[LayerState, ...],
+    theta_tilde: Params,
+    rng: np.random.Generator,
+) -> tuple[tuple[LayerState, ...], Params]:
     """Move the rank-one estimate one step on: random signs mix the new term into the old one."""
     t = len(walk.outputs) - 1
     moved = tree_map(lambda s, d: s + 1j * TINY * d, before, s_tilde)
@@ -258,30 +270,30 @@ def _rank_one(
     return s_next, tree_map(lambda th, g: th / rho0 + g / rho1, theta_tilde, new)
 
 
-def _ratio(above: Any, below: Any) -> float:
+def _ratio(above: Tree, below: Tree) -> float:
     """Return the factor that balances two norms, which makes the variance least."""
     top, bottom = np.linalg.norm(_flat(above)), np.linalg.norm(_flat(below))
     return float(np.sqrt(top / bottom)) if top > 0 and bottom > 0 else 1.0
 
 
-def _dot(one: Any, other: Any) -> float:
+def _dot(one: Tree, other: Tree) -> float:
     return float(_flat(one) @ _flat(other))
 
 
-def _flat(record: Any) -> Array:
+def _flat(record: Tree) -> Array:
     return np.concatenate([leaf.ravel() for _, leaf in tree_leaves(record)])
 
 
-def _row(states: Any, b: int) -> Array:
+def _row(states: Tree, b: int) -> Array:
     """Return the numbers of one sequence's state, in one row."""
     return np.concatenate([leaf[b] for _, leaf in tree_leaves(states)])
 
 
-def _record(flat: Array, like: Any) -> Any:
+def _record(flat: Array, like: Tree) -> Tree:
     sizes = [leaf.size for _, leaf in tree_leaves(like)]
     parts = iter(np.split(flat, np.cumsum(sizes)[:-1]))
     return tree_map(lambda leaf: next(parts).reshape(leaf.shape), like)
 
 
-def _indices(record: Any) -> list[tuple[str, tuple[int, ...]]]:
+def _indices(record: Tree) -> list[tuple[str, tuple[int, ...]]]:
     return [(name, i) for name, leaf in tree_leaves(record) for i in np.ndindex(leaf.shape)]

@@ -17,7 +17,7 @@ Sources: Blelloch (1990), prefix sums; Martin & Cundy (2018), for linear recurre
 Wang et al. (2020), "BPPSA", for backpropagation.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +32,7 @@ from bptt.network.backward import LayerGradient, layer_backward, run_backward
 from bptt.network.forward import forward, layer_forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
+from bptt.network.states import Initial
 from bptt.network.traces import LayerTrace
 
 __all__ = ["scan_bptt", "step_jacobians"]
@@ -42,7 +43,7 @@ def scan_bptt(
     params: Params,
     x: ArrayLike,
     cost: CostOfSteps,
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
     *,
     parallel: bool = True,
@@ -146,7 +147,9 @@ def _layer(trace: LayerTrace, d_a: Array, parallel: bool) -> LayerGradient:
     )
 
 
-def _scan(arrivals: Array, jacobians: Array, apply: Any, parallel: bool) -> Array:
+def _scan(
+    arrivals: Array, jacobians: Array, apply: Callable[[Array, Array], np.ndarray], parallel: bool
+) -> Array:
     """Return D of all steps, from what arrives at each and the Jacobian that leads to it."""
     if not parallel:
         totals = arrivals.copy()
@@ -187,7 +190,7 @@ def _diagonal_jacobians(trace: LayerTrace) -> Array:
 def _all_steps_at_once(trace: LayerTrace, copies: int) -> LayerTrace:
     """Run each step of a layer by itself, from the state before it: T B sequences of one step."""
 
-    def flat(array: Array) -> Array:
+    def flat(array: np.ndarray) -> np.ndarray:
         rows = array.reshape(-1, *array.shape[2:])
         return np.repeat(rows, copies, axis=0) if copies > 1 else rows
 

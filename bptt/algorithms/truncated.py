@@ -22,19 +22,19 @@ names k1 and k2.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, Scalar
 from bptt.algorithms.calls import CostOfSteps, Result, add, ask, cost_of, one_direction, segment
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
+from bptt.network.states import Initial
 from bptt.network.traces import Trace
 
 __all__ = ["surrogate", "truncated_bptt"]
@@ -45,7 +45,7 @@ def truncated_bptt(
     params: Params,
     x: ArrayLike,
     cost: CostOfSteps,
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
     *,
     k1: int,
@@ -109,12 +109,12 @@ def surrogate(
     params: Params,
     x: ArrayLike,
     cost: CostOfSteps,
-    initial: Any = None,
+    initial: Initial = None,
     mask: ArrayLike | None = None,
     *,
     k1: int,
     k2: int,
-) -> Callable[[Params], Any]:
+) -> Callable[[Params], float | Scalar]:
     """Return the function of which `truncated_bptt` is the exact gradient.
 
     The states that the pieces start from are computed once, here, and are constants from then on.
@@ -150,8 +150,8 @@ def surrogate(
     trace = forward(stack, params, x, initial, mask)
     pieces = _pieces(len(trace.x), k1)
 
-    def total(at: Params) -> Any:
-        value: Any = 0.0
+    def total(at: Params) -> float | Scalar:
+        value: float | Scalar = 0.0
         for first, end in pieces:
             start = max(0, end - k2)
             frozen = tuple(tuple(s[start] for s in layer.states) for layer in trace.layers)

@@ -17,14 +17,20 @@ Flax has none, as ``ii.bias`` of an LSTM, is read too: it is added to the other 
 Source: flax.linen.recurrent and flax.nnx.nn.recurrent of Flax 0.12.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Elman
-from bptt.interop.parts import GATES, Parts, Reader, kind_of, layer_of, parts_of, refuse_bias
+from bptt.interop.parts import (
+    GATES,
+    Nested,
+    Parts,
+    Reader,
+    kind_of,
+    layer_of,
+    parts_of,
+    refuse_bias,
+)
 from bptt.network.stack import OneDirection
 
 __all__ = ["from_flax", "to_flax"]
@@ -33,7 +39,9 @@ LINEN, NNX, NNX_IN_ONE = FORMS = ("linen", "nnx", "nnx.OptimizedLSTMCell")
 KINDS = (Elman, LSTM, GRU)
 
 
-def to_flax(cell: OneDirection, layer: Any, form: str = LINEN) -> dict[str, dict[str, Array]]:
+def to_flax(
+    cell: OneDirection, layer: LayerParams, form: str = LINEN
+) -> dict[str, dict[str, Array]]:
     """Name the parameters of one layer as Flax's SimpleCell, LSTMCell and GRUCell do.
 
     Parameters
@@ -87,7 +95,7 @@ def to_flax(cell: OneDirection, layer: Any, form: str = LINEN) -> dict[str, dict
     return found
 
 
-def from_flax(cell: OneDirection, tree: Mapping[str, Any]) -> Any:
+def from_flax(cell: OneDirection, tree: Nested) -> LayerParams:
     """Read the parameters of one layer out of those of a Flax cell, of linen or of nnx.
 
     Parameters

@@ -16,15 +16,15 @@ The arrays do not say which activations a layer has: for LSTMs and GRUs the defa
 Source: keras.layers.LSTM, GRU and SimpleRNN of Keras 3.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, ResetBeforeGRU
 from bptt.interop.parts import (
     GATES,
+    Nested,
     Parts,
     Reader,
     cells_of,
@@ -44,7 +44,7 @@ ORDER: dict[type, str] = {Elman: "h", LSTM: "ifgo", GRU: "zrn", ResetBeforeGRU: 
 SIDES = ("forward_layer", "backward_layer")
 
 
-def to_keras(cell: AnyCell, layer: Any, *, bias: bool = True) -> dict[str, Any]:
+def to_keras(cell: AnyCell, layer: LayerParams, *, bias: bool = True) -> dict[str, Any]:
     """Name the parameters of one layer as SimpleRNN, LSTM and GRU of Keras 3 do.
 
     Parameters
@@ -85,7 +85,7 @@ def to_keras(cell: AnyCell, layer: Any, *, bias: bool = True) -> dict[str, Any]:
     return dict(zip(SIDES, found, strict=True)) if isinstance(cell, Bidirectional) else found[0]
 
 
-def from_keras(cell: AnyCell, weights: Mapping[str, Any]) -> Any:
+def from_keras(cell: AnyCell, weights: Nested) -> LayerParams:
     """Read the parameters of one layer out of those of SimpleRNN, LSTM or GRU of Keras 3.
 
     Parameters
@@ -125,14 +125,14 @@ def from_keras(cell: AnyCell, weights: Mapping[str, Any]) -> Any:
     reader = Reader("weights", weights)
     if isinstance(cell, Bidirectional):
         there = _read(reader, cell.forward, SIDES[:1])
-        found: Any = BothDirections(there, _read(reader, cell.backward, SIDES[1:]))
+        found: LayerParams = BothDirections(there, _read(reader, cell.backward, SIDES[1:]))
     else:
         found = _read(reader, cell, ())
     reader.finish("a kernel, a recurrent_kernel and a bias")
     return found
 
 
-def _written(name: str, cell: OneDirection, params: Any, bias: bool) -> dict[str, Array]:
+def _written(name: str, cell: OneDirection, params: LayerParams, bias: bool) -> dict[str, Array]:
     kind = kind_of("cell", cell, tuple(ORDER))
     parts = parts_of(name, cell, params)
     w, u, b, b_u = (reordered(part, GATES[kind], ORDER[kind]) for part in parts)
@@ -145,7 +145,7 @@ def _written(name: str, cell: OneDirection, params: Any, bias: bool) -> dict[str
     return found
 
 
-def _read(reader: Reader, cell: OneDirection, path: tuple[str, ...]) -> Any:
+def _read(reader: Reader, cell: OneDirection, path: tuple[str, ...]) -> LayerParams:
     kind = kind_of("cell", cell, tuple(ORDER))
     u = reader.take_recurrent(*path, "recurrent_kernel", blocks=len(ORDER[kind]))
     width = u.shape[1]

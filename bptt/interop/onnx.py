@@ -18,12 +18,13 @@ Source: the specification of the operators, https://onnx.ai/onnx/operators/.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams
 from bptt.cells import (
     GRU,
     LSTM,
@@ -51,6 +52,8 @@ from bptt.network.stack import AnyCell, OneDirection
 __all__ = ["from_onnx", "to_onnx"]
 
 # The blocks there.
+Attributes: TypeAlias = dict[str, Any]  # of a node: whole numbers, text, lists of text
+
 ORDER: dict[type, str] = {
     Elman: "h",
     LSTM: "iofg",
@@ -62,7 +65,7 @@ DIRECTIONS = ("forward", "bidirectional")
 FUNCTIONS = {tanh: "Tanh", relu: "Relu", sigmoid: "Sigmoid", softplus: "Softplus"}
 
 
-def to_onnx(cell: AnyCell, layer: Any) -> tuple[dict[str, Array], dict[str, Any]]:
+def to_onnx(cell: AnyCell, layer: LayerParams) -> tuple[dict[str, Array], Attributes]:
     """Name the parameters of one layer as the operators RNN, LSTM and GRU of ONNX do.
 
     Parameters
@@ -109,7 +112,9 @@ def to_onnx(cell: AnyCell, layer: Any) -> tuple[dict[str, Array], dict[str, Any]
     return inputs, _attributes(kind, cell, sizes[0])
 
 
-def from_onnx(cell: AnyCell, inputs: Mapping[str, Any], attributes: Mapping[str, Any]) -> Any:
+def from_onnx(
+    cell: AnyCell, inputs: Mapping[str, ArrayLike], attributes: Mapping[str, Any]
+) -> LayerParams:
     """Read the parameters of one layer out of a node RNN, LSTM or GRU of ONNX.
 
     Parameters
@@ -191,7 +196,7 @@ def _check_cell(cell: AnyCell) -> type:
     return kinds[0]
 
 
-def _written(kind: type, name: str, cell: OneDirection, params: Any) -> dict[str, Array]:
+def _written(kind: type, name: str, cell: OneDirection, params: LayerParams) -> dict[str, Array]:
     parts = parts_of(name, cell, params)
     w, u, b, b_u = (reordered(part, GATES[kind], ORDER[kind]) for part in parts)
     found = {"W": w.T, "R": u.T, "B": np.concatenate([b, b_u])}
@@ -200,7 +205,7 @@ def _written(kind: type, name: str, cell: OneDirection, params: Any) -> dict[str
     return found
 
 
-def _read(kind: type, cell: OneDirection, arrays: dict[str, Array]) -> Any:
+def _read(kind: type, cell: OneDirection, arrays: dict[str, Array]) -> LayerParams:
     given = (arrays["W"].T, arrays["R"].T, *np.split(arrays["B"], 2))
     parts = Parts(*(reordered(part, ORDER[kind], GATES[kind]) for part in given))
     own: tuple[Array, ...] = ()
@@ -210,7 +215,7 @@ def _read(kind: type, cell: OneDirection, arrays: dict[str, Array]) -> Any:
     return layer_of("inputs", cell, parts, own)
 
 
-def _attributes(kind: type, cell: AnyCell, n: int) -> dict[str, Any]:
+def _attributes(kind: type, cell: AnyCell, n: int) -> Attributes:
     """Return the attributes of the operator that computes what a cell does."""
     cells = [formula_of(one) for _, one in cells_of("cell", cell)]
     of_one = {Elman: [], GRU: ["Sigmoid", "Tanh"], ResetBeforeGRU: ["Sigmoid", "Tanh"]}.get(
@@ -226,14 +231,14 @@ def _attributes(kind: type, cell: AnyCell, n: int) -> dict[str, Any]:
     return found
 
 
-def _check_attributes(kind: type, cell: AnyCell, attributes: Any, n: int) -> None:
+def _check_attributes(kind: type, cell: AnyCell, attributes: object, n: int) -> None:
     """Refuse attributes that ask for something that the cell does not do."""
     if not isinstance(attributes, Mapping):
         msg = f"attributes must be a mapping of names to values, got {validation.describe(attributes)}"
         raise TypeError(msg)
     does = _attributes(kind, cell, n)
     # What ONNX takes where an attribute is missing and the cell may do something else.
-    given: dict[str, Any] = {"direction": "forward"}
+    given: Attributes = {"direction": "forward"}
     if "linear_before_reset" in does:
         given["linear_before_reset"] = 0
     if kind is Elman:
@@ -256,7 +261,7 @@ def _check_attributes(kind: type, cell: AnyCell, attributes: Any, n: int) -> Non
             raise ValueError(msg)
 
 
-def _plain(value: Any, form: Callable[[str], str] = str) -> Any:
+def _plain(value: object, form: Callable[[str], str] = str) -> object:
     """Return text for the bytes that ONNX keeps, also in lists; ONNX reads names of functions in any case."""
     if isinstance(value, (list, tuple)):
         return [_plain(part, form) for part in value]

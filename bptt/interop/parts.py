@@ -5,14 +5,14 @@ libraries add one bias to x w and a second one to a u. The sum of the two is wha
 block of a GRU that resets after the product, where the second bias is c.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.layout import parameters_of
 from bptt.cells.protocol import formula_of
@@ -28,6 +28,10 @@ GATES: dict[type, str] = {
 }
 
 
+Entry: TypeAlias = Any  # what should be an array, before it is taken
+Nested: TypeAlias = Mapping[str, Any]  # of arrays, or of such mappings
+
+
 class Parts(NamedTuple):
     """A layer with a bias for each product: x w + b and a u + b_u."""
 
@@ -37,7 +41,7 @@ class Parts(NamedTuple):
     b_u: Array
 
 
-def kind_of(name: str, cell: Any, kinds: tuple[type, ...]) -> type:
+def kind_of(name: str, cell: object, kinds: tuple[type, ...]) -> type:
     """Return which of some kinds a cell is; a subclass is none, since it may compute something else."""
     formula = formula_of(cell)
     found = type(formula)
@@ -49,7 +53,9 @@ def kind_of(name: str, cell: Any, kinds: tuple[type, ...]) -> type:
     return found
 
 
-def directions(name: str, cell: AnyCell, layer: Any) -> list[tuple[str, OneDirection, Any]]:
+def directions(
+    name: str, cell: AnyCell, layer: LayerParams
+) -> list[tuple[str, OneDirection, LayerParams]]:
     """Return what errors call each direction of a layer, its cell and its parameters."""
     checked, _ = check_layer(name, cell, layer, None)
     if isinstance(cell, Bidirectional):
@@ -60,14 +66,14 @@ def directions(name: str, cell: AnyCell, layer: Any) -> list[tuple[str, OneDirec
     return [(name, cell, checked)]
 
 
-def cells_of(name: str, cell: Any) -> list[tuple[str, Any]]:
+def cells_of(name: str, cell: AnyCell) -> list[tuple[str, OneDirection]]:
     """Return what errors call the cell of each direction, and the cell."""
     if isinstance(cell, Bidirectional):
         return [(f"{name}.forward", cell.forward), (f"{name}.backward", cell.backward)]
     return [(name, cell)]
 
 
-def parts_of(name: str, cell: OneDirection, layer: Any) -> Parts:
+def parts_of(name: str, cell: OneDirection, layer: LayerParams) -> Parts:
     """Return a layer with two biases, of which the second is 0 but for the c of a GRU."""
     params, n = check_layer(name, cell, layer, None)
     for path, leaf in tree_leaves(params):
@@ -78,7 +84,9 @@ def parts_of(name: str, cell: OneDirection, layer: Any) -> Parts:
     return Parts(params.w, params.u, params.b, second)
 
 
-def layer_of(name: str, cell: OneDirection, parts: Parts, own: tuple[Array, ...] = ()) -> Any:
+def layer_of(
+    name: str, cell: OneDirection, parts: Parts, own: tuple[Array, ...] = ()
+) -> LayerParams:
     """Return the parameters of a layer, its two biases added up where only their sum acts."""
     w, u, first, second = parts
     if type(formula_of(cell)) is GRU:
@@ -113,12 +121,12 @@ def refuse_bias(name: str, bias: Array, option: str) -> None:
 class Reader:
     """The arrays of a mapping, or of mappings in it, each to be taken once; what is left is refused."""
 
-    def __init__(self, name: str, given: Any) -> None:
+    def __init__(self, name: str, given: object) -> None:
         if not isinstance(given, Mapping):
             msg = f"{name} must be a mapping of names to arrays, got {validation.describe(given)}"
             raise TypeError(msg)
         self.name = name
-        self.left: dict[tuple[Any, ...], Any] = dict(_leaves(given))
+        self.left: dict[tuple[str, ...], Entry] = dict(_leaves(given))
         self.names = _listed(self.left)
         self.taken: list[tuple[str, Array]] = []
 
@@ -159,7 +167,7 @@ class Reader:
         validation.one_precision(self.taken)
 
 
-def _leaves(given: Mapping[Any, Any], path: tuple[Any, ...] = ()) -> Any:
+def _leaves(given: Nested, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Entry]]:
     for key, value in given.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, (*path, key))
@@ -167,5 +175,5 @@ def _leaves(given: Mapping[Any, Any], path: tuple[Any, ...] = ()) -> Any:
             yield (*path, key), value
 
 
-def _listed(paths: Any) -> str:
+def _listed(paths: Iterable[tuple[str, ...]]) -> str:
     return ", ".join(sorted(".".join(map(str, path)) for path in paths)) or "nothing"

@@ -16,15 +16,15 @@ Source: the documentation of torch.nn.LSTM and torch.nn.GRU, section "Variables"
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman
 from bptt.cells.activations import relu, tanh
-from bptt.cells.protocol import formula_of
+from bptt.cells.protocol import Formula, formula_of
 from bptt.interop.parts import (
     GATES,
     Parts,
@@ -36,13 +36,13 @@ from bptt.interop.parts import (
     parts_of,
     refuse_bias,
 )
-from bptt.network.stack import OneDirection, check_layer
+from bptt.network.stack import AnyCell, OneDirection, check_layer
 
 __all__ = ["from_torch", "to_torch"]
 
 
 def to_torch(
-    cells: tuple[Any, ...], layers: tuple[Any, ...], *, bias: bool = True
+    cells: tuple[AnyCell, ...], layers: tuple[LayerParams, ...], *, bias: bool = True
 ) -> dict[str, Array]:
     """Name the parameters of recurrent layers as PyTorch's nn.RNN, nn.LSTM and nn.GRU do.
 
@@ -94,7 +94,9 @@ def to_torch(
     return found
 
 
-def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, ...]:
+def from_torch(
+    cells: tuple[AnyCell, ...], state: Mapping[str, ArrayLike]
+) -> tuple[LayerParams, ...]:
     """Read the parameters of recurrent layers out of a PyTorch state dict.
 
     Parameters
@@ -137,12 +139,12 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
         )
         raise ValueError(msg)
     bias = any(str(name).startswith("bias_") for name in state)
-    layers: list[Any] = []
+    layers: list[LayerParams] = []
     below: int | None = None
     for k, cell in enumerate(cells):
         if isinstance(cell, Bidirectional):
             there = _read(reader, cell.forward, k, f"l{k}", bias)
-            layer: Any = BothDirections(
+            layer: LayerParams = BothDirections(
                 there, _read(reader, cell.backward, k, f"l{k}_reverse", bias)
             )
         else:
@@ -153,7 +155,7 @@ def from_torch(cells: tuple[Any, ...], state: Mapping[str, Any]) -> tuple[Any, .
     return tuple(layers)
 
 
-def _read(reader: Reader, cell: OneDirection, k: int, end: str, bias: bool) -> Any:
+def _read(reader: Reader, cell: OneDirection, k: int, end: str, bias: bool) -> LayerParams:
     """Read one layer of one direction, whose names end in `end`."""
     blocks = len(GATES[type(formula_of(cell))])
     u = reader.take_recurrent(f"weight_hh_{end}", blocks=blocks, turned=True)
@@ -165,9 +167,9 @@ def _read(reader: Reader, cell: OneDirection, k: int, end: str, bias: bool) -> A
     return layer_of(f"layers[{k}]", cell, Parts(w, u, first, second))
 
 
-def _check_cells(cells: Any) -> None:
+def _check_cells(cells: object) -> None:
     """Refuse cells that are not of one kind, or that PyTorch does not have."""
-    kinds: list[Any] = []
+    kinds: list[Formula] = []
     for k, cell in enumerate(validation.instance("cells", cells, tuple)):
         for name, given in cells_of(f"cells[{k}]", cell):
             kind_of(name, given, (Elman, LSTM, GRU))

@@ -9,15 +9,15 @@ is returned has a length; this library has no bar of its own.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.types import Array
-from bptt.training.pieces import Pieces, checked, each, starts_of
+from bptt._core.types import Array, Mask
+from bptt.training.pieces import Pieces, Targets, checked, each, starts_of
 
 __all__ = ["Minibatch", "minibatches"]
 
@@ -39,8 +39,8 @@ class Minibatch(NamedTuple):
     """
 
     x: Array
-    targets: Any
-    mask: Any
+    targets: Targets
+    mask: Mask | None
     members: NDArray[np.intp]
 
 

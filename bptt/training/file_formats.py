@@ -12,14 +12,14 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
 from bptt._core.types import Array
 
-CODES: dict[str, np.dtype[Any]] = {
+CODES: dict[str, np.dtype] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
     "I64": np.dtype("<i8"),
@@ -45,7 +45,7 @@ def digest_of(arrays: Mapping[str, Array]) -> str:
 
 def to_safetensors(arrays: Mapping[str, Array]) -> bytes:
     """Return the bytes of a safetensors file."""
-    header: dict[str, Any] = {"__metadata__": {DIGEST: digest_of(arrays)}}
+    header: dict[str, object] = {"__metadata__": {DIGEST: digest_of(arrays)}}
     code = {dtype.name: name for name, dtype in CODES.items()}
     parts: list[bytes] = []
     offset = 0
@@ -123,7 +123,7 @@ def from_npz(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array], str | N
             return arrays, str(np.frombuffer(member.read(dtype.itemsize), dtype)[0])
 
 
-def _npy_header(member: IO[bytes]) -> tuple[Any, bool, np.dtype[Any]]:
+def _npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy.read_magic(member)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = read(member)
@@ -140,7 +140,7 @@ def _read_member(name: str, member: IO[bytes], leaf: Array) -> Array:
     return array.T if fortran else array
 
 
-def _numbers(file: IO[bytes], leaf: Array, dtype: np.dtype[Any]) -> Array:
+def _numbers(file: IO[bytes], leaf: Array, dtype: np.dtype) -> Array:
     """Read as many numbers as an array has; of the machine's byte order, and writable."""
     data = file.read(leaf.nbytes)
     if len(data) < leaf.nbytes:
@@ -157,7 +157,7 @@ def _same_names(wanted: Wanted, got: set[str]) -> None:
         raise OtherContents(msg)
 
 
-def _same_form(name: str, leaf: Array, shape: Any, dtype: object) -> None:
+def _same_form(name: str, leaf: Array, shape: tuple[int, ...], dtype: object) -> None:
     if shape != leaf.shape or dtype != leaf.dtype.newbyteorder("<"):
         msg = f"{name} must be {leaf.dtype} {leaf.shape}, got {dtype} {shape}"
         raise OtherContents(msg)

@@ -12,16 +12,15 @@ array([1., 1., 1., 1.])
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams
 from bptt.cells import LSTM, Bidirectional, BothDirections, PeepholeLSTM
 from bptt.cells.protocol import formula_of
 from bptt.network.parameters import Params
-from bptt.network.stack import OneDirection, Stack, check_params
+from bptt.network.stack import AnyCell, OneDirection, Stack, check_params
 
 __all__ = ["forget_bias", "orthogonal_recurrent"]
 
@@ -73,7 +72,7 @@ def orthogonal_recurrent(
     rng = validation.generator("rng", rng)
     gain = validation.number("gain", gain)
 
-    def change(_: OneDirection, layer: Any) -> Any:
+    def change(_: OneDirection, layer: LayerParams) -> LayerParams:
         if "u" not in layer._fields:
             return layer
         n = len(layer.u)
@@ -120,7 +119,7 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
     bias = validation.real_number("value", value)
     validation.finite("value", np.asarray(bias))
 
-    def change(cell: OneDirection, layer: Any) -> Any:
+    def change(cell: OneDirection, layer: LayerParams) -> LayerParams:
         if not isinstance(formula_of(cell), (LSTM, PeepholeLSTM)):
             return layer
         b, n = layer.b.copy(), len(layer.u)
@@ -130,11 +129,13 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
     return _each_layer(stack, params, change)
 
 
-def _each_layer(stack: Stack, params: Params, change: Callable[[OneDirection, Any], Any]) -> Params:
+def _each_layer(
+    stack: Stack, params: Params, change: Callable[[OneDirection, LayerParams], LayerParams]
+) -> Params:
     validation.instance("stack", stack, Stack)
     checked = check_params(stack, params)
 
-    def changed(cell: Any, layer: Any) -> Any:
+    def changed(cell: AnyCell, layer: LayerParams) -> LayerParams:
         if isinstance(cell, Bidirectional):
             return BothDirections(
                 change(cell.forward, layer.forward), change(cell.backward, layer.backward)

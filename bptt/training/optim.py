@@ -22,7 +22,7 @@ Sources: Polyak (1964); Kingma & Ba (2015); Pascanu, Mikolov & Bengio (2013).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from bptt._core import validation
 from bptt._core.record import array_record
 from bptt._core.tree import euclidean_norm, flatten, tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, Tree
 from bptt.network.parameters import check_floats, check_twins, refuse_overflow
 
 __all__ = [
@@ -75,7 +75,7 @@ class GradientDescent:
         """Refuse a rate that is not positive."""
         _settle(self, "rate")
 
-    def init(self, params: Any) -> tuple[()]:
+    def init(self, params: Tree) -> tuple[()]:
         """Return the state before the first update: this rule remembers nothing."""
         check_floats("params", params)
         return ()
@@ -157,8 +157,8 @@ class AdamState(NamedTuple):
     """
 
     updates: NDArray[np.int64]
-    mean: Any
-    square: Any
+    mean: Tree
+    square: Tree
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class Adam:
         _settle(self, "rate", "epsilon")
         _settle(self, "beta1", "beta2", fraction=True)
 
-    def init(self, params: Any) -> AdamState:
+    def init(self, params: Tree) -> AdamState:
         """Return the state before the first update: means of zero."""
         check_floats("params", params)
         return AdamState(
@@ -237,7 +237,7 @@ def _count(updates: int) -> NDArray[np.int64]:
     return np.array(updates, np.int64)
 
 
-def global_norm(record: Any) -> float:
+def global_norm(record: Tree) -> float:
     """Return the Euclidean norm of all entries of a record taken together.
 
     Parameters
@@ -269,7 +269,7 @@ def global_norm(record: Any) -> float:
     return _norm("record", record)
 
 
-def _norm(name: str, record: Any) -> float:
+def _norm(name: str, record: Tree) -> float:
     check_floats(name, record)
     norm = euclidean_norm(flatten(record)[0].astype(np.float64))
     validation.computed(f"norm of {name}", norm)

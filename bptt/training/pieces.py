@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.types import Array
+from bptt._core.types import Array, Mask
 from bptt.network.states import check_mask
 
 Piece = TypeVar("Piece")
-Data: TypeAlias = tuple[Array, Any, Any]  # x, and targets and mask or None
+Targets: TypeAlias = Any  # an array of numbers or of classes; None if there are none
+Data: TypeAlias = tuple[Array, Targets, Mask | None]  # x, targets and mask
 
 
 class Pieces(Sequence[Piece], Generic[Piece]):
@@ -45,7 +46,7 @@ def checked(x: ArrayLike, targets: ArrayLike | None, mask: ArrayLike | None) -> 
     return found, None if targets is None else _targets(targets, found), check_mask(mask, found)
 
 
-def each(arrays: Data, cut: Callable[[Any], Any]) -> Data:
+def each(arrays: Data, cut: Callable[[np.ndarray], np.ndarray]) -> Data:
     """Cut all arrays that there are in the same way."""
     x, *others = arrays
     targets, mask = (None if whole is None else cut(whole) for whole in others)

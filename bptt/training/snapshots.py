@@ -14,10 +14,11 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from bptt._core import validation
 from bptt._core.record import array_record
+from bptt._core.types import Tree
 from bptt.training.storage import load, save
 
 __all__ = ["Snapshot", "load_snapshot", "save_snapshot"]
@@ -46,7 +47,9 @@ class Snapshot(NamedTuple, Generic[Record]):
     refused: tuple[str, ...]
 
 
-def save_snapshot(folder: str | os.PathLike[str], step: int, record: Any, *, keep: int = 2) -> None:
+def save_snapshot(
+    folder: str | os.PathLike[str], step: int, record: Tree, *, keep: int = 2
+) -> None:
     """Keep the state of a run after a step, and let go of the oldest.
 
     Parameters

@@ -19,17 +19,18 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, TypeAlias, TypeVar
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves, tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, Tree
 from bptt.training.file_formats import (
     CODES,
     DIGEST,
     OtherContents,
+    Wanted,
     digest_of,
     from_npz,
     from_safetensors,
@@ -40,6 +41,8 @@ from bptt.training.file_formats import (
 __all__ = ["load", "save"]
 
 Record = TypeVar("Record")
+Pack: TypeAlias = Callable[[Mapping[str, Array]], bytes]
+Unpack: TypeAlias = Callable[[IO[bytes], Wanted], tuple[dict[str, Array], str | None]]
 
 # What the readers of JSON, ZIP and NPY raise where a file is not what it seems. (RuntimeError: a ZIP of
 # another version, with a password, or nesting without end; MemoryError: a size that was never meant.)
@@ -58,7 +61,7 @@ DAMAGE = (
 )
 
 
-def save(path: str | os.PathLike[str], record: Any) -> None:
+def save(path: str | os.PathLike[str], record: Tree) -> None:
     """Save a record of arrays, whole or not at all.
 
     Parameters
@@ -167,7 +170,7 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     return tree_map(lambda _: arrays[next(remaining)], like)
 
 
-def _leaves(name: str, record: Any) -> dict[str, Array]:
+def _leaves(name: str, record: Tree) -> dict[str, Array]:
     """Return the arrays of a record by the names that they have in a file."""
     found = {}
     for full, leaf in tree_leaves(record, name):
@@ -178,7 +181,7 @@ def _leaves(name: str, record: Any) -> dict[str, Array]:
     return found
 
 
-def _format(path: Path) -> tuple[Callable[..., bytes], Callable[..., Any]]:
+def _format(path: Path) -> tuple[Pack, Unpack]:
     formats = {".safetensors": (to_safetensors, from_safetensors), ".npz": (to_npz, from_npz)}
     if path.suffix not in formats:
         msg = f"path must end in {' or '.join(formats)}, got {path.name}"

@@ -18,7 +18,7 @@ Source: Williams & Peng (1990), as in `bptt.truncated_bptt`.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,9 +26,9 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.record import array_record
 from bptt._core.tree import tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerState, Mask
 from bptt.network.traces import LayerTrace, Trace
-from bptt.training.pieces import Pieces, at_most, checked, each, starts_of
+from bptt.training.pieces import Pieces, Targets, at_most, checked, each, starts_of
 
 __all__ = ["Window", "carry_state", "parallel_streams", "windows"]
 
@@ -50,8 +50,8 @@ class Window(NamedTuple):
     """
 
     x: Array
-    targets: Any
-    mask: Any
+    targets: Targets
+    mask: Mask | None
     steps: slice
 
 
@@ -119,7 +119,7 @@ def windows(
     return Pieces(starts, cut)
 
 
-def carry_state(trace: Trace) -> tuple[Any, ...]:
+def carry_state(trace: Trace) -> tuple[LayerState, ...]:
     """Copy the last states of a window's trace: where the next window starts, as `initial`.
 
     The gradient stops at the border, since the copy is a constant of the next run. It is a copy so that
