@@ -15,27 +15,26 @@ Sources: Squire & Trapp (1998) for the complex step; Claerbout (1992) for the do
 Higham (2002), chapters 1 and 3, for the tolerance in float32.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.types import Array
-from bptt.cells import Bidirectional
+from bptt._core.types import Array, LayerParams, Mask, State
+from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import layout_of, parameters_of, state_names_of
-from bptt.cells.protocol import formula_of, is_factored
-from bptt.checking.handwritten import Layer
-from bptt.checking.jacobian import Arrays, Truth, choose, flatten
+from bptt.cells.protocol import Formula, formula_of, is_factored
+from bptt.checking.handwritten import Backward, Forward, Layer
+from bptt.checking.jacobian import Arrays, Function, Nested, Truth, choose, flatten
 from bptt.checking.known_bugs import diagnose, diagnose_step
-from bptt.checking.own_step import step_check
+from bptt.checking.own_step import OwnStep, step_check
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
 from bptt.network.backward import run_any_layer_backward
 from bptt.network.engines import engine_of
-from bptt.network.stack import check_cell_type, parameter_shapes
-from bptt.network.traces import weighted_inputs
+from bptt.network.stack import OneDirection, check_cell_type, parameter_shapes
+from bptt.network.traces import LayerTrace, weighted_inputs
 
 __all__ = ["check_cell", "check_layer"]
 
@@ -46,11 +45,11 @@ STEP = "the cell's own step"
 
 
 def check_layer(
-    forward: Callable[..., Any],
-    backward: Callable[..., Any],
-    params: Any,
+    forward: Forward,
+    backward: Backward,
+    params: Nested,
     x: ArrayLike,
-    initial: Any,
+    initial: Nested,
     *,
     masked: bool = False,
     seed: int = 0,
@@ -112,7 +111,7 @@ def check_layer(
     >>> report.faulty, report.likely
     (('gain', 'x', 'initial'), ('no recurrence',))
     """
-    functions: dict[str, Any] = {"forward": forward, "backward": backward}
+    functions: dict[str, object] = {"forward": forward, "backward": backward}
     for name, function in functions.items():
         if not callable(function):
             msg = f"{name} must be callable, got {type(function).__name__}"
@@ -133,7 +132,9 @@ def check_layer(
     return _report("layer", layer, at, truth, rng)
 
 
-def check_cell(cell: Any, *, sizes: Sequence[int] | None = None, seed: int = 0) -> CellReport:
+def check_cell(
+    cell: OneDirection, *, sizes: Sequence[int] | None = None, seed: int = 0
+) -> CellReport:
     """Check the derivative of a cell, of either level, alone and in the engine's loop over time.
 
     Parameters
@@ -219,27 +220,31 @@ def _float64(name: str, array: Array) -> Array:
     return found
 
 
-def _engine(cell: Any, params: Any, initial: Any) -> Layer:
+def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:
     """Return a cell in the loops that `layer_forward` would choose for it, as a layer of its own.
 
     Complex numbers, of which the truth is made, go through the formula's plain loop.
     """
 
-    def forward(params: Any, x: Array, initial: Any, mask: Any) -> tuple[Any, Any, Any]:
+    def forward(
+        params: LayerParams, x: Array, initial: State, mask: Mask
+    ) -> tuple[Array, State, LayerTrace]:
         real = x.dtype.kind == "f" and all(a.dtype.kind == "f" for a in (*params, *initial))
         run = cell if real else formula_of(cell)
         there = None if mask.all() else mask
         trace = engine_of(run).run_layer(run, params, x, initial, there)
         return trace.outputs, trace.final, trace
 
-    def backward(_: Any, trace: Any, d_outputs: Array, d_final: Any) -> tuple[Any, Any, Any]:
+    def backward(
+        _: LayerParams, trace: LayerTrace, d_outputs: Array, d_final: State
+    ) -> tuple[LayerParams, Array, State]:
         gradient = run_any_layer_backward(trace, d_outputs, d_final)
         return gradient.params, gradient.x, gradient.initial
 
     return Layer(forward, backward, params, initial, True, state_names_of(cell))
 
 
-def _watched(cell: Any, layer: Layer) -> Any:
+def _watched(cell: Cell | UnfactoredCell, layer: Layer) -> Function:
     """Return one step of a cell, outside the engine, so that its operations can be seen."""
     k = layer.n_params
 
@@ -261,8 +266,8 @@ def _report(
     at: Arrays,
     truth: Truth,
     rng: np.random.Generator,
-    cell: Any = None,
-    own_step: Any = None,
+    cell: Formula = None,
+    own_step: OwnStep | None = None,
 ) -> CellReport:
     checks, case = layer_checks(layer, at, truth, rng)
     bugs: dict[str, str] = {}

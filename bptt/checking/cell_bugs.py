@@ -4,20 +4,16 @@ A layer is recognized when its states are those of a known cell with the same pa
 the gates. Then every product of that cell's derivative can be left out, or taken wrongly, one at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import permutations
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from bptt._core.types import Array
 from bptt.cells import activations
-from bptt.checking.gru_bugs import gru_bugs
+from bptt.checking.gru_bugs import Slope, gru_bugs
 from bptt.checking.jacobian import Arrays
-from bptt.checking.sweep import Steps, sweep
-
-Bugs: TypeAlias = Iterator[tuple[str, str, list[Any]]]
-Slope = Callable[[Array, Array], Array]  # takes z and a
+from bptt.checking.sweep import Bugs, Pull, Steps, sweep
 
 SIGMOID, TANH = activations.sigmoid, activations.tanh
 KNOWN = (TANH, SIGMOID, activations.softplus, activations.relu, activations.identity)
@@ -117,7 +113,7 @@ class _LSTM:
         right = (TANH if gate == "g" else SIGMOID).derivative
         return wrong.get(gate, right)(z, a)
 
-    def pull(self, bug: str = "", wrong: dict[str, Slope] | None = None) -> Any:
+    def pull(self, bug: str = "", wrong: dict[str, Slope] | None = None) -> Pull:
         """Return the way back through a step, with one bug, or with wrong slopes of some gates."""
         slope = wrong or {}
 

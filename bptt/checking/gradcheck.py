@@ -17,18 +17,19 @@ Sources: Squire & Trapp (1998); Martins, Sturdza & Alonso (2003).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from bptt._core import validation
 from bptt._core.tree import check_like, tree_leaves, tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, Tree
 
 __all__ = ["Comparison", "central_difference", "check_gradient", "compare", "complex_step"]
 
 Record = TypeVar("Record")
-CostFunction = Callable[[Any], Any]
+CostValue: TypeAlias = Any  # a real or a complex number, once it has been checked
+CostFunction = Callable[[Tree], CostValue]
 
 EPSILON = float(np.finfo(np.float64).eps)
 STEP = 6e-6  # of central differences: the cube root of the rounding unit
@@ -286,7 +287,7 @@ def check_gradient(
     return compare(gradient, trusted, tolerance)
 
 
-def _refuse_what_is_not_analytic(cost: CostFunction, at: Any, found: Any) -> None:
+def _refuse_what_is_not_analytic(cost: CostFunction, at: Tree, found: Tree) -> None:
     """Compare the complex step with differences along one direction, in which the cost must be smooth."""
     rng = np.random.default_rng(0)
     ways = tree_map(lambda a: rng.choice([-1.0, 1.0], a.shape) * np.maximum(1, np.abs(a)), at)
@@ -308,11 +309,11 @@ def _refuse_what_is_not_analytic(cost: CostFunction, at: Any, found: Any) -> Non
         raise TypeError(msg)
 
 
-def _arrays(record: Any) -> list[Array]:
+def _arrays(record: Tree) -> list[Array]:
     return [leaf for _, leaf in tree_leaves(record)]
 
 
-def _float64_leaves(at: Any) -> list[tuple[str, Array]]:
+def _float64_leaves(at: Tree) -> list[tuple[str, Array]]:
     leaves = _some_leaves("at", at)
     for name, leaf in leaves:
         if leaf.dtype != np.float64:
@@ -322,7 +323,7 @@ def _float64_leaves(at: Any) -> list[tuple[str, Array]]:
     return leaves
 
 
-def _some_leaves(name: str, record: Any) -> list[tuple[str, Array]]:
+def _some_leaves(name: str, record: Tree) -> list[tuple[str, Array]]:
     leaves = tree_leaves(record, name)
     for leaf_name, leaf in leaves or [(name, np.zeros(0))]:
         if leaf.size == 0:
@@ -336,7 +337,7 @@ def _like(record: Record, leaves: list[Array]) -> Record:
     return tree_map(lambda _: next(remaining), record)
 
 
-def _complex_number(value: Any) -> complex:
+def _complex_number(value: CostValue) -> complex:
     if np.ndim(value) or not np.iscomplexobj(value):
         msg = (
             "cost must return a complex number when its argument is complex, got "
@@ -348,7 +349,7 @@ def _complex_number(value: Any) -> complex:
     return complex(value)
 
 
-def _real_number(value: Any) -> float:
+def _real_number(value: CostValue) -> float:
     found = np.asarray(value)
     if found.ndim or found.dtype.kind not in "fiu":
         msg = f"cost must return a real number, got {validation.describe(value)}"

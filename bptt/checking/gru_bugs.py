@@ -1,15 +1,15 @@
 """Bugs of gated recurrent units, of both kinds, made on purpose (see `bptt.checking.cell_bugs`)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import permutations, product
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from bptt._core.types import Array
-from bptt.cells.activations import sigmoid, tanh
+from bptt.cells.activations import Activation, sigmoid, tanh
 from bptt.checking.jacobian import Arrays
-from bptt.checking.sweep import Steps, sweep
+from bptt.checking.sweep import Bugs, Pull, Steps, sweep
 
 GRU_BUGS = (  # how the sweep calls it, name, evidence
     ("other", "other GRU's reset", "δ of r, u's gradient and the way to the past are the other's"),
@@ -18,6 +18,9 @@ GRU_BUGS = (  # how the sweep calls it, name, evidence
     ("swapped", "update gate swapped", "s and 1 - s change places on the way back"),
     ("direct", "direct path missing", "what is kept of ∂C/∂a does not arrive"),
 )
+
+
+Slope: TypeAlias = Callable[[Array, Array], Array]  # a derivative, right or wrong, of z and a
 
 
 class _GRU:
@@ -59,7 +62,7 @@ class _GRU:
         ]
         return bool(np.abs(np.array(a) - self.steps.states[0][1:]).max() <= 1e-9)
 
-    def pull(self, bug: str = "", wrong: dict[str, Any] | None = None) -> Any:
+    def pull(self, bug: str = "", wrong: dict[str, Slope] | None = None) -> Pull:
         """Return the way back through a step, with one bug, or with wrong slopes of some gates."""
         slopes = {"r": sigmoid.derivative, "s": sigmoid.derivative, "n": tanh.derivative} | (
             wrong or {}
@@ -112,8 +115,12 @@ class _GRU:
 
 
 def gru_bugs(
-    steps: Steps, z_x: Array, z_h: Array, cotangents: Arrays, slopes: Callable[..., Any]
-) -> Iterator[tuple[str, str, list[Any]]]:
+    steps: Steps,
+    z_x: Array,
+    z_h: Array,
+    cotangents: Arrays,
+    slopes: Callable[[Activation], dict[str, tuple[str, Slope]]],
+) -> Bugs:
     """Make all bugs of a GRU, if the layer is one."""
     for order, before, turned in product(permutations("rsn"), (False, True), (False, True)):
         gru = _GRU(steps, (z_x, z_h), order, before, turned)

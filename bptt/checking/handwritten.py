@@ -1,24 +1,30 @@
 """A hand-written layer as a function of a list of arrays: parameters, input, initial state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.types import Array
-from bptt.checking.jacobian import Arrays, Function, flatten, rebuild
+from bptt._core.types import Array, Mask, Saved
+from bptt.checking.jacobian import Arrays, Function, Nested, flatten, rebuild
+
+# What a user's functions return is looked at before it is used.
+Ran: TypeAlias = Any  # outputs, the final state, and what backward needs
+Pulled: TypeAlias = Any  # ∂C/∂ parameters, input and initial state
+Forward: TypeAlias = Callable[..., Ran]
+Backward: TypeAlias = Callable[..., Pulled]
 
 
 @dataclass(frozen=True)
 class Layer:
     """A pair of functions, forward and backward, and where their arrays are to be put."""
 
-    forward: Any
-    backward: Any
-    params: Any
-    initial: Any
+    forward: Forward
+    backward: Backward
+    params: Nested
+    initial: Nested
     masked: bool
     state_names: tuple[str, ...] = ()
 
@@ -40,7 +46,7 @@ class Layer:
         params = [name or "params" for name, _ in flatten(self.params, "")]
         return [*params, "x", *(f"initial{name}" for name in self.states)]
 
-    def run(self, at: Arrays, mask: Any = None) -> tuple[Arrays, Any]:
+    def run(self, at: Arrays, mask: Mask | None = None) -> tuple[Arrays, Saved]:
         """Run forward; return outputs and final state as a list, and what backward needs."""
         k = self.n_params
         x = at[k]
@@ -62,12 +68,12 @@ class Layer:
         ]
         return [outputs, *kept], saved
 
-    def function(self, mask: Any = None) -> Function:
+    def function(self, mask: Mask | None = None) -> Function:
         """Return the layer as a function of a list of arrays."""
         return lambda at: self.run(at, mask)[0]
 
     def pull(
-        self, at: Arrays, cotangents: Sequence[Array], saved: Any, *, copy: bool = True
+        self, at: Arrays, cotangents: Sequence[Array], saved: Saved, *, copy: bool = True
     ) -> Arrays:
         """Run backward; return copies of all gradients, zero for those that are None."""
         k = self.n_params
@@ -85,7 +91,7 @@ class Layer:
         found = [np.zeros_like(a) if g is None else g for g, a in zip(gradients, at, strict=True)]
         return [np.array(g) for g in found] if copy else found
 
-    def gradient(self, at: Arrays, cotangents: Sequence[Array], mask: Any = None) -> Arrays:
+    def gradient(self, at: Arrays, cotangents: Sequence[Array], mask: Mask | None = None) -> Arrays:
         """Run forward and backward on copies of all arguments."""
         at = [a.copy() for a in at]
         _, saved = self.run(at, mask)
@@ -97,7 +103,7 @@ class Layer:
         return [*at[:k], at[k][steps, rows], *(a[rows] for a in at[k + 1 :])]
 
 
-def aligned(name: str, template: Any, found: Any) -> list[Any]:
+def aligned(name: str, template: Nested, found: Nested) -> Arrays:
     """List the arrays of a record that should be like another one; None where it has none."""
     if isinstance(template, np.ndarray):
         if isinstance(found, (tuple, list, Mapping)):

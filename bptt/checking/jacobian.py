@@ -15,7 +15,9 @@ from bptt._core.types import Array
 from bptt.checking.gradcheck import STEP, TINY
 
 Arrays: TypeAlias = list[Any]  # of arrays; a list is invariant, and theirs differ in dtype
-Function: TypeAlias = Callable[[Arrays], Sequence[Any]]
+Function: TypeAlias = Callable[[Arrays], Sequence[Array]]
+Nested: TypeAlias = Any  # nested tuples, lists and mappings, whose leaves are arrays
+Anything: TypeAlias = Any  # what NumPy hands to an array that stands in for another
 
 AGREE = 1e-5  # two derivatives, one of them by central differences, that differ by more disagree
 
@@ -52,7 +54,7 @@ class Truth(NamedTuple):
         return 1e-10 if self.analytic else 1e-6
 
 
-def flatten(record: Any, name: str) -> list[tuple[str, Array]]:
+def flatten(record: Nested, name: str) -> list[tuple[str, Array]]:
     """List the arrays of nested tuples, lists and mappings, each with its name."""
     if isinstance(record, np.ndarray):
         return [(name, record)]
@@ -61,11 +63,11 @@ def flatten(record: Any, name: str) -> list[tuple[str, Array]]:
     ]
 
 
-def rebuild(record: Any, leaves: Sequence[Array]) -> Any:
+def rebuild(record: Nested, leaves: Sequence[Array]) -> Nested:
     """Put arrays where those of `record` are."""
     remaining = iter(leaves)
 
-    def build(part: Any) -> Any:
+    def build(part: Nested) -> Nested:
         if isinstance(part, np.ndarray):
             return next(remaining)
         children = {key: build(child) for key, child in _parts(part)}
@@ -76,7 +78,7 @@ def rebuild(record: Any, leaves: Sequence[Array]) -> Any:
     return build(record)
 
 
-def _parts(record: Any) -> list[tuple[Any, Any]]:
+def _parts(record: Nested) -> list[tuple[str | int, Nested]]:
     if isinstance(record, Mapping):
         return list(record.items())
     if not isinstance(record, (tuple, list)):
@@ -157,15 +159,17 @@ def _seen(watch: Function, at: Arrays) -> str:
     return next((text for name, text in TRAPS.items() if name in seen), "")
 
 
-class _Spy(np.ndarray[Any, Any]):
+class _Spy(np.ndarray):
     """An array that writes down the names of the functions applied to it."""
 
     seen: set[str]
 
-    def __array_finalize__(self, other: Any) -> None:
+    def __array_finalize__(self, other: object) -> None:
         self.seen = getattr(other, "seen", set())
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Anything, **options: Anything
+    ) -> Anything:
         if any(np.iscomplexobj(i) for i in inputs):
             self.seen.add(ufunc.__name__)
         if "out" in options:
@@ -173,17 +177,17 @@ class _Spy(np.ndarray[Any, Any]):
         found = getattr(ufunc, method)(*map(_plain, inputs), **options)
         return _spy(found, self.seen) if isinstance(found, np.ndarray) else found
 
-    def __getattribute__(self, name: str) -> Any:
+    def __getattribute__(self, name: str) -> Anything:
         if name == "real":
             self.seen.add(name)
         return super().__getattribute__(name)
 
 
-def _spy(array: Any, seen: set[str]) -> Any:
+def _spy(array: np.ndarray, seen: set[str]) -> _Spy:
     spy = np.asarray(array).view(_Spy)
     spy.seen = seen
     return spy
 
 
-def _plain(array: Any) -> Any:
+def _plain(array: Anything) -> Anything:
     return array.view(np.ndarray) if isinstance(array, _Spy) else array

@@ -10,16 +10,19 @@ The families come from questions, issues and corrections in public repositories 
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.types import Array
+from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import cell_bugs
-from bptt.checking.jacobian import Arrays, rebuild
+from bptt.checking.handwritten import Ran
+from bptt.checking.jacobian import Arrays, Nested, rebuild
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
 from bptt.checking.own_step import OwnStep, own_step_bugs
 from bptt.checking.suite import LARGE, Case, errors
-from bptt.checking.sweep import numeric, sweep, trusted
+from bptt.checking.sweep import Bugs, numeric, sweep, trusted
 
 __all__ = ["KNOWN_BUGS"]
 
@@ -130,7 +133,7 @@ def _from_below(case: Case) -> Case:
     def turned(arrays: Arrays) -> Arrays:
         return [a.T if i in columns and a.ndim == 2 else a for i, a in enumerate(arrays)]
 
-    def forward(params: Any, *others: Any) -> Any:
+    def forward(params: dict[str, Array], *others: Nested) -> Ran:
         return layer.forward(rebuild(layer.params, turned(list(params.values()))), *others)
 
     params = dict(zip(layer.names[:k], turned(case.at[:k]), strict=True))
@@ -148,7 +151,7 @@ def _from_below(case: Case) -> Case:
     )
 
 
-def diagnose_step(cell: Any, step: OwnStep) -> dict[str, str]:
+def diagnose_step(cell: Cell, step: OwnStep) -> dict[str, str]:
     """Name the known bugs in what a factored cell returned for one step."""
     found: dict[str, str] = {}
     for name, tensor, evidence in own_step_bugs(cell, step):
@@ -194,7 +197,7 @@ def _clipped(case: Case) -> dict[str, list[str]]:
     return found
 
 
-def _hypotheses(case: Case) -> Iterator[tuple[str, str, list[Any]]]:
+def _hypotheses(case: Case) -> Bugs:
     yield from _tensor_bugs(case)
     steps = trusted(case.layer, case.at, case.truth)
     if errors(case.layer.names, sweep(steps, numeric(steps), case.cotangents).record(), case.want):
@@ -202,7 +205,7 @@ def _hypotheses(case: Case) -> Iterator[tuple[str, str, list[Any]]]:
         yield from cell_bugs(steps, case.cotangents)
 
 
-def _tensor_bugs(case: Case) -> Iterator[tuple[str, str, list[Any]]]:
+def _tensor_bugs(case: Case) -> Bugs:
     """Make what can be seen in a tensor by itself."""
     k = case.layer.n_params
     steps, batch = case.at[k].shape[:2]
@@ -230,7 +233,7 @@ def _tensor_bugs(case: Case) -> Iterator[tuple[str, str, list[Any]]]:
         yield f"not summed over the {what}", f"its sum over the {what} is the true one", unsummed
 
 
-def _unsummed(got: Any, want: Any, size: int) -> Any:
+def _unsummed(got: Array, want: Array, size: int) -> Array | None:
     """Return `got` itself if it has an axis too many, of that size, whose sum is right."""
     for axis in range(got.ndim):
         if got.shape[axis] == size and got.shape != want.shape:
@@ -240,9 +243,7 @@ def _unsummed(got: Any, want: Any, size: int) -> Any:
     return None
 
 
-def _best(
-    case: Case, got: Arrays, want: Arrays, bugs: Iterator[tuple[str, str, list[Any]]]
-) -> dict[str, str]:
+def _best(case: Case, got: Arrays, want: Arrays, bugs: Bugs) -> dict[str, str]:
     """Keep the bugs that explain all that is wrong; if there are none, those that explain a part."""
     names, like = (
         case.layer.names,

@@ -1,15 +1,12 @@
 """Bugs in the loop over time, made on purpose: each yields a name, evidence, and the numbers it gives."""
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, Mask
 from bptt.checking.jacobian import Arrays
-from bptt.checking.sweep import Carry, Pull, Steps, Swept, keep, numeric, sweep
-
-Bugs: TypeAlias = Iterator[tuple[str, str, list[Any]]]
+from bptt.checking.sweep import Bugs, Carry, Pull, Steps, Swept, keep, numeric, sweep
 
 
 def loop_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
@@ -27,7 +24,7 @@ def _carried(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
     """Spoil what goes from a step to the step before."""
     n_states = len(steps.states)
 
-    def made(carry: Carry, *, carried: bool = True) -> list[Any]:
+    def made(carry: Carry, *, carried: bool = True) -> Arrays:
         return sweep(steps, pull, cotangents, carry).record(carried=carried)
 
     def without(which: int | None) -> Carry:
@@ -52,7 +49,7 @@ def _carried(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
         yield from _through_u(steps, u, made)
 
 
-def _through_u(steps: Steps, i: int, made: Any) -> Bugs:
+def _through_u(steps: Steps, i: int, made: Callable[..., Arrays]) -> Bugs:
     u, n = steps.params[i], steps.states[0].shape[2]
     blocks = np.split(u, u.shape[1] // n, axis=1)
 
@@ -85,7 +82,7 @@ def _entered(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
     last = np.zeros_like(outputs)
     last[-1] = outputs[-1]
 
-    def made(d_outputs: Array, d_final: Arrays, carry: Carry = keep) -> list[Any]:
+    def made(d_outputs: Array, d_final: Arrays, carry: Carry = keep) -> Arrays:
         return sweep(steps, pull, [d_outputs, *d_final], carry).record()
 
     steps_, batch = outputs.shape[:2]
@@ -159,7 +156,7 @@ def _paired(steps: Steps, right: Swept) -> Bugs:
                 for moved in (np.roll(left, -by, axis=0), _shifted(left, -by))
             ]
         for name, evidence, wrong in pairs:
-            record: list[Any] = [None] * len(right.contributions)
+            record: Arrays = [None] * len(right.contributions)
             record[i] = np.einsum("tbn,tbg->ng", wrong, delta)
             yield name, evidence, record
 
@@ -173,7 +170,7 @@ def _shifted(x: Array, by: int) -> Array:
 def _returned(steps: Steps, right: Swept, cotangents: Arrays) -> Bugs:
     """Spoil what is returned for x and the initial state."""
     k = steps.k
-    none: list[Any] = [None] * len(right.contributions)
+    none: Arrays = [None] * len(right.contributions)
     d_x = right.contributions[k]
     for name, evidence, wrong in (
         ("x gradient in reverse", "the true one, last step first", d_x[::-1]),
@@ -192,7 +189,7 @@ def _returned(steps: Steps, right: Swept, cotangents: Arrays) -> Bugs:
         yield name, "δ of step 1, without u", [*none[: k + 1], delta[0], *none[k + 2 :]]
 
 
-def mask_bugs(steps: Steps, cotangents: Arrays, mask: Any) -> Bugs:
+def mask_bugs(steps: Steps, cotangents: Arrays, mask: Mask) -> Bugs:
     """Make the bugs that show in padded batches alone."""
     pull = numeric(steps)
     there = mask[:, :, None]

@@ -1,12 +1,13 @@
 """A factored cell's own formula: its derivative by weighted inputs, state and own parameters, checked alone."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bptt._core.types import Array
 from bptt.cells.layout import check_backward, check_step, layout_of
+from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
 from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
@@ -25,7 +26,7 @@ class OwnStep(NamedTuple):
 
 
 def step_check(
-    name: str, cell: Any, at: Arrays, k: int, truth: Truth, rng: np.random.Generator
+    name: str, cell: Cell, at: Arrays, k: int, truth: Truth, rng: np.random.Generator
 ) -> OwnStep:
     """Check what a factored cell does at one step: its derivatives by weighted inputs, state and own."""
     layout = layout_of(cell)
@@ -51,7 +52,7 @@ def step_check(
     return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
 
 
-def own_step_bugs(cell: Any, step: OwnStep) -> Iterator[tuple[str, str, str]]:
+def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
     """Guess from one step of a factored cell alone: whole tensors, then the slope of each gate."""
     wrong = step.check.faulty
     want = dict(zip(step.names, step.want, strict=True))

@@ -13,10 +13,11 @@ at most :math:`\kappa u (2 T (k + 10) + T B)`. The check divides by :math:`\kapp
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.types import Mask
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Arrays, Truth, along, jacobian, joined
 from bptt.checking.report import CellReport, Check
@@ -46,7 +47,7 @@ class Masked(NamedTuple):
     """A padded batch, and its gradient as returned and as it should be."""
 
     at: Arrays
-    mask: Any
+    mask: Mask
     cotangents: Arrays
     got: Arrays
     want: Arrays
@@ -251,7 +252,7 @@ def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, .
     return there, _compare("final state: resumed backward", layer, got, chained, SAME, itself=True)
 
 
-def mask_of(steps: int, batch: int) -> Any:
+def mask_of(steps: int, batch: int) -> Mask:
     """Return a mask in which sequences have different lengths, the first all steps."""
     lengths = steps - np.arange(batch) % steps
     return np.arange(steps)[:, None] < lengths

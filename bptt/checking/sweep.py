@@ -5,12 +5,12 @@ pass. `sweep` is (BP2) and (BP4) on them, with one place to interfere: what is c
 one before. A known bug is then a small change, and its numbers can be compared with those of a layer.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, Mask
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Arrays, Truth, along
 
@@ -44,9 +44,11 @@ class Steps(NamedTuple):
 
 Pull = Callable[[int, Arrays], Arrays]
 Carry = Callable[[int, Arrays, Arrays], Arrays]
+# Made on purpose: of each a name, evidence, and the gradients, None for those that it leaves open.
+Bugs = Iterator[tuple[str, str, Arrays]]
 
 
-def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Any = None) -> Steps:
+def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) -> Steps:
     """Run step by step, and differentiate each step of each sequence by itself."""
     k, x = layer.n_params, at[layer.n_params]
     steps, batch = x.shape[:2]
@@ -118,7 +120,7 @@ class Swept(NamedTuple):
     total: Arrays
     carried: Arrays
 
-    def record(self, pick: Any = None, carried: bool = False) -> list[Any]:
+    def record(self, pick: Callable[..., Array] | None = None, carried: bool = False) -> Arrays:
         """Add up, over those steps and sequences that `pick` leaves."""
         k = self.steps.k
         initial = self.carried if carried else [c[0] for c in self.contributions[k + 1 :]]
