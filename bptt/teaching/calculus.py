@@ -3,31 +3,35 @@
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+
+Expression: TypeAlias = Any  # of SymPy, which is imported only where letters are asked for
+Value: TypeAlias = Any  # an array: of numbers, or of expressions
 
 
 class Calculus(Protocol):
     """What the values of a net are, and how they are differentiated."""
 
     @property
-    def a(self) -> Callable[[Any], Any]:
+    def a(self) -> Callable[[Value], Value]:
         """The activation, elementwise."""
         ...
 
     @property
-    def da(self) -> Callable[[Any], Any]:
+    def da(self) -> Callable[[Value], Value]:
         """Its derivative, elementwise."""
         ...
 
-    def draw(self, name: str, *shape: int) -> Any:
+    def draw(self, name: str, *shape: int) -> Value:
         """Return a new array of values."""
 
-    def named(self, name: str, value: Any) -> Any:
+    def named(self, name: str, value: Value) -> Value:
         """Return what is to stand for a computed value from now on: a letter, or the value itself."""
 
-    def derivative(self, f: Callable[[Any], Any], at: Any) -> Any:
+    def derivative(self, f: Callable[[Value], Value], at: Value) -> Value:
         """Return the derivative of `f` at an array, with shape ``at.shape + f(at).shape``."""
 
 
@@ -44,30 +48,30 @@ class Letters:
     """
 
     def __init__(self) -> None:
-        self.names: list[tuple[Any, Any]] = []
+        self.names: list[tuple[Expression, Expression]] = []
         self.a, self.da = self.unknown("a"), self.unknown("da")
 
-    def draw(self, name: str, *shape: int) -> Any:
+    def draw(self, name: str, *shape: int) -> Value:
         """Return an array of symbols; the indices in their names count from 1."""
         letters = np.empty(shape, dtype=object)
         for at in np.ndindex(shape):
             letters[at] = sympy().Symbol("_".join([name, *(str(k + 1) for k in at)]))
         return letters
 
-    def unknown(self, name: str) -> Callable[..., Any]:
+    def unknown(self, name: str) -> Callable[..., Value]:
         """Return an elementwise function of which only the names of its derivatives are known.
 
         The derivative of ``a(z)`` is ``da(z)``; that of ``f(x, y)`` by ``y`` is ``f_2(x, y)``.
         """
         return np.vectorize(_unknown(name), otypes=[object])
 
-    def named(self, name: str, value: Any) -> Any:
+    def named(self, name: str, value: Value) -> Value:
         """Return letters for an array of expressions; later derivatives are written with them."""
         letters = self.draw(name, *value.shape)
         self.names += zip(value.ravel(), letters.ravel(), strict=True)
         return letters
 
-    def derivative(self, f: Callable[[Any], Any], at: Any) -> Any:
+    def derivative(self, f: Callable[[Value], Value], at: Value) -> Value:
         """Differentiate `f` at an array of expressions."""
         free = self.draw("free", *at.shape)
         back = dict(zip(free.ravel(), at.ravel(), strict=True))
@@ -78,22 +82,22 @@ class Letters:
             found[i, j] = self._with_names(slope)
         return found.reshape(at.shape + of.shape)
 
-    def _with_names(self, expression: Any) -> Any:
+    def _with_names(self, expression: Expression) -> Expression:
         for formula, letter in self.names:
             expression = expression.xreplace({formula: letter})
         return expression
 
 
-def sympy() -> Any:
+def sympy() -> ModuleType:
     """Import SymPy, which only letters need."""
     return import_module("sympy")
 
 
 @cache
-def _unknown(name: str) -> Any:
+def _unknown(name: str) -> type:
     """Return the one SymPy function of this name: two of them would not be equal."""
 
-    def fdiff(function: Any, argindex: int = 1) -> Any:
+    def fdiff(function: Expression, argindex: int = 1) -> Expression:
         several = len(function.args) > 1
         return _unknown(f"{name}_{argindex}" if several else f"d{name}")(*function.args)
 
@@ -107,26 +111,26 @@ class Numbers:
         self.rng = rng
 
     @staticmethod
-    def a(z: Any) -> Any:
+    def a(z: Value) -> Value:
         """Return the activation."""
         return np.tanh(z)
 
     @staticmethod
-    def da(z: Any) -> Any:
+    def da(z: Value) -> Value:
         """Return its derivative."""
         return 1 - np.tanh(z) ** 2
 
-    def draw(self, name: str, *shape: int) -> Any:
+    def draw(self, name: str, *shape: int) -> Value:
         """Return normal random numbers."""
         del name
         return self.rng.normal(size=shape)
 
-    def named(self, name: str, value: Any) -> Any:
+    def named(self, name: str, value: Value) -> Value:
         """Return the value itself."""
         del name
         return value
 
-    def derivative(self, f: Callable[[Any], Any], at: Any) -> Any:
+    def derivative(self, f: Callable[[Value], Value], at: Value) -> Value:
         """Differentiate `f` at an array of real numbers."""
         moves = 1e-30j * np.eye(at.size).reshape(-1, *at.shape)
         rows = np.array([np.imag(f(at + move)) / 1e-30 for move in moves])

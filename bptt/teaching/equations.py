@@ -14,7 +14,6 @@ SymPy's expressions, whole numbers and fractions are, is compared exactly.
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -126,7 +125,7 @@ class EquationCheck:
 
 
 def check_equation(
-    label: str, left: Any, right: Any, *, tolerance: float = 1e-12, of: str = "case"
+    label: str, left: sides.Side, right: sides.Side, *, tolerance: float = 1e-12, of: str = "case"
 ) -> None:
     """Assert that both sides of an equation are equal, and print a line that says how nearly.
 
@@ -186,7 +185,12 @@ def check_equation(
 
 
 def check_bound(
-    label: str, smaller: Any, larger: Any, *, tolerance: float = 1e-12, of: str = "case"
+    label: str,
+    smaller: sides.Side,
+    larger: sides.Side,
+    *,
+    tolerance: float = 1e-12,
+    of: str = "case",
 ) -> None:
     """Assert that no entry of one side is above that of the other, and print a line that says so.
 
@@ -235,7 +239,7 @@ def check_bound(
 
 
 def check_fails(
-    label: str, left: Any, right: Any, *, at_least: float = 0.01, of: str = "case"
+    label: str, left: sides.Side, right: sides.Side, *, at_least: float = 0.01, of: str = "case"
 ) -> None:
     """Assert that an equation fails where an assumption is broken, and print a line that says by how much.
 
@@ -282,7 +286,9 @@ def check_fails(
         _say(EquationCheck(label, "broken", len(pairs), least, at_least, of))
 
 
-def _cases(label: str, of: str, left: Any, right: Any) -> list[tuple[Any, Any]]:
+def _cases(
+    label: str, of: str, left: sides.Side, right: sides.Side
+) -> list[tuple[sides.Side, sides.Side]]:
     if not re.fullmatch(LABEL, label):
         msg = f"label must be letters, digits and hyphens, such as 'bp2', got {label!r}"
         raise ValueError(msg)

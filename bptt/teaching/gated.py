@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt.cells.activations import sigmoid
-from bptt.teaching.calculus import Letters, sympy
+from bptt.teaching.calculus import Expression, Letters, Value, sympy
 from bptt.teaching.equations import check_equation
 
 __all__ = ["Bench", "bench", "cost_of", "earlier", "later"]
@@ -30,7 +30,7 @@ __all__ = ["Bench", "bench", "cost_of", "earlier", "later"]
 Net: TypeAlias = Any
 """A layer: its parameters, its input, every quantity of its run, and in ``d`` the derivatives of the cost."""
 
-Run: TypeAlias = Callable[[Net, Callable[[str, Any], Any]], None]
+Run: TypeAlias = Callable[[Net, Callable[[str, Value], Value]], None]
 """A function of a net and of ``keep(name, value)``, which returns the value to go on with."""
 
 STEP = 1e-30j
@@ -49,7 +49,7 @@ class Bench:
     letters: Net
     numbers: list[Net]
 
-    def check(self, label: str, name: str, line: Callable[[Net], Any]) -> None:
+    def check(self, label: str, name: str, line: Callable[[Net], Value]) -> None:
         """Assert that a line is the derivative of the cost with respect to the quantity of that name.
 
         Parameters
@@ -103,22 +103,22 @@ def bench(run: Run, gates: int, *, peepholes: bool = False) -> Bench:
     return Bench(_letters(run, gates, peepholes), numbers)
 
 
-def cost_of(net: Net, weights: Mapping[str, Any]) -> Any:
+def cost_of(net: Net, weights: Mapping[str, Value]) -> Value:
     """Return the cost of a net when some of its parameters are replaced, by name."""
     return _cost(SimpleNamespace(**{**vars(net), **weights}))
 
 
-def later(array: Any) -> Any:
+def later(array: Value) -> Value:
     """Return the same quantity one step later; zero after the last step."""
     return np.concatenate([array[1:], 0 * array[:1]])
 
 
-def earlier(array: Any, start: Any) -> Any:
+def earlier(array: Value, start: Value) -> Value:
     """Return the same quantity one step earlier; the first is the start."""
     return np.concatenate([start[None], array[:-1]])
 
 
-def _as_it_is(name: str, before: list[Any], value: Any) -> Any:
+def _as_it_is(name: str, before: list[Value], value: Value) -> Value:
     del name, before
     return value
 
@@ -128,7 +128,7 @@ def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
     rng = np.random.default_rng(seed)
     T, (B, n_y), (n_x, n) = 1 + seed % 4, rng.integers(1, 3, 2), rng.integers(1, 4, 2)
 
-    def draw(*shape: int) -> Any:
+    def draw(*shape: int) -> Value:
         return rng.normal(size=shape)
 
     net = SimpleNamespace(
@@ -145,10 +145,10 @@ def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
 
 
 @cache
-def _function(name: str) -> Any:
+def _function(name: str) -> Callable[[Value], Value]:
     """Return SymPy's sigma or tanh, whose derivative is written with the function itself."""
 
-    def fdiff(function: Any, argindex: int = 1) -> Any:
+    def fdiff(function: Expression, argindex: int = 1) -> Expression:
         del argindex
         return function * (1 - function) if name == "sigma" else 1 - function**2
 
@@ -160,10 +160,10 @@ def _letters(run: Run, gates: int, peepholes: bool) -> Net:
     sp, draw, names = sympy(), Letters().draw, dict[Any, Any]()
     epsilon = sp.Symbol("epsilon")
 
-    def slope(formula: Any) -> Any:
+    def slope(formula: Expression) -> Expression:
         return sp.diff(formula, epsilon).xreplace({epsilon: 0}).xreplace(names)
 
-    def keep(name: str, before: list[Any], value: Any) -> Any:
+    def keep(name: str, before: list[Value], value: Value) -> Value:
         named = draw(f"{name}_{len(before) + 1}", *value.shape)
         still = [sp.sympify(formula).xreplace({epsilon: 0}) for formula in value.ravel()]
         names.update(zip(still, named.ravel(), strict=True))
@@ -180,11 +180,11 @@ def _letters(run: Run, gates: int, peepholes: bool) -> Net:
     return net
 
 
-def _recorded(net: Net, name: str = "", step: int = 0, move: Any = 0.0) -> dict[str, list[Any]]:
+def _recorded(net: Net, name: str = "", step: int = 0, move: Value = 0.0) -> dict[str, list[Value]]:
     """Run a layer while one quantity is moved at one step, and return all quantities by step."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Value]] = {}
 
-    def keep(kept: str, value: Any) -> Any:
+    def keep(kept: str, value: Value) -> Value:
         before = found.setdefault(kept, [])
         moved = value + move if (kept, len(before)) == (name, step) else value
         before.append(net.keep(kept, before, moved))
@@ -194,7 +194,7 @@ def _recorded(net: Net, name: str = "", step: int = 0, move: Any = 0.0) -> dict[
     return found
 
 
-def _cost(net: Net, name: str = "", step: int = 0, move: Any = 0.0) -> Any:
+def _cost(net: Net, name: str = "", step: int = 0, move: Value = 0.0) -> Value:
     return net.cost(np.array(_recorded(net, name, step, move)["a"]))
 
 

@@ -17,18 +17,19 @@ SymPy is imported when a net of letters is made, and not before.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from bptt.teaching.calculus import Calculus, Letters, Numbers, sympy
+from bptt.teaching.calculus import Calculus, Expression, Letters, Numbers, Value, sympy
 from bptt.teaching.equations import check_equation, check_fails
+from bptt.teaching.sides import Side
 
 __all__ = ["Bench", "Calculus", "Letters", "Net", "Numbers", "bench", "breaks", "hidden", "readout"]
 
-Key: TypeAlias = tuple[Any, ...]
-Values: TypeAlias = dict[Key, Any]
-Line: TypeAlias = Callable[..., Any]
+Key: TypeAlias = tuple[str | int, ...]
+Values: TypeAlias = dict[Key, Value]
+Line: TypeAlias = Callable[..., Value]
 """A function of a net and of a place, such as ``(net, l, t)``, that returns an array or a list."""
 
 
@@ -124,14 +125,14 @@ class Net:
         found = {key: self.total(self.cost, "z", *key) for key in self.z}
         return found | {(l, self.T + 1): 0 * self.b[l] for l in self.b}
 
-    def weighted_input(self, values: Values, l: int, t: int) -> Any:
+    def weighted_input(self, values: Values, l: int, t: int) -> Value:
         r"""Return :math:`(w^l)^\top a^{l-1(t)} + (u^l)^\top a^{l(t-1)} + b^l`, by :eq:`fwd`."""
         found = values["w", l, t].T @ values["a", l - 1, t] + values["b", l, t]
         if l in self.u:
             found = found + values["u", l, t].T @ values["a", l, t - 1]
         return found
 
-    def cost(self, values: Values) -> Any:
+    def cost(self, values: Values) -> Value:
         r"""Return :math:`C = \sum_t \frac12 \lVert a^{L(t)} - y^{(t)} \rVert^2`."""
         return sum(((values["a", self.L, t] - y) ** 2).sum() for t, y in self.y.items()) / 2
 
@@ -151,7 +152,7 @@ class Net:
                     changed.add(a)
         return values
 
-    def total(self, f: Callable[[Values], Any], *key: Any) -> Any:
+    def total(self, f: Callable[[Values], Value], *key: str | int) -> Value:
         """Differentiate `f` of all values by the value of a key; what is computed from it follows.
 
         A key without a step, such as ``"w", l``, means the tied weight: all its copies move.
@@ -161,7 +162,7 @@ class Net:
         at = self.values[keys[0]]
         return self.calculus.derivative(lambda moved: f(self.run(dict.fromkeys(keys, moved))), at)
 
-    def immediate(self, f: Callable[[Values], Any], *key: Any) -> Any:
+    def immediate(self, f: Callable[[Values], Value], *key: str | int) -> Value:
         """Differentiate `f` of all values by the value of a key, while every other value is held."""
         at = self.values[key]
         return self.calculus.derivative(lambda moved: f({**self.values, key: moved}), at)
@@ -177,7 +178,7 @@ def readout(net: Net) -> list[Key]:
     return [(net.L, t) for t in net.steps]
 
 
-def _error(net: Any, *place: Any) -> Any:
+def _error(net: Net, *place: int) -> Value:
     return net.delta[place]
 
 
@@ -188,15 +189,15 @@ class Bench:
     The nets may be `Net` or any other objects that the lines of a page know how to read.
     """
 
-    letters: Any
-    numbers: Sequence[Any]
+    letters: Net
+    numbers: Sequence[Net]
 
     def check(
         self,
         label: str,
         line: Line,
         truth: Line = _error,
-        places: Callable[[Any], Iterable[Key]] = hidden,
+        places: Callable[[Net], Iterable[Key]] = hidden,
     ) -> None:
         """Assert that a line gives its truth at every place of every net, and print what was found.
 
@@ -228,7 +229,7 @@ class Bench:
         label: str,
         line: Line,
         truth: Line = _error,
-        places: Callable[[Any], Iterable[Key]] = hidden,
+        places: Callable[[Net], Iterable[Key]] = hidden,
         *,
         at_least: float = 0.01,
     ) -> None:
@@ -237,8 +238,8 @@ class Bench:
         check_fails(label, *sides, at_least=at_least, of="random net")
 
     def _pairs(
-        self, line: Line, truth: Line, places: Callable[[Any], Iterable[Key]]
-    ) -> tuple[list[Any], list[Any]]:
+        self, line: Line, truth: Line, places: Callable[[Net], Iterable[Key]]
+    ) -> tuple[list[Side], list[Side]]:
         """Return both sides: a case for each net, and in it an array for each place."""
         nets = [net for net in self.numbers if list(places(net))]
         left, right = (
@@ -248,7 +249,7 @@ class Bench:
         return left, right
 
 
-def _matrix(side: Any) -> Any:
+def _matrix(side: Value) -> Expression:
     """Return an array of expressions as a column of SymPy."""
     return sympy().Matrix(np.ravel(np.array(side, dtype=object)))
 
@@ -292,7 +293,7 @@ def bench(
     return Bench(Net(Letters(), sizes, T, recurrent), numbers)
 
 
-def breaks(label: str, reads: Any) -> None:
+def breaks(label: str, reads: Expression) -> None:
     """Assert that a line is wrong once its assumption is broken, on one unit in letters.
 
     Parameters

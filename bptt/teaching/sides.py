@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Rational
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from bptt._core import validation
 from bptt._core.types import Array
+
+Leaf: TypeAlias = Any  # a number, an array of them, or an expression of SymPy
+Side: TypeAlias = Any  # a leaf, a record of leaves, or a list of such: one item a case
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,11 @@ class Gap:
     error: float
     exact: bool
     place: str
-    left: Any
-    right: Any
+    left: Leaf
+    right: Leaf
 
 
-def cases(left: Any, right: Any) -> list[tuple[Any, Any]]:
+def cases(left: Side, right: Side) -> list[tuple[Side, Side]]:
     """Pair the cases of both sides: a list holds one case an item, anything else is one case."""
     if isinstance(left, list) != isinstance(right, list):
         msg = f"left and right must both be lists of cases, or neither, got {_kinds(left, right)}"
@@ -47,7 +50,7 @@ def cases(left: Any, right: Any) -> list[tuple[Any, Any]]:
     return list(zip(left, right, strict=True))
 
 
-def leaves(left: Any, right: Any) -> list[tuple[str, Array, Array]]:
+def leaves(left: Side, right: Side) -> list[tuple[str, Array, Array]]:
     """Pair the leaves of one case, as arrays of one shape, each with the expression that reaches it."""
     pairs = [(name, *_arrays(name, a, b)) for name, a, b in _leaves(left, right, "")]
     filled = [pair for pair in pairs if pair[1].size]
@@ -57,7 +60,7 @@ def leaves(left: Any, right: Any) -> list[tuple[str, Array, Array]]:
     return filled
 
 
-def _leaves(left: Any, right: Any, name: str) -> Iterator[tuple[str, Any, Any]]:
+def _leaves(left: Side, right: Side, name: str) -> Iterator[tuple[str, Leaf, Leaf]]:
     parts, others = _parts(left), _parts(right)
     if parts is None and others is None:
         yield name, left, right
@@ -69,7 +72,7 @@ def _leaves(left: Any, right: Any, name: str) -> Iterator[tuple[str, Any, Any]]:
             yield from _leaves(part, others[key], name + key)
 
 
-def _parts(value: Any) -> dict[str, Any] | None:
+def _parts(value: Side) -> dict[str, Side] | None:
     """Return what a record consists of, by the expression that reaches it; None for a leaf."""
     if value is None:  # a part that a record does without
         return {}
@@ -81,15 +84,15 @@ def _parts(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _kinds(left: Any, right: Any) -> str:
-    def kind(value: Any) -> str:
+def _kinds(left: Side, right: Side) -> str:
+    def kind(value: Side) -> str:
         parts = _parts(value)
         return type(value).__name__ + (f" of {', '.join(parts)}" if parts else "")
 
     return f"{kind(left)} and {kind(right)}"
 
 
-def _arrays(name: str, left: Any, right: Any) -> tuple[Array, Array]:
+def _arrays(name: str, left: Leaf, right: Leaf) -> tuple[Array, Array]:
     """Return two leaves as arrays of one shape; nothing is ever broadcast."""
     a, b = _array(f"left{name}", left), _array(f"right{name}", right)
     if a.shape != b.shape:
@@ -98,7 +101,7 @@ def _arrays(name: str, left: Any, right: Any) -> tuple[Array, Array]:
     return a, b
 
 
-def _array(name: str, value: Any) -> Array:
+def _array(name: str, value: Leaf) -> Array:
     found = validation.as_array(name, value)
     known = found.dtype.kind in "biufc"
     if not known and not (found.dtype.kind == "O" and all(map(_is_exact, found.flat))):
@@ -109,7 +112,7 @@ def _array(name: str, value: Any) -> Array:
     return found
 
 
-def _is_exact(value: Any) -> bool:
+def _is_exact(value: Leaf) -> bool:
     """Say whether a thing is a whole number, a fraction or an expression of SymPy without decimals."""
     sympy = sys.modules.get("sympy")
     if sympy is not None and isinstance(value, sympy.Expr):
@@ -153,22 +156,22 @@ def margin(name: str, smaller: Array, larger: Array) -> Gap:
     return Gap(float(margins[at]), False, index(at), smaller[at], larger[at])
 
 
-def largest(left: Array, right: Array) -> Any:
+def largest(left: Array, right: Array) -> Leaf:
     """Return the largest entry of two leaves but NaN: what their errors are relative to."""
     return max(np.fmax.reduce(np.abs(side), axis=None) for side in (left, right))
 
 
-def first_largest(errors: Array) -> tuple[Any, ...]:
+def first_largest(errors: Array) -> tuple[np.intp, ...]:
     """Return the index of the largest entry; of the first NaN, if there is one."""
     return np.unravel_index(int(np.argmax(errors)), errors.shape)
 
 
-def index(at: tuple[Any, ...]) -> str:
+def index(at: tuple[np.intp, ...]) -> str:
     """Return an index as Python writes it; nothing for a number."""
     return f"[{', '.join(str(int(i)) for i in at)}]" if at else ""
 
 
-def _unequal(left: Any, right: Any) -> float:
+def _unequal(left: Leaf, right: Leaf) -> float:
     """Return 0 for equal expressions, infinity for unequal ones, NaN where SymPy cannot tell."""
     sympy = sys.modules["sympy"]
     difference = sympy.expand(sympy.sympify(left) - sympy.sympify(right))

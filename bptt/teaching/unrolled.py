@@ -14,7 +14,7 @@ Source: Rumelhart, Hinton & Williams (1986), section "Recurrent nets"; Minsky & 
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,7 +25,7 @@ from bptt._core.tree import check_like, tree_leaves, tree_map
 from bptt._core.types import Array, State
 from bptt.cells import Elman
 from bptt.cells.activations import Activation
-from bptt.cells.protocol import Recurrent
+from bptt.cells.protocol import Formula, Recurrent
 from bptt.network.backward import Gradient
 from bptt.network.parameters import Affine, Params
 from bptt.network.states import final_states
@@ -287,7 +287,7 @@ def _layer(
 def _function(trace: Trace, block: Block) -> Activation:
     if block[0] == "y":
         return trace.stack.output
-    cell: Any = trace.stack.cells[block[1] - 1]
+    cell: Formula = trace.stack.cells[block[1] - 1]
     activation: Activation = cell.activation
     return activation
 

@@ -12,7 +12,6 @@ output-error: right, in 4 random cases
 """
 
 from textwrap import fill
-from typing import Any
 
 from bptt._core import validation
 from bptt.teaching.exercises import gates, one_step, over_time
@@ -34,7 +33,7 @@ class WrongAnswerError(AssertionError):
         return f"not yet: {self}".splitlines()
 
 
-def check(name: str, answer: Any) -> None:
+def check(name: str, answer: object) -> None:
     """Check the answer to an exercise, and print that it is right.
 
     Parameters

@@ -1,24 +1,27 @@
 """Exercises on gates, and on other ways to the gradient: checkpoints, forward in time, scan, both ends."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, Tree
 from bptt.cells.activations import sigmoid
+from bptt.checking.gradcheck import CostValue
 from bptt.network.backward import backward
 from bptt.network.forward import forward
+from bptt.network.parameters import Params
+from bptt.network.stack import Stack
 from bptt.teaching.exercises.one_step import B, N, T, normal, slope
 from bptt.teaching.exercises.over_time import _added, _draw_run, _linear_cost
-from bptt.teaching.exercises.tasks import Function, Given, gradient
+from bptt.teaching.exercises.tasks import Answer, Function, Given, Result, gradient
 
 
-def _leaky(z: Any, a_past: Any, k: Any) -> Any:
+def _leaky(z: Array, a_past: Array, k: Array) -> Result:
     leak = sigmoid(k)
     return (1 - leak) * a_past + leak * np.tanh(z)
 
 
-def _leaky_back(d_a: Array, z: Array, a_past: Array, k: Array) -> Any:
+def _leaky_back(d_a: Array, z: Array, a_past: Array, k: Array) -> tuple[Array, ...]:
     leak = sigmoid(k)
     d_k = (d_a * (np.tanh(z) - a_past) * leak * (1 - leak)).sum(axis=0)
     return d_a * leak * slope(z), d_a * (1 - leak), d_k
@@ -48,18 +51,18 @@ LEAKY = Function(
 )
 
 
-def _lstm(d_h: Array, d_c: Array, z: Any, c_past: Any) -> Any:
+def _lstm(d_h: Array, d_c: Array, z: Sequence[Array], c_past: Array) -> CostValue:
     i, f, g, o = sigmoid(z[0]), sigmoid(z[1]), np.tanh(z[2]), sigmoid(z[3])
     c = f * c_past + i * g
     return (d_h * o * np.tanh(c)).sum() + (d_c * c).sum()
 
 
-def _lstm_back(without: str = "") -> Any:
+def _lstm_back(without: str = "") -> Answer:
     """Return the backward half of an LSTM step, without one of its parts."""
 
     def back(
         d_h: Array, d_c: Array, z_i: Array, z_f: Array, z_g: Array, z_o: Array, c_past: Array
-    ) -> Any:
+    ) -> tuple[Array, ...]:
         i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
         c = f * c_past + i * g
         through = 1 if without == "slope" else slope(c)
@@ -87,15 +90,17 @@ LSTM_STEP = Function(
 )
 
 
-def _gru(d_a: Array, z_r: Any, z_s: Any, x_n: Any, h_n: Any, a_past: Any) -> Any:
+def _gru(d_a: Array, z_r: Array, z_s: Array, x_n: Array, h_n: Array, a_past: Array) -> CostValue:
     r, s = sigmoid(z_r), sigmoid(z_s)
     return (d_a * (s * a_past + (1 - s) * np.tanh(x_n + r * h_n))).sum()
 
 
-def _gru_back(wrong: str = "") -> Any:
+def _gru_back(wrong: str = "") -> Answer:
     """Return the backward half of a GRU step that resets after the product, with one thing wrong."""
 
-    def back(d_a: Array, z_r: Array, z_s: Array, x_n: Array, h_n: Array, a_past: Array) -> Any:
+    def back(
+        d_a: Array, z_r: Array, z_s: Array, x_n: Array, h_n: Array, a_past: Array
+    ) -> tuple[Array, ...]:
         r, s = sigmoid(z_r), sigmoid(z_s)
         n = np.tanh(x_n + r * h_n)
         keep, let = (1 - s, s) if wrong == "swapped" else (s, 1 - s)
@@ -125,7 +130,7 @@ def _draw_checkpoint(rng: np.random.Generator) -> Given:
     return {**_draw_run(rng), "d_outputs": rng.normal(size=(6, B, 1)), "k": 2}
 
 
-def _without_hand_over(stack: Any, params: Any, x: Array, d_outputs: Array, k: int) -> Any:
+def _without_hand_over(stack: Stack, params: Params, x: Array, d_outputs: Array, k: int) -> Tree:
     state, parts = None, []
     for s in range(0, len(x), k):
         run = forward(stack, params, x[s : s + k], state)
@@ -159,13 +164,15 @@ CHECKPOINTS = Function(
 
 
 def _influence(P: Array, a_past: Array, z: Array, u: Array) -> Array:
-    def a(k: int) -> Any:
+    def a(k: int) -> Callable[[Array], CostValue]:
         return lambda v: np.tanh(z + (a_past + np.tensordot(P, v - u, 2)) @ v - a_past @ u)[k]
 
     return np.array([gradient(a(k), u) for k in range(len(z))])
 
 
-def _next_influence(P: Array, a_past: Array, z: Array, u: Array, by: Any, here: int = 1) -> Array:
+def _next_influence(
+    P: Array, a_past: Array, z: Array, u: Array, by: Array | float, here: int = 1
+) -> Array:
     immediate = here * np.einsum("i,jk->kij", a_past, np.eye(len(z)))
     found: Array = by * (np.einsum("mk,mij->kij", u, P) + immediate)
     return found
@@ -197,7 +204,7 @@ RTRL_STEP = Function(
 )
 
 
-def _composed(beta1: Array, J1: Array, beta2: Array, J2: Array) -> Any:
+def _composed(beta1: Array, J1: Array, beta2: Array, J2: Array) -> tuple[Array, Array]:
     def both(row: Array) -> Array:
         moved: Array = beta1 + (beta2 + row @ J2) @ J1
         return moved
@@ -221,7 +228,7 @@ COMPOSE = Function(
 )
 
 
-def _both(w_there: Array, w_back: Array, delta_there: Array, delta_back: Array) -> Any:
+def _both(w_there: Array, w_back: Array, delta_there: Array, delta_back: Array) -> Array:
     x = np.zeros((T, B, len(w_there)))
     return gradient(
         lambda x: (delta_there * (x @ w_there)).sum() + (delta_back * (x[::-1] @ w_back)).sum(), x
@@ -249,7 +256,7 @@ BOTH_DIRECTIONS = Function(
     },
 )
 
-TASKS: dict[str, Any] = {
+TASKS: dict[str, Function] = {
     "leaky": LEAKY,
     "lstm-step": LSTM_STEP,
     "gru-step": GRU_STEP,

@@ -1,10 +1,12 @@
 """Exercises on a single step: forward, errors, and the gradients of weights."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bptt._core.types import Array
+from bptt.checking.gradcheck import CostValue
 from bptt.teaching.exercises.tasks import Function, Given, gradient
 from bptt.training.losses import softmax_cross_entropy
 
@@ -17,7 +19,7 @@ def slope(z: Array) -> Array:
     return found
 
 
-def normal(*shapes: tuple[str, tuple[int, ...]]) -> Any:
+def normal(*shapes: tuple[str, tuple[int, ...]]) -> Callable[[np.random.Generator], Given]:
     """Return a function that draws arrays by name."""
     return lambda rng: {name: rng.normal(size=shape) for name, shape in shapes}
 
@@ -62,7 +64,7 @@ def _draw_classes(rng: np.random.Generator) -> Given:
     return {"z": rng.normal(size=(B, N)), "labels": rng.integers(N, size=B)}
 
 
-def _class_cost(z: Array, labels: Any) -> Any:
+def _class_cost(z: Array, labels: NDArray[np.intp]) -> CostValue:
     log_sum = np.log(np.exp(z).sum(axis=1))
     return (log_sum - z[np.arange(len(labels)), labels]).sum()
 
@@ -108,7 +110,7 @@ HIDDEN_ERROR = Function(
 )
 
 
-def _affine(a_below: Array, delta: Array) -> Any:
+def _affine(a_below: Array, delta: Array) -> tuple[Array, ...]:
     zero = np.zeros((a_below.shape[1], delta.shape[1])), np.zeros(delta.shape[1])
     return gradient(lambda at: (delta * (a_below @ at[0] + at[1])).sum(), zero)
 
@@ -134,7 +136,7 @@ WEIGHT_GRADIENTS = Function(
 )
 
 
-def _back(z: Array, above: Any, future: Any) -> Array:
+def _back(z: Array, above: Array | float, future: Array | float) -> Array:
     found: Array = slope(z) * (above + future)
     return found
 
@@ -173,7 +175,7 @@ ERROR_IN_TIME = Function(
 )
 
 
-def _tied(h: Array, delta: Array) -> Any:
+def _tied(h: Array, delta: Array) -> Array:
     zero = np.zeros((h.shape[2], delta.shape[2]))
     return gradient(
         lambda u: sum((d * (p @ u)).sum() for p, d in zip(h, delta, strict=False)), zero
@@ -210,7 +212,7 @@ TIED_WEIGHTS = Function(
 )
 
 
-def _edges(w: Array, u: Array, delta: Array) -> Any:
+def _edges(w: Array, u: Array, delta: Array) -> tuple[Array, ...]:
     zero = np.zeros((len(delta), delta.shape[1], len(w))), np.zeros((delta.shape[1], len(u)))
     return gradient(lambda at: (delta * (at[0] @ w)).sum() + (delta[0] * (at[1] @ u)).sum(), zero)
 
@@ -232,7 +234,7 @@ EDGES = Function(
     },
 )
 
-TASKS: dict[str, Any] = {
+TASKS: dict[str, Function] = {
     "forward-step": FORWARD_STEP,
     "output-error": OUTPUT_ERROR,
     "softmax-error": SOFTMAX_ERROR,

@@ -1,17 +1,19 @@
 """Exercises on loops over time: whole backward passes, far errors, pieces, truncation, masks."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from bptt._core.tree import tree_map
-from bptt._core.types import Array
+from bptt._core.types import Array, LayerParams, Mask, Saved, Tree
 from bptt.algorithms import truncated
-from bptt.algorithms.calls import full_bptt, segment
+from bptt.algorithms.calls import CostOfSteps, full_bptt, segment
 from bptt.cells import Elman
 from bptt.cells.protocol import Recurrent
+from bptt.checking.gradcheck import CostValue
 from bptt.network.backward import backward
 from bptt.network.forward import forward
+from bptt.network.parameters import Params
 from bptt.network.stack import Stack, initialize
 from bptt.teaching.exercises.one_step import BELOW, B, N, T, normal, slope
 from bptt.teaching.exercises.tasks import Backward, Function, Given, gradient
@@ -19,13 +21,13 @@ from bptt.training.losses import squared_error
 from bptt.training.optim import clip_by_global_norm
 
 
-def _layer(rng: np.random.Generator) -> tuple[Any, Array, Array]:
+def _layer(rng: np.random.Generator) -> tuple[Recurrent, Array, Array]:
     shapes = (3, 2), (2, 2), (2,)
     params = Recurrent(*(rng.uniform(-0.8, 0.8, shape) for shape in shapes))
     return params, rng.normal(size=(5, 4, 3)), rng.normal(size=(4, 2))
 
 
-def elman_forward(params: Any, x: Array, initial: Array) -> tuple[Any, Any, Any]:
+def elman_forward(params: Recurrent, x: Array, initial: Array) -> tuple[Array, Array, Saved]:
     """Run the layer of the exercise; saved are x and the states, h[t] that which step t reads."""
     w, u, b = params
     h = [initial]
@@ -35,7 +37,9 @@ def elman_forward(params: Any, x: Array, initial: Array) -> tuple[Any, Any, Any]
     return states[1:], states[-1], (x, states)
 
 
-def masked_forward(params: Any, x: Array, initial: Array, mask: Array) -> tuple[Any, Any, Any]:
+def masked_forward(
+    params: Recurrent, x: Array, initial: Array, mask: Mask
+) -> tuple[Array, Array, Saved]:
     """Run the same layer with a mask, (T, B): where it is False there is no step."""
     w, u, b = params
     h, a = [initial], []
@@ -50,13 +54,15 @@ ELMAN_BACKWARD = Backward(elman_forward, _layer)
 MASKED_BACKWARD = Backward(masked_forward, _layer, masked=True)
 
 
-def _last_cost(params: Any, x: Array, y: Array) -> Any:
+def _last_cost(params: LayerParams, x: Array, y: Array) -> CostValue:
     zero = np.zeros((x.shape[1], len(params[1])))
     outputs, _, _ = elman_forward(params, x, zero)
     return 0.5 * ((outputs[-1] - y) ** 2).sum()
 
 
-def _many_to_one(params: Any, x: Array, y: Array, every: bool = False, reach: int = T) -> Any:
+def _many_to_one(
+    params: LayerParams, x: Array, y: Array, every: bool = False, reach: int = T
+) -> tuple[Array, ...]:
     """Go back from the last step; wrongly, from every step, or not all the way."""
     w, u, b = params
     h = elman_forward(params, x, np.zeros((x.shape[1], len(u))))[2][1]
@@ -85,7 +91,7 @@ MANY_TO_ONE = Function(
 
 
 def _jacobian(z: Array, u: Array) -> Array:
-    def a(k: int) -> Any:
+    def a(k: int) -> Callable[[Array], CostValue]:
         return lambda d: np.tanh(z + d @ u)[k]
 
     return np.array([gradient(a(k), np.zeros(len(u))) for k in range(len(z))])
@@ -169,14 +175,14 @@ def _draw_windows(rng: np.random.Generator) -> Given:
     return {**_draw_run(rng), "cost": lambda a, steps: squared_error(a, y[steps]), "k": 2}
 
 
-def _added(parts: Any) -> Any:
+def _added(parts: Iterable[Params]) -> Tree:
     total = None
     for part in parts:
         total = part if total is None else tree_map(np.add, total, part)
     return total
 
 
-def _fresh_windows(stack: Stack, params: Any, x: Array, cost: Any, k: int) -> Any:
+def _fresh_windows(stack: Stack, params: Params, x: Array, cost: CostOfSteps, k: int) -> Tree:
     pieces = [slice(s, s + k) for s in range(0, len(x), k)]
     runs = [(forward(stack, params, x[steps]), steps) for steps in pieces]
     return _added(backward(r, cost(r.outputs, steps).d_outputs).params for r, steps in runs)
@@ -204,7 +210,7 @@ def _draw_pieces(rng: np.random.Generator) -> Given:
     return {"first": first, "d_first": d_outputs[:4], "second": second, "d_second": d_outputs[4:]}
 
 
-def _linear_cost(stack: Stack, x: Array, d_outputs: Array) -> Any:
+def _linear_cost(stack: Stack, x: Array, d_outputs: Array) -> Callable[[Params], CostValue]:
     return lambda params: (d_outputs * forward(stack, params, x).outputs).sum()
 
 
@@ -236,7 +242,7 @@ def _draw_padded(rng: np.random.Generator) -> Given:
     return {"outputs": outputs, "y": y, "mask": np.arange(T)[:, None] < lengths}
 
 
-def _mean_cost(outputs: Array, y: Array, mask: Array) -> Any:
+def _mean_cost(outputs: Array, y: Array, mask: Mask) -> CostValue:
     return 0.5 * ((outputs - y) ** 2 * mask[:, :, None]).sum() / mask.sum()
 
 
@@ -256,7 +262,7 @@ MEAN_COST = Function(
     },
 )
 
-TASKS: dict[str, Any] = {
+TASKS: dict[str, Function | Backward] = {
     "elman-backward": ELMAN_BACKWARD,
     "many-to-one": MANY_TO_ONE,
     "step-jacobian": STEP_JACOBIAN,

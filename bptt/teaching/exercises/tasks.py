@@ -8,18 +8,22 @@ numbers are those of a known mistake, the mistake too.
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves
-from bptt._core.types import Array
+from bptt._core.types import Array, Tree
 from bptt.checking.cell import check_layer
-from bptt.checking.gradcheck import complex_step
+from bptt.checking.gradcheck import CostFunction, complex_step
+from bptt.checking.handwritten import Forward
 from bptt.checking.known_bugs import KNOWN_BUGS
 
-Given: TypeAlias = dict[str, Any]
+Record = TypeVar("Record")
+Result: TypeAlias = Any  # of an answer, right or wrong: arrays and records of them are asked for
+Answer: TypeAlias = Callable[..., Result]
+Given: TypeAlias = dict[str, Any]  # the arguments of an answer, by name
 Leaves: TypeAlias = dict[str, Array]
 
 CASES = 4
@@ -43,11 +47,11 @@ class Function:
     """
 
     draw: Callable[[np.random.Generator], Given]
-    truth: Callable[..., Any]
+    truth: Answer
     returns: tuple[str, ...]
-    mistakes: Mapping[str, Callable[..., Any]]
+    mistakes: Mapping[str, Answer]
 
-    def problem(self, answer: Callable[..., Any]) -> str:
+    def problem(self, answer: Answer) -> str:
         """Say in lines what is wrong with an answer; nothing if it is right."""
         for seed in range(CASES):
             given = self.draw(np.random.default_rng(seed))
@@ -60,7 +64,7 @@ class Function:
                     return f"the argument {name} has been changed; it belongs to the caller"
         return ""
 
-    def _compared(self, result: Any, given: Given) -> str:
+    def _compared(self, result: Result, given: Given) -> str:
         want, got = self._leaves(self.truth(**given)), self._leaves(result)
         if isinstance(got, str):
             return got
@@ -79,13 +83,13 @@ class Function:
                 lines.append(f"likely: {why}")
         return "\n".join(lines)
 
-    def _explains(self, made: Any, got: Leaves, wrong: Any, given: Given) -> bool:
+    def _explains(self, made: Answer, got: Leaves, wrong: Mapping[str, str], given: Given) -> bool:
         """Whether a mistake gives the very numbers that are wrong."""
         numbers = self._leaves(made(**deepcopy(given)))
         assert not isinstance(numbers, str)
         return all(not difference(got[name], numbers[name], numbers) for name in wrong)
 
-    def _leaves(self, result: Any) -> Leaves | str:
+    def _leaves(self, result: Result) -> Leaves | str:
         """List the arrays of a result by name, or say why it has none."""
         parts = (result,) if len(self.returns) == 1 else result
         wanted = ", ".join(self.returns)
@@ -133,11 +137,11 @@ class Backward:
         Whether forward takes a mask.
     """
 
-    forward: Callable[..., Any]
-    draw: Callable[[np.random.Generator], tuple[Any, Array, Any]]
+    forward: Forward
+    draw: Callable[[np.random.Generator], tuple[Tree, Array, Tree]]
     masked: bool = False
 
-    def problem(self, answer: Callable[..., Any]) -> str:
+    def problem(self, answer: Answer) -> str:
         """Say in lines what is wrong with a backward pass; nothing if it is right."""
         at = self.draw(np.random.default_rng(0))
         report = check_layer(self.forward, answer, *at, masked=self.masked)
@@ -152,6 +156,6 @@ class Backward:
         return "\n".join(lines)
 
 
-def gradient(cost: Callable[[Any], Any], at: Any) -> Any:
+def gradient(cost: CostFunction, at: Record) -> Record:
     """Return the derivative of a cost at a record, by the complex step."""
     return complex_step(cost, at)
