@@ -10,11 +10,14 @@ from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from numba import njit
 
 from bptt.jit.functions import OPTIONS
+
+if TYPE_CHECKING:
+    from bptt.jit.untyped import NumbaFunction
 
 log = logging.getLogger("bptt")
 
@@ -60,7 +63,7 @@ def load(text: str) -> Program:
     path, kept = _written(name, text)
     module = sys.modules.setdefault(name, ModuleType(name))  # Numba looks for it there
     exec(compile(text, path, "exec"), module.__dict__)  # noqa: S102 - the text is source.py's
-    compiled: Any = njit(nogil=True, cache=kept, **OPTIONS)
+    compiled: NumbaFunction = njit(nogil=True, cache=kept, **OPTIONS)
     if kept:
         log.info(
             "%s: compiled at its first call, for some seconds, then kept in %s",

@@ -1,10 +1,11 @@
 """The formula of a cell as statements: what its two methods do to one entry."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bptt.cells.layout import Layout
+from bptt.cells.protocol import Cell
 from bptt.jit.recording import NotElementwiseError, Record, Symbol
 
 
@@ -15,7 +16,7 @@ class Formula(NamedTuple):
     results: tuple[tuple[str, ...], ...]
 
 
-def recorded(cell: Any, layout: Layout, dtype: np.dtype[Any]) -> tuple[Formula, Formula]:
+def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula]:
     """Run both methods of a cell on symbols; return what they did."""
     weighted, states, own, saved = map(len, layout)
     there = _run(cell, "step", dtype, {"z": weighted, "s": states, "o": own}, (states, saved))
@@ -24,7 +25,7 @@ def recorded(cell: Any, layout: Layout, dtype: np.dtype[Any]) -> tuple[Formula, 
 
 
 def _run(
-    cell: Any, method: str, dtype: np.dtype[Any], given: dict[str, int], wanted: tuple[int, ...]
+    cell: Cell, method: str, dtype: np.dtype, given: dict[str, int], wanted: tuple[int, ...]
 ) -> Formula:
     record, name = Record(dtype), f"{type(cell).__name__} cannot be compiled: {method}"
     symbols = [

@@ -14,22 +14,36 @@ which keeps all digits of small z. Both are right to a few units in the last pla
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from bptt.jit.untyped import (
+    Builder,
+    Context,
+    Inferred,
+    Intrinsic,
+    NumbaFunction,
+    NumbaType,
+    Options,
+    Real,
+    Signature,
+    Value,
+)
+
 # "contract": a * b + c in one instruction. Numbers that are not finite keep their meaning.
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
-INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
+OPTIONS: Options = {"error_model": "numpy", "fastmath": {"contract"}}
+INLINE: Options = {**OPTIONS, "forceinline": True}
 
 
-def _power_of_two(_: Any, shifted: Any, offset: Any) -> Any:  # noqa: ARG001 - used by its code
+def _power_of_two(_: Context, shifted: NumbaType, offset: NumbaType) -> Intrinsic:  # noqa: ARG001 - used by its code
     """Return 2^(k + offset - bias), where k is the whole number in the last bits of `shifted`."""
 
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def build(
+        context: Context, builder: Builder, signature: Signature, args: tuple[Value, ...]
+    ) -> Value:
         kind = context.get_value_type(signature.args[0])
         whole, mantissa = WHOLE[str(kind)]
         bits = builder.add(
@@ -41,14 +55,14 @@ def _power_of_two(_: Any, shifted: Any, offset: Any) -> Any:  # noqa: ARG001 - u
     return shifted(shifted, types.int64), build
 
 
-power_of_two: Any = intrinsic(_power_of_two)  # Numba gives the first argument itself
+power_of_two: NumbaFunction = intrinsic(_power_of_two)  # Numba gives the first argument itself
 WHOLE = {"float": (ir.IntType(32), 23), "double": (ir.IntType(64), 52)}
 
 
 class _Format:
     """What the functions need to know of a floating-point format."""
 
-    def __init__(self, real: Any) -> None:
+    def __init__(self, real: Real) -> None:
         info = np.finfo(real)
         self.real = real
         self.bias = info.maxexp - 1
@@ -66,7 +80,7 @@ class _Format:
 
 
 @cache
-def functions(real: Any) -> tuple[Callable[..., Any], ...]:
+def functions(real: Real) -> tuple[Callable[..., Inferred], ...]:
     """Return exp, tanh, absolute, maximum, minimum and sign of one precision, compiled."""
     f = _Format(real)
     bias, magic = f.bias, f.magic
@@ -76,7 +90,7 @@ def functions(real: Any) -> tuple[Callable[..., Any], ...]:
     rest = njit(**INLINE)(_taylor_32 if real is np.float32 else _taylor_64)
 
     @njit(**INLINE)
-    def exp(x: Any) -> Any:
+    def exp(x: Inferred) -> Inferred:
         x = max(x, low)  # a NaN stays one
         x = min(x, high)
         shifted = x * log2_e + magic
@@ -88,7 +102,7 @@ def functions(real: Any) -> tuple[Callable[..., Any], ...]:
         return ((rest(r) + one) * first) * second
 
     @njit(**INLINE)
-    def tanh(z: Any) -> Any:
+    def tanh(z: Inferred) -> Inferred:
         y = two * (-z if z < zero else z)
         y = min(y, one_from)
         shifted = y * log2_e + magic
@@ -100,26 +114,26 @@ def functions(real: Any) -> tuple[Callable[..., Any], ...]:
         return -a if z < zero else a
 
     @njit(**INLINE)
-    def absolute(x: Any) -> Any:
+    def absolute(x: Inferred) -> Inferred:
         return abs(x)
 
     @njit(**INLINE)
-    def maximum(x: Any, y: Any) -> Any:
+    def maximum(x: Inferred, y: Inferred) -> Inferred:
         return x if x >= y or x != x else y  # noqa: PLR0124 - a NaN stays one, as np.maximum has it
 
     @njit(**INLINE)
-    def minimum(x: Any, y: Any) -> Any:
+    def minimum(x: Inferred, y: Inferred) -> Inferred:
         return x if x <= y or x != x else y  # noqa: PLR0124
 
     @njit(**INLINE)
-    def sign(x: Any) -> Any:
+    def sign(x: Inferred) -> Inferred:
         s = one if x > zero else zero
         return -one if x < zero else (x if x != x else s)  # noqa: PLR0124
 
     return exp, tanh, absolute, maximum, minimum, sign
 
 
-def _taylor_32(r: Any) -> Any:
+def _taylor_32(r: Inferred) -> Inferred:
     f = np.float32
     p = r * f(1 / 5040) + f(1 / 720)
     p = p * r + f(1 / 120)
@@ -129,7 +143,7 @@ def _taylor_32(r: Any) -> Any:
     return p * (r * r) + r
 
 
-def _taylor_64(r: Any) -> Any:
+def _taylor_64(r: Inferred) -> Inferred:
     p = r * (1 / 6227020800) + 1 / 479001600
     p = p * r + 1 / 39916800
     p = p * r + 1 / 3628800

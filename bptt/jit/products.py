@@ -9,15 +9,26 @@ while the sum runs. The products before and after the loop, over all steps at on
 Source: Goto & van de Geijn (2008), "Anatomy of high-performance matrix multiplication".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
+
+from bptt.jit.untyped import (
+    Builder,
+    Context,
+    Inferred,
+    Intrinsic,
+    NumbaFunction,
+    NumbaType,
+    Real,
+    Signature,
+    Value,
+)
 
 ROWS, VECTORS = 4, 3  # of a tile: 12 sums, 3 vectors of u and one of a, in 16 registers
 ONE_ROW = (
@@ -28,24 +39,35 @@ ONE_ROW = (
 )  # vectors side by side where there is one row: a sum waits for the one before
 
 
-def width(real: Any) -> int:
+def width(real: Real) -> int:
     """Return how many numbers a vector of this machine's processor holds."""
     has = llvmlite.binding.get_host_cpu_features()
     lanes: int = (64 if has.get("avx512f") else 32) // np.dtype(real).itemsize
     return lanes
 
 
-def _tile(rows: int, vectors: int, lanes: int) -> Any:
+def _tile(rows: int, vectors: int, lanes: int) -> NumbaFunction:
     """Return what multiplies some rows of a with some panels of u; every row of `out` has whole vectors."""
 
     @intrinsic
     def tile(
-        _: Any, a: Any, i: Any, step: Any, depth: Any, u: Any, j: Any, out: Any, k: Any, stride: Any
-    ) -> Any:
+        _: Context,
+        a: NumbaType,
+        i: NumbaType,
+        step: NumbaType,
+        depth: NumbaType,
+        u: NumbaType,
+        j: NumbaType,
+        out: NumbaType,
+        k: NumbaType,
+        stride: NumbaType,
+    ) -> Intrinsic:
         del i, step, depth, j, k, stride
         whole = types.intp
 
-        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def build(
+            context: Context, builder: Builder, signature: Signature, args: tuple[Value, ...]
+        ) -> Value:
             a_, i_, step_, depth_, u_, j_, out_, k_, stride_ = args
             kinds = signature.args
             pointers = [
@@ -60,7 +82,12 @@ def _tile(rows: int, vectors: int, lanes: int) -> Any:
     return tile
 
 
-def _emit(builder: Any, shape: tuple[int, int, int], pointers: Any, numbers: Any) -> None:
+def _emit(
+    builder: Builder,
+    shape: tuple[int, int, int],
+    pointers: Sequence[Value],
+    numbers: Sequence[Value],
+) -> None:
     rows, vectors, lanes = shape
     a, u, out = pointers
     i, step, depth, j, k, stride = numbers
@@ -70,7 +97,7 @@ def _emit(builder: Any, shape: tuple[int, int, int], pointers: Any, numbers: Any
     undefined = ir.Constant(vector, ir.Undefined)
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
 
-    def at(pointer: Any, offset: Any) -> Any:
+    def at(pointer: Value, offset: Value) -> Value:
         return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
 
     left = [builder.gep(a, [builder.add(i, builder.mul(index(r), step))]) for r in range(rows)]
@@ -110,18 +137,18 @@ def _emit(builder: Any, shape: tuple[int, int, int], pointers: Any, numbers: Any
 
 
 @cache
-def multiplier(real: Any) -> tuple[Callable[..., Any], ...]:
+def multiplier(real: Real) -> tuple[Callable[..., Inferred], ...]:
     """Return compiled functions: to put a flat matrix into panels, to round up a width, and to multiply."""
     lanes = width(real)
     block_3, block_2, block_1 = (_tile(ROWS, v, lanes) for v in (VECTORS, 2, 1))
     row_8, row_4, row_2, row_1 = (_tile(1, v, lanes) for v in ONE_ROW)
 
     @njit
-    def in_whole_vectors(columns: Any) -> Any:
+    def in_whole_vectors(columns: Inferred) -> Inferred:
         return -(-columns // lanes) * lanes
 
     @njit
-    def in_panels(u: Any, depth: Any, columns: Any) -> Any:
+    def in_panels(u: Inferred, depth: Inferred, columns: Inferred) -> Inferred:
         panels = np.zeros(depth * in_whole_vectors(columns), real)
         for d in range(depth):
             for c in range(columns):
@@ -130,7 +157,13 @@ def multiplier(real: Any) -> tuple[Callable[..., Any], ...]:
 
     @njit
     def multiply(
-        a: Any, start: Any, rows: Any, depth: Any, panels: Any, stride: Any, out: Any
+        a: Inferred,
+        start: Inferred,
+        rows: Inferred,
+        depth: Inferred,
+        panels: Inferred,
+        stride: Inferred,
+        out: Inferred,
     ) -> None:
         """Do ``out = a[start:] @ u`` for some rows, all arrays flat; a row of `out` has `stride` numbers."""
         size, count = depth * lanes, stride // lanes

@@ -7,27 +7,33 @@ first call in each precision (`bptt.jit.cache`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from bptt._core.types import Array, State
+from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells.bidirectional import Bidirectional
 from bptt.cells.layout import Layout, layout_of
-from bptt.cells.protocol import formula_of, is_factored
+from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.jit.formula import recorded
 from bptt.jit.source import Source, source
 from bptt.network import loop
 from bptt.network.gradients import LayerGradient
+from bptt.network.stack import AnyCell
 from bptt.network.traces import LayerTrace
 
+if TYPE_CHECKING:
+    from bptt.jit.cache import Program
+
 __all__ = ["Compiled", "compiled"]
+
+CompiledCell: TypeAlias = Any  # a `Compiled`, or a `Bidirectional` of two
 
 PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
 EVERYWHERE = np.empty(0, np.bool_)  # the mask that the loops take for none
 
 
-def compiled(cell: Any) -> Any:
+def compiled(cell: AnyCell) -> CompiledCell:
     """Return a cell that runs the same formula in compiled loops over time.
 
     It goes wherever the cell itself goes: into a `bptt.Stack`, alone or among others, with masks, truncation,
@@ -79,9 +85,9 @@ class Compiled:
         The formula.
     """
 
-    cell: Any
+    cell: Formula
     _layout: Layout = field(init=False, repr=False, compare=False)
-    _sources: dict[np.dtype[Any], Source] = field(init=False, repr=False, compare=False)
+    _sources: dict[np.dtype, Source] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Record the formula; refuse what cannot be compiled."""
@@ -101,11 +107,13 @@ class Compiled:
         object.__setattr__(self, "_layout", layout)
         object.__setattr__(self, "_sources", sources)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy the formula alone: it is recorded anew where it arrives."""
         return Compiled, (self.cell,)
 
-    def run_layer(self, params: Any, x: Array, state: State, mask: Any) -> LayerTrace:
+    def run_layer(
+        self, params: LayerParams, x: Array, state: State, mask: Mask | None
+    ) -> LayerTrace:
         """Run a layer forward on arguments that have been checked: (FWD)."""
         dtype = np.result_type(x, *params, *state)
         found = self._sources.get(dtype)
@@ -114,7 +122,7 @@ class Compiled:
         (steps, batch, below), n = x.shape, state[0].shape[1]
         states = np.empty((len(state), steps + 1, batch, n), dtype)
         states[:, 0] = state
-        saved: Any = np.empty((steps, found.saves, batch, n), dtype)
+        saved: Saved = np.empty((steps, found.saves, batch, n), dtype)
         w, u, b, own = self._split(params, dtype)
         given = (x, w, u, b, *own, EVERYWHERE if mask is None else mask, states, saved)
         _program(found.text).forward(steps, batch, below, n, *map(np.ravel, given))
@@ -122,7 +130,7 @@ class Compiled:
 
     def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
         """Go back through a layer on arguments that have been checked: (BP2), then (BP3), (BP4) and (BP0)."""
-        saved: Any = trace.saved
+        saved: Saved = trace.saved
         dtype, (steps, batch, n) = saved.dtype, d_a.shape
         w, u, b, own = self._split(trace.params, dtype)
         delta_x = np.empty((steps, batch, w.shape[1]), dtype)
@@ -143,7 +151,9 @@ class Compiled:
         params = type(trace.params)(_outer(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
         return LayerGradient(params, d_x, tuple(carried[0]), delta_x)
 
-    def _split(self, params: Any, dtype: Any) -> tuple[Array, Array, Array, Sequence[Array]]:
+    def _split(
+        self, params: LayerParams, dtype: np.dtype
+    ) -> tuple[Array, Array, Array, Sequence[Array]]:
         """Return w, u, b and own parameters; u empty where the cell has none."""
         w, *rest = params
         u = np.empty((1, 0), dtype) if len(rest) == 1 + len(self._layout.own) else rest.pop(0)
@@ -155,7 +165,7 @@ def _outer(a: Array, delta: Array) -> Array:
     return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
 
 
-def _program(text: str) -> Any:
+def _program(text: str) -> "Program":
     from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
 
     return load(text)

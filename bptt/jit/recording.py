@@ -6,10 +6,11 @@ went through. NumPy's two documented protocols, ``__array_ufunc__`` and ``__arra
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Never, TypeAlias
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import DTypeLike
 
 OPERATORS = {
     "add": "{} + {}",
@@ -99,6 +100,9 @@ class NotElementwiseError(TypeError):
     """A formula did to a symbol what is not arithmetic on every entry by itself."""
 
 
+Operand: TypeAlias = Any  # what a formula hands to NumPy: a `Symbol`, a number, or what is refused
+
+
 class Record:
     """The statements that a formula has left so far.
 
@@ -108,7 +112,7 @@ class Record:
         float32 or float64: what a formula is told if it asks for the dtype of an array.
     """
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
+    def __init__(self, dtype: np.dtype) -> None:
         self.dtype = dtype
         self._names: dict[str, str] = {}
 
@@ -123,7 +127,7 @@ class Record:
             self, self._names.setdefault(expression, f"v{len(self._names)}"), boolean=boolean
         )
 
-    def number(self, value: Any) -> str:
+    def number(self, value: Operand) -> str:
         """Return how an operand is written where a number is meant."""
         if isinstance(value, Symbol):
             return (
@@ -145,7 +149,7 @@ class Record:
             else {"inf": "infinity", "-inf": "-infinity"}.get(str(plain), "nan")
         )
 
-    def condition(self, value: Any) -> str:
+    def condition(self, value: Operand) -> str:
         """Return how an operand is written where true or false is meant."""
         if isinstance(value, Symbol):
             return value.name if value.boolean else self.assign(f"{value.name} != zero").name
@@ -159,7 +163,7 @@ class Symbol(NDArrayOperatorsMixin):
         self.record, self.name, self.boolean = record, name, boolean
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype:
         """The dtype that the array will have."""
         return np.dtype(np.bool_) if self.boolean else self.record.dtype
 
@@ -178,17 +182,19 @@ class Symbol(NDArrayOperatorsMixin):
         """Return the symbol itself: nothing is ever written to one."""
         return self
 
-    def astype(self, dtype: Any, **_: Any) -> "Symbol":
+    def astype(self, dtype: DTypeLike, **_: object) -> "Symbol":
         """Return the number in place of a truth value; other types stay what they are."""
         if self.boolean and np.dtype(dtype).kind != "b":
             return self.record.assign(f"one if {self.name} else zero")
         return self
 
-    def __pow__(self, exponent: Any) -> Any:
+    def __pow__(self, exponent: Operand) -> Operand:
         """Return a power; small whole ones as products."""
         return np.power(self, exponent)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> "Symbol":
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Operand, **options: object
+    ) -> "Symbol":
         """Write down a universal function of NumPy's."""
         name = ufunc.__name__
         if method != "__call__" or options or ufunc.nout != 1 or ufunc.signature:
@@ -201,7 +207,13 @@ class Symbol(NDArrayOperatorsMixin):
             raise NotElementwiseError(msg)
         return _universal(self.record, name, inputs)
 
-    def __array_function__(self, function: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    def __array_function__(
+        self,
+        function: Callable[..., object],
+        _: object,
+        args: tuple[Operand, ...],
+        kwargs: dict[str, Operand],
+    ) -> Operand:
         """Write down one of NumPy's other functions, if it is elementwise."""
         found = FUNCTIONS.get(function)
         if found is None:
@@ -214,14 +226,14 @@ class Symbol(NDArrayOperatorsMixin):
         msg = "decides by the value of an entry; write np.where in place of if, and, or, while, min and max"
         raise NotElementwiseError(msg)
 
-    def _refuse(self, *_: Any) -> Any:
+    def _refuse(self, *_: object) -> Never:
         msg = "takes an array apart, or writes into it; a formula treats every entry alike"
         raise NotElementwiseError(msg)
 
     __getitem__ = __setitem__ = __len__ = __iter__ = __float__ = __int__ = __array__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Never:
         """Refuse what an array has, and a single entry has not."""
         if name.startswith("__"):
             raise AttributeError(name)
@@ -229,7 +241,7 @@ class Symbol(NDArrayOperatorsMixin):
         raise NotElementwiseError(msg)
 
 
-def _universal(record: Record, name: str, inputs: tuple[Any, ...]) -> Symbol:
+def _universal(record: Record, name: str, inputs: tuple[Operand, ...]) -> Symbol:
     if name in LOGIC:
         return record.assign(LOGIC[name].format(*map(record.condition, inputs)), boolean=True)
     if name in {"power", "float_power"}:
@@ -251,7 +263,7 @@ def _call(name: str, numbers: list[str]) -> str:
     return f"real(np.{name}({', '.join(numbers)}))"
 
 
-def _power(record: Record, base: Any, exponent: Any) -> Symbol:
+def _power(record: Record, base: Operand, exponent: Operand) -> Symbol:
     known = not isinstance(exponent, Symbol) and np.ndim(exponent) == 0
     if known and float(exponent) in {-2.0, -1.0, 1.0, 2.0, 3.0, 4.0}:
         factor = record.number(base)
@@ -262,25 +274,25 @@ def _power(record: Record, base: Any, exponent: Any) -> Symbol:
     return record.assign(_call("power", [record.number(base), record.number(exponent)]))
 
 
-def _where(record: Record, condition: Any, yes: Any, no: Any) -> Symbol:
+def _where(record: Record, condition: Operand, yes: Operand, no: Operand) -> Symbol:
     there, one, other = record.condition(condition), record.number(yes), record.number(no)
     return record.assign(f"{one} if {there} else {other}")
 
 
-def _clip(record: Record, a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+def _clip(record: Record, a: Operand, a_min: Operand = None, a_max: Operand = None) -> Operand:
     if a_min is not None:
         a = _universal(record, "maximum", (a, a_min))
     return a if a_max is None else _universal(record, "minimum", (a, a_max))
 
 
 def _filled(value: float | None) -> Callable[..., Symbol]:
-    def like(record: Record, _: Any, fill: Any = None, **__: Any) -> Symbol:
+    def like(record: Record, _: Operand, fill: Operand = None, **__: object) -> Symbol:
         return record.assign(record.number(fill if value is None else value))
 
     return like
 
 
-FUNCTIONS: dict[Any, Callable[..., Any]] = {
+FUNCTIONS: dict[Callable[..., object], Callable[..., Operand]] = {
     np.where: _where,
     np.clip: _clip,
     np.zeros_like: _filled(0.0),

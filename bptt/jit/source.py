@@ -4,7 +4,8 @@ The text is all that is compiled, so that it is also the key under which compile
 """
 
 import re
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from bptt.cells.layout import Layout
 from bptt.jit.formula import Formula
@@ -230,5 +231,5 @@ def _names(stem: str, count: int) -> str:
     return "".join(f"{stem}_{k}, " for k in range(count))
 
 
-def _lines(depth: int, lines: Any) -> str:
+def _lines(depth: int, lines: Iterable[str]) -> str:
     return ("\n" + "    " * depth).join(lines)
