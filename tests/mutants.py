@@ -47,9 +47,7 @@ HEAVY = ("matplotlib.pyplot", "numba", "numpy", "safetensors", "sympy")
 SELECTION = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser"]
 OPTIONS = ["-q", "-o", "addopts=", "--tb=no", "-p", "no:cacheprovider", *SELECTION]
 BROKEN = 70  # the status of a child that failed by itself: no verdict on a mutant
-SAVED = (
-    "every-test.json"  # in the folder of one state: what its tests reach, and how long they take
-)
+SAVED = "every-test.json"  # in a state's folder: what its tests reach, and how long they take
 
 OPERATORS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
@@ -365,10 +363,10 @@ class Reach:
         return sum(self.seconds[test] for test in tests)
 
 
-def start_worker(folder: Path) -> None:
+def start_worker(folder: Path, scratch: str) -> None:
     """Give a process a copy of its own, and load what every test needs."""
     global own, reach  # noqa: PLW0603 - a worker's own
-    own = Path(tempfile.mkdtemp(prefix="bptt-mutants-")) / "copy"
+    own = Path(tempfile.mkdtemp(dir=scratch)) / "copy"
     shutil.copytree(folder, own)
     reach = Reach(folder)
     for name in HEAVY:
@@ -510,7 +508,12 @@ def main() -> int:
     )
     survivors = []
     parts = [chosen[i : i + 50] for i in range(0, len(chosen), 50)]
-    with ProcessPoolExecutor(options.jobs, initializer=start_worker, initargs=(folder,)) as workers:
+    with (
+        tempfile.TemporaryDirectory(prefix="bptt-mutants-") as scratch,
+        ProcessPoolExecutor(
+            options.jobs, initializer=start_worker, initargs=(folder, scratch)
+        ) as workers,
+    ):
         for mutant, seen in (pair for pairs in workers.map(serve, parts) for pair in pairs):
             print(f"{'seen' if seen else 'SURVIVED'} {mutant.key}  [{seen}]", flush=True)
             if not seen:
