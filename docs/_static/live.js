@@ -6,7 +6,9 @@
   const base = document.currentScript.src;
   let worker = null, ready = false, serial = 0;
   let pressed = null, clock = 0; // the cell whose Run was pressed: what happens is said there, whichever cell runs
+  let doing = "", fetching = "", since = 0, loading = 0; // what happens there, since when; milliseconds that loading took
   const waiting = new Map();
+  const declared = (document.getElementById("bptt-live")?.dataset.packages ?? "").split("\n"); // those that each cell needs
 
   const tell = (cell, words, spoken = true) => {
     cell.status.textContent = words;
@@ -27,13 +29,24 @@
       if (!pressed) return;
       pressed.progress.hidden = false;
       pressed.progress.value = Math.min(loaded / total, 1);
-      tell(pressed, `Loading Python, once a page: ${mb(Math.min(loaded, total))} of ${mb(total)} MB`, false);
+      fetching = `Loading Python, once a page: ${mb(Math.min(loaded, total))} of ${mb(total)} MB`;
+      tell(pressed, fetching, false);
     },
     ready() {
       ready = true;
-      if (!pressed) return;
-      pressed.progress.hidden = true;
-      pressed.began = performance.now();
+      if (pressed) pressed.progress.hidden = true;
+    },
+    loading({ names }) { load(`Loading ${names}`); },
+    began({ id }) { // for the second time where a package came in between
+      if (!waiting.has(id)) return;
+      const now = performance.now(), { cell } = waiting.get(id);
+      if (fetching) {
+        loading += now - since;
+        say("Running");
+      }
+      fetching = "";
+      since = waiting.get(id).began = now;
+      cell.out.replaceChildren();
     },
     failed({ error }) { end(`Python could not start: ${error}.`); },
     out({ id, kind, text }) { if (waiting.has(id)) show(waiting.get(id).cell, kind, text); },
@@ -43,15 +56,23 @@
       waiting.delete(id);
       if (!ok) show(cell, "traceback", error);
       cell.ran = ok || fails(cell);
-      finish(cell, ok ? `Ran in your browser, ${((performance.now() - began) / 1000).toFixed(1)} s` : "Stopped at an error", ok ? "done" : "error");
+      const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+      const after = loading && cell === pressed ? `, after ${seconds(loading)} of loading` : "";
+      finish(cell, ok ? `Ran in your browser, ${seconds(performance.now() - began)}${after}` : "Stopped at an error", ok ? "done" : "error");
       cell.box.dispatchEvent(new CustomEvent("bptt-ran", { bubbles: true, detail: { cell, ok } }));
       resolve(ok);
     },
   };
+  function load(words) {
+    if (!fetching) since = performance.now();
+    fetching = words;
+    say(words);
+  }
   function end(words) { // all that the page's Python held is gone
     worker?.terminate();
     worker = null;
     ready = false;
+    fetching = "";
     for (const cell of cells) cell.ran = false;
     const stopped = [...waiting.values()];
     waiting.clear();
@@ -134,9 +155,10 @@
     begin(cell);
     return new Promise((resolve) => {
       const id = ++serial;
-      waiting.set(id, { cell, resolve, began: performance.now() });
+      waiting.set(id, { cell, resolve });
       const alt = cell.area ? "Figure drawn by the edited code" : cell.box.querySelector(".cell_output svg[aria-label]")?.getAttribute("aria-label");
-      worker.postMessage({ id, code: source(cell), name: `cell ${cell.number + 1}`, alt: alt ?? "Figure drawn by this cell" });
+      const packages = (declared[cell.number] || "").split(" ").filter(Boolean);
+      worker.postMessage({ id, packages, code: source(cell), name: `cell ${cell.number + 1}`, alt: alt ?? "Figure drawn by this cell" });
     });
   }
   const fails = (cell) => Boolean(cell.shown?.querySelector(".traceback")); // it is meant to, as built
@@ -154,14 +176,14 @@
     begin(cell);
     if (!worker) start();
     const python = worker;
-    let doing = "";
     const said = () => {
-      if (!ready) return; // the worker says how far it is
-      const seconds = Math.floor((performance.now() - cell.began) / 1000);
-      tell(cell, `${doing}${seconds ? `, ${seconds} s` : ""}`, false);
+      const seconds = Math.floor((performance.now() - since) / 1000);
+      tell(cell, `${fetching || doing}${seconds && ready ? `, ${seconds} s` : ""}`, false); // till then the worker says how far it is
     };
-    cell.began = performance.now();
-    if (!ready) tell(cell, "Loading Python, once a page", false);
+    since = performance.now();
+    loading = 0;
+    if (ready) say("Running");
+    else load("Loading Python, once a page");
     clock = setInterval(said, 250);
     try {
       for (const [k, before] of first.entries()) {

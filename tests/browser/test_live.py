@@ -33,6 +33,11 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
+def unfold(page: Page) -> None:
+    """Open all folds: cells stand in some."""
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+
+
 def write(page: Page, number: int, code: str) -> None:
     """Put other code into a cell."""
     button(page, f"Edit cell {number}").click()
@@ -53,6 +58,7 @@ def test_every_cell_of_the_spine_runs(name: str, page: Page, home: str) -> None:
     seen = measure.Seen()
     seen.listen(page, home)
     page.goto(f"{home}{name}.html")
+    unfold(page)
     bad, ran = [], 0
     for number in range(1, page.evaluate("bptt.cells.length") + 1):
         if not button(page, f"Run cell {number}").count():
@@ -111,6 +117,63 @@ def test_an_error_is_readable(page: Page, home: str) -> None:
     write_again.fill("bptt.forward(1, 2, 3)")
     assert live_figures.run(page, 1) == "error"
     assert "pyodide" not in cell(page, 1).locator(".live-output").inner_text()
+
+
+def test_a_package_that_only_the_library_imports_is_loaded(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    write(
+        page, 1, "from bptt.teaching import proof\n\nprint('begun')\nproof.bench()\nprint('ended')"
+    )
+    assert live_figures.run(page, 1) == "done"
+    expect(cell(page, 1).locator(".live-output")).to_have_text("begun\nended\n")
+
+
+def test_what_the_cells_of_a_page_need_is_loaded_before_they_run(page: Page, home: str) -> None:
+    """A cell that ran twice would have drawn its random numbers twice."""
+    page.add_init_script("""
+      const Plain = Worker;
+      window.begun = [];
+      window.Worker = class extends Plain {
+        constructor(...how) {
+          super(...how);
+          this.addEventListener("message", ({ data }) => data.type === "began" && begun.push(data.id));
+        }
+      };
+    """)
+    page.goto(f"{home}learn/bp2.html")
+    unfold(page)
+    number = 1 + page.evaluate(
+        "bptt.cells.findIndex(({ pre }) => pre.textContent.includes('proof.bench('))"
+    )
+    assert live_figures.run(page, number) == "done"
+    begun = page.evaluate("begun")
+    assert begun == sorted(set(begun))
+
+
+def test_a_package_that_is_nowhere_is_named_after_one_try(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    write(page, 1, "print('begun')\nimport numba")
+    assert live_figures.run(page, 1) == "error"
+    told = cell(page, 1).locator(".live-output").inner_text()
+    assert told.count("begun") == 1
+    assert "No module named 'numba'" in told
+
+
+def test_loading_and_running_are_said_and_told_apart(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    page.evaluate("""() => {
+      window.heard = [];
+      new MutationObserver((all) => all.forEach(({ target }) => target.textContent && heard.push(target.textContent)))
+        .observe(document.querySelector(".hidden-heading[role=status]"), { childList: true });
+    }""")
+    assert live_figures.run(page, 1) == "done"
+    last = r"Ran in your browser, \d+\.\d s, after \d+\.\d s of loading"
+    expect(cell(page, 1).locator(".live-status")).to_have_text(re.compile(f"^{last}$"))
+    page.wait_for_function("heard.at(-1).startsWith('Ran')")
+    assert page.evaluate("heard.slice(0, -1)") == ["Loading Python, once a page", "Running"]
+    assert live_figures.run(page, 1) == "done"  # now there is nothing to load
+    alone = re.compile(r"^Ran in your browser, \d+\.\d s$")
+    expect(cell(page, 1).locator(".live-status")).to_have_text(alone)
 
 
 def test_while_true_is_stopped(page: Page, home: str) -> None:

@@ -50,6 +50,15 @@ def test_cells_that_no_browser_runs_are_known():
     assert cells.missing(sources) == ["statsmodels", "", "statsmodels", ""]
 
 
+def test_packages_of_each_cell_are_told_also_those_that_the_library_imports():
+    sources = [
+        "from bptt.teaching import proof\nimport bptt.plotting",
+        "import numpy, statsmodels\nfrom sklearn import datasets",
+        "print(1)",
+    ]
+    assert cells.present(sources) == ["matplotlib sympy", "scikit-learn", ""]
+
+
 def test_size_and_place_are_said_before_anything_is_fetched(tmp_path, monkeypatch, capfd):
     def fetched(requirement, *_):
         raise pyodide_files.RuntimeMissing(requirement)

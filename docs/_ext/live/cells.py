@@ -2,7 +2,7 @@
 
 Nothing of it is loaded before the first press of Run. At the end of a build ``_static/pyodide`` gets Pyodide, the
 packages that the site's pages need and the library's wheel (``pyodide_files.py``), and ``_static/live`` what figures are
-drawn with. A page is told which of its cells need a package that no browser has.
+drawn with. A page is told which packages each of its cells needs, and which of these no browser has.
 """
 
 from __future__ import annotations
@@ -32,19 +32,28 @@ def missing(sources: list[str]) -> list[str]:
     return found
 
 
+def present(sources: list[str]) -> list[str]:
+    """Return for each cell the packages that it needs and that a browser has, the library's own imports included."""
+    known = set(pyodide_files.table()["packages"])
+    return [
+        " ".join(name for name in requirements.needed([code]) if name in known) for code in sources
+    ]
+
+
 def _tell(app: Sphinx, doctree: nodes.document) -> None:
     code = page_data.sources(page_data.cells_of(doctree))
     if not code or not app.config.live_cells:
         return
     try:
-        lacks, needed = missing(code), requirements.needed(code)
+        lacks, has, needed = missing(code), present(code), requirements.needed(code)
     except SyntaxError:
         return  # execution has said so
     app.env.metadata[app.env.docname]["live_packages"] = " ".join(needed)
-    text = html.escape("\n".join(lacks)) if any(lacks) else ""
-    doctree += nodes.raw(
-        "", f'<div id="bptt-live" data-missing="{text}" hidden></div>', format="html"
+    data = " ".join(
+        f'data-{name}="{html.escape(chr(10).join(lines)) if any(lines) else ""}"'
+        for name, lines in {"missing": lacks, "packages": has}.items()
     )
+    doctree += nodes.raw("", f'<div id="bptt-live" {data} hidden></div>', format="html")
 
 
 def needed(env: BuildEnvironment) -> list[str]:

@@ -52,7 +52,7 @@ class Out(io.TextIOBase):
 
 
 STREAMS = Out("stdout"), Out("stderr")
-current: dict[str, Any] = {}
+current: dict[str, Any] = {}  # the page's `emit`, a figure's `alt`, and which module the cell `lacks`
 sources: dict[str, list[str]] = {}  # the lines of each cell, as it was last run
 
 
@@ -101,11 +101,23 @@ def told(error: BaseException) -> str:
     return "\n".join([*lines, *(line.rstrip() for line in found.format_exception_only())])
 
 
+def lacking(error: BaseException | None) -> str:
+    """Return the top-level module for want of which an error came, or nothing."""
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__
+    return (error.name or "").partition(".")[0] if error else ""
+
+
+def lacked() -> str:
+    """Return the module for want of which the last cell ended, or nothing."""
+    return str(current["lacks"])
+
+
 def run(code: str, name: str, alt: str, emit: Emit) -> str:
     """Run a cell's code in the page's one namespace; return what went wrong, or nothing."""
     from pyodide.code import eval_code  # noqa: PLC0415 - there is none elsewhere
 
-    current.update(emit=emit, alt=alt)
+    current.update(emit=emit, alt=alt, lacks="")
     sys.stdout, sys.stderr = STREAMS
     for stream in STREAMS:
         stream.emit = emit
@@ -121,7 +133,7 @@ def run(code: str, name: str, alt: str, emit: Emit) -> str:
             sys.stdout.write(f"{value!r}\n")
         show()
     except BaseException as raised:  # noqa: BLE001 - a reader's cell may raise anything
-        error = told(raised)
+        error, current["lacks"] = told(raised), lacking(raised)
     for stream in STREAMS:
         stream.send()
     return error

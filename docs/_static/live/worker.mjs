@@ -1,5 +1,6 @@
-// The Python of one page. It gets {id, code, name}, and answers with
+// The Python of one page. It gets {id, code, name, alt, packages}, and answers with
 //   {type: "progress", loaded, total}, {type: "ready"}, {type: "failed", error},
+//   {type: "began", id} as often as it begins to run the code, {type: "loading", id, names},
 //   {type: "out", id, kind, text} and {type: "done", id, ok, error}.
 const here = new URL("../pyodide/", import.meta.url).href;
 const plain = globalThis.fetch.bind(globalThis);
@@ -25,13 +26,10 @@ globalThis.fetch = async (what, options) => {
 };
 const get = (name) => fetch(new URL(name, import.meta.url));
 
-// --- which packages some code imports
+// --- which packages hold some modules, or what some code imports
 let lock = null;
-const wanted = (code) => {
-  const modules = [...code.matchAll(/^[ \t]*(?:import|from)[ \t]+(\w+)/gm)].map((found) => found[1]);
-  if (/\bbptt\.plotting\b|from bptt import .*\bplotting\b/.test(code)) modules.push("matplotlib");
-  return Object.keys(lock.packages).filter((name) => lock.packages[name].imports.some((m) => modules.includes(m)));
-};
+const holding = (modules) => Object.keys(lock.packages).filter((name) => lock.packages[name].imports.some((m) => modules.includes(m)));
+const wanted = (code) => holding([...code.matchAll(/^[ \t]*(?:import|from)[ \t]+(\w+)/gm)].map((found) => found[1]));
 const closure = (names) => {
   const all = new Set();
   const add = (name) => all.has(name) || (all.add(name), lock.packages[name].depends.forEach(add));
@@ -44,14 +42,14 @@ addEventListener("unhandledrejection", (event) => failed(event.reason));
 addEventListener("error", (event) => failed(event.error ?? event.message));
 const failed = (error) => postMessage({ type: "failed", error: String(error?.message ?? error) });
 
-const boot = async (code) => {
+const boot = async (code, named) => {
   try {
     new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
   } catch {
     throw new Error("this browser, or a rule of this site, refuses WebAssembly, in which Python runs here");
   }
   [lock, sizes] = await Promise.all(["pyodide-lock.json", "sizes.json"].map(async (n) => (await get(`../pyodide/${n}`)).json()));
-  const packages = closure(["numpy", "bptt", ...wanted(code)]);
+  const packages = closure(["numpy", "bptt", ...named, ...wanted(code)]);
   const files = packages.map((name) => lock.packages[name].file_name);
   total = ["pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", ...files].reduce((sum, f) => sum + (sizes[f] ?? 0), 0);
   const texts = Promise.all(["cell.py", "figures.py", "matplotlibrc"].map(async (n) => (await get(n)).text()));
@@ -72,19 +70,27 @@ const boot = async (code) => {
 
 let python = null;
 const quiet = { messageCallback() {}, errorCallback() {} };
-const run = async ({ id, code, name, alt }) => {
-  python ??= boot(code);
+const run = async ({ id, code, name, alt, packages }) => {
+  python ??= boot(code, packages);
   const { py, module } = await python;
   postMessage({ type: "ready" });
-  const more = closure(wanted(code)).filter((n) => !(n in py.loadedPackages));
-  if (more.length) {
+  const load = async (names) => { // and say whether there was anything to load
+    const more = closure(names).filter((n) => !(n in py.loadedPackages));
+    if (!more.length) return false;
+    postMessage({ type: "loading", id, names: more.join(", ") });
     await py.loadPackage(more, quiet);
     const missing = more.filter((n) => !(n in py.loadedPackages));
     if (missing.length) throw new Error(`${missing.join(", ")} could not be loaded`);
-  }
+    return true;
+  };
+  await load([...packages, ...wanted(code)]);
   const emit = (kind, text) => postMessage({ type: "out", id, kind, text });
-  const error = module.run(code, name, alt, emit);
-  postMessage({ type: "done", id, ok: !error, error: error || "" });
+  let error = "";
+  do { // once more with a package that is on the site, but is imported where nobody could see it
+    postMessage({ type: "began", id });
+    error = module.run(code, name, alt, emit);
+  } while (error && (await load(holding([module.lacked()]))));
+  postMessage({ type: "done", id, ok: !error, error });
 };
 let line = Promise.resolve();
 onmessage = ({ data }) => {
