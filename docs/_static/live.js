@@ -153,6 +153,7 @@
     cell.out.replaceChildren();
     delete cell.box.dataset.stale;
     begin(cell);
+    cell.box.dispatchEvent(new CustomEvent("bptt-runs", { bubbles: true }));
     return new Promise((resolve) => {
       const id = ++serial;
       waiting.set(id, { cell, resolve });
@@ -213,7 +214,8 @@
     area.value = code ?? source(cell);
     area.spellcheck = false;
     area.setAttribute("autocapitalize", "off");
-    area.setAttribute("aria-label", `Code of cell ${cell.number + 1}. Control and Enter runs it. Tab indents; Escape and then Tab leaves the field.`);
+    const keys = matchMedia("(hover: hover)").matches; // most who touch the screen have none
+    area.setAttribute("aria-label", `Code of cell ${cell.number + 1}.${keys ? " Control and Enter runs it. Tab indents; Escape and then Tab leaves the field." : ""}`);
     let leaving = false; // Escape was pressed
     const fit = () => (area.rows = area.value.split("\n").length + 1);
     area.addEventListener("input", () => {
@@ -239,9 +241,11 @@
     cell.pre.before(area);
     cell.area = area;
     buttons(cell);
-    if (cell.box.dataset.state !== "running") tell(cell, "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves", false);
-    if (code === undefined) area.focus();
-    else stale(cell);
+    if (cell.box.dataset.state !== "running") tell(cell, keys ? "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves" : "Run runs what stands here", false);
+    if (code !== undefined) return stale(cell);
+    area.setSelectionRange(0, 0); // at the end the field would show the end of its last line
+    area.focus();
+    area.scrollTo(0, 0);
   }
   function reset(cell) {
     cell.area?.remove();
@@ -264,7 +268,7 @@
     Object.assign(cell, { number, area: null, ran: false, shown: cell.box.querySelector(".cell_output") });
     cell.out = document.createElement("div");
     cell.out.className = "cell_output live-output";
-    cell.box.append(cell.out);
+    cell.box.insertBefore(cell.out, cell.box.querySelector(":scope > .exercise-built")); // before what the build got, where that is folded
     cell.status = document.createElement("span");
     cell.status.className = "live-status";
     cell.progress = document.createElement("progress");
@@ -272,6 +276,7 @@
     cell.progress.setAttribute("aria-label", "Loading Python");
     const name = `cell ${number + 1}`;
     cell.stop = window.bptt.button("Stop", `Stop ${name}`, () => end("Stopped. Python was ended, and with it all that the cells had computed; the next run begins afresh."));
+    cell.stop.className = "stays";
     cell.reset = window.bptt.button("Reset", `Reset ${name}: its code and its output`, () => reset(cell));
     cell.bar.prepend(cell.status, cell.progress);
     cell.run.after(cell.stop);

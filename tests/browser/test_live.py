@@ -230,3 +230,28 @@ def test_keyboard_alone_runs_and_stops(page: Page, home: str) -> None:
     stop.focus()
     page.keyboard.press("Enter")
     expect(cell(page, 1).locator(".live-status")).to_contain_text("Stopped")
+
+
+def test_stop_is_seen_while_a_cell_runs(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    write(page, 1, "while True:\n    pass")
+    page.keyboard.press("Control+Enter")
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")  # neither mouse nor focus is near
+    stop = button(page, "Stop cell 1")
+    expect(stop).to_be_visible()
+    assert stop.evaluate("(it) => getComputedStyle(it).opacity") == "1"
+
+
+def test_an_editor_on_a_phone_opens_at_the_beginning(browser: Browser, home: str) -> None:
+    phone = {"width": 390, "height": 844}
+    with browser.new_context(viewport=phone, has_touch=True, is_mobile=True) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}index.html")
+        button(page, "Edit cell 1").tap()
+        area = cell(page, 1).locator("textarea")
+        expect(area).to_be_focused()
+        at = "(it) => [it.selectionStart, it.selectionEnd, it.scrollLeft, it.scrollTop]"
+        assert area.evaluate(at) == [0, 0, 0, 0]
+        expect(cell(page, 1).locator(".live-status")).to_have_text("Run runs what stands here")
+        expect(area).to_have_attribute("aria-label", "Code of cell 1.")
