@@ -1,4 +1,4 @@
-// Exercises: right or not yet is said at the exercise and to a screen reader; a tally stands above the first; code and
+// Exercises: right or not yet is said below the code and to a screen reader; a tally stands above the first; code and
 // results are kept in this browser (localStorage) until the reader clears them. copy.js has made the buttons.
 "use strict";
 (() => {
@@ -23,62 +23,87 @@
   const told = document.createElement("span"), bar = document.createElement("progress");
   bar.max = found.length;
   bar.setAttribute("aria-label", "Exercises of this page that are right");
+  // To clear takes two presses. Its button is never disabled, which would send the focus away.
   const clear = button("Clear my answers", "Clear my answers and results on this page", () => {
+    if (clear.getAttribute("aria-disabled") === "false") ask(true);
+  });
+  const sure = document.createElement("span"), no = button("No", "No, keep my answers", () => ask(false));
+  const yes = button("Yes, clear", "Yes, clear my answers and results on this page", () => {
     const all = memory.get();
     for (const { name, cell } of found) {
       delete all[name];
-      if (cell.area) window.bptt.live.reset(cell);
+      if (cell.area || cell.out?.childElementCount) window.bptt.live.reset(cell);
       mark(cell, "");
     }
     memory.set(all);
     tally();
+    ask(false);
     say("Your answers on this page are cleared");
-    clear.focus();
   });
-  box.append(told, bar, clear);
+  sure.className = "exercise-sure";
+  sure.setAttribute("role", "group");
+  sure.setAttribute("aria-label", "Clear all answers of this page?");
+  sure.append("Clear all answers? ", yes, " ", no);
+  sure.addEventListener("keydown", ({ key }) => key === "Escape" && ask(false));
+  const ask = (asked) => {
+    sure.hidden = !asked;
+    clear.hidden = asked;
+    (asked ? no : clear).focus();
+  };
+  sure.hidden = true;
+  box.append(told, bar, clear, sure);
   function tally() {
     const all = memory.get(), right = found.filter(({ name }) => all[name]?.right).length;
     told.textContent = `${right} of ${found.length} right`;
     bar.value = right;
-    clear.disabled = !found.some(({ name }) => all[name]);
+    clear.setAttribute("aria-disabled", String(!found.some(({ name }) => all[name])));
     return told.textContent;
   }
 
   // --- right, or not yet
   function mark(cell, result, words = "") {
-    cell.verdict ??= cell.box.appendChild(Object.assign(document.createElement("p"), { className: "exercise-said" }));
+    if (!cell.verdict) cell.bar.prepend(cell.verdict = Object.assign(document.createElement("p"), { className: "exercise-said" }));
     if (result) cell.box.dataset.result = result;
     else delete cell.box.dataset.result;
     cell.verdict.textContent = words;
   }
+  const before = ({ cell, name, number }) => { // what is known of an exercise whose code, as it stands, has not run
+    const { right } = memory.get()[name] ?? {};
+    mark(cell, right ? "right" : "", right ? `✓ Exercise ${number} was right` : "");
+  };
+  document.addEventListener("bptt-runs", ({ target }) => {
+    const exercise = of(target);
+    if (exercise) before(exercise);
+  });
   document.addEventListener("bptt-ran", ({ target, detail }) => {
     const exercise = of(target);
     if (!exercise) return;
     const { cell, name, number } = exercise, code = window.bptt.live.source(cell);
     write(name, detail.ok ? { code, right: true } : { code });
-    const words = detail.ok ? `✓ Exercise ${number} is right` : `✗ Exercise ${number}: not yet. What is wrong stands above`;
+    const words = detail.ok ? `✓ Exercise ${number} is right` : `✗ Exercise ${number}: not yet. What is wrong stands below`;
     mark(cell, detail.ok ? "right" : "wrong", words);
+    if (!detail.ok) cell.status.textContent = "";
+    if (cell.box.contains(document.activeElement)) cell.verdict.scrollIntoView({ block: "nearest" });
     const last = cell.out.innerText.trim();
     say(`${words.slice(2)}. ${tally()}. ${detail.ok ? "" : last.slice(0, 300)}`);
   });
   document.addEventListener("bptt-reset", ({ target }) => {
     const exercise = of(target);
     if (!exercise) return;
-    const { right } = memory.get()[exercise.name] ?? {};
     write(exercise.name, { code: undefined });
-    mark(exercise.cell, right ? "right" : "", right ? `✓ Exercise ${exercise.number} was right` : "");
+    before(exercise);
   });
   document.addEventListener("input", ({ target }) => {
     const exercise = target.matches?.(".live-area") && of(target);
-    if (exercise) write(exercise.name, { code: target.value });
-    if (exercise) clear.disabled = false;
+    if (!exercise) return;
+    write(exercise.name, { code: target.value });
+    before(exercise);
+    tally();
   });
 
   // --- what was kept
   const kept = memory.get();
-  for (const { cell, name, number } of found) {
-    if (kept[name]?.right) mark(cell, "right", `✓ Exercise ${number} was right`);
-  }
+  found.forEach(before);
   const edited = found.filter(({ cell, name }) => kept[name]?.code !== undefined && kept[name].code !== block(cell.pre));
   if (edited.length) load().then(() => edited.forEach(({ cell, name }) => window.bptt.live.edit(cell, kept[name].code)));
   tally();

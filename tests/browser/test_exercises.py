@@ -52,9 +52,65 @@ def test_failed_solved_reloaded_cleared_by_keyboard(page: Page, home: str) -> No
     expect(first.locator("textarea")).to_have_value(RIGHT)
     expect(first).to_have_attribute("data-result", "right")
     expect(page.locator(".exercise-tally")).to_contain_text("1 of 8 right")
-    page.get_by_role("button", name="Clear my answers").focus()
+    clear = page.get_by_role("button", name="Clear my answers")
+    clear.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # where the focus is, nothing is cleared
+    expect(clear).to_be_focused()
+    expect(page.locator(".exercise-tally")).to_contain_text("1 of 8 right")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.locator(".exercise-tally")).to_contain_text("0 of 8 right")
+    expect(clear).to_be_focused()
+    expect(clear).to_have_attribute("aria-disabled", "true")
     page.reload()
     expect(first.locator("textarea")).to_have_count(0)
     expect(page.locator(".exercise[data-result]")).to_have_count(0)
+
+
+def test_the_verdict_stands_at_the_code_and_in_view(page: Page, home: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(home + NAME)
+    first = page.locator(".exercise").first
+    for code, result, words in (
+        (None, "wrong", "✗ Exercise 1: not yet. What is wrong stands below"),
+        (RIGHT, "right", "✓ Exercise 1 is right"),
+    ):
+        if code:
+            first.get_by_role("button", name="Edit").click()
+            first.locator("textarea").fill(code)
+        run = first.get_by_role("button", name="Run")
+        run.evaluate("(it) => scrollBy(0, it.getBoundingClientRect().bottom - innerHeight)")
+        run.click()
+        expect(first).to_have_attribute("data-result", result, timeout=SLOW)
+        expect(first.locator(".code-bar")).to_contain_text(words)
+        expect(first.locator(".code-bar")).not_to_contain_text("Stopped at an error")
+        expect(first.locator(".exercise-said")).to_be_in_viewport(ratio=1)
+    below = """(it) => {
+      const parts = [".code-bar", ".live-output", ".exercise-built"].map((name) => it.querySelector(name));
+      return parts.every((part, k) => !k || parts[k - 1].compareDocumentPosition(part) & 4);
+    }"""
+    assert first.evaluate(below)
+
+
+def test_a_run_that_is_stopped_leaves_no_verdict(page: Page, home: str) -> None:
+    page.goto(home + NAME)
+    first = page.locator(".exercise").first
+    first.get_by_role("button", name="Run").click()
+    expect(first).to_have_attribute("data-result", "wrong", timeout=SLOW)
+    first.get_by_role("button", name="Edit").click()
+    first.locator("textarea").fill("while True:\n    pass")
+    expect(first.locator(".exercise-said")).to_be_empty()  # it was of other code
+    first.get_by_role("button", name="Run").click()
+    first.get_by_role("button", name="Stop").click()
+    expect(first.locator(".live-status")).to_contain_text("Stopped")
+    expect(first.locator(".exercise-said")).to_be_empty()
+    assert first.get_attribute("data-result") is None
+
+
+def test_who_has_to_edit_sees_the_button(page: Page, home: str) -> None:
+    page.goto(home + NAME)
+    page.mouse.move(0, 0)
+    edit = page.locator(".exercise").first.get_by_role("button", name="Edit")
+    assert edit.evaluate("(it) => getComputedStyle(it).opacity") == "1"
