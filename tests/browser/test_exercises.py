@@ -114,3 +114,14 @@ def test_who_has_to_edit_sees_the_button(page: Page, home: str) -> None:
     page.mouse.move(0, 0)
     edit = page.locator(".exercise").first.get_by_role("button", name="Edit")
     assert edit.evaluate("(it) => getComputedStyle(it).opacity") == "1"
+
+
+def test_paper_has_the_exercises_and_neither_buttons_nor_folds(page: Page, home: str) -> None:
+    page.goto(home + NAME)
+    expect(page.locator(".exercise-tally")).to_contain_text("0 of 8 right")
+    page.emulate_media(media="print")
+    seen = "(all) => all.filter((it) => it.checkVisibility()).map((it) => it.className)"
+    folds = "article details, article summary, article button, .exercise-tally"
+    assert page.locator(folds).evaluate_all(seen) == []
+    code = page.locator(".exercise .cell_input pre")
+    assert len(code.evaluate_all(seen)) == 8

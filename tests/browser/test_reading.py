@@ -77,6 +77,15 @@ def test_theme_goes_round_and_is_kept(page: Page, home: str) -> None:
     assert sorted(kept) == ["auto", "dark", "light"]
 
 
+def test_who_wants_less_motion_is_not_scrolled_smoothly(browser: Browser, home: str) -> None:
+    for wanted, found in (("reduce", "auto"), ("no-preference", "smooth")):
+        with browser.new_context(reduced_motion=wanted) as reader:
+            page = reader.new_page()
+            page.goto(f"{home}learn/bp2.html")
+            scrolling = "getComputedStyle(document.documentElement).scrollBehavior"
+            assert page.evaluate(scrolling) == found
+
+
 @pytest.mark.parametrize("name", ["learn/bp2.html", "learn/gates.html", "learn/notation.html"])
 def test_mathematics_without_javascript(name: str, browser: Browser, home: str) -> None:
     with measure.context(browser, "light", 390, script=False) as reader:
@@ -132,6 +141,14 @@ def test_print_hides_what_paper_cannot_use(page: Page, home: str) -> None:
         "rgb(255, 255, 255)",
         "rgba(0, 0, 0, 0)",
     )
+
+
+def test_what_is_folded_prints_no_bar(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/unrolling.html")
+    folds = page.locator("article details:not(.layer, [open])")
+    assert folds.filter(visible=True).count() > 0
+    page.emulate_media(media="print")
+    assert folds.filter(visible=True).count() == 0
 
 
 LONG = [
