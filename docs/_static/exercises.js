@@ -1,5 +1,6 @@
 // Exercises: right or not yet is said below the code and to a screen reader; a tally stands above the first; code and
-// results are kept in this browser (localStorage) until the reader clears them. copy.js has made the buttons.
+// results are kept in this browser (localStorage) until the reader clears them. copy.js has made the buttons. The page
+// above those of the exercises says how many of each are right.
 "use strict";
 (() => {
   const KEY = "bptt-exercises", NAME = /exercises\.check\(\s*"([\w-]+)"/;
@@ -8,6 +9,15 @@
     get: () => { try { return JSON.parse(localStorage.getItem(KEY)) ?? {}; } catch { return {}; } },
     set: (value) => { try { localStorage.setItem(KEY, JSON.stringify(value)); } catch { /* not kept, then */ } },
   };
+  const rights = (names) => { // how many of some exercises are right
+    const all = memory.get();
+    return names.filter((name) => all[name]?.right).length;
+  };
+  for (const place of document.querySelectorAll(".exercise-count")) {
+    const names = place.dataset.exercises.split(" ");
+    place.textContent = `${rights(names)} of ${names.length} right`;
+  }
+
   const found = cells.filter((cell) => cell.box.classList.contains("exercise") && cell.run)
     .map((cell, k) => ({ cell, name: block(cell.pre).match(NAME)?.[1], number: cell.box.closest("section")?.querySelector("h2")?.textContent.match(/^\d+/)?.[0] ?? k + 1 }));
   const box = document.querySelector(".exercise-tally");
@@ -53,7 +63,7 @@
   sure.hidden = true;
   box.append(told, bar, clear, sure);
   function tally() {
-    const all = memory.get(), right = found.filter(({ name }) => all[name]?.right).length;
+    const all = memory.get(), right = rights(found.map(({ name }) => name));
     told.textContent = `${right} of ${found.length} right`;
     bar.value = right;
     clear.setAttribute("aria-disabled", String(!found.some(({ name }) => all[name])));

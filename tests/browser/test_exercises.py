@@ -125,3 +125,13 @@ def test_paper_has_the_exercises_and_neither_buttons_nor_folds(page: Page, home:
     assert page.locator(folds).evaluate_all(seen) == []
     code = page.locator(".exercise .cell_input pre")
     assert len(code.evaluate_all(seen)) == 8
+
+
+def test_the_page_above_says_how_many_are_right(page: Page, home: str) -> None:
+    page.goto(f"{home}exercises/index.html")
+    counts = page.locator("td .exercise-count")
+    expect(counts).to_have_text(["0 of 8 right", "0 of 9 right", "0 of 7 right"])
+    kept = '{"forward-step": {"right": true}, "output-error": {"code": "tried"}}'
+    page.evaluate("(kept) => localStorage.setItem('bptt-exercises', kept)", kept)
+    page.reload()
+    expect(counts).to_have_text(["1 of 8 right", "0 of 9 right", "0 of 7 right"])

@@ -49,3 +49,20 @@ def test_what_the_check_says_of_a_beginning_is_folded(monkeypatch):
     assert "exercise" in beginning["classes"]
     assert len(other.children) == 2  # an error that a page shows is no exercise
     assert "exercise-tally" in page.children[0].astext()
+
+
+def test_a_table_counts_the_exercises_of_each_page_that_it_leads_to(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    from _ext.interactive import answers  # noqa: PLC0415
+    from docutils import nodes  # noqa: PLC0415
+    from docutils.core import publish_doctree  # noqa: PLC0415
+
+    page = publish_doctree("")
+    links = [nodes.reference("", uri, refuri=uri) for uri in ("one.html", "two.html", "one.html")]
+    page += nodes.table("", nodes.paragraph("", "", *links[:2]))
+    page += nodes.paragraph("", "", links[2])
+    answers.counts(page, {"one.html": ["first", "second"], "two.html": []})
+    first, count, second = page[0][0].children
+    assert [first, second] == links[:2]
+    assert 'data-exercises="first second">0 of 2 right<' in count.astext()
+    assert len(page[1].children) == 1

@@ -3,11 +3,13 @@
 ``:tags: [answer]`` puts a cell behind a line to press. The cell is a cell like all others: it runs, its outputs are
 checked, it can be copied. Only its place in the page is inside a ``details`` element, with the look of sphinx-design's
 dropdown. What the check says of a beginning, a cell that calls it and has to fail, is folded, too: a reader tries first.
-Above the first one stands the place of a tally, which ``_static/exercises.js`` fills.
+Above the first one stands the place of a tally, which ``_static/exercises.js`` fills; so does one on the page above, at
+each link from a table to a page of exercises.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -29,6 +31,8 @@ SAID = '<details class="exercise-built"><summary>What the check says of this beg
 TAG = "answer"
 TALLY = '<div class="exercise-tally"></div>'
 CHECK = "exercises.check("
+NAME = re.compile(r'exercises\.check\(\s*"([\w-]+)"')
+COUNT = '<span class="exercise-count" data-exercises="{names}">0 of {number} right</span>'
 
 
 def beginnings(doctree: nodes.document) -> list[nodes.container]:
@@ -66,14 +70,40 @@ def fold(_: Sphinx, doctree: nodes.document) -> None:
             cell.parent.insert(place, nodes.raw("", OPEN, format="html"))
 
 
-def _script(app: Sphinx, _page: str, _context: dict[str, Any], doctree: nodes.document) -> None:
-    if beginnings(doctree):
+def _remember(app: Sphinx, doctree: nodes.document) -> None:
+    names = [found[1] for cell in beginnings(doctree) if (found := NAME.search(cell.astext()))]
+    if names:
+        app.env.metadata[app.env.docname]["exercises"] = " ".join(names)
+
+
+def counts(doctree: nodes.document, exercises: dict[str, list[str]]) -> None:
+    """Tell beside each link from a table to a page with exercises how many of them are right."""
+    for table in doctree.findall(nodes.table):
+        for link in list(table.findall(nodes.reference)):
+            if names := exercises.get(link.get("refuri", "")):
+                text = COUNT.format(names=" ".join(names), number=len(names))
+                place = link.parent.index(link)
+                link.parent.insert(place + 1, nodes.raw("", text, format="html", twin=""))
+
+
+def _count(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    if app.builder.format == "html":
+        below = app.env.toctree_includes.get(docname, [])
+        said = {page: app.env.metadata[page].get("exercises", "").split() for page in below}
+        uri = app.builder.get_relative_uri
+        counts(doctree, {uri(docname, page): names for page, names in said.items()})
+
+
+def _script(app: Sphinx, _page: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    if beginnings(doctree) or 'class="exercise-count"' in context.get("body", ""):
         app.add_js_file("exercises.js", loading_method="defer", priority=900)  # after copy.js
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the folding of answers and of beginnings."""
     app.connect("doctree-read", fold)
+    app.connect("doctree-read", _remember)
+    app.connect("doctree-resolved", _count)
     app.add_css_file("exercises.css")
     on_page(app, _script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
