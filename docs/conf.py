@@ -52,6 +52,7 @@ extensions = [
     "_ext.formats.notebook_and_script",
     "_ext.publishing.metadata",
     "_ext.publishing.notes",
+    "_ext.publishing.offer",
     "_ext.publishing.pages",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
@@ -67,7 +68,13 @@ bptt_package = str(PACKAGE)
 bptt_ledger_law = True  # every equation needs a check and code (docs/_ext/ledger)
 bptt_only_pages = bool(os.environ.get("BPTT_DOCS_ONLY"))
 bptt_frameworks = ["jax", "torch"]  # where one is not installed, its pages are not run and say so
-bptt_pages_without_cells = ["reference/*", "changelog", "contributing", "*/index"]
+bptt_pages_without_cells = [
+    "reference/*",
+    "changelog",
+    "contributing",
+    "*/index",
+    "exercises/answers",
+]
 bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links
 bptt_revision = os.environ.get("BPTT_DOCS_REVISION") or (
     revision(DOCS.parent) if bptt_repository else ""

@@ -36,6 +36,7 @@ SURFACE = {
     "sphinx": {"addnodes"},
     "sphinx.application": {"Sphinx"},
     "sphinx.builders": {"Builder"},
+    "sphinx.config": {"Config"},
     "sphinx.environment": {"BuildEnvironment"},
     "sphinx.environment.collectors": {"EnvironmentCollector"},
     "sphinx.errors": {"ExtensionError"},

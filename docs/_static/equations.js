@@ -20,12 +20,14 @@
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, "en", { numeric: true }) : x - y;
   };
 
+  let sorted = rows; // as they came: page by page
   const sort = (column) => {
-    const up = heads[column].getAttribute("aria-sort") !== "ascending";
+    const up = heads[column]?.getAttribute("aria-sort") !== "ascending";
     heads.forEach((head) => head.removeAttribute("aria-sort"));
-    heads[column].setAttribute("aria-sort", up ? "ascending" : "descending");
-    const sorted = [...rows].sort((a, b) => compare(key(a, column), key(b, column)) * (up ? 1 : -1));
-    body.append(...sorted);
+    heads[column]?.setAttribute("aria-sort", up ? "ascending" : "descending");
+    sorted = column < 0 ? rows : [...rows].sort((a, b) => compare(key(a, column), key(b, column)) * (up ? 1 : -1));
+    order.value = String(column);
+    filter();
   };
 
   heads.forEach((head, column) => {
@@ -51,18 +53,20 @@
 
   const filter = () => {
     const wanted = word.value.trim().toLowerCase();
+    const named = (row) => row.cells[0].textContent.toLowerCase().includes(wanted); // by its number or its label
     let shown = 0;
     for (const row of rows) {
       row.hidden = !(texts.get(row).includes(wanted) && (!kind.value || row.dataset.kind === kind.value));
       shown += !row.hidden;
     }
+    body.append(...sorted.filter(named), ...sorted.filter((row) => !named(row)));
     count.textContent = `${shown} of ${rows.length}`;
   };
   word.addEventListener("input", filter);
   kind.addEventListener("input", filter);
 
   const order = document.createElement("select"); // on a phone the heads are not shown
-  order.append(...heads.map((head, i) => new Option(head.textContent, i)).filter((o) => o.text !== "Formula"));
+  order.append(new Option("Page by page", -1), ...heads.map((head, i) => new Option(head.textContent, i)).filter((o) => o.text !== "Formula"));
   order.addEventListener("input", () => sort(Number(order.value)));
 
   const form = document.createElement("form");

@@ -18,7 +18,7 @@
   // --- the entries, and in which of them a word stands: in the title, or in the text
   const FOR_KIND = { page: 1.6, section: 1, name: 1, equation: 1, word: 1 };
   const FOR_PART = [[/^(changelog|contributing)/, 0.3], [/^(reference\/comparison|reference\/bibliography|index)/, 0.5], [/^reference\/benchmarks/, 0.5],
-    [/^exercises/, 0.7], [/^howto\/bug-gallery/, 0.8], [/^reference\/faq/, 0.9], [/^learn/, 1.15]];
+    [/^exercises\/answers/, 0.4], [/^exercises/, 0.7], [/^howto\/bug-gallery/, 0.8], [/^reference\/faq/, 0.9], [/^learn/, 1.15]];
   const entries = [], places = new Map();
   for (const [name, part, rows] of pages) {
     const title = rows[0]?.[2] ?? name;
@@ -42,6 +42,8 @@
   const mean = entries.reduce((sum, entry) => sum + entry.length, 0) / entries.length;
 
   // --- which words of the site a typed word may mean, and how surely
+  const bare = (word) => word.replaceAll("_", "");
+  const byBare = [...places.keys()].reduce((all, word) => all.set(bare(word), [...(all.get(bare(word)) ?? []), word]), new Map());
   function near(a, b, most) { // edit distance with neighbors exchanged, if it is at most `most`
     if (Math.abs(a.length - b.length) > most) return most + 1;
     let before = [], last = Array.from({ length: b.length + 1 }, (_, k) => k);
@@ -61,6 +63,7 @@
     const add = (other, surely) => found.set(other, Math.max(surely, found.get(other) ?? 0));
     if (places.has(word)) add(word, 1);
     for (const other of byStem.get(stem(word)) ?? []) add(other, 0.9);
+    if (bare(word).length > 1) for (const other of byBare.get(bare(word)) ?? []) add(other, 0.8); // Whh is W_hh
     if (word.length > 2) for (const other of places.keys()) if (other.startsWith(word)) add(other, 0.5);
     if (!found.size && word.length > 3) {
       const most = word.length > 7 ? 2 : 1;
@@ -87,11 +90,12 @@
     const rows = rowsOf(query);
     const ours = rows.flatMap((row) => words(row.ours)).filter((word) => !asked.includes(word) && !SMALL.has(word));
     const extra = [...new Set(ours)].map((word) => ({ word, share: 0.25, ours: true }));
-    const scores = new Map(), used = new Set();
+    const scores = new Map(), used = new Set(), own = new Set(); // own: what was typed, and not what it means here
     for (const { word, share, ours: added } of [...terms, ...extra]) {
       const best = new Map();
       for (const [other, surely] of meant(word)) {
         used.add(other);
+        if (!added) own.add(other);
         const there = places.get(other), rare = Math.log(1 + entries.length / there.length);
         for (const entry of there) {
           const count = entry.counts.get(other);
@@ -118,7 +122,7 @@
     found.sort((a, b) => b.value - a.value || (a.entry.address < b.entry.address ? -1 : 1));
     const pinned = rows.map((row) => entries.find((entry) => entry.address === row.at)).filter(Boolean);
     const order = [...new Set([...pinned, ...found.map(({ entry }) => entry)])];
-    return { found: spread(order), used, ours: extra.map(({ word }) => word), rows };
+    return { found: spread(order), used, own, ours: extra.map(({ word }) => word), rows };
   }
   function spread(order) { // what is more of a page than a few stands below the first ones of other pages
     const seen = new Map(), first = [], rest = [];
@@ -150,10 +154,12 @@
     return [best ? "… " : "", ...marked(shown, used), best + 70 < pieces.length ? " …" : ""];
   }
   const KIND = { name: "API", equation: "equation", word: "glossary" };
-  function show({ entry }, used) {
+  function show(entry, { used: all, own }) {
+    const used = [...entry.counts.keys()].some((word) => own.has(word)) ? own : all;
     const link = make("a", "", ...marked(entry.title || entry.page, used));
     link.href = root + entry.address;
-    const way = [entry.part, entry.kind === "page" ? "" : entry.page, KIND[entry.kind] ?? ""].filter(Boolean).join(" › ");
+    const way = [entry.part, entry.kind === "page" ? "" : entry.page, KIND[entry.kind] ?? ""].filter(Boolean)
+      .filter((step, k, all) => !all.slice(0, k).some((other) => other.toLowerCase() === step.toLowerCase())).join(" › ");
     return make("li", "", link, make("p", "search-way", way), ...(entry.text ? [make("p", "search-excerpt", ...excerpt(entry.text, used))] : []));
   }
   function similar(query) { // words of the site that are not far from what was typed
@@ -171,9 +177,9 @@
     told.textContent = "";
     document.getElementById("search-more")?.remove();
     if (!query) return;
-    const { found, used, ours, rows } = search(query);
+    const result = search(query), { found, ours, rows } = result;
     const add = () => {
-      list.append(...found.slice(shown, shown + STEP).map((entry) => show({ entry }, used)));
+      list.append(...found.slice(shown, shown + STEP).map((entry) => show(entry, result)));
       shown = list.childElementCount;
     };
     shown = 0;

@@ -100,6 +100,26 @@ def test_the_index_sorts_and_filters_and_reads_without_a_script(browser: Browser
         assert page.locator(".equation-index button").count() == 0
 
 
+def test_the_index_says_its_order_and_finds_numbers_and_labels_first(browser: Browser, home: str):
+    with measure.context(browser, "light", 390) as made:
+        page = made.new_page()
+        page.goto(f"{home}{INDEX}.html")
+        order = page.get_by_role("combobox", name="Sort by")
+        rows = page.locator(".equation-index tbody tr")
+        first = rows.all_inner_texts()
+        assert order.locator("option:checked").inner_text() == "Page by page"
+        order.select_option("Number")
+        assert rows.all_inner_texts() != first
+        page.get_by_role("searchbox", name="Find").fill("BP2")
+        labels = rows.locator("visible=true").locator("td[data-name=Number]").all_inner_texts()
+        named = ["bp2" in label.lower() for label in labels]
+        assert len(set(named)) == 2
+        assert named == sorted(named, reverse=True)
+        page.get_by_role("searchbox", name="Find").fill("")
+        order.select_option("Page by page")
+        assert rows.all_inner_texts() == first
+
+
 @pytest.mark.parametrize("width", measure.WIDTHS)
 def test_formulas_numbers_and_lines_do_not_collide(browser: Browser, home: str, width: int):
     """In one theme: no place depends on it."""

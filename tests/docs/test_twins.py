@@ -122,6 +122,39 @@ print("between")
 print("two", half(4))
 ```
 """
+TASKS = """
+```{code-cell}
+:tags: [raises-exception]
+
+def half(x):
+    return 2 * x
+
+
+class exercises:
+    def check(name, function):
+        assert function(2) == 1, "likely: too large"
+        print("right")
+
+
+exercises.check("half", half)
+```
+
+```{code-cell}
+:tags: [answer]
+
+def half(x):
+    return x / 2
+
+
+exercises.check("half", half)
+```
+
+```{code-cell}
+:tags: [raises-exception]
+
+1 / 0
+```
+"""
 OTHER = "```{code-cell}\nimport bptt\n\nprint(bptt.double(4.0))\n```"
 
 
@@ -135,6 +168,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     )  # these equations have no checks
     scratch.page("deep/page", BODY.replace("other.md", "../other.md"))
     scratch.page("deep/asked", ASKED)
+    scratch.page("deep/tasks", TASKS)
     scratch.page("other", OTHER)
     built = scratch.build(
         BPTT_REPOSITORY="someone/bptt", BPTT_DOCS_REVISION=REVISION, BPTT_SITE_URL=""
@@ -219,6 +253,24 @@ def test_answers_are_hidden_in_the_notebook_and_announced(site):
         answer = cell in code(found)[1::2]
         assert (before.source == "*Answer: open the cell below.*") == answer
     assert printed(code(found)[1]) == "half 1.0\n"
+
+
+def test_the_notebook_says_nothing_of_a_beginning_that_nobody_has_tried(site):
+    found = nbformat.read(site.html / "deep/tasks.ipynb", as_version=nbformat.NO_CONVERT)
+    nbformat.validate(found)
+    beginning, answer, other = code(found)
+    assert (beginning.outputs, beginning.execution_count) == ([], None)
+    assert printed(answer) == "right\n"
+    assert other.outputs[0].ename == "ZeroDivisionError"
+    assert "AssertionError" in (site.html / "deep/tasks.md").read_text("utf-8")
+
+
+def test_a_notebook_has_no_links_that_lead_nowhere_once_it_is_taken_elsewhere(site, notebook):
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    script = (site.html / "deep/deep-page.py").read_text("utf-8")
+    for text in (prose, script):
+        assert "see the other page and `bptt.double()`." in text
+        assert not re.search(r"\]\((?!https?:)", text)
 
 
 def test_markdown_is_plain(site):

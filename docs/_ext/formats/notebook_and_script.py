@@ -10,8 +10,12 @@ A page without cells has Markdown only.
 
 The answers of exercises are not beside their tasks for all to see. In the notebook, a line says that the answer is in
 the cell below, and that cell's code is hidden by ``jupyter.source_hidden``, the key that the notebook format has for
-this (JupyterLab folds such a cell; where a program ignores the key, the cell is open). In the script and in the
-Markdown they stay where they are, for later tasks may use what an answer defines.
+this (JupyterLab folds such a cell; where a program ignores the key, the cell is open). A cell in which an exercise begins
+has no outputs in the notebook: what the check says of it is for a reader who has tried. In the script and in the
+Markdown answers stay where they are, for later tasks may use what an answer defines.
+
+A notebook and a script are taken elsewhere: their links are whole addresses where the site's is known (``html_baseurl``), and
+else plain words.
 
 Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision``
 (a commit) are set, a notebook installs the library of that commit where there is none, and the page has links that
@@ -116,7 +120,7 @@ class Page:
             return posixpath.relpath(f"{page}.md", root) if shown else ""
         if base := self.app.config.html_baseurl:
             return f"{base.rstrip('/')}/{page}{'#' if fragment else ''}{fragment}"
-        return address if path else ""
+        return posixpath.relpath(page, root) if root and path else ""
 
     # --- the twins
     def notebook(self) -> NotebookNode:
@@ -133,10 +137,14 @@ class Page:
                 metadata["jupyter"] = {"source_hidden": True}
             if answers.TAG in kept.tags:
                 cells.append(nbformat.v4.new_markdown_cell(ANSWER_IN_NOTEBOOK))
-            outputs = [_output(output, count, kept.alt) for output in kept.outputs]
+            begins = answers.begins(kept.source, kept.tags)
+            shown = [] if begins else kept.outputs
             cells.append(
                 nbformat.v4.new_code_cell(
-                    kept.source, execution_count=count, outputs=outputs, metadata=metadata
+                    kept.source,
+                    execution_count=None if begins else count,
+                    outputs=[_output(output, count, kept.alt) for output in shown],
+                    metadata=metadata,
                 )
             )
         cells.insert(1, self._setup())

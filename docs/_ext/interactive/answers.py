@@ -5,17 +5,24 @@ checked, it can be copied. Only its place in the page is inside a ``details`` el
 dropdown. What the check says of a beginning, a cell that calls it and has to fail, is folded, too: a reader tries first.
 Above the first one stands the place of a tally, which ``_static/exercises.js`` fills; so does one on the page above, at
 each link from a table to a page of exercises.
+
+``{answers-of}`` shows all answers of the pages that it names, to print: the code of the same cells, taken from those
+pages when all have been read, so that there is no second copy of an answer. They are no cells there: nothing runs twice.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 
+from _ext.execution.cell_rules import EXPECTED
 from _ext.publishing.template import on_page
+from _ext.slicing import page_data
 
 MARKER = (
     '<svg width="1.5em" height="1.5em" class="sd-octicon" viewBox="0 0 24 24" aria-hidden="true">'
@@ -35,12 +42,18 @@ NAME = re.compile(r'exercises\.check\(\s*"([\w-]+)"')
 COUNT = '<span class="exercise-count" data-exercises="{names}">0 of {number} right</span>'
 
 
+def begins(code: str, tags: Iterable[str]) -> bool:
+    """Say whether an exercise begins in a cell: it calls the check, and has to fail."""
+    return EXPECTED in tags and CHECK in code
+
+
 def beginnings(doctree: nodes.document) -> list[nodes.container]:
-    """Return the cells in which an exercise begins: they call the check, and it has to fail."""
+    """Return the cells in which an exercise begins."""
+    cells = (cell for cell in doctree.findall(nodes.container) if "cell" in cell["classes"])
     return [
         cell
-        for cell in doctree.findall(nodes.container)
-        if {"cell", "tag_raises-exception"} <= set(cell["classes"]) and CHECK in cell.astext()
+        for cell in cells
+        if begins(cell.astext(), [name.removeprefix("tag_") for name in cell["classes"]])
     ]
 
 
@@ -94,6 +107,47 @@ def _count(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         counts(doctree, {uri(docname, page): names for page, names in said.items()})
 
 
+class AnswersOf(SphinxDirective):
+    """The place of the answers of some pages of this folder, one name a line."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Leave the place; `gather` fills it."""
+        folder = self.env.docname.rpartition("/")[0]
+        pages = [f"{folder}/{name}" for line in self.content for name in line.split()]
+        for page in pages:
+            self.env.note_dependency(self.env.doc2path(page))
+        return [nodes.container("", classes=["answers-of"], pages=pages)]
+
+
+def answers_of(page: str, doctree: nodes.document) -> nodes.section:
+    """Return a section with the answers of a page, each below a title that links to its exercise."""
+    name = page.rpartition("/")[2]
+    heading = next(doctree.findall(nodes.title)).astext()
+    found = nodes.section("", nodes.title("", heading), ids=[name])
+    for cell in doctree.findall(nodes.container):
+        code = page_data.code_of(cell) if f"tag_{TAG}" in cell["classes"] else None
+        if code is None:
+            continue
+        exercise = cell.parent
+        anchor, title = exercise["ids"][0], next(exercise.findall(nodes.title)).astext()
+        link = nodes.reference("", title, refuri=f"{name}.html#{anchor}", internal=True)
+        lines = [line for line in code.astext().split("\n") if CHECK not in line]
+        text = "\n".join(lines).strip()
+        block = nodes.literal_block(text, text, language="python")
+        ids = [f"answer-{anchor}"]
+        found += nodes.section("", nodes.title("", "", link), block, ids=ids)
+    return found
+
+
+def gather(app: Sphinx, doctree: nodes.document, _docname: str) -> None:
+    """Fill each place of answers from the pages that it names."""
+    for place in list(doctree.findall(nodes.container)):
+        if pages := place.get("pages"):
+            place.replace_self([answers_of(page, app.env.get_doctree(page)) for page in pages])
+
+
 def _script(app: Sphinx, _page: str, context: dict[str, Any], doctree: nodes.document) -> None:
     if beginnings(doctree) or 'class="exercise-count"' in context.get("body", ""):
         app.add_js_file("exercises.js", loading_method="defer", priority=900)  # after copy.js
@@ -104,6 +158,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", fold)
     app.connect("doctree-read", _remember)
     app.connect("doctree-resolved", _count)
+    app.connect("doctree-resolved", gather)
+    app.add_directive("answers-of", AnswersOf)
     app.add_css_file("exercises.css")
     on_page(app, _script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

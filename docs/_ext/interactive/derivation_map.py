@@ -17,8 +17,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-WIDE, TALL, ROW = 166, 34, 46  # of a box; from one row to the next
-LEFT, RIGHT = 4, 190  # where the two columns begin
+WIDE, TALL, ROW = 176, 34, 46  # of a box; from one row to the next
+LEFT, RIGHT = 4, 200  # where the two columns begin
 MINUTES = re.compile(r"\b(\d+) minutes\.")
 
 
@@ -111,7 +111,7 @@ def draw(minutes: dict[str, int]) -> str:
     tall = 4 + ROW * (max(places.values()) + 1)
     label = "Map of the derivation: the core on the left, from top to bottom; on the right what can be left out"
     return (
-        f'<div class="derivation-map"><svg viewBox="0 0 360 {tall}" role="group" aria-label="{label}">'
+        f'<div class="derivation-map"><svg viewBox="0 0 380 {tall}" role="group" aria-label="{label}">'
         f"{''.join(lines)}{''.join(boxes)}</svg></div>"
     )
 

@@ -1,7 +1,8 @@
 """The index that the search page reads (_static/search.js): every section, name, equation and word of the glossary.
 
 It is a script and not JSON, since a page that was opened from a file may load scripts and fetch nothing. An entry has the
-words that a reader sees. Displayed formulas and blocks of code are left out, but for the names that a block binds.
+words that a reader sees; a formula within a line reads as it would be typed, ``u_ij^l``, and cells of a table stand apart.
+Displayed formulas and blocks of code are left out, but for the names that a block binds.
 ``docs/search_words.toml`` says which words others use for ours, and where a reader who searches with them should arrive.
 """
 
@@ -31,7 +32,11 @@ UNSEEN_CLASSES = {
     "ledger",
     "source-link",
 }
+UNSEEN_SIGNS = re.compile("[\u200b\u2061]")  # a breadth of nothing; "of", as in sin of x
 HEADS = {"h1", "h2", "h3", "h4"}
+SPACED = set("=≠<>≤≥≈∈+−→")
+ONE = re.compile(r"[\w′∂]*|\([^()]*\)|.")  # needs no brackets
+CLOSE = re.compile(r" (?=[(),.;:′/])")  # a blank that says nothing
 BOUND = re.compile(r"^ *(?:def|class) +([A-Za-z_]\w+)", re.MULTILINE)  # of our own Python
 
 
@@ -50,7 +55,7 @@ class Entry:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.replace("\u200b", "").split())  # KaTeX's breadth of nothing
+    return " ".join(UNSEEN_SIGNS.sub("", text).split())
 
 
 def seen(node: LexborNode) -> str:
@@ -60,9 +65,43 @@ def seen(node: LexborNode) -> str:
     classes = set((node.attributes.get("class") or "").split()) if node.attributes else set()
     if node.tag in UNSEEN or classes & UNSEEN_CLASSES:
         return ""
+    if "katex" in classes:
+        formula = node.css_first("math")
+        return CLOSE.sub("", " ".join(typed(formula).split())) if formula else ""
     inner = "".join(seen(child) for child in node.iter(include_text=True))
+    if node.tag in {"td", "th"}:
+        return f"{inner.strip()} · " if inner.strip() else ""
+    if node.tag == "tr":
+        return f" {inner.strip().rstrip('· ')}; "
     inline = node.tag in {"a", "b", "code", "em", "i", "span", "strong", "sub", "sup", "-text"}
     return inner if inline else f" {inner} "
+
+
+def typed(node: LexborNode) -> str:
+    """Return a formula in MathML as one would type it into a line."""
+    if node.tag == "-text":
+        return node.text_content or ""
+    if node.tag == "annotation":
+        return ""
+    parts = [typed(child) for child in node.iter(include_text=True)]
+    if node.tag in {"msub", "msup", "msubsup"}:
+        base, *scripts = parts  # and an operator that is not seen, where KaTeX adds one
+        signs = {"msub": "_", "msup": "^", "msubsup": "_^"}[node.tag]
+        pairs = zip(signs, scripts, strict=False)
+        said = base + "".join(sign + grouped(part) for sign, part in pairs)
+        return f"{said.replace('^′', '′')} "
+    if node.tag == "mfrac":
+        return f"{'/'.join(grouped(part) for part in parts)} "
+    if node.tag in {"mover", "munder", "munderover"}:
+        return parts[0]
+    text = "".join(parts)
+    return f" {text} " if node.tag == "mo" and text in SPACED else text
+
+
+def grouped(text: str) -> str:
+    """Return what stands above or below as one piece."""
+    text = "".join(text.split())
+    return text if ONE.fullmatch(text) else f"({text})"
 
 
 class Walk:

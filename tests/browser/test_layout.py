@@ -1,0 +1,102 @@
+"""Small things that readers met: what was cut, touched or out of a keyboard's reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import measure
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+WIDER = "(all) => all.filter((it) => it.scrollWidth > it.clientWidth + 1).length"
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with measure.context(browser, "light", 1280) as reader:
+        yield reader.new_page()
+
+
+def apart(page: Page, one: str, other: str) -> list[float]:
+    """Return how far the second of each pair stands right of the first."""
+    left, right = (page.locator(each).all() for each in (one, other))
+    boxes = [(a.bounding_box(), b.bounding_box()) for a, b in zip(left, right, strict=True)]
+    return [b["x"] - a["x"] - a["width"] for a, b in boxes if a and b]
+
+
+def test_no_line_of_the_only_cell_of_home_is_cut(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    assert page.locator("div.cell pre").count() >= 1
+    assert page.locator("div.cell pre").evaluate_all(WIDER) == 0
+
+
+def test_the_names_of_other_sources_are_not_cut(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/notation.html")
+    table = page.locator("#names-elsewhere .table-wrapper")
+    assert table.count() == 1
+    assert table.evaluate_all(WIDER) == 0
+
+
+def test_titles_on_the_map_do_not_run_into_their_minutes(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/index.html")
+    a = ".derivation-map a > "
+    gaps = apart(page, f"{a}text:not(.minutes)", f"{a}text.minutes")
+    assert len(gaps) > 20
+    assert min(gaps) >= 6, gaps
+
+
+def test_icons_of_a_phone_do_not_touch(browser: Browser, home: str) -> None:
+    with measure.context(browser, "light", 390) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/bp2.html")
+        right = ".mobile-header .header-right > "
+        (gap,) = apart(page, f"{right}.theme-toggle-container", f"{right}label")
+        assert gap >= 4
+
+
+def test_the_keyboard_opens_a_part_of_the_sidebar(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    part = page.locator(".sidebar-tree li.has-children").first
+    part.locator("> a").focus()
+    page.keyboard.press("Tab")
+    expect(part.locator("> input")).to_be_focused()
+    assert part.locator("> label").evaluate("(it) => getComputedStyle(it).outlineStyle") == "solid"
+    expect(part.locator("> ul")).to_be_hidden()
+    page.keyboard.press("Space")
+    expect(part.locator("> ul")).to_be_visible()
+
+
+def test_the_ring_of_a_link_to_the_source_is_around_its_words(page: Page, home: str) -> None:
+    page.goto(f"{home}reference/api/gradient.html")
+    link = page.locator("a.reference:has(> .source-link)").first
+    link.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    ring = "(it) => getComputedStyle(it).outlineStyle"
+    assert (link.evaluate(ring), link.locator("> span").evaluate(ring)) == ("none", "solid")
+    outside = link.locator("> span").evaluate(
+        "(it) => { const r = document.createRange(); r.selectNodeContents(it);"
+        " return it.getBoundingClientRect().left - r.getBoundingClientRect().left; }"
+    )
+    assert abs(outside) <= 1
+
+
+def test_links_of_the_foot_look_like_links(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/bp2.html")
+    for link in page.locator("p.provenance a").all():
+        assert link.evaluate("(it) => getComputedStyle(it).textDecorationLine") == "underline"
+        colors = link.evaluate(
+            "(it) => [it, it.parentElement].map((e) => getComputedStyle(e).color)"
+        )
+        assert colors[0] != colors[1]
+
+
+def test_errors_on_home_are_seen_from_the_beginning(browser: Browser, home: str) -> None:
+    with browser.new_context(reduced_motion="no-preference") as reader:
+        page = reader.new_page()
+        page.goto(f"{home}index.html")
+        first = page.evaluate(
+            "() => document.getAnimations().filter((a) => a.animationName === 'home-way')"
+            ".map((a) => Number(a.effect.getKeyframes()[0].opacity))"
+        )
+        assert min(first) >= 0.4
