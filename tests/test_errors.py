@@ -227,6 +227,7 @@ MORE_KINDS = [
     (lambda: bptt.GradientDescent(0), V, "rate must be a number > 0, got 0"),
     (lambda: bptt.GradientDescent("fast"), T, "rate must be a real number, got str ('fast')"),
     (lambda: bptt.GradientDescent(True), T, "rate must be a real number, got bool (True)"),
+    (lambda: bptt.GradientDescent(10**400), V, "rate must be a number that float64 can hold, got an int of 1329 bits"),
     (lambda: bptt.GradientDescent(INF), V, "rate must be a number > 0, got inf"),
     (lambda: bptt.Momentum(0.1, 1.0), V, "momentum must be a number >= 0 and < 1.0, got 1.0"),
     (lambda: bptt.Momentum(0.1, -0.5), V, "momentum must be a number >= 0 and < 1.0, got -0.5"),

@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_leaves, tree_map
 from bptt._core.types import Array, LayerState, Tree
-from bptt.algorithms.calls import CostOfSteps, Result, add, cost_of, one_direction
+from bptt.algorithms.calls import CostOfSteps, Result, add, checked, cost_of, one_direction
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import check_run, run_forward
 from bptt.network.parameters import Params
@@ -208,9 +208,7 @@ class _Walk:
     def result(self, d_params: Params, d_initial: tuple[LayerState, ...]) -> Result:
         """Put together what was gathered."""
         gradient = Gradient(d_params, self.x[:0].copy(), d_initial, ())
-        for name, array in tree_leaves(gradient, "gradient"):
-            validation.computed(name, array)
-        return Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1)
+        return checked(Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1))
 
 
 class _Influence(NamedTuple):
@@ -245,7 +243,7 @@ class _Influence(NamedTuple):
                 tree_leaves(one)[leaf][1][b, unit] = 1
                 row = backward(trace, np.zeros_like(trace.outputs), one)
                 immediate = _flat((row.params, zero))
-                with np.errstate(all="ignore"):  # `_Walk.result` looks at it
+                with np.errstate(all="ignore"):  # `checked` looks at it
                     # (RTRL)
                     rows.append(_row(row.initial, b) @ self.matrix + immediate)
         return _Influence(np.array(rows), self.like)
