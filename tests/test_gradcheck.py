@@ -205,3 +205,17 @@ def test_a_comparison_is_frozen():
     report = bptt.compare(np.ones(1), np.ones(1))
     with pytest.raises(dataclasses.FrozenInstanceError):
         report.tolerance = 1.0
+
+
+def test_integers_are_compared_as_numbers_and_do_not_wrap_around():
+    for kind in (np.uint8, np.int8, np.int64, np.uint64):
+        report = bptt.compare(np.array([1, 4], kind), np.array([2, 4], kind))
+        assert report.errors == {"gradient": 0.25}
+        assert (report.got, report.want) == (1, 2)
+    assert bptt.compare(np.array([-128], np.int8), np.array([-128], np.int8)).ok
+
+
+def test_a_difference_beyond_all_numbers_is_an_infinite_error():
+    with np.errstate(all="raise"):
+        assert bptt.compare(np.array([1e308]), np.array([-1.7e308])).error == np.inf
+        assert bptt.compare(np.array([1e10, 1e-300]), np.array([1e10, 0.0])).ok

@@ -193,7 +193,7 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
     Parameters
     ----------
     gradient, trusted
-        Records of one structure.
+        Records of one structure, of float32, float64 or integers.
     tolerance
         The largest relative error that counts as right.
 
@@ -205,7 +205,7 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array of real numbers.
     ValueError
         If the records differ in structure or shapes, an entry is not finite, or the tolerance is not
         positive.
@@ -221,13 +221,14 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
     validation.number("tolerance", tolerance)
     check_like("gradient", gradient, "trusted", trusted)
     for name, leaf in [*_some_leaves("gradient", gradient), *_some_leaves("trusted", trusted)]:
-        validation.real(name, leaf)
-        validation.finite(name, leaf)
+        validation.finite(name, validation.floating(name, leaf, validation.DATA))
+    gradient, trusted = tree_map(_as_floats, gradient), tree_map(_as_floats, trusted)
     named = list(zip(tree_leaves(gradient), tree_leaves(trusted), strict=True))
     overall = max(float(np.abs(want).max()) for _, (_, want) in named) or 1.0
     errors, worst = {}, (-1.0, "", 0.0, 0.0)
     for (name, got), (_, want) in named:
-        relative = np.abs(got - want) / (float(np.abs(want).max()) or overall)
+        with np.errstate(all="ignore"):  # what is beyond all numbers is an infinite error
+            relative = np.abs(got - want) / (float(np.abs(want).max()) or overall)
         at = np.unravel_index(relative.argmax(), relative.shape)
         errors[name or "gradient"] = float(relative[at])
         entry = f"{name}[{', '.join(str(i) for i in at)}]" if at else name
@@ -356,6 +357,11 @@ def _some_leaves(name: str, record: Tree) -> list[tuple[str, Array]]:
             msg = f"{leaf_name} must hold one number or more, got none"
             raise ValueError(msg)
     return leaves
+
+
+def _as_floats(leaf: Array) -> Array:
+    """Return integers as float64: their differences could wrap around."""
+    return leaf if leaf.dtype.kind == "f" else leaf.astype(np.float64)
 
 
 def _like(record: Record, leaves: list[Array]) -> Record:
