@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import euclidean_norm, flatten
+from bptt._core.tree import euclidean_norm, flatten, tree_leaves
 from bptt._core.types import Array, LayerState
 from bptt.algorithms.calls import CostOfSteps, Result, full_bptt, segment
 from bptt.algorithms.scan import step_jacobians
@@ -59,21 +59,39 @@ class Contributions(NamedTuple):
 
     def norms(self) -> Array:
         """Return the norm of each contribution, shape (T, T)."""
-        return euclidean_norm(self.matrix, axis=2)
+        norms = euclidean_norm(self.matrix, axis=2)
+        validation.computed("norms", norms)
+        return norms
 
     def of_cost(self, t: int) -> Params:
         """Return the gradient of the cost at step t + 1 alone: the sum of a row, as in RTRL."""
-        return flatten(self.like)[1](self.matrix[t].sum(axis=0))
+        return _sum(self.matrix[_step("t", t, len(self.matrix))], self.like)
 
     def through_step(self, s: int) -> Params:
         """Return the gradient of all costs through step s + 1: the sum of a column, as in BPTT."""
-        return flatten(self.like)[1](self.matrix[:, s].sum(axis=0))
+        return _sum(self.matrix[:, _step("s", s, len(self.matrix))], self.like)
 
     def total(self, band: int | None = None) -> Params:
         """Return the gradient: the sum of all, or of those with t - s < band, as if truncated."""
         t, s = np.indices(self.matrix.shape[:2])
-        kept = np.ones(t.shape, bool) if band is None else t - s < band
-        return flatten(self.like)[1](self.matrix[kept].sum(axis=0))
+        kept = np.ones(t.shape, bool) if band is None else t - s < validation.size("band", band)
+        return _sum(self.matrix[kept], self.like)
+
+
+def _step(name: str, value: int, steps: int) -> int:
+    step = validation.integer(name, value)
+    if not 0 <= step < steps:
+        msg = f"{name} must be from 0 to {steps - 1}, got {step}"
+        raise ValueError(msg)
+    return step
+
+
+def _sum(rows: Array, like: Params) -> Params:
+    with np.errstate(all="ignore"):
+        total = flatten(like)[1](rows.sum(axis=0))
+    for name, array in tree_leaves(total, "sum"):
+        validation.computed(name, array)
+    return total
 
 
 def contributions(trace: Trace, d_outputs: ArrayLike) -> Contributions:

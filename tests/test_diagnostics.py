@@ -227,3 +227,89 @@ def test_hessian_of_a_cross_entropy():
         return bptt.flatten(bptt.full_bptt(stack, moved, x, cost).gradient.params)[0] @ along
 
     assert flat @ along == pytest.approx((slope(1e-5) - slope(-1e-5)) / 2e-5, rel=1e-7)
+
+
+SOFTSIGN = bptt.Activation(
+    "softsign", lambda z: z / (1 + np.abs(z)), lambda z, _: 1 / (1 + np.abs(z)) ** 2
+)
+
+
+def squared(error):
+    return bptt.Cost((error**2).sum() / 2, error)
+
+
+def huber(error):
+    near = np.abs(error) < 1
+    value = np.where(near, error**2 / 2, np.abs(error) - 0.5).sum()
+    return bptt.Cost(value, np.where(near, error, np.sign(error)))
+
+
+def absolute(error):
+    return bptt.Cost(np.abs(error).sum(), np.sign(error))
+
+
+@pytest.mark.parametrize(
+    ("activation", "of_error"),
+    [(SOFTSIGN, squared), (bptt.tanh, huber), (bptt.tanh, absolute)],
+    ids=["softsign", "Huber", "absolute"],
+)
+def test_curvature_is_refused_where_code_is_not_analytic(activation, of_error):
+    """Differences of gradients show it: the products were 62, 5 and 40 percent off."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 1, 2)), 3 * rng.normal(size=(5, 1, 1))
+    stack = bptt.Stack((bptt.Elman(activation),))
+    params = bptt.initialize(stack, (2, 3, 1), 0)
+    for size in (1e-200, 1.0, 1e200):
+        vector = bptt.tree_map(lambda p, s=size: s * rng.normal(size=p.shape), params)
+        with pytest.raises(
+            TypeError, match=r"must be analytic for the R-operator.*np\.abs, np\.sign"
+        ):
+            bptt.hessian_vector_product(stack, params, x, lambda o, t: of_error(o - y[t]), vector)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("bias", [0.0, 1e-7, 3e-6])
+def test_curvature_at_the_kink_of_relu_is_not_refused(bias, seed):
+    """There differences of gradients are no truth: a first input of zeros, and biases of zero or nearly."""
+    rng = np.random.default_rng(seed)
+    stack = bptt.Stack((bptt.Elman(bptt.relu),))
+    params = bptt.tree_map(lambda p: p + bias, bptt.initialize(stack, (2, 3, 1), rng))
+    x, y = rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 5, 1))
+    x[0] = 0
+    cost = lambda outputs, steps: bptt.squared_error(outputs, y[steps])
+    vector = bptt.tree_map(lambda p: rng.normal(size=p.shape), params)
+    product = bptt.hessian_vector_product(stack, params, x, cost, vector)
+    assert np.isfinite(bptt.flatten(product)[0]).all()
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-290, 1e-100, 1e100, 1e290])
+def test_curvature_along_a_vector_of_any_size(size):
+    """H (s v) = s H v."""
+    given = draw([CELLS["GRU"]], np.random.default_rng(70))
+    params, x, initial = given.at
+    vector = bptt.tree_map(np.cos, params)
+
+    def product(s):
+        along = bptt.tree_map(lambda v: s * v, vector)
+        return bptt.hessian_vector_product(given.stack, params, x, given.cost, along, initial)
+
+    assert_close(product(size), bptt.tree_map(lambda p: size * p, product(1.0)), 1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e6])
+def test_curvature_of_saturated_units_and_large_parameters_is_not_refused(scale):
+    for seed in range(5):
+        given = draw([CELLS["LSTM"]], np.random.default_rng([71, seed]))
+        params, x, initial = given.at
+        params = bptt.tree_map(lambda p: scale * p, params)
+        vector = bptt.tree_map(np.cos, params)
+        bptt.hessian_vector_product(given.stack, params, x, given.cost, vector, initial)
+
+
+def test_curvature_that_overflows_is_no_silent_infinity():
+    stack = bptt.Stack((bptt.Elman(bptt.identity),))
+    params = bptt.initialize(stack, (1, 1, 1), 0)
+    x, cost = np.full((3, 1, 1), 1e3), lambda outputs, _: squared(outputs)
+    vector = bptt.tree_map(lambda p: p * 0 + 1e308, params)
+    with pytest.raises(FloatingPointError, match=r"^product.* must stay finite"):
+        bptt.hessian_vector_product(stack, params, x, cost, vector)

@@ -1,6 +1,7 @@
 """Malformed input of cells, sequences, ways, diagnostics and interop: refused in words."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ BOTH, BOTH_PARAMS = stack_of(bptt.Bidirectional(bptt.Elman(), bptt.LSTM()))
 THERE, BACK = BOTH_PARAMS.layers[0]
 TRACE, BOTH_TRACE = bptt.forward(STACK, PARAMS, X), bptt.forward(BOTH, BOTH_PARAMS, X)
 D, ONE = np.ones((3, 1, 1)), np.ones((1, 2))
+PARTS = bptt.contributions(TRACE, D)
 TORCH = bptt.to_torch(LSTM.cells, LSTM_PARAMS.layers)
 WAYS = (bptt.full_bptt, bptt.checkpointed_bptt, bptt.scan_bptt, bptt.rtrl)
 
@@ -164,6 +166,7 @@ WAYS_TO = [
     (lambda: bptt.segment(TRACE, -1, 2), V, "start and stop must be 0 <= start < stop <= 3, got -1, 2"),
     (lambda: bptt.segment(TRACE, 0, 4), V, "start and stop must be 0 <= start < stop <= 3, got 0, 4"),
     (lambda: bptt.segment(TRACE, 0.0, 2), T, "start must be an integer, got float (0.0)"),
+    (lambda: bptt.segment(TRACE, 0, True), T, "stop must be an integer, got bool (True)"),
     (lambda: bptt.segment(TRACE, 0, "2"), T, "stop must be an integer, got str ('2')"),
     (lambda: bptt.segment(BOTH_TRACE, 0, 2), T, "trace.layers[0] must be a LayerTrace, got BidirectionalTrace"),
     (lambda: bptt.algorithms.step_jacobians(TRACE), T, "trace must be a LayerTrace, got Trace"),
@@ -173,6 +176,14 @@ WAYS_TO = [
     (lambda: bptt.contributions(BOTH_TRACE, D), T, "trace.layers[0] must be a LayerTrace, got BidirectionalTrace"),
     (lambda: bptt.contributions(TRACE, D.astype(int)), T, "d_outputs must have dtype float32 or float64, got int64"),
     (lambda: bptt.contributions(TRACE, single(D)), T, "d_outputs must have the precision of trace.outputs, float64, got float32"),
+    (lambda: PARTS.of_cost(3), V, "t must be from 0 to 2, got 3"),
+    (lambda: PARTS.of_cost(-1), V, "t must be from 0 to 2, got -1"),
+    (lambda: PARTS.of_cost(1.0), T, "t must be an integer, got float (1.0)"),
+    (lambda: PARTS.of_cost("a"), T, "t must be an integer, got str ('a')"),
+    (lambda: PARTS.through_step(3), V, "s must be from 0 to 2, got 3"),
+    (lambda: PARTS.through_step(np.ones(1)), T, "s must be an integer, got ndarray"),
+    (lambda: PARTS.total("a"), T, "band must be an integer, got str ('a')"),
+    (lambda: PARTS.total(0), V, "band must be >= 1, got 0"),
     (lambda: bptt.delta_norms(TRACE), T, "gradient must be a Gradient, got Trace"),
     (lambda: bptt.delta_norms(checkpointed(None).gradient), T, "gradient.delta must hold the errors of each layer, got none"),
     (lambda: bptt.delta_norms(bptt.backward(BOTH_TRACE, D)), T, "gradient.delta[0] must be an array (T, B, n), got BothDirections"),
@@ -266,3 +277,90 @@ def test_a_gradient_that_explodes_is_refused_by_every_way():
     for way in (bptt.checkpointed_bptt, bptt.rtrl):
         with pytest.raises(FloatingPointError, match="must stay finite"):
             way(stack, params, x, last)
+
+
+LINEAR = bptt.Stack((bptt.Elman(bptt.identity),))
+SUMMED = (
+    *WAYS,
+    *(partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.every(k)) for k in (1, 3)),
+    partial(bptt.checkpointed_bptt, schedule=bptt.algorithms.binomial(2)),
+    *(partial(bptt.truncated_bptt, k1=k, k2=k) for k in (1, 2, 4)),
+    partial(bptt.scan_bptt, parallel=False),
+)
+
+
+@pytest.mark.parametrize("way", SUMMED)
+@pytest.mark.parametrize("recurrent", [0.0, 1.0])
+@pytest.mark.parametrize("readout", [0.0, 1.0])
+def test_a_sum_over_steps_that_overflows_is_no_silent_infinity(way, recurrent, readout):
+    """Each step's share, 2e38, is a float32; that of four steps is not."""
+    full = lambda value, *shape: np.full(shape, value, np.float32)
+    layer = bptt.Recurrent(full(1, 1, 1), full(recurrent, 1, 1), full(0, 1))
+    params = bptt.Params((layer,), bptt.Affine(full(readout, 1, 1), full(0, 1)))
+    large = lambda outputs, _: bptt.Cost(0.0, np.full_like(outputs, 2e38))
+    with pytest.raises(FloatingPointError, match=r"^[a-z].* must stay finite, got inf first at"):
+        way(LINEAR, params, full(1, 4, 1, 1), large)
+
+
+def surrogate(stack, params, x, cost):
+    return bptt.algorithms.surrogate(stack, params, x, cost, k1=1, k2=1)(params)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        bptt.checkpointed_bptt,
+        bptt.rtrl,
+        partial(bptt.uoro, rng=0),
+        partial(bptt.truncated_bptt, k1=1, k2=2),
+        surrogate,
+    ],
+)
+def test_a_cost_that_overflows_as_its_pieces_are_added_is_no_silent_infinity(way):
+    large = lambda outputs, _: bptt.Cost(1e308, np.zeros_like(outputs))
+    with pytest.raises(FloatingPointError, match="cost must stay finite, got inf"):
+        way(STACK, PARAMS, X, large)
+
+
+def test_sums_of_contributions_that_overflow_are_no_silent_infinity():
+    full = lambda value, *shape: np.full(shape, value, np.float32)
+    layer = bptt.Recurrent(full(1, 1, 1), full(1, 1, 1), full(0, 1))
+    params = bptt.Params((layer,), bptt.Affine(full(1, 1, 1), full(0, 1)))
+    x = full(0, 4, 1, 1)
+    x[0] = 1
+    parts = bptt.contributions(bptt.forward(LINEAR, params, x), full(9e37, 4, 1, 1))
+    calls = (parts.total, lambda: parts.of_cost(3), lambda: parts.through_step(0))
+    for call in calls:
+        with pytest.raises(FloatingPointError, match=r"^sum\..* must stay finite, got inf"):
+            call()
+    matrix = full(3e38, 1, 1, 5)
+    with pytest.raises(FloatingPointError, match="norms must stay finite, got inf"):
+        parts._replace(matrix=matrix).norms()
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.uint64])
+def test_integers_of_numpy_count_like_those_of_python(kind):
+    """Sums and products of small ones would wrap around, and those of uint64 be floats."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(300, 1, 1)), rng.normal(size=(300, 1, 1))
+    problem = STACK, PARAMS, x, lambda outputs, steps: bptt.squared_error(outputs, y[steps])
+
+    def same(way, *numbers):
+        one, other = (way(*(of(n) for n in numbers)) for of in (kind, int))
+        for (_, a), (_, b) in zip(bptt.tree_leaves(one), bptt.tree_leaves(other), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    by = lambda schedule: bptt.checkpointed_bptt(*problem, schedule=schedule).gradient.params
+    same(lambda k: by(bptt.algorithms.every(k)), 16)
+    same(lambda states, piece: by(bptt.algorithms.binomial(states, piece)), 3, 100)
+    for k1, k2 in ((16, 16), (50, 100)):
+        same(lambda a, b: bptt.truncated_bptt(*problem, k1=a, k2=b).gradient.params, k1, k2)
+    same(lambda a, b: np.asarray(bptt.algorithms.surrogate(*problem, k1=a, k2=b)(PARAMS)), 50, 100)
+    same(lambda k: bptt.truncation_bias(*problem, [k], windowed=True), 100)
+    trace = bptt.forward(STACK, PARAMS, x)
+    same(lambda a, b: bptt.segment(trace, a, b).outputs, 16, 127)
+    short = bptt.segment(trace, 0, 3)
+    parts = bptt.contributions(short, D)
+    same(parts.of_cost, 2)
+    same(parts.through_step, 2)
+    same(parts.total, 2)

@@ -111,6 +111,78 @@ def test_central_differences_go_where_the_complex_step_cannot():
         bptt.check_gradient(cost, z, np.sign(z))
 
 
+PENALTIES = {
+    "L1": (lambda a: np.abs(a).sum(), np.sign),
+    "np.abs squared": (lambda a: (np.abs(a) ** 2).sum(), lambda a: 2 * a),
+    "norm squared": (lambda a: np.linalg.norm(a) ** 2, lambda a: 2 * a),
+    "conjugate": (lambda a: (a * a.conj()).sum(), lambda a: 2 * a),
+}
+
+
+@pytest.mark.parametrize("much", [1e-5, 1e-3, 1.0])
+@pytest.mark.parametrize("name", PENALTIES)
+def test_a_small_penalty_that_is_not_analytic_is_named_and_nobody_is_blamed(name, much):
+    """Neither is the right gradient called wrong, nor is the one right that leaves the penalty out."""
+    penalty, slope = PENALTIES[name]
+    cost = lambda p: tiny_cost(p) + much * penalty(p.layers[1].u)
+    plain = tiny_gradient()
+    layer = plain.layers[1]._replace(u=plain.layers[1].u + much * slope(TINY.params.layers[1].u))
+    right = plain._replace(layers=(plain.layers[0], layer))
+    for gradient in (right, plain):
+        with pytest.raises(
+            TypeError, match=r"^cost must be analytic .* in at\.layers\[1\]\.u where"
+        ):
+            bptt.check_gradient(cost, TINY.params, gradient)
+    assert bptt.check_gradient(cost, TINY.params, right, truth=bptt.central_difference).ok
+
+
+def test_one_entry_that_is_not_analytic_is_enough():
+    at = np.random.default_rng(1).normal(size=1000)
+    cost = lambda z: (z**3).sum() + 1e-3 * np.abs(z[7])
+    for gradient in (3 * at**2, 3 * at**2 + 1e-3 * (np.arange(1000) == 7) * np.sign(at)):
+        with pytest.raises(TypeError, match="cost must be analytic"):
+            bptt.check_gradient(cost, at, gradient)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("bias", [0.0, 1e-7, 3e-6])
+def test_a_kink_at_hand_is_no_loss_of_the_imaginary_part(bias, seed):
+    """A first input of zeros: there relu stands at its kink, or nearer to it than differences can see."""
+    rng = np.random.default_rng(seed)
+    stack = bptt.Stack((bptt.Elman(bptt.relu),))
+    params = bptt.tree_map(lambda p: p + bias, bptt.initialize(stack, (2, 3, 1), rng))
+    x, y = rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 5, 1))
+    x[0] = 0
+    cost = lambda p: bptt.squared_error(bptt.forward(stack, p, x).outputs, y)
+    trace = bptt.forward(stack, params, x)
+    gradient = bptt.backward(trace, cost(params).d_outputs).params
+    assert bptt.check_gradient(lambda p: cost(p).value, params, gradient).ok
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        lambda z: 0 * z.sum(),
+        lambda z: (1e8 + np.sin(z).sum()) - 1e8,  # most digits lost
+        lambda z: 1e-200 * (z**3).sum(),
+        lambda z: 1e200 * np.exp(z).sum(),
+        lambda z: np.exp(30 * z).sum(),
+        lambda z: np.tanh(1e3 * z).sum(),
+        lambda z: np.log(np.exp(z - z.max()).sum()),
+    ],
+)
+def test_an_analytic_cost_of_any_size_is_not_refused(cost):
+    for seed in range(5):
+        z = np.random.default_rng(seed).normal(size=30)
+        assert bptt.check_gradient(cost, z, bptt.complex_step(cost, z)).ok
+
+
+def test_a_cost_that_changes_from_call_to_call_is_not_said_to_lose_the_imaginary_part():
+    calls = iter(range(10**6))
+    cost = lambda z: (1 + 0.01 * next(calls)) * (z**2).sum()
+    assert not bptt.check_gradient(cost, np.ones(3), np.full(3, 2.0)).ok
+
+
 def test_the_record_is_not_changed_by_a_check():
     before = bptt.tree_map(np.copy, TINY.params)
     bptt.check_gradient(tiny_cost, TINY.params, tiny_gradient())
@@ -133,3 +205,17 @@ def test_a_comparison_is_frozen():
     report = bptt.compare(np.ones(1), np.ones(1))
     with pytest.raises(dataclasses.FrozenInstanceError):
         report.tolerance = 1.0
+
+
+def test_integers_are_compared_as_numbers_and_do_not_wrap_around():
+    for kind in (np.uint8, np.int8, np.int64, np.uint64):
+        report = bptt.compare(np.array([1, 4], kind), np.array([2, 4], kind))
+        assert report.errors == {"gradient": 0.25}
+        assert (report.got, report.want) == (1, 2)
+    assert bptt.compare(np.array([-128], np.int8), np.array([-128], np.int8)).ok
+
+
+def test_a_difference_beyond_all_numbers_is_an_infinite_error():
+    with np.errstate(all="raise"):
+        assert bptt.compare(np.array([1e308]), np.array([-1.7e308])).error == np.inf
+        assert bptt.compare(np.array([1e10, 1e-300]), np.array([1e10, 0.0])).ok

@@ -1,6 +1,7 @@
 """Update rules against their formulas, written as loops over single numbers."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -184,3 +185,28 @@ def test_an_update_that_overflows_is_no_silent_infinity(rule):
 def test_a_norm_beyond_all_numbers_is_no_silent_infinity():
     with pytest.raises(FloatingPointError, match="norm of gradient must stay finite"):
         bptt.clip_by_global_norm(np.full(4, 1.7e308), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("norm", "limit"),
+    [(1e300, 1e-300), (1e200, 1e-150), (1e308, 1e-10), (1e-10, 1e-318), (2.0, 1.0)],
+)
+def test_clipping_keeps_what_a_number_can_hold_though_its_factor_cannot(norm, limit):
+    """Against g / ‖g‖ · c in exact fractions."""
+    g = np.array([0.6 * norm, -0.8 * norm])
+    clipped, before = bptt.clip_by_global_norm(g, limit)
+    want = [float(Fraction(one) / Fraction(before) * Fraction(limit)) for one in g.tolist()]
+    assert clipped == pytest.approx(np.array(want), rel=1e-15, abs=5e-324)
+    assert clipped.all()
+
+
+def test_a_count_of_updates_may_be_any_integer():
+    """Of Python, of NumPy, or an array without axes, as files have it."""
+    theta, rule = np.array([1.0]), bptt.Adam()
+    state = rule.init(theta)._replace(updates=np.array(3))
+    want, _ = rule.update(theta, theta, state)
+    for three in (3, np.int32(3), np.uint8(3), np.array(3, np.uint8)):
+        found, new = rule.update(theta, theta, state._replace(updates=three))
+        assert (found, new.updates) == (want, 4)
+    _, late = rule.update(theta, theta, state._replace(updates=np.uint8(255)))
+    assert late.updates == 256

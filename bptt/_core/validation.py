@@ -237,12 +237,12 @@ def number(name: str, value: float, *, below: float = np.inf, zero: bool = False
 
     Not as the NumPy number that it may be: a float64 of NumPy would make float32 arrays float64.
     """
-    real_number(name, value)
-    if not (0 < value < below or (zero and value == 0)):
+    found = real_number(name, value)
+    if not (0 < found < below or (zero and found == 0)):
         upper = "" if below == np.inf else f" and < {below}"
         msg = f"{name} must be a number {'>=' if zero else '>'} 0{upper}, got {value}"
         raise ValueError(msg)
-    return float(value)
+    return found
 
 
 def real_number(name: str, value: float) -> float:
@@ -250,17 +250,27 @@ def real_number(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
         msg = f"{name} must be a real number, got {describe(value)}"
         raise TypeError(msg)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        msg = f"{name} must be a number that float64 can hold, got an int of {int(value).bit_length()} bits"
+        raise ValueError(msg) from None
 
 
 def size(name: str, value: int) -> int:
     """Return `value` as an int, which must be 1 or more."""
+    found = integer(name, value)
+    if found < 1:
+        msg = f"{name} must be >= 1, got {found}"
+        raise ValueError(msg)
+    return found
+
+
+def integer(name: str, value: int) -> int:
+    """Return `value` as an int of Python, which neither wraps around nor turns into a float."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         msg = f"{name} must be an integer, got {describe(value)}"
         raise TypeError(msg)
-    if value < 1:
-        msg = f"{name} must be >= 1, got {value}"
-        raise ValueError(msg)
     return int(value)
 
 

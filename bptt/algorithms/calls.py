@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import tree_map
+from bptt._core.tree import tree_leaves, tree_map
 from bptt._core.types import Array, LayerState
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
@@ -184,11 +184,7 @@ def segment(trace: Trace, start: int, stop: int) -> Trace:
     (2, 1, 1)
     """
     validation.instance("trace", trace, Trace)
-    bounds: dict[str, object] = {"start": start, "stop": stop}
-    for name, step in bounds.items():
-        if not isinstance(step, (int, np.integer)):
-            msg = f"{name} must be an integer, got {validation.describe(step)}"
-            raise TypeError(msg)
+    start, stop = validation.integer("start", start), validation.integer("stop", stop)
     if not 0 <= start < stop <= len(trace.x):
         msg = f"start and stop must be 0 <= start < stop <= {len(trace.x)}, got {start}, {stop}"
         raise ValueError(msg)
@@ -246,5 +242,14 @@ def one_direction(stack: Stack) -> None:
 
 
 def add(total: Record | None, more: Record) -> Record:
-    """Add two records of arrays."""
-    return more if total is None else tree_map(np.add, total, more)
+    """Add two records of arrays; `checked` looks at the sum."""
+    with np.errstate(all="ignore"):
+        return more if total is None else tree_map(np.add, total, more)
+
+
+def checked(result: Result) -> Result:
+    """Refuse to return a cost or a gradient that has overflowed as its pieces were added."""
+    validation.computed("cost", np.asarray(result.value))
+    for name, array in tree_leaves(result.gradient, "gradient"):
+        validation.computed(name, array)
+    return result

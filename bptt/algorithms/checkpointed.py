@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, Mask, State, Tree
-from bptt.algorithms.calls import CostOfSteps, Result, add, cost_of, one_direction
+from bptt.algorithms.calls import CostOfSteps, Result, add, checked, cost_of, one_direction
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import check_run, run_forward, run_to_final
 from bptt.network.parameters import Params
@@ -87,8 +87,8 @@ def every(k: int) -> Schedule:
     >>> bptt.algorithms.every(10)(100).expected(100)
     19
     """
-    validation.size("k", k)
-    return lambda steps: Plan(piece=k, states=math.ceil(steps / k))
+    piece = validation.size("k", k)
+    return lambda steps: Plan(piece, states=math.ceil(steps / piece))
 
 
 def square_root() -> Schedule:
@@ -135,9 +135,7 @@ def binomial(states: int, piece: int = 1) -> Schedule:
     >>> bptt.algorithms.binomial(states=10)(1000).expected(1000)
     11
     """
-    validation.size("states", states)
-    validation.size("piece", piece)
-    plan = Plan(piece=piece, states=states)
+    plan = Plan(validation.size("piece", piece), validation.size("states", states))
     return lambda _: plan
 
 
@@ -275,7 +273,7 @@ class _Sweep:
     def result(self) -> Result:
         """Put together what was gathered."""
         gradient = Gradient(self.d_params, self.d_x, self.d_state, ())
-        return Result(self.value, gradient, self.outputs, self.final, self.stored)
+        return checked(Result(self.value, gradient, self.outputs, self.final, self.stored))
 
 
 def _final(trace: Trace) -> tuple[State, ...]:

@@ -6,27 +6,35 @@ r"""Products of the Hessian with a vector, by Pearlmutter's R-operator.
 R obeys the rules of a derivative, so running it beside every line of the forward and the backward pass
 gives H v for about twice the price of a gradient, without H. Here the two run together in one complex
 number: the real part is the quantity, the imaginary part R of it, times a step so small that its
-square vanishes. It is the complex step applied to backpropagation itself.
+square vanishes. It is the complex step applied to backpropagation itself; and since that is wrong where
+code is not analytic, each product is held against a central difference of the gradient along v.
 
 Source: Pearlmutter (1994), "Fast exact multiplication by the Hessian".
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.tree import flatten, tree_leaves, tree_map
 from bptt._core.types import Array
 from bptt.algorithms.calls import CostOfSteps, ask
 from bptt.network.backward import run_backward
 from bptt.network.forward import forward
-from bptt.network.parameters import Params, check_twins
+from bptt.network.parameters import Params, check_twins, refuse_overflow
 from bptt.network.stack import Stack
 from bptt.network.states import Initial
 
 __all__ = ["hessian_vector_product"]
 
+EPSILON = float(np.finfo(np.float64).eps)
+STEP = 6e-6  # of central differences: the cube root of the rounding unit
 TINY = 1e-30
+# How right a central difference is, relative to the gradient: EPSILON / STEP = 4e-11 for each rounding, and
+# three digits for the thousands of roundings that a gradient adds up.
+ACCURACY = 1e-7
 
 
 def hessian_vector_product(
@@ -43,7 +51,7 @@ def hessian_vector_product(
     Parameters
     ----------
     stack, params, x, initial, mask
-        As for `bptt.forward`; float64. The activations must be analytic where they are evaluated.
+        As for `bptt.forward`; float64. The cells and activations must be analytic where they are evaluated.
     cost
         A function of outputs and the steps they belong to, see `bptt.algorithms.CostOfSteps`; this library's costs
         are analytic.
@@ -58,9 +66,12 @@ def hessian_vector_product(
     Raises
     ------
     TypeError
-        If an argument has a wrong type or dtype, or the cost loses the imaginary part.
+        If an argument has a wrong type or dtype; or if the cost, a cell or an activation is not analytic,
+        so that a central difference of the gradient along v, which is taken too, is another.
     ValueError
         If shapes do not match, or a number is not finite.
+    FloatingPointError
+        If the product overflows.
 
     Examples
     --------
@@ -80,17 +91,57 @@ def hessian_vector_product(
         if leaf.dtype != np.float64:
             msg = f"{name} must have dtype float64, got {leaf.dtype}"
             raise TypeError(msg)
-    moved: Params = tree_map(lambda p, v: p + 1j * TINY * v, params, vector)  # (r-operator)
-    trace = forward(stack, moved, x, initial, mask)  # (r-forward)
-    d_outputs = ask(cost, trace.outputs, slice(0, len(trace.x))).d_outputs
-    if not np.iscomplexobj(d_outputs):
-        msg = "cost must keep complex numbers: the imaginary part carries the R-operator"
+
+    def gradient(at: Params) -> Params:
+        trace = forward(stack, at, x, initial, mask)  # (r-forward)
+        d_outputs = ask(cost, trace.outputs, slice(0, len(trace.x))).d_outputs
+        if np.iscomplexobj(trace.outputs) and not np.iscomplexobj(d_outputs):
+            msg = "cost must keep complex numbers: the imaginary part carries the R-operator"
+            raise TypeError(msg)
+        shape = trace.outputs.shape
+        d_outputs = validation.array("d_outputs", d_outputs, shape, validation.ANALYTIC)
+        zero = tuple(tree_map(np.zeros_like, layer.final) for layer in trace.layers)
+        return run_backward(trace, d_outputs, zero).params  # (r-bp2), (r-bp4)
+
+    with np.errstate(all="ignore"):
+        sizes = flatten(tree_map(lambda p, v: np.abs(v) / np.maximum(1, np.abs(p)), params, vector))
+        size = float(sizes[0].max()) or 1.0
+        way = tree_map(lambda v: v / size, vector)  # of the size of the parameters, whatever v is
+        moved: Params = tree_map(lambda p, w: p + 1j * TINY * w, params, way)  # (r-operator)
+    found = tree_map(lambda leaf: leaf.imag / TINY, gradient(moved))
+    _refuse_what_is_not_analytic(gradient, params, way, flatten(found)[0])
+    with np.errstate(all="ignore"):
+        product: Params = tree_map(lambda leaf: size * leaf, found)  # (HVP)
+    refuse_overflow(product=product)
+    return product
+
+
+def _refuse_what_is_not_analytic(
+    gradient: Callable[[Params], Params], params: Params, way: Params, found: Array
+) -> None:
+    """Hold the product against a central difference of the gradient, and if they differ, against a second.
+
+    The second has half the step. Two that differ from each other, as at a kink of relu, say nothing.
+    """
+
+    def difference(step: float) -> tuple[Array, float]:
+        up, down = (
+            flatten(gradient(tree_map(lambda p, w, h=h: p + h * w, params, way)))[0]
+            for h in (step, -step)
+        )
+        with np.errstate(all="ignore"):
+            return (up - down) / (2 * step), float(np.abs(up).max())
+
+    wide, size = difference(STEP)
+    margin = ACCURACY * (size + float(np.abs(found).max())) + EPSILON / STEP
+    if np.abs(found - wide).max() <= margin:
+        return
+    near, _ = difference(STEP / 2)
+    worst = np.abs(found - near).argmax()
+    if abs(found[worst] - near[worst]) > margin + 4 * np.abs(wide - near).max():
+        msg = (
+            "cost, cells and activations must be analytic for the R-operator, which finds "
+            f"{found[worst]:.6g} where a central difference of the gradient finds {near[worst]:.6g}: "
+            "np.abs, np.sign, comparisons, .conj() or .real do not keep the imaginary part as it is"
+        )
         raise TypeError(msg)
-    d_outputs = validation.array("d_outputs", d_outputs, trace.outputs.shape, validation.ANALYTIC)
-    zero = tuple(tree_map(np.zeros_like, layer.final) for layer in trace.layers)
-    gradient = run_backward(trace, d_outputs, zero)  # (r-bp2), (r-bp4)
-
-    def imaginary(leaf: Array) -> Array:
-        return leaf.imag / TINY
-
-    return tree_map(imaginary, gradient.params)  # (HVP)

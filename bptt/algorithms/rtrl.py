@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_leaves, tree_map
 from bptt._core.types import Array, LayerState, Tree
-from bptt.algorithms.calls import CostOfSteps, Result, add, cost_of, one_direction
+from bptt.algorithms.calls import CostOfSteps, Result, add, checked, cost_of, one_direction
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import check_run, run_forward
 from bptt.network.parameters import Params
@@ -43,6 +43,7 @@ from bptt.network.traces import Trace
 __all__ = ["rtrl", "uoro"]
 
 TINY = 1e-30  # the complex step's h, for a directional derivative
+SAME = 1e-8  # far above the rounding of two ways to one number, far below what a trap does to it
 
 
 def rtrl(
@@ -116,7 +117,8 @@ def uoro(
     Parameters
     ----------
     stack, params, x, initial, mask
-        As for `bptt.forward`; float64, layers of one direction, and a batch of one sequence.
+        As for `bptt.forward`; float64, layers of one direction, and a batch of one sequence. The cells must be
+        analytic where they are evaluated, for J s̃ is taken by the complex step.
     cost
         As for `rtrl`.
     rng
@@ -131,7 +133,8 @@ def uoro(
     Raises
     ------
     TypeError, ValueError, FloatingPointError
-        As `rtrl` does; also for a batch of more than one sequence.
+        As `rtrl` does; also for a batch of more than one sequence, and for a cell that is not analytic:
+        J s̃ is held, at each step, against the vector-Jacobian product.
 
     Examples
     --------
@@ -205,9 +208,7 @@ class _Walk:
     def result(self, d_params: Params, d_initial: tuple[LayerState, ...]) -> Result:
         """Put together what was gathered."""
         gradient = Gradient(d_params, self.x[:0].copy(), d_initial, ())
-        for name, array in tree_leaves(gradient, "gradient"):
-            validation.computed(name, array)
-        return Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1)
+        return checked(Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1))
 
 
 class _Influence(NamedTuple):
@@ -242,7 +243,7 @@ class _Influence(NamedTuple):
                 tree_leaves(one)[leaf][1][b, unit] = 1
                 row = backward(trace, np.zeros_like(trace.outputs), one)
                 immediate = _flat((row.params, zero))
-                with np.errstate(all="ignore"):  # `_Walk.result` looks at it
+                with np.errstate(all="ignore"):  # `checked` looks at it
                     # (RTRL)
                     rows.append(_row(row.initial, b) @ self.matrix + immediate)
         return _Influence(np.array(rows), self.like)
@@ -257,17 +258,40 @@ def _rank_one(
     rng: np.random.Generator,
 ) -> tuple[tuple[LayerState, ...], Params]:
     """Move the rank-one estimate one step on: random signs mix the new term into the old one."""
-    t = len(walk.outputs) - 1
-    moved = tree_map(lambda s, d: s + 1j * TINY * d, before, s_tilde)
-    ahead = walk.run(t, moved).final
-    j_s = tree_map(lambda s: s.imag / TINY, ahead)  # J s̃, a directional derivative
+    j_s = _jacobian_times(walk, before, s_tilde)  # J s̃
     signs = tree_map(lambda s: rng.choice([-1.0, 1.0], size=s.shape), trace.final)
-    new = backward(trace, np.zeros_like(trace.outputs), signs).params  # (uoro-immediate)
+    back = backward(trace, np.zeros_like(trace.outputs), signs)
+    _refuse_what_is_not_analytic(_dot(signs, j_s), _dot(back.initial, s_tilde), j_s, s_tilde)
+    new = back.params  # (uoro-immediate)
     rho0 = _ratio(theta_tilde, j_s)
     rho1 = _ratio(new, signs)
     s_next = tree_map(lambda js, v: rho0 * js + rho1 * v, j_s, signs)  # (uoro-step)
     # (uoro-step)
     return s_next, tree_map(lambda th, g: th / rho0 + g / rho1, theta_tilde, new)
+
+
+def _jacobian_times(
+    walk: _Walk, before: tuple[LayerState, ...], s_tilde: tuple[LayerState, ...]
+) -> tuple[LayerState, ...]:
+    """Return J s̃ of the step that has just been run, a directional derivative, by the complex step."""
+    size = float(np.abs(_flat(s_tilde)).max()) or 1.0
+    moved = tree_map(lambda s, d: s + 1j * TINY * (d / size), before, s_tilde)
+    ahead = walk.run(len(walk.outputs) - 1, moved).final
+    return tree_map(lambda s: size * (s.imag / TINY), ahead)
+
+
+def _refuse_what_is_not_analytic(
+    by_step: float, by_product: float, j_s: Tree, s_tilde: Tree
+) -> None:
+    """Refuse a J s̃ that is not that of the vector-Jacobian product: for any row ν, ν (J s̃) = (ν J) s̃."""
+    size = np.abs(_flat(j_s)).sum() + np.abs(_flat(s_tilde)).sum()
+    if abs(by_step - by_product) > SAME * size:
+        msg = (
+            f"cells must be analytic, and their derivatives right: the complex step finds {by_step:.6g} along a "
+            f"direction where the vector-Jacobian product finds {by_product:.6g}; np.abs, np.sign, "
+            "comparisons, .conj() or .real do not keep the imaginary part as it is"
+        )
+        raise TypeError(msg)
 
 
 def _ratio(above: Tree, below: Tree) -> float:

@@ -29,7 +29,16 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, Scalar
-from bptt.algorithms.calls import CostOfSteps, Result, add, ask, cost_of, one_direction, segment
+from bptt.algorithms.calls import (
+    CostOfSteps,
+    Result,
+    add,
+    ask,
+    checked,
+    cost_of,
+    one_direction,
+    segment,
+)
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
@@ -86,7 +95,7 @@ def truncated_bptt(
     2
     """
     one_direction(stack)
-    _refuse_sizes(k1, k2)
+    k1, k2 = _sizes(k1, k2)
     trace = forward(stack, params, x, initial, mask)
     steps = len(trace.x)
     value, d_outputs = 0.0, np.empty_like(trace.outputs)
@@ -101,7 +110,7 @@ def truncated_bptt(
         # (TRUNC)
         total = add(total, _placed(backward(piece, d_piece), trace, start))
     assert total is not None
-    return Result(value, total, trace.outputs, trace.final, min(k2, steps))
+    return checked(Result(value, total, trace.outputs, trace.final, min(k2, steps)))
 
 
 def surrogate(
@@ -146,7 +155,7 @@ def surrogate(
     True
     """
     one_direction(stack)
-    _refuse_sizes(k1, k2)
+    k1, k2 = _sizes(k1, k2)
     trace = forward(stack, params, x, initial, mask)
     pieces = _pieces(len(trace.x), k1)
 
@@ -161,16 +170,18 @@ def surrogate(
             )
             # (surrogate)
             value = value + ask(cost, now.outputs[first - start :], slice(first, end)).value
+        validation.computed("cost", np.asarray(value))
         return value
 
     return total
 
 
-def _refuse_sizes(k1: int, k2: int) -> None:
-    validation.size("k1", k1)
-    if validation.size("k2", k2) < k1:
-        msg = f"k2 must be >= k1 = {k1}, got {k2}: some costs would have no gradient at all"
+def _sizes(k1: int, k2: int) -> tuple[int, int]:
+    every, reach = validation.size("k1", k1), validation.size("k2", k2)
+    if reach < every:
+        msg = f"k2 must be >= k1 = {every}, got {reach}: some costs would have no gradient at all"
         raise ValueError(msg)
+    return every, reach
 
 
 def _pieces(steps: int, k1: int) -> list[tuple[int, int]]:

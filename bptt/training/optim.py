@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import euclidean_norm, flatten, tree_map
+from bptt._core.tree import euclidean_norm, flatten, tree_leaves, tree_map
 from bptt._core.types import Array, Tree
 from bptt.network.parameters import check_floats, check_twins, refuse_overflow
 
@@ -43,6 +43,9 @@ __all__ = [
 ]
 
 Record = TypeVar("Record")
+
+LAST = int(np.iinfo(np.int64).max)  # count of updates
+SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below, numbers lose digits
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,14 @@ class GradientDescent:
     ) -> tuple[Record, tuple[()]]:
         """Return the parameters after one update, and the state."""
         check_twins(params, gradient=gradient)
+        if not isinstance(state, tuple) or state:
+            msg = f"state must be (), as init returns it, got {validation.describe(state)}"
+            raise TypeError(msg)
         with np.errstate(all="ignore"):
             # (ff-descent)
             moved = tree_map(lambda p, g: p - self.rate * g, params, gradient)
         refuse_overflow(params=moved)
-        return moved, state
+        return moved, ()
 
 
 @dataclass(frozen=True)
@@ -214,7 +220,8 @@ class Adam:
         """Return the parameters after one update, and the new means."""
         validation.instance("state", state, AdamState)
         check_twins(params, gradient=gradient, mean=state.mean, square=state.square)
-        count = int(state.updates) + 1
+        _refuse_negative("square", state.square)
+        count = _counted(state.updates) + 1
         bias1, bias2 = 1 - self.beta1**count, 1 - self.beta2**count
 
         def running(beta: float) -> Callable[[Array, Array], Array]:
@@ -235,6 +242,24 @@ class Adam:
 
 def _count(updates: int) -> NDArray[np.int64]:
     return np.array(updates, np.int64)
+
+
+def _counted(updates: Array | int) -> int:
+    """Return the number of updates as an int."""
+    bare = isinstance(updates, np.ndarray) and not updates.ndim
+    count = validation.integer("updates", updates[()] if bare else updates)
+    if not 0 <= count < LAST:
+        msg = f"updates must be from 0 to {LAST - 1}, got {count}"
+        raise ValueError(msg)
+    return count
+
+
+def _refuse_negative(name: str, record: Tree) -> None:
+    for leaf_name, leaf in tree_leaves(record, name):
+        if (leaf < 0).any():
+            where = tuple(int(i) for i in np.argwhere(leaf < 0)[0])
+            msg = f"{leaf_name} must be >= 0, got {leaf[where]} at index {where}"
+            raise ValueError(msg)
 
 
 def global_norm(record: Tree) -> float:
@@ -309,8 +334,14 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
     limit = validation.number("limit", limit)
     norm = _norm("gradient", gradient)
     # (clipping), in float64: in float32 the factor itself may vanish
-    scale = np.float64(min(1.0, limit / norm) if norm else 1.0)
-    return tree_map(lambda g: (g * scale).astype(g.dtype, copy=False), gradient), norm
+    scale, length = np.float64(min(1.0, limit / norm) if norm else 1.0), np.float64(norm)
+
+    def shortened(g: Array) -> Array:
+        short = g * scale if scale >= SMALLEST else g / length * limit  # in float64 it may, too
+        return short.astype(g.dtype, copy=False)
+
+    with np.errstate(all="ignore"):
+        return tree_map(shortened, gradient), norm
 
 
 def _settle(rule: object, *names: str, fraction: bool = False) -> None:
