@@ -237,12 +237,12 @@ def number(name: str, value: float, *, below: float = np.inf, zero: bool = False
 
     Not as the NumPy number that it may be: a float64 of NumPy would make float32 arrays float64.
     """
-    real_number(name, value)
+    value = real_number(name, value)
     if not (0 < value < below or (zero and value == 0)):
         upper = "" if below == np.inf else f" and < {below}"
         msg = f"{name} must be a number {'>=' if zero else '>'} 0{upper}, got {value}"
         raise ValueError(msg)
-    return float(value)
+    return value
 
 
 def real_number(name: str, value: float) -> float:
@@ -250,7 +250,11 @@ def real_number(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
         msg = f"{name} must be a real number, got {describe(value)}"
         raise TypeError(msg)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        msg = f"{name} must be within the range of a float, got {value!r:.40}"
+        raise ValueError(msg) from None
 
 
 def size(name: str, value: int) -> int:
