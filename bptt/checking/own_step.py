@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core.types import Array
+from bptt._core.validation import tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
@@ -38,11 +39,13 @@ def step_check(
     def function(p: Arrays) -> Arrays:
         return list(cell.step(*p)[0])
 
-    returned = cell.step(*point)
+    named = type(cell).__name__
+    returned = tried(f"{named}.step", cell.step, *point)
     check_step(cell, layout, returned, shape)
     outs, saved = returned
     cotangents = [rng.normal(size=a.shape) for a in outs]
-    found = cell.step_backward(*cotangents, *states, *own, *saved)
+    arguments = (*cotangents, *states, *own, *saved)
+    found = tried(f"{named}.step_backward", cell.step_backward, *arguments)
     check_backward(cell, layout, found, shape)
     d_weighted, d_past, d_own = found
     got = [np.array(np.broadcast_to(g, shape)) for g in (*d_weighted, *d_past)]
