@@ -292,6 +292,50 @@ def test_a_right_cell_that_leaves_the_range_of_float32_is_right(name, seed):
         assert bptt.check_cell(steeper, seed=seed).faulty == ("d_z",)
 
 
+def hard_sigmoid(z):
+    return np.where(z.real < -3, 0 * z, np.where(z.real > 3, 0 * z + 1, z / 6 + 0.5))
+
+
+def relu6(z):
+    return np.where(z.real < 0, 0 * z, np.where(z.real < 6, z, 0 * z + 6))
+
+
+def hard_tanh(z):
+    """Real at its ends, where no complex step passes."""
+    return np.where(np.abs(z.real) < 2, z, 2 * np.sign(z))
+
+
+FAR_OUT = {
+    "hard sigmoid": (hard_sigmoid, lambda z: (np.abs(z) < 3) / 6, lambda z: 0 * z + 1 / 6),
+    "relu6": (relu6, lambda z: (z > 0) * (z < 6) * 1.0, lambda z: (z > 0) * 1.0),
+    "hard tanh": (hard_tanh, lambda z: (np.abs(z) < 2) * 1.0, lambda z: 0 * z + 1),
+    "logarithm": (
+        lambda z: np.log(z + 4),  # its domain ends at -4
+        lambda z: 1 / (z + 4),
+        lambda z: np.where(z < 5, 1 / (z + 4), 0),
+    ),
+    "tiny": (
+        lambda z: z**2,
+        lambda z: 2 * z,
+        lambda z: np.where(np.abs(z) < 0.02, 1, 2 * z),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", FAR_OUT)
+def test_a_slope_that_is_wrong_far_out_or_near_zero_is_noticed(name, seed):
+    """What is right is right there too, by one of the two truths."""
+    function, slope, wrong = FAR_OUT[name]
+    for sizes in ((3, 1, 2, 2), (1, 1, 1, 1)):
+        right = Formula(function, lambda z: slope(z).astype(z.dtype))
+        assert bptt.check_cell(right, sizes=sizes, seed=seed).ok
+        spoilt = Formula(function, lambda z: wrong(z).astype(z.dtype))
+        report = bptt.check_cell(spoilt, sizes=sizes, seed=seed)
+        assert not report["the cell's own step, |z| to 15"].ok
+        assert report.faulty == ("d_z",)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("error", [5e-10, 1e-9, 5e-9])
 def test_what_fits_the_truth_as_well_as_a_bug_is_not_called_by_its_name(error, seed):

@@ -28,7 +28,7 @@ from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer
 from bptt.checking.jacobian import Arrays, Nested, Truth, choose, flatten
 from bptt.checking.known_bugs import diagnose, diagnose_step
-from bptt.checking.own_step import OwnStep, refuse_reuse, step_check
+from bptt.checking.own_step import OwnStep, far_check, refuse_reuse, step_check
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
 from bptt.network.backward import run_any_layer_backward
@@ -42,6 +42,7 @@ __all__ = ["check_cell", "check_layer"]
 # pass for a missing factor 2; small, since every entry is moved by itself.
 LONG, WIDE = (4, 5, 6), (2, 3)
 STEP = "the cell's own step"
+FAR_OUT = f"{STEP}, |z| to 15"
 
 
 @np.errstate(all="ignore")  # what is not finite is reported
@@ -152,7 +153,8 @@ def check_cell(
     -------
     CellReport
         Prints as a report: the verdict of each check, the faulty tensors, the likely bug. What a factored
-        cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on.
+        cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on; it
+        is checked at weighted inputs up to 15 as well, and all else at numbers below one.
 
     Raises
     ------
@@ -275,7 +277,8 @@ def _report(
     checks, case = layer_checks(layer, at, truth, rng)
     bugs: dict[str, str] = {}
     if own_step is not None:
-        checks = (own_step.check, *checks)
+        far = far_check(FAR_OUT, cell, own_step, truth, rng.spawn(1)[0])
+        checks = (own_step.check, far, *checks)
     if not all(check.ok for check in checks):
         bugs |= diagnose(case)
         if own_step is not None and not own_step.check.ok:

@@ -1,6 +1,8 @@
 """A factored cell's own formula: its derivative by weighted inputs, state and own parameters, checked alone."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,13 @@ from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
 from bptt.checking.suite import errors, true_gradient
 from bptt.network.traces import weighted_inputs
+
+SIZES = (
+    0.01,
+    1.0,
+    15.0,
+)  # of weighted inputs; all else is checked between -0.8 and 0.8, and what follows
+FAR = 1e-6  # the tolerance there: that of central differences
 
 
 class OwnStep(NamedTuple):
@@ -33,29 +42,63 @@ def step_check(
     layout = layout_of(cell)
     *_, own = layout.split(at[:k])
     states = at[k + 1 :]
-    shape = states[0].shape
     point = [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
+    cotangents, got = _step_and_back(cell, point, rng)
+    want = _true(cell, point, cotangents, truth)
+    names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
+    return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
 
-    def function(p: Arrays) -> Arrays:
-        return list(cell.step(*p)[0])
 
-    named = type(cell).__name__
+def far_check(
+    name: str, cell: Cell, step: OwnStep, truth: Truth, rng: np.random.Generator
+) -> Check:
+    """Check the same derivatives where weighted inputs are very small, and far out, where cells saturate.
+
+    A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
+    entry is held against the nearer of the two truths. Where `step` is not finite is not its domain.
+    """
+    layout, n = layout_of(cell), step.at[0].shape[1]
+    sizes = np.repeat(SIZES, 2)[:, None] * np.tile([[1.0], [-1.0]], (len(SIZES), 1))
+    point = [sizes * rng.choice([-1, 1]) * rng.uniform(0.5, 1, n) for _ in layout.weighted]
+    point += [rng.uniform(-0.8, 0.8, (len(sizes), n)) for _ in layout.states]
+    own = step.at[len(point) :]
+    inside = np.all([np.isfinite(a).all(axis=1) for a in cell.step(*point, *own)[0]], axis=0)
+    point = [*(array[inside] for array in point), *own]
+    if not inside.any():
+        return Check(name, {}, FAR)
+    cotangents, got = _step_and_back(cell, point, rng)
+    want = _true(cell, point, cotangents, Truth(False, ""))
+    if truth.analytic:
+        with contextlib.suppress(Exception):  # a user's function may refuse complex numbers there
+            triples = zip(got, want, _true(cell, point, cotangents, truth), strict=True)
+            want = [np.where(abs(g - w) <= abs(g - o), w, o) for g, w, o in triples]
+    return Check(name, errors(step.names, got, want), FAR)
+
+
+def _step_and_back(cell: Cell, point: Arrays, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
+    """Take one step and go back through it: return the cotangents, drawn here, and what comes back."""
+    layout, named = layout_of(cell), type(cell).__name__
+    past, shape = point[len(layout.weighted) :], point[0].shape
     returned = tried(f"{named}.step", cell.step, *point)
     check_step(cell, layout, returned, shape)
     outs, saved = returned
     cotangents = [rng.normal(size=a.shape) for a in outs]
-    arguments = (*cotangents, *states, *own, *saved)
-    found = tried(f"{named}.step_backward", cell.step_backward, *arguments)
+    found = tried(f"{named}.step_backward", cell.step_backward, *cotangents, *past, *saved)
     smaller = [c / 2 for c in cotangents]
-    rest = arguments[len(smaller) :]
-    refuse_reuse(f"{named}.step_backward", found, lambda: cell.step_backward(*smaller, *rest))
+    again = partial(cell.step_backward, *smaller, *past, *saved)
+    refuse_reuse(f"{named}.step_backward", found, again)
     check_backward(cell, layout, found, shape)
     d_weighted, d_past, d_own = found
     got = [np.array(np.broadcast_to(g, shape)) for g in (*d_weighted, *d_past)]
     got += [np.array(np.broadcast_to(g, shape).sum(axis=0)) for g in d_own]
-    want = true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
-    names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
-    return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
+    return cotangents, got
+
+
+def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays:
+    def function(p: Arrays) -> Arrays:
+        return list(cell.step(*p)[0])
+
+    return true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
 
 
 def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None:
