@@ -252,6 +252,167 @@ def test_float32_that_is_half_precision_inside_is_noticed():
     assert "x not float32" in wide["float32"].note
 
 
+class Formula(bptt.Elman):
+    """A function of z alone, with its derivative, each as given."""
+
+    def __init__(self, function, slope):
+        super().__init__()
+        object.__setattr__(self, "function", function)
+        object.__setattr__(self, "slope", slope)
+
+    def step(self, z, a):
+        return (self.function(z),), (z,)
+
+    def step_backward(self, d_a, a, z):
+        return (d_a * self.slope(z),), (0.0,), ()
+
+
+STEEP = {
+    "cubes": Formula(lambda z: z**3, lambda z: 3 * z**2),
+    "large": Formula(lambda z: 1e12 * z, lambda z: np.full_like(z, 1e12)),
+    "bell": Formula(
+        lambda z: np.exp(-1e4 * (z - 0.3) ** 2),
+        lambda z: -2e4 * (z - 0.3) * np.exp(-1e4 * (z - 0.3) ** 2),
+    ),
+    "small": Formula(lambda z: 1e-60 * z, lambda z: np.full_like(z, 1e-60)),
+}
+
+
+@pytest.mark.parametrize("name", STEEP)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_right_cell_that_leaves_the_range_of_float32_is_right(name, seed):
+    """Under the strictest error state, too: what overflows is told by the report."""
+    with np.errstate(all="raise"):
+        report = bptt.check_cell(STEEP[name], seed=seed)
+    assert report.ok, report
+    said = {"large": "float32 overflows here", "small": "float32 underflows here"}
+    assert said.get(name, "") in str(report)
+    steeper = Formula(STEEP[name].function, lambda z: 1.1 * STEEP[name].slope(z))
+    if name != "bell":  # which is zero, to the last digit, nearly everywhere
+        assert bptt.check_cell(steeper, seed=seed).faulty == ("d_z",)
+
+
+def hard_sigmoid(z):
+    return np.where(z.real < -3, 0 * z, np.where(z.real > 3, 0 * z + 1, z / 6 + 0.5))
+
+
+def relu6(z):
+    return np.where(z.real < 0, 0 * z, np.where(z.real < 6, z, 0 * z + 6))
+
+
+def hard_tanh(z):
+    """Real at its ends, where no complex step passes."""
+    return np.where(np.abs(z.real) < 2, z, 2 * np.sign(z))
+
+
+FAR_OUT = {
+    "hard sigmoid": (hard_sigmoid, lambda z: (np.abs(z) < 3) / 6, lambda z: 0 * z + 1 / 6),
+    "relu6": (relu6, lambda z: (z > 0) * (z < 6) * 1.0, lambda z: (z > 0) * 1.0),
+    "hard tanh": (hard_tanh, lambda z: (np.abs(z) < 2) * 1.0, lambda z: 0 * z + 1),
+    "logarithm": (
+        lambda z: np.log(z + 4),  # its domain ends at -4
+        lambda z: 1 / (z + 4),
+        lambda z: np.where(z < 5, 1 / (z + 4), 0),
+    ),
+    "tiny": (
+        lambda z: z**2,
+        lambda z: 2 * z,
+        lambda z: np.where(np.abs(z) < 0.02, 1, 2 * z),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", FAR_OUT)
+def test_a_slope_that_is_wrong_far_out_or_near_zero_is_noticed(name, seed):
+    """What is right is right there too, by one of the two truths."""
+    function, slope, wrong = FAR_OUT[name]
+    for sizes in ((3, 1, 2, 2), (1, 1, 1, 1)):
+        right = Formula(function, lambda z: slope(z).astype(z.dtype))
+        assert bptt.check_cell(right, sizes=sizes, seed=seed).ok
+        spoilt = Formula(function, lambda z: wrong(z).astype(z.dtype))
+        report = bptt.check_cell(spoilt, sizes=sizes, seed=seed)
+        assert not report["the cell's own step, |z| to 15"].ok
+        assert report.faulty == ("d_z",)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("error", [5e-10, 1e-9, 5e-9])
+def test_what_fits_the_truth_as_well_as_a_bug_is_not_called_by_its_name(error, seed):
+    """An error below the eight digits to which a guess must fit: every guess that is near would."""
+    small = Formula(np.tanh, lambda z: (1 - np.tanh(z) ** 2) * (1 + error))
+    report = bptt.check_cell(small, seed=seed)
+    assert report.faulty == ("d_z",)
+    assert report.likely == ()
+    alone = bptt.check_cell(small, sizes=(1, 1, 1, 1), seed=seed)  # the mean over one is the truth
+    assert alone.faulty == ("d_z",)
+    assert alone.likely == ()
+
+
+class Kept(bptt.Elman):
+    """Right at one step: what it returns is copied from a buffer, or the buffer itself."""
+
+    def __init__(self, **copied):
+        super().__init__()
+        object.__setattr__(self, "copied", copied)
+        object.__setattr__(self, "buffers", {})
+
+    def hand_out(self, name, value):
+        buffer = self.buffers.setdefault((name, value.shape, value.dtype), np.empty_like(value))
+        buffer[...] = value
+        return buffer if self.copied.get(name) is False else buffer.copy()
+
+    def step(self, z, a):
+        a_new = np.tanh(z)
+        return (self.hand_out("state", a_new),), (self.hand_out("saved", a_new),)
+
+    def step_backward(self, d_a, a, a_new):
+        return (self.hand_out("error", d_a * (1 - a_new**2)),), (0.0,), ()
+
+
+class KeptUnfactored(bptt.ResetBeforeGRU):
+    """Saves what it needs in a buffer, which the next step uses as well."""
+
+    def __init__(self):
+        object.__setattr__(self, "buffers", {})
+
+    def unfactored_step(self, params, x, state):
+        new, saved = super().unfactored_step(params, x, state)
+        kept = self.buffers.setdefault(x.dtype, tuple(map(np.empty_like, saved)))
+        if any(a.shape != b.shape for a, b in zip(kept, saved, strict=True)):
+            kept = self.buffers[x.dtype] = saved
+        for buffer, array in zip(kept, saved, strict=True):
+            buffer[...] = array
+        return new, kept
+
+
+@pytest.mark.parametrize(
+    ("cell", "method"),
+    [
+        (Kept(state=False), "Kept.step"),
+        (Kept(saved=False), "Kept.step"),
+        (Kept(error=False), "Kept.step_backward"),
+        (KeptUnfactored(), "KeptUnfactored.unfactored_step"),
+    ],
+)
+def test_a_buffer_that_a_later_step_overwrites_is_named(cell, method):
+    words = f"{method} must return arrays of its own, got one that a later step has overwritten"
+    with pytest.raises(TypeError, match=words):
+        bptt.check_cell(cell)
+    assert bptt.check_cell(Kept()).ok
+
+
+def test_a_layer_may_return_its_outputs_in_a_buffer():
+    """From one call to the next: within a call all steps have their own memory."""
+    report = handwritten.check_elman(
+        (
+            "return h[1:], h[-1],",
+            "out = SUMS.setdefault((h.shape, h.dtype), h); out[...] = h; return out[1:], out[-1],",
+        )
+    )
+    assert report.ok, report
+
+
 # Arguments.
 
 

@@ -43,6 +43,48 @@ def test_links_are_followed_and_permissions_kept(suffix, tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folder", link.name]
 
 
+@formats
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and links")
+def test_others_read_no_more_while_a_file_is_written(suffix, tmp_path, monkeypatch):
+    """The unfinished file has the permissions of the one that it will replace, or fewer."""
+    path, seen, flush = tmp_path / f"own{suffix}", [], os.fsync
+
+    def looked(number):
+        seen.append(os.fstat(number).st_mode & 0o777)
+        return flush(number)
+
+    bptt.save(path, SMALL)
+    monkeypatch.setattr(os, "fsync", looked)
+    for mode in (0o600, 0o640, 0o400):
+        path.chmod(mode)
+        bptt.save(path, SMALL)
+        assert path.stat().st_mode & 0o777 == mode
+    assert seen == [0o600, 0o640, 0o400]
+
+
+@formats
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and links")
+def test_a_loop_of_links_is_refused_and_stays(suffix, tmp_path):
+    one, two = tmp_path / f"one{suffix}", tmp_path / f"two{suffix}"
+    one.symlink_to(two)
+    two.symlink_to(one)
+    with pytest.raises(OSError, match="path must lead to a file, got a loop of links"):
+        bptt.save(one, SMALL)
+    assert one.is_symlink()
+    assert two.is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@formats
+@pytest.mark.parametrize("length", [237, 255])
+def test_names_as_long_as_a_folder_takes_are_saved(suffix, length, tmp_path):
+    path = tmp_path / ("n" * (length - len(suffix)) + suffix)
+    path.touch()  # the folder takes it
+    bptt.save(path, SMALL)
+    assert bits(bptt.load(path, like=SMALL)) == bits(SMALL)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 class Odd(NamedTuple):
     """Fields that are called like arguments of NumPy's own functions."""
 

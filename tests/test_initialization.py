@@ -1,5 +1,7 @@
 """Customs for the first parameters: orthogonal blocks, forget biases, and nothing else changed."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from nets import CELLS
@@ -103,3 +105,68 @@ def test_a_layer_above_both_directions_sees_both():
     params = draw()
     assert params.layers[2].w.shape == (12, 4)
     assert bptt.forward(MIXED, params, np.ones((2, 1, 2))).outputs.shape == (2, 1, 1)
+
+
+class ForgetFirst(bptt.LSTM):
+    """Right, with the forget gate's block the first."""
+
+    def step(self, z_f, z_i, z_g, z_o, a, c):
+        return super().step(z_i, z_f, z_g, z_o, a, c)
+
+    def step_backward(self, d_a, d_c, a, c, i, not_i, f, not_f, g, o, not_o, tanh_c):
+        saved = i, not_i, f, not_f, g, o, not_o, tanh_c
+        (d_i, d_f, d_g, d_o), *others = super().step_backward(d_a, d_c, a, c, *saved)
+        return (d_f, d_i, d_g, d_o), *others
+
+
+class OtherNames(NamedTuple):
+    """The record of a recurrent layer, as another library names its arrays."""
+
+    kernel: np.ndarray
+    recurrent: np.ndarray
+    bias: np.ndarray
+
+
+class Renamed(ForgetFirst):
+    """With other names in its record."""
+
+    parameters = OtherNames
+
+
+@pytest.mark.parametrize(
+    "cell", [ForgetFirst(), Renamed(), bptt.Bidirectional(Renamed(), ForgetFirst())]
+)
+def test_subclasses_have_their_own_order_and_names(cell):
+    """The block is that of z_f in `step`, the array that of its place: nothing else changes."""
+    stack = bptt.Stack((cell,))
+    params = bptt.tree_map(np.zeros_like, bptt.initialize(stack, (2, 3, 1), 0))
+    for layer in bptt.forget_bias(stack, params, 5.0).layers:
+        for one in layer if isinstance(layer, bptt.BothDirections) else (layer,):
+            w, u, b = one
+            assert b.tolist() == [5.0] * 3 + [0.0] * 9
+            assert not w.any()
+            assert not u.any()
+    for layer in bptt.orthogonal_recurrent(stack, params, 0).layers:
+        for one in layer if isinstance(layer, bptt.BothDirections) else (layer,):
+            for block in np.split(one[1], 4, axis=1):
+                assert np.abs(block @ block.T - np.eye(3)).max() < 20 * np.finfo(float).eps
+
+
+def test_an_lstm_without_a_forget_gate_of_that_name_is_refused():
+    class Unnamed(bptt.LSTM):
+        def step(self, z_1, z_2, z_3, z_4, a, c):
+            return super().step(z_1, z_2, z_3, z_4, a, c)
+
+    stack = bptt.Stack((Unnamed(),))
+    with pytest.raises(ValueError, match=r"Unnamed.step must take z_f, .* got z_1, z_2"):
+        bptt.forget_bias(stack, bptt.initialize(stack, (2, 3, 1), 0))
+
+
+@pytest.mark.parametrize("number", [1e39, 10**400], ids=["1e39", "10**400"])
+def test_numbers_that_the_parameters_cannot_hold_are_refused(number):
+    stack = bptt.Stack((bptt.LSTM(),))
+    params = bptt.initialize(stack, (2, 3, 1), 0, np.float32)
+    with pytest.raises(ValueError, match=r"value must be .*, got 1"):
+        bptt.forget_bias(stack, params, number)
+    with pytest.raises(ValueError, match=r"gain must be .*, got 1"):
+        bptt.orthogonal_recurrent(stack, params, 0, gain=number)

@@ -6,6 +6,7 @@ complex step that no cost like this may take; tests that once passed although a 
 """
 
 import ast
+import ctypes
 from collections import Counter
 from pathlib import Path
 
@@ -397,6 +398,59 @@ def test_a_compiled_step_may_save_its_arguments():
 def test_an_activation_that_writes_in_place_is_refused(function, derivative, words):
     with pytest.raises(TypeError, match=f"{words} of mine must not write to its arguments"):
         bptt.Activation("mine", function, derivative)
+
+
+def past_the_flag(z):
+    """Return the same array, writable, as libraries do that share memory with NumPy."""
+    pointer = ctypes.POINTER(np.ctypeslib.as_ctypes_type(z.dtype))
+    return np.ctypeslib.as_array(ctypes.cast(z.ctypes.data, pointer), z.shape)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "words"),
+    [
+        (lambda z: np.tanh(z, out=past_the_flag(z)), lambda z, a: 1 - a**2, "function"),
+        (np.tanh, lambda z, a: np.subtract(1, a**2, out=past_the_flag(z)), "derivative"),
+        (np.tanh, lambda z, a: np.subtract(1, a**2, out=past_the_flag(a)), "derivative"),
+    ],
+)
+def test_an_activation_that_writes_past_the_flag_is_refused(function, derivative, words):
+    """As PyTorch does in `torch.from_numpy(z).tanh_()`."""
+    with pytest.raises(TypeError, match=f"{words} of mine must not write to its arguments, got"):
+        bptt.Activation("mine", function, derivative)
+
+
+class PastTheFlag(Elman):
+    """Its step writes over z, and saves it."""
+
+    def step(self, z, a):
+        a_new = np.tanh(z)
+        if z.dtype.kind == "f":
+            past_the_flag(z)[...] = a_new
+        return (a_new,), (z,)
+
+
+class PastTheFlagBack(Elman):
+    """Its derivative writes over the error."""
+
+    def step_backward(self, d_a, a, a_new):
+        return (np.multiply(d_a, 1 - a_new**2, out=past_the_flag(d_a)),), (0.0,), ()
+
+
+@pytest.mark.parametrize("cell", [PastTheFlag, PastTheFlagBack])
+def test_a_step_that_writes_past_the_flag_is_named(cell):
+    with pytest.raises(TypeError, match=rf"{cell.__name__}\.\w+ must not write to its arguments"):
+        bptt.check_cell(cell())
+
+
+def test_an_error_of_the_users_own_stays_as_it_is():
+    class Table(Elman):
+        def step_backward(self, d_a, a, a_new):
+            msg = "the table in this folder is read-only"
+            raise ValueError(msg)
+
+    with pytest.raises(ValueError, match=r"^the table in this folder is read-only$"):
+        bptt.check_cell(Table())
 
 
 def test_a_cost_that_writes_in_place_is_refused():

@@ -152,3 +152,21 @@ def test_uoro_takes_it_too():
     exact = bptt.flatten(given.by(bptt.full_bptt).gradient.params)[0]
     error = np.linalg.norm(flat.mean(axis=0) - exact)
     assert error < 4 * np.linalg.norm(flat.std(axis=0)) / np.sqrt(len(flat))
+
+
+class ListsOfShapes(bptt.ResetBeforeGRU):
+    """Says the shapes of its parameters in lists."""
+
+    def shapes(self, n_below, n):
+        return [[n_below, 3 * n], [n, 3 * n], [3 * n]]
+
+
+def test_shapes_may_be_lists():
+    """Compared with the same cell that says them in tuples."""
+    runs = []
+    for cell in (ListsOfShapes(), bptt.ResetBeforeGRU()):
+        stack = bptt.Stack((cell,))
+        trace = bptt.forward(stack, bptt.initialize(stack, (2, 3, 1), 0), np.ones((2, 1, 2)))
+        runs.append((trace.outputs, bptt.backward(trace, np.ones((2, 1, 1))).x))
+    assert all((a == b).all() for a, b in zip(*runs, strict=True))
+    assert bptt.check_cell(ListsOfShapes()).ok

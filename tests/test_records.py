@@ -78,6 +78,41 @@ def test_cells_stacks_parameters_and_traces_can_be_copied(name):
             np.testing.assert_array_equal(one, other)
 
 
+def test_pieces_are_copied_with_what_they_are_cut_from():
+    """Compared with the pieces before their data changed."""
+    x = np.random.default_rng(0).normal(size=(5, 4, 1))
+    cut = {
+        "windows": bptt.windows(x, x, length=2),
+        "some windows": bptt.windows(x, length=2)[1:],
+        "minibatches": bptt.minibatches(x, size=3, rng=0, mask=np.ones((5, 4), bool)),
+    }
+    want = {name: [piece.x.copy() for piece in pieces] for name, pieces in cut.items()}
+    pairs = [(n, copy.deepcopy(p)) for n, p in cut.items()]
+    pairs += [(n, pickle.loads(pickle.dumps(p))) for n, p in cut.items()]
+    x[...] = 0
+    for name, pieces in pairs:
+        for piece, before in zip(pieces, want[name], strict=True):
+            np.testing.assert_array_equal(piece.x, before)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [bptt.algorithms.every(3), bptt.algorithms.square_root(), bptt.algorithms.binomial(3, 2)],
+)
+def test_schedules_can_be_pickled(schedule):
+    for steps in (1, 7, 100):
+        assert pickle.loads(pickle.dumps(schedule))(steps) == schedule(steps)
+
+
+def test_restore_can_be_pickled_and_returns_copies():
+    vector, restore = bptt.flatten(bptt.teaching.tiny().params)
+    found, want = pickle.loads(pickle.dumps(restore))(vector), restore(vector)
+    for one, other in zip(leaves(found), leaves(want), strict=True):
+        np.testing.assert_array_equal(one, other)
+    vector[...] = np.nan
+    assert all(np.isfinite(leaf).all() for leaf in (*leaves(found), *leaves(want)))
+
+
 def test_seeds_and_lists_are_taken_where_numpy_takes_them():
     by_seed = bptt.initialize(bptt.Stack([bptt.GRU()]), [1, 4, 1], 3)
     by_rng = bptt.initialize(bptt.Stack((bptt.GRU(),)), (1, 4, 1), np.random.default_rng(3))

@@ -94,9 +94,11 @@ def test_files_of_other_programs_are_loaded_with_a_warning(tmp_path):
     metadata = {"format": "np"}
     safetensors.numpy.save_file(SMALL._asdict(), tmp_path / "a.safetensors")
     safetensors.numpy.save_file(SMALL._asdict(), tmp_path / "b.safetensors", metadata)
+    foreign = {"model_hash": "0f" * 32, "other.sha2_": "ab" * 32}  # digests of another tool's own
+    safetensors.numpy.save_file(SMALL._asdict(), tmp_path / "c.safetensors", foreign)
     np.savez(tmp_path / "a.npz", **SMALL._asdict())
     np.savez_compressed(tmp_path / "b.npz", w=np.asfortranarray(SMALL.w), b=SMALL.b)
-    for name in ("a.safetensors", "b.safetensors", "a.npz", "b.npz"):
+    for name in ("a.safetensors", "b.safetensors", "c.safetensors", "a.npz", "b.npz"):
         with pytest.warns(
             UserWarning, match=f"{name} has no digest, since bptt.save did not write"
         ):

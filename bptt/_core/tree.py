@@ -5,6 +5,7 @@ arrays. Two functions are all that update rules and gradient checks need of them
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -162,7 +163,7 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
     -------
     vector, restore
         All entries in the order of `tree_leaves`, and a function that turns such a vector into a
-        record of the same structure and shapes.
+        record of the same structure and shapes, a copy; it can be pickled.
 
     Raises
     ------
@@ -180,22 +181,22 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
     >>> restore(2 * vector).w.tolist()
     [[2.0], [2.0]]
     """
-    leaves = [leaf for _, leaf in tree_leaves(record)]
-    vector = np.concatenate([leaf.ravel() for leaf in leaves]) if leaves else np.zeros(0)
+    leaves = [leaf.ravel() for _, leaf in tree_leaves(record)]
+    vector = np.concatenate(leaves) if leaves else np.zeros(0)
+    return vector, partial(_restore, record)
 
-    def restore(flat: Array) -> Record:
-        if np.shape(flat) != vector.shape:
-            msg = f"vector must have shape {vector.shape}, got {np.shape(flat)}"
-            raise ValueError(msg)
-        ends = iter(np.cumsum([leaf.size for leaf in leaves]))
-        return tree_map(
-            lambda leaf: np.asarray(flat[(end := next(ends)) - leaf.size : end]).reshape(
-                leaf.shape
-            ),
-            record,
-        )
 
-    return vector, restore
+def _restore(like: Record, vector: Array) -> Record:
+    """Return copies of a vector's entries, as a record like another one."""
+    sizes = [leaf.size for _, leaf in tree_leaves(like)]
+    if np.shape(vector) != (sum(sizes),):
+        msg = f"vector must have shape ({sum(sizes)},), got {np.shape(vector)}"
+        raise ValueError(msg)
+    ends = iter(np.cumsum(sizes))
+    return tree_map(
+        lambda leaf: np.array(vector[(end := next(ends)) - leaf.size : end]).reshape(leaf.shape),
+        like,
+    )
 
 
 def euclidean_norm(array: Array, axis: int | tuple[int, ...] | None = None) -> Array:

@@ -78,15 +78,33 @@ def read_only(array: Array) -> Array:
     return view
 
 
+# How NumPy's errors end where a function writes to an array that is read-only.
+READ_ONLY = tuple(f"{what} is read-only" for what in ("array", "destination", "base", "flag set"))
+
+
 def called(name: str, function: Callable[..., Returned], *arguments: object) -> Returned:
     """Call a function of the user with arrays that are read-only; if it writes to one, name it."""
     try:
         return function(*arguments)
     except ValueError as error:
-        if "read-only" not in str(error):
-            raise
+        if not str(error).endswith(READ_ONLY):
+            raise  # an error of the function's own
         msg = f"{name} must not write to its arguments: {error}"
         raise TypeError(msg) from error
+
+
+def tried(name: str, function: Callable[..., Returned], *arguments: Array) -> Returned:
+    """Call a function of the user as `called` does, and look whether its arguments are as before.
+
+    Other libraries write to the memory of an array without asking whether it is read-only.
+    """
+    before = [argument.copy() for argument in arguments]
+    returned = called(name, function, *map(read_only, arguments))
+    for argument, copy in zip(arguments, before, strict=True):
+        if argument.tobytes() != copy.tobytes():  # so that NaN is the same as NaN
+            msg = f"{name} must not write to its arguments, got other numbers in them afterwards"
+            raise TypeError(msg)
+    return returned
 
 
 PLAIN = (np.ndarray, np.memmap)  # a memmap is an array whose memory lies in a file

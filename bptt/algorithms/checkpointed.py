@@ -19,6 +19,7 @@ recurrent networks.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -87,8 +88,11 @@ def every(k: int) -> Schedule:
     >>> bptt.algorithms.every(10)(100).expected(100)
     19
     """
-    piece = validation.size("k", k)
-    return lambda steps: Plan(piece, states=math.ceil(steps / piece))
+    return partial(_every, validation.size("k", k))
+
+
+def _every(k: int, steps: int) -> Plan:
+    return Plan(piece=k, states=math.ceil(steps / k))
 
 
 def square_root() -> Schedule:
@@ -105,7 +109,11 @@ def square_root() -> Schedule:
     >>> bptt.algorithms.square_root()(10_000).expected(10_000)
     199
     """
-    return lambda steps: every(math.ceil(math.sqrt(steps)))(steps)  # (sqrt-best)
+    return _square_root
+
+
+def _square_root(steps: int) -> Plan:
+    return _every(math.ceil(math.sqrt(steps)), steps)  # (sqrt-best)
 
 
 def binomial(states: int, piece: int = 1) -> Schedule:
@@ -135,8 +143,12 @@ def binomial(states: int, piece: int = 1) -> Schedule:
     >>> bptt.algorithms.binomial(states=10)(1000).expected(1000)
     11
     """
-    plan = Plan(validation.size("piece", piece), validation.size("states", states))
-    return lambda _: plan
+    counts = validation.size("piece", piece), validation.size("states", states)
+    return partial(_the_same, Plan(*counts))
+
+
+def _the_same(plan: Plan, _: int) -> Plan:
+    return plan
 
 
 def checkpointed_bptt(

@@ -71,21 +71,20 @@ class Activation:
                 msg = f"{part} must be callable, got {type(getattr(self, part)).__name__}"
                 raise TypeError(msg)
         for dtype in (np.float32, np.float64):
-            z = validation.read_only(np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype))
+            z = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype)
             with np.errstate(all="ignore"):  # its domain may be smaller: only the form is tried
-                a = validation.called(f"function of {self.name}", self.function, z)
-                self._refuse_change("function", z, a)
-                pair = z, validation.read_only(a)
-                slope = validation.called(f"derivative of {self.name}", self.derivative, *pair)
-                self._refuse_change("derivative", z, slope)
+                self._try("derivative", z, self._try("function", z))
 
-    def _refuse_change(self, part: str, z: Array, got: object) -> None:
+    def _try(self, part: str, z: Array, *more: Array) -> Array:
+        """Call one of the pair, and refuse what it returns if the form of z is not kept."""
+        got: object = validation.tried(f"{part} of {self.name}", getattr(self, part), z, *more)
         if not isinstance(got, np.ndarray) or got.shape != z.shape or got.dtype != z.dtype:
             what = f"{got.dtype} {got.shape}" if isinstance(got, np.ndarray) else type(got).__name__
             msg = (
                 f"{part} of {self.name} must keep shape and dtype, {z.dtype} {z.shape}, got {what}"
             )
             raise ValueError(msg)
+        return got
 
     def __call__(self, z: Array) -> Array:
         """Return a(z)."""

@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.types import Array, LayerParams, Mask, State
+from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import layout_of, parameters_of, state_names_of
 from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer
-from bptt.checking.jacobian import Arrays, Function, Nested, Truth, choose, flatten
+from bptt.checking.jacobian import Arrays, Nested, Truth, choose, flatten
 from bptt.checking.known_bugs import diagnose, diagnose_step
-from bptt.checking.own_step import OwnStep, step_check
+from bptt.checking.own_step import OwnStep, far_check, refuse_reuse, step_check
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
 from bptt.network.backward import run_any_layer_backward
@@ -42,8 +42,10 @@ __all__ = ["check_cell", "check_layer"]
 # pass for a missing factor 2; small, since every entry is moved by itself.
 LONG, WIDE = (4, 5, 6), (2, 3)
 STEP = "the cell's own step"
+FAR_OUT = f"{STEP}, |z| to 15"
 
 
+@np.errstate(all="ignore")  # what is not finite is reported
 def check_layer(
     forward: Forward,
     backward: Backward,
@@ -132,6 +134,7 @@ def check_layer(
     return _report("layer", layer, at, truth, rng)
 
 
+@np.errstate(all="ignore")
 def check_cell(
     cell: OneDirection, *, sizes: Sequence[int] | None = None, seed: int = 0
 ) -> CellReport:
@@ -150,7 +153,8 @@ def check_cell(
     -------
     CellReport
         Prints as a report: the verdict of each check, the faulty tensors, the likely bug. What a factored
-        cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on.
+        cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on; it
+        is checked at weighted inputs up to 15 as well, and all else at numbers below one.
 
     Raises
     ------
@@ -205,10 +209,18 @@ def check_cell(
     )
     if void := unsound(name, layer, at):
         return void
-    truth = choose(layer.function(), at, rng, _watched(formula, layer))
+    k = layer.n_params
+    stepped = _step(formula, k, [a.copy() for a in at])
+    method = "step" if is_factored(formula) else "unfactored_step"
+    refuse_reuse(
+        f"{type(formula).__name__}.{method}",
+        stepped,
+        lambda: _step(formula, k, [a / 2 for a in at]),
+    )
+    truth = choose(layer.function(), at, rng, lambda p: list(_step(formula, k, p)[0]))
     if not is_factored(formula):
         return _report(name, layer, at, truth, rng)
-    own_step = step_check(STEP, formula, at, len(params), truth, rng)
+    own_step = step_check(STEP, formula, at, k, truth, rng)
     return _report(name, layer, at, truth, rng, formula, own_step)
 
 
@@ -244,20 +256,13 @@ def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:
     return Layer(forward, backward, params, initial, True, state_names_of(cell))
 
 
-def _watched(cell: Cell | UnfactoredCell, layer: Layer) -> Function:
-    """Return one step of a cell, outside the engine, so that its operations can be seen."""
-    k = layer.n_params
-
-    def step(at: Arrays) -> Sequence[Array]:
-        params, x, state = at[:k], at[k][0], tuple(at[k + 1 :])
-        if is_factored(cell):
-            own = layout_of(cell).split(params)[3]
-            stepped = cell.step(*weighted_inputs(cell, params, x, state[0]), *state, *own)
-        else:
-            stepped = cell.unfactored_step(parameters_of(cell)(*params), x, state)
-        return list(stepped[0])
-
-    return step
+def _step(cell: Cell | UnfactoredCell, k: int, at: Arrays) -> tuple[State, Saved]:
+    """Take one step of a cell outside the engine, the first k arrays being its parameters."""
+    params, x, state = at[:k], at[k][0], tuple(at[k + 1 :])
+    if is_factored(cell):
+        own = layout_of(cell).split(params)[3]
+        return cell.step(*weighted_inputs(cell, params, x, state[0]), *state, *own)
+    return cell.unfactored_step(parameters_of(cell)(*params), x, state)
 
 
 def _report(
@@ -272,7 +277,8 @@ def _report(
     checks, case = layer_checks(layer, at, truth, rng)
     bugs: dict[str, str] = {}
     if own_step is not None:
-        checks = (own_step.check, *checks)
+        far = far_check(FAR_OUT, cell, own_step, truth, rng.spawn(1)[0])
+        checks = (own_step.check, far, *checks)
     if not all(check.ok for check in checks):
         bugs |= diagnose(case)
         if own_step is not None and not own_step.check.ok:

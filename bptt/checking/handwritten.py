@@ -66,7 +66,7 @@ class Layer:
         kept = [
             np.zeros_like(a) if s is None else s for s, a in zip(states, at[k + 1 :], strict=True)
         ]
-        return [outputs, *kept], saved
+        return [np.array(outputs), *map(np.array, kept)], saved  # copies: it may use a buffer again
 
     def function(self, mask: Mask | None = None) -> Function:
         """Return the layer as a function of a list of arrays."""

@@ -82,6 +82,7 @@ KNOWN_BUGS = {
 """The name of each known bug, with what it is."""
 
 LIKE = 1e-8
+CLEARLY = 100  # so many times closer than the truth a guess must be: else both fit what came
 OF_ONE_TENSOR = frozenset(  # bugs that spoil a tensor and nothing else
     {
         "factor 2",
@@ -188,6 +189,8 @@ def _clipped(case: Case) -> dict[str, list[str]]:
         if name not in case.checks["linear"].faulty or large.shape != want.shape:
             continue
         true, top, norm = LARGE * want, float(np.abs(large).max()), float(np.linalg.norm(large))
+        if np.allclose(large, true, rtol=1e-6, atol=0):
+            continue  # nothing to speak of is cut off
         if np.allclose(large, np.clip(true, -top, top), rtol=1e-6, atol=0):
             told = f"no entry of {name} is above {top:.4g}, whatever the cost"
             found.setdefault("clipped entry by entry", []).append(told)
@@ -255,7 +258,11 @@ def _best(case: Case, got: Arrays, want: Arrays, bugs: Bugs) -> dict[str, str]:
     for name, evidence, made in bugs:
         filled = [w if m is None else m for m, w in zip(made, want, strict=True)]
         gap = list(errors(names, got, filled).values())
-        explains = frozenset(i for i in faulty if made[i] is not None and gap[i] <= like)
+        explains = frozenset(
+            i
+            for i in faulty
+            if made[i] is not None and gap[i] <= min(like, wrong[names[i]] / CLEARLY)
+        )
         if explains:
             whole = all(gap[i] <= like for i in range(len(names))) or name in OF_ONE_TENSOR
             guesses.append(_Guess(name, evidence, explains, whole))

@@ -1,11 +1,14 @@
 """A factored cell's own formula: its derivative by weighted inputs, state and own parameters, checked alone."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, Tree
+from bptt._core.validation import tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
@@ -13,6 +16,13 @@ from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
 from bptt.checking.suite import errors, true_gradient
 from bptt.network.traces import weighted_inputs
+
+SIZES = (
+    0.01,
+    1.0,
+    15.0,
+)  # of weighted inputs; all else is checked between -0.8 and 0.8, and what follows
+FAR = 1e-6  # the tolerance there: that of central differences
 
 
 class OwnStep(NamedTuple):
@@ -32,24 +42,82 @@ def step_check(
     layout = layout_of(cell)
     *_, own = layout.split(at[:k])
     states = at[k + 1 :]
-    shape = states[0].shape
     point = [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
+    cotangents, got = _step_and_back(cell, point, rng)
+    want = _true(cell, point, cotangents, truth)
+    names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
+    return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
 
-    def function(p: Arrays) -> Arrays:
-        return list(cell.step(*p)[0])
 
-    returned = cell.step(*point)
+def far_check(
+    name: str, cell: Cell, step: OwnStep, truth: Truth, rng: np.random.Generator
+) -> Check:
+    """Check the same derivatives where weighted inputs are very small, and far out, where cells saturate.
+
+    A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
+    entry is held against the nearer of the two truths. Where `step` is not finite is not its domain.
+    """
+    layout, n = layout_of(cell), step.at[0].shape[1]
+    sizes = np.repeat(SIZES, 2)[:, None] * np.tile([[1.0], [-1.0]], (len(SIZES), 1))
+    point = [sizes * rng.choice([-1, 1]) * rng.uniform(0.5, 1, n) for _ in layout.weighted]
+    point += [rng.uniform(-0.8, 0.8, (len(sizes), n)) for _ in layout.states]
+    own = step.at[len(point) :]
+    inside = np.all([np.isfinite(a).all(axis=1) for a in cell.step(*point, *own)[0]], axis=0)
+    point = [*(array[inside] for array in point), *own]
+    if not inside.any():
+        return Check(name, {}, FAR)
+    cotangents, got = _step_and_back(cell, point, rng)
+    want = _true(cell, point, cotangents, Truth(False, ""))
+    if truth.analytic:
+        with contextlib.suppress(Exception):  # a user's function may refuse complex numbers there
+            triples = zip(got, want, _true(cell, point, cotangents, truth), strict=True)
+            want = [np.where(abs(g - w) <= abs(g - o), w, o) for g, w, o in triples]
+    return Check(name, errors(step.names, got, want), FAR)
+
+
+def _step_and_back(cell: Cell, point: Arrays, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
+    """Take one step and go back through it: return the cotangents, drawn here, and what comes back."""
+    layout, named = layout_of(cell), type(cell).__name__
+    past, shape = point[len(layout.weighted) :], point[0].shape
+    returned = tried(f"{named}.step", cell.step, *point)
     check_step(cell, layout, returned, shape)
     outs, saved = returned
     cotangents = [rng.normal(size=a.shape) for a in outs]
-    found = cell.step_backward(*cotangents, *states, *own, *saved)
+    found = tried(f"{named}.step_backward", cell.step_backward, *cotangents, *past, *saved)
+    smaller = [c / 2 for c in cotangents]
+    again = partial(cell.step_backward, *smaller, *past, *saved)
+    refuse_reuse(f"{named}.step_backward", found, again)
     check_backward(cell, layout, found, shape)
     d_weighted, d_past, d_own = found
     got = [np.array(np.broadcast_to(g, shape)) for g in (*d_weighted, *d_past)]
     got += [np.array(np.broadcast_to(g, shape).sum(axis=0)) for g in d_own]
-    want = true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
-    names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
-    return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
+    return cotangents, got
+
+
+def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays:
+    def function(p: Arrays) -> Arrays:
+        return list(cell.step(*p)[0])
+
+    return true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
+
+
+def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None:
+    """Refuse a function whose next call writes over what it has returned, as one with a buffer does."""
+    arrays = list(_arrays(returned))
+    before = [array.copy() for array in arrays]
+    again()
+    for array, copy in zip(arrays, before, strict=True):
+        if array.tobytes() != copy.tobytes():
+            msg = f"{name} must return arrays of its own, got one that a later step has overwritten"
+            raise TypeError(msg)
+
+
+def _arrays(record: Tree) -> Iterator[Array]:
+    if isinstance(record, np.ndarray):
+        yield record
+    elif isinstance(record, (tuple, list, Mapping)):
+        for part in record.values() if isinstance(record, Mapping) else record:
+            yield from _arrays(part)
 
 
 def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
@@ -67,15 +135,25 @@ def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
             ("wrong sign", -1.0),
             (missing, 0.0),
         ):
-            if same(g, factor * w):
+            if _fits(g, factor * w, w):
                 yield bug, name, f"{factor:g} times the true one"
-        if same(g, w / len(step.at[0])):
+        if _fits(g, w / len(step.at[0]), w):
             yield "mean over the batch", name, "divided by B"
         twin = f"d_x{name[3:]}"
-        if name.startswith("d_h") and twin in want and twin not in wrong and same(g, want[twin]):
+        if (
+            name.startswith("d_h")
+            and twin in want
+            and twin not in wrong
+            and _fits(g, want[twin], w)
+        ):
             yield "reset gate left out", name, f"it is {twin}, but the two differ"
     for name, z in zip(layout_of(cell).weighted, step.at, strict=False):
         yield from _slope_of_gate(f"d_{name}", z, got[f"d_{name}"], want[f"d_{name}"])
+
+
+def _fits(got: Array, guess: Array, truth: Array) -> bool:
+    """Say whether a guess explains what came, and is not the truth, which then would do so too."""
+    return same(got, guess) and not same(truth, guess)
 
 
 def _slope_of_gate(name: str, z: Array, got: Array, want: Array) -> Iterator[tuple[str, str, str]]:

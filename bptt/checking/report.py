@@ -70,7 +70,7 @@ class CellReport:
     bugs
         For each known bug that would give these very numbers, its name, and the evidence.
     local
-        Of a cell: its own check, from which all other errors follow.
+        Of a cell: how its own checks begin, from which all other errors follow.
     """
 
     subject: str
@@ -93,7 +93,7 @@ class CellReport:
         layer follow from them. A comparison of the layer with itself counts if all others pass: there a
         wrong tensor may spoil a right one.
         """
-        own = [check.faulty for check in self.checks if check.name == self.local]
+        own = [c.faulty for c in self.checks if self.local and c.name.startswith(self.local)]
         held = [check.faulty for check in self.checks if not check.itself]
         for found in (own, held, [check.faulty for check in self.checks]):
             if any(found):

@@ -53,7 +53,6 @@ class Masked(NamedTuple):
     want: Arrays
 
 
-@np.errstate(all="ignore")
 def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
     """Call forward twice, backward once: report what makes all other checks void."""
     ones, twos = (layer.run([a.copy() for a in at])[0] for _ in range(2))
@@ -307,12 +306,26 @@ def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Ge
         kappa = {name: max(kappa[name], e / NUDGE) for name, e in change.items()}
     single = [a.astype(np.float32) for a in (*at, *w)]
     in_single = layer.gradient(single[: len(at)], single[len(at) :])
+    if beyond := _beyond_float32(in_single, got):
+        return Check(f"float32 {beyond} here", {}, tolerance)  # no fault: it holds fewer numbers
     wide = [n for n, g in zip(layer.names, in_single, strict=True) if g.dtype != np.float32]
     note = f"condition {max(kappa.values()):.0f}" + (
         f"; {', '.join(wide)} not float32" if wide else ""
     )
     found = errors(layer.names, [g.astype(np.float64) for g in in_single], got)
     return Check("float32", {n: _over(e, kappa[n]) for n, e in found.items()}, tolerance, note)
+
+
+def _beyond_float32(in_single: Arrays, got: Arrays) -> str:
+    """Say whether the numbers of a gradient leave the range of float32, and at which end."""
+    if any(
+        np.isfinite(g).all() and not np.isfinite(s).all()
+        for s, g in zip(in_single, got, strict=True)
+    ):
+        return "overflows"
+    largest = max(float(np.abs(g).max(initial=0)) for g in got)
+    smallest = float(np.finfo(np.float32).tiny) / UNIT  # below it, float32 has fewer digits
+    return "underflows" if 0 < largest < smallest else ""
 
 
 def _over(error: float, kappa: float) -> float:

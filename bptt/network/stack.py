@@ -154,8 +154,7 @@ def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[in
     formula = formula_of(cell)
     if is_factored(formula):
         return layout_of(formula).shapes(n_below, n)
-    shapes: tuple[tuple[int, ...], ...] = formula.shapes(n_below, n)
-    return shapes
+    return tuple(map(tuple, formula.shapes(n_below, n)))  # lists will do
 
 
 def units_of(cell: OneDirection, params: LayerParams) -> int:
@@ -165,7 +164,7 @@ def units_of(cell: OneDirection, params: LayerParams) -> int:
         layout = layout_of(formula)
         return len(layout.split(params)[2]) // layout.count("zx")
     shapes = tuple(p.shape for p in params)
-    return next(n for n in _sizes(shapes) if formula.shapes(shapes[0][0], n) == shapes)
+    return next(n for n in _sizes(shapes) if parameter_shapes(cell, shapes[0][0], n) == shapes)
 
 
 def check_params(stack: Stack, params: object) -> Params:
@@ -238,10 +237,10 @@ def _check_unfactored(
     got = tuple(array.shape for array in arrays)
     n_below = below or got[0][0]
     for n in _sizes(got):
-        if cell.shapes(n_below, n) == got:
+        if parameter_shapes(cell, n_below, n) == got:
             return type(layer)(*arrays), n
     n = max(_sizes(got))
-    want = cell.shapes(n_below, n)
+    want = parameter_shapes(cell, n_below, n)
     msg = f"{name} must have arrays of shapes {want} (if n = {n}), got {got}"
     raise ValueError(msg)
 

@@ -9,6 +9,7 @@ is returned has a length; this library has no bar of its own.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from bptt._core import validation
 from bptt._core.record import array_record
 from bptt._core.types import Array, Mask
-from bptt.training.pieces import Pieces, Targets, checked, each, starts_of
+from bptt.training.pieces import Data, Pieces, Targets, checked, each, starts_of
 
 __all__ = ["Minibatch", "minibatches"]
 
@@ -105,9 +106,9 @@ def minibatches(
     number = arrays[0].shape[1]
     starts = starts_of("size", size, "B", number, drop_last)
     order = validation.generator("rng", rng).permutation(number)
+    return Pieces(starts, partial(_minibatch, arrays, order, starts.step))
 
-    def cut(first: int) -> Minibatch:
-        members = order[first : first + starts.step]
-        return Minibatch(*each(arrays, lambda whole: whole.take(members, axis=1)), members)
 
-    return Pieces(starts, cut)
+def _minibatch(arrays: Data, order: NDArray[np.intp], size: int, first: int) -> Minibatch:
+    members = order[first : first + size]
+    return Minibatch(*each(arrays, lambda whole: whole.take(members, axis=1)), members)

@@ -18,7 +18,8 @@ import numpy as np
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams
 from bptt.cells import LSTM, Bidirectional, BothDirections, PeepholeLSTM
-from bptt.cells.protocol import formula_of
+from bptt.cells.layout import layout_of
+from bptt.cells.protocol import formula_of, is_factored
 from bptt.network.parameters import Params
 from bptt.network.stack import AnyCell, OneDirection, Stack, check_params
 
@@ -53,7 +54,7 @@ def orthogonal_recurrent(
     TypeError
         If an argument has a wrong type.
     ValueError
-        If the parameters do not fit the stack, or `gain` is not positive.
+        If the parameters do not fit the stack, or `gain` is not positive, or too large for their dtype.
 
     Notes
     -----
@@ -72,12 +73,15 @@ def orthogonal_recurrent(
     rng = validation.generator("rng", rng)
     gain = validation.number("gain", gain)
 
-    def change(_: OneDirection, layer: LayerParams) -> LayerParams:
-        if "u" not in layer._fields:
+    def change(cell: OneDirection, layer: LayerParams) -> LayerParams:
+        fields = _fields(cell, layer)
+        if "u" not in fields:
             return layer
-        n = len(layer.u)
-        blocks = [gain * _orthogonal(n, rng) for _ in range(layer.u.shape[1] // n)]
-        return layer._replace(u=np.concatenate(blocks, axis=1).astype(layer.u.dtype))
+        u = layer[fields.index("u")]
+        _fits("gain", gain, u)
+        n = len(u)
+        blocks = [gain * _orthogonal(n, rng) for _ in range(u.shape[1] // n)]
+        return _replaced(layer, fields.index("u"), np.concatenate(blocks, axis=1).astype(u.dtype))
 
     return _each_layer(stack, params, change)
 
@@ -95,14 +99,16 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
     Returns
     -------
     Params
-        With new b in each layer of `bptt.LSTM` or `bptt.PeepholeLSTM` cells, compiled ones among them.
+        With new b in each layer of `bptt.LSTM` or `bptt.PeepholeLSTM` cells, compiled ones and subclasses
+        among them: the block of `z_f`, wherever `step` names it.
 
     Raises
     ------
     TypeError
         If an argument has a wrong type.
     ValueError
-        If the parameters do not fit the stack, or `value` is not finite.
+        If the parameters do not fit the stack, `value` is not finite, or too large for their dtype, or a
+        subclass has no `z_f`.
 
     Notes
     -----
@@ -120,11 +126,17 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
     validation.finite("value", np.asarray(bias))
 
     def change(cell: OneDirection, layer: LayerParams) -> LayerParams:
-        if not isinstance(formula_of(cell), (LSTM, PeepholeLSTM)):
+        formula = formula_of(cell)
+        if not isinstance(formula, (LSTM, PeepholeLSTM)):
             return layer
-        b, n = layer.b.copy(), len(layer.u)
-        b[n : 2 * n] = bias
-        return layer._replace(b=b)
+        weighted, place = layout_of(formula).weighted, _fields(cell, layer).index("b")
+        if "z_f" not in weighted:
+            msg = f"{type(formula).__name__}.step must take z_f, of the forget gate, got {', '.join(weighted)}"
+            raise ValueError(msg)
+        b = layer[place].copy()
+        _fits("value", bias, b)
+        np.split(b, len(weighted))[weighted.index("z_f")][:] = bias
+        return _replaced(layer, place, b)
 
     return _each_layer(stack, params, change)
 
@@ -144,6 +156,23 @@ def _each_layer(
 
     pairs = zip(stack.cells, checked.layers, strict=True)
     return Params(tuple(changed(cell, layer) for cell, layer in pairs), checked.readout)
+
+
+def _fields(cell: OneDirection, layer: LayerParams) -> tuple[str, ...]:
+    """Return what the arrays of a layer are; a record may call those of a formula as it likes."""
+    formula = formula_of(cell)
+    return layout_of(formula).fields if is_factored(formula) else layer._fields
+
+
+def _replaced(layer: LayerParams, place: int, array: Array) -> LayerParams:
+    return layer._make((*layer[:place], array, *layer[place + 1 :]))
+
+
+def _fits(name: str, value: float, array: Array) -> None:
+    """Refuse a number that is infinite in the precision of an array."""
+    if abs(value) > float(np.finfo(array.dtype).max):
+        msg = f"{name} must be finite in {array.dtype}, got {value}"
+        raise ValueError(msg)
 
 
 def _orthogonal(n: int, rng: np.random.Generator) -> Array:

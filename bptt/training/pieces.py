@@ -16,7 +16,10 @@ Data: TypeAlias = tuple[Array, Targets, Mask | None]  # x, targets and mask
 
 
 class Pieces(Sequence[Piece], Generic[Piece]):
-    """Pieces that are cut when asked for; a slice of them is again such a sequence."""
+    """Pieces that are cut when asked for; a slice of them is again such a sequence.
+
+    To be copied and pickled, `cut` must be a function of a module, or a `functools.partial` of one.
+    """
 
     def __init__(self, starts: range, cut: Callable[[int], Piece]) -> None:
         self._starts, self._cut = starts, cut

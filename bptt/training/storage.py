@@ -80,7 +80,8 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     ValueError
         If the suffix is another, or an entry is not finite.
     OSError
-        If the file cannot be written; what was there before stays.
+        If the file cannot be written, or is a symbolic link that leads to itself; what was there before
+        stays.
 
     Examples
     --------
@@ -192,14 +193,24 @@ def _format(path: Path) -> tuple[Pack, Unpack]:
 def _replace(target: Path, data: bytes) -> None:
     """Write beside the target, flush to the disk, and put it in its place in one move."""
     place = Path(os.path.realpath(target))
-    beside = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
+    if place.is_symlink():
+        raise OSError(errno.ELOOP, "path must lead to a file, got a loop of links", str(target))
+    beside = place.with_name(
+        f".{secrets.token_hex(8)}"
+    )  # short: the target's name may be as long as can be
+    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else None
+
+    def opened(path: str, flags: int) -> int:
+        """Open with the final permissions: from the first byte on, others read no more than after the last."""
+        return os.open(path, flags, 0o666 if mode is None else mode)
+
     try:
-        with beside.open("xb") as file:
+        with open(beside, "xb", opener=opened) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if place.exists():
-            beside.chmod(stat.S_IMODE(place.stat().st_mode))
+        if mode is not None:
+            beside.chmod(mode)  # whatever the umask says
         beside.replace(place)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ Source: Williams & Peng (1990), as in `bptt.truncated_bptt`.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from bptt._core.record import array_record
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, LayerState, Mask
 from bptt.network.traces import LayerTrace, Trace
-from bptt.training.pieces import Pieces, Targets, at_most, checked, each, starts_of
+from bptt.training.pieces import Data, Pieces, Targets, at_most, checked, each, starts_of
 
 __all__ = ["Window", "carry_state", "parallel_streams", "windows"]
 
@@ -109,14 +110,13 @@ def windows(
     [slice(0, 2, None), slice(2, 4, None)]
     """
     arrays = checked(x, targets, mask)
-    total = len(arrays[0])
-    starts = starts_of("length", length, "T", total, drop_last)
+    starts = starts_of("length", length, "T", len(arrays[0]), drop_last)
+    return Pieces(starts, partial(_window, arrays, starts.step))
 
-    def cut(first: int) -> Window:
-        steps = slice(first, min(first + starts.step, total))
-        return Window(*each(arrays, lambda whole: whole[steps]), steps)
 
-    return Pieces(starts, cut)
+def _window(arrays: Data, length: int, first: int) -> Window:
+    steps = slice(first, min(first + length, len(arrays[0])))
+    return Window(*each(arrays, lambda whole: whole[steps]), steps)
 
 
 def carry_state(trace: Trace) -> tuple[LayerState, ...]:
