@@ -48,7 +48,19 @@ class Swing:
         return (d_v * (1 - n**2),), (d_a - d_v, 0.9 * d_v), ()
 
 
-OWN = {"Leaky": Leaky(), "Swing": Swing()}
+class Masked:
+    """A reader's own cell that saves truth values, and counts with them as NumPy does."""
+
+    def step(self, z, a):
+        up, near = z > 0, np.abs(z) < 1
+        return (0.5 * a + np.where(up + near, z, 0.1 * z),), (up, near)
+
+    def step_backward(self, d_a, a, up, near):
+        slope = 0.9 * (up + near) + 0.1 * (1 - (~up & ~near)) + 0.1 * ~(up + near)
+        return (d_a * slope,), (0.5 * d_a,), ()
+
+
+OWN = {"Leaky": Leaky(), "Swing": Swing(), "Masked": Masked()}
 ACTIVATIONS = {
     "identity": bptt.identity,
     "relu": bptt.relu,
