@@ -143,6 +143,12 @@ def test_without_numba_it_says_how_to_install_it():
     assert "pip install 'bptt[fast]'" in shown.stdout
 
 
+def test_without_numbas_compiler_it_says_what_turns_it_off(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    with pytest.raises(RuntimeError, match="needs Numba's compiler, which .* NUMBA_DISABLE_JIT tur"):
+        bptt.compiled(bptt.LSTM())
+
+
 def test_import_does_not_load_numba():
     code = "import sys, bptt; bptt.Stack((bptt.LSTM(),)); print('numba' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
