@@ -111,7 +111,18 @@ def read_only(array):
     return copy
 
 
-LAYOUTS = [np.asfortranarray, every_second, backward_in_memory, read_only]
+def in_the_other_byte_order(array):
+    return array.astype(array.dtype.newbyteorder("S"))
+
+
+def unaligned(array):
+    """Return equal numbers, which begin at an odd address."""
+    return (
+        np.frombuffer(b" " + array.tobytes(), np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    )
+
+
+LAYOUTS = [np.asfortranarray, every_second, backward_in_memory, read_only, unaligned]
 
 
 @calls
@@ -128,6 +139,13 @@ def test_any_layout_in_memory_gives_the_same(call, arguments, layout):
     want = call(*arguments)
     got = call(*bptt.tree_map(layout, arguments))
     assert_close(as_tuple(got), as_tuple(want), 1e-14)
+
+
+def test_a_dtype_is_taken_in_the_byte_order_of_this_machine():
+    other = np.dtype(np.float32).newbyteorder("S")
+    params = bptt.initialize(bptt.Stack((bptt.LSTM(),)), (2, 3, 1), 0, other)
+    assert {leaf.dtype for _, leaf in bptt.tree_leaves(params)} == {np.dtype(np.float32)}
+    assert all(leaf.dtype.isnative for _, leaf in bptt.tree_leaves(params))
 
 
 def as_tuple(record):

@@ -5,16 +5,19 @@ The reference is the plain loop of the same cell on the same numbers: in float64
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
 from closeness import assert_close, relative_errors
 from nets import CELLS, EXACT, draw, gives
+from test_arguments import LAYOUTS, in_the_other_byte_order
 
 import bptt
-from bptt.jit import source
 
-pytest.importorskip("numba")
+numba = pytest.importorskip("numba")
+
+from bptt.jit import cache, record, source
 
 FACTORED = {name: cell for name, cell in CELLS.items() if name != "ResetBeforeGRU"}
 TOLERANCE = {"float32": 2e-4, "float64": 1e-12}
@@ -48,7 +51,19 @@ class Swing:
         return (d_v * (1 - n**2),), (d_a - d_v, 0.9 * d_v), ()
 
 
-OWN = {"Leaky": Leaky(), "Swing": Swing()}
+class Masked:
+    """A reader's own cell that saves truth values, and counts with them as NumPy does."""
+
+    def step(self, z, a):
+        up, near = z > 0, np.abs(z) < 1
+        return (0.5 * a + np.where(up + near, z, 0.1 * z),), (up, near)
+
+    def step_backward(self, d_a, a, up, near):
+        slope = 0.9 * (up + near) + 0.1 * (1 - (~up & ~near)) + 0.1 * ~(up + near)
+        return (d_a * slope,), (0.5 * d_a,), ()
+
+
+OWN = {"Leaky": Leaky(), "Swing": Swing(), "Masked": Masked()}
 ACTIVATIONS = {
     "identity": bptt.identity,
     "relu": bptt.relu,
@@ -164,8 +179,35 @@ def test_arrays_of_any_layout_and_read_only():
     for array in (*fortran, x, d_a):
         array.flags.writeable = False
     want = bptt.layer_backward(bptt.layer_forward(cell, params, x), d_a)
-    got = bptt.layer_backward(bptt.layer_forward(bptt.compiled(cell), fortran, x), d_a)
+    fast = bptt.compiled(cell)
+    got = bptt.layer_backward(bptt.layer_forward(fast, fortran, x), d_a)
     assert_close(got, want, 1e-12)
+    other = bptt.tree_map(in_the_other_byte_order, (params, x, d_a))
+    got = bptt.layer_backward(bptt.layer_forward(fast, *other[:2]), other[2])
+    assert_close(got, want, 1e-12)
+
+
+def test_arrays_of_every_kind_run_through_one_compiled_function(monkeypatch):
+    """Numba would compile anew for an array that is read-only, unaligned or of another byte order."""
+    kinds, load = set(), record._program
+
+    def watched(text):
+        def loop(name):
+            def run(*given):
+                kinds.add((name, *map(numba.typeof, given)))
+                getattr(load(text), name)(*given)
+
+            return run
+
+        return cache.Program(loop("forward"), loop("backward"))
+
+    monkeypatch.setattr(record, "_program", watched)
+    cell, given = bptt.compiled(bptt.GRU()), (np.ones((5, 2, 3)), np.ones((2, 4)))
+    params = bptt.initialize(bptt.Stack((cell,)), (3, 4, 1), 0).layers[0]
+    for layout in (np.copy, *LAYOUTS, in_the_other_byte_order):
+        own, x, state, d_a = bptt.tree_map(layout, (params, *given, np.ones((5, 2, 4))))
+        bptt.layer_backward(bptt.layer_forward(cell, own, x, (state,)), d_a, (state,))
+    assert len(kinds) == 2
 
 
 def test_overflow_is_found():
@@ -189,6 +231,45 @@ def test_copies_and_pickles():
             3,
         ]
     assert bptt.compiled(cell) == cell
+
+
+class Scaled:
+    """A reader's own cell with an attribute, which its formula multiplies with."""
+
+    k = 0.5
+
+    def step(self, z, a):
+        return (self.k * z,), ()
+
+    def step_backward(self, d_a, a):
+        return (self.k * d_a,), (0.0,), ()
+
+
+def test_what_was_compiled_stays_whatever_becomes_of_the_cell():
+    """It, its copy and its pickle compute the same, in real and in complex numbers; compiled again, the new formula."""
+    cell = Scaled()
+    fast = bptt.compiled(cell)
+    cell.k = 9.0
+    params = bptt.Recurrent(np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
+    for kind, factor in ((fast, 0.5), (bptt.compiled(cell), 9.0)):
+        for one in (kind, copy.copy(kind), copy.deepcopy(kind), pickle.loads(pickle.dumps(kind))):
+            for x in (np.ones((1, 1, 1)), np.ones((1, 1, 1), complex)):
+                assert bptt.layer_forward(one, params, x).a[1, 0, 0] == factor
+
+
+def test_a_formula_that_has_changed_since_is_not_copied():
+    fast = bptt.compiled(Scaled())
+    fast.cell.k = 9.0
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="the formula of Scaled has changed since it was comp"):
+            copied(fast)
+
+
+def test_a_cell_that_cannot_be_copied_is_refused():
+    cell = Scaled()
+    cell.lock = threading.Lock()
+    with pytest.raises(TypeError, match="Scaled cannot be compiled: it cannot be copied: cannot p"):
+        bptt.compiled(cell)
 
 
 BROKEN = {

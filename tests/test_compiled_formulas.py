@@ -49,6 +49,71 @@ REFUSED = {
     ),
     "complex": (lambda z, a: z * 1j, "step meets a complex where"),
     "unknown": (lambda z, a: np.spacing(z), "step uses spacing, which has no compiled form"),
+    "whole numbers": (lambda z, a: (4 * z).astype(int) / 4, "makes float.. to int64 by astype"),
+    "half precision": (lambda z, a: z.astype(np.float16), "makes float.. to float16 by astype"),
+    "an exponential in half precision": (
+        lambda z, a: np.exp(z > 0),
+        "step uses np.exp where NumPy's result is float16",
+    ),
+    "truth values subtracted": (
+        lambda z, a: (z > 0) - (a > 0),
+        "step uses np.subtract in a way that NumPy refuses: numpy boolean subtract",
+    ),
+    "a truth value negated": (
+        lambda z, a: -(z > 0),
+        "uses np.negative in a way that NumPy refuses",
+    ),
+    "bits turned over": (
+        lambda z, a: ~np.where(z > 0, 1, 0),
+        "step uses np.invert where NumPy's result is int64",
+    ),
+    "bits joined": (lambda z, a: np.where(z > 0, 1, 0) & 1, "uses np.bitwise_and where .* int64"),
+    "whole numbers divided": (
+        lambda z, a: np.where(z > 0, 1, 0) // 2,
+        "step uses np.floor_divide where NumPy's result is int64",
+    ),
+    "one over a whole number": (
+        lambda z, a: np.reciprocal(np.where(z > 0, 1, 2)),
+        "step uses np.reciprocal where NumPy's result is int64",
+    ),
+    "a power of a whole number": (
+        lambda z, a: 2 ** np.where(z > 0, 1, 2),
+        "step uses np.power where NumPy's result is int64",
+    ),
+    "numbers that run over": (
+        lambda z, a: np.where(z > 0, np.int8(100), np.int8(1)) * np.int8(2),
+        "step uses np.multiply where NumPy's result is int8",
+    ),
+    "whole numbers filled in": (
+        lambda z, a: np.full_like(z, a, dtype=int),
+        "makes float.. to int64 by astype",
+    ),
+    "another shape": (
+        lambda z, a: z + np.zeros_like(z, shape=3),
+        "step uses np.zeros_like in a way that does not act on each entry",
+    ),
+    "places": (
+        lambda z, a: np.where(z > 0),
+        "step uses np.where in a way that does not act on each entry",
+    ),
+    "a condition of its own": (
+        lambda z, a: np.where(np.array([True, False, True]), z, a),
+        "step meets a ndarray where",
+    ),
+    "clipped in place": (
+        lambda z, a: np.clip(z, -1, 1, out=z),
+        r"uses np.clip in place \(out=...\)",
+    ),
+    "clipped into an argument": (lambda z, a: np.clip(z, -1, 1, z), r"uses np.clip in place"),
+    "clipped in part": (
+        lambda z, a: np.clip(z, -1, 1, where=True),
+        r"uses np.clip with \['where'\]",
+    ),
+    "clipped twice": (
+        lambda z, a: np.clip(z, -1, 1, min=0),
+        "step uses np.clip in a way that NumPy refuses",
+    ),
+    "a power that is no number": (lambda z, a: z**None, "step meets a NoneType where"),
     "not a tuple": (lambda z, a: (z, a), "step meets a tuple where"),
 }
 
@@ -78,6 +143,14 @@ def test_without_numba_it_says_how_to_install_it():
     assert "pip install 'bptt[fast]'" in shown.stdout
 
 
+def test_without_numbas_compiler_it_says_what_turns_it_off(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    with pytest.raises(
+        RuntimeError, match="needs Numba's compiler, which .* NUMBA_DISABLE_JIT tur"
+    ):
+        bptt.compiled(bptt.LSTM())
+
+
 def test_import_does_not_load_numba():
     code = "import sys, bptt; bptt.Stack((bptt.LSTM(),)); print('numba' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -104,6 +177,39 @@ OPERATIONS = {
     "tests": lambda z, a: np.isnan(z) + np.isfinite(a) * 2.0 + np.isinf(z) * 3.0,
     "numbers of NumPy": lambda z, a: np.float64(0.5) * z + np.array(2.0) * a + np.int64(3) + True,
     "a loop and a helper": lambda z, a: sum(z**k for k in range(1, 4)) + bptt.softplus(a),
+    "truth values": lambda z, a: (
+        ((z > 0) + (a > 0)) * 1.0
+        + 2 * ((z > 0) * (a > 0))
+        + 4 * np.maximum(z > 0, a > 0)
+        + 8 * np.minimum(z > 0, a > 0)
+        + 16 * ((z > 0) > (a > 0))
+        + 32 * ((z > 0) ^ (a > 0))
+        + 64 * np.where(z > 0, a > 0, True).astype(z.dtype)
+        + (z > 0) ** 2 / 2
+    ),
+    "a truth value of a number": lambda z, a: np.rint(z).astype(bool) * 0.5 + (np.rint(a) != False),
+    "whole numbers": lambda z, a: (
+        (2 * (z > 0) - 1) * np.where(a > 0, 3, -1) ** 2 + np.sign(1 - 2 * (a > 0)) / 2 + z
+    ),
+    "like, of a type": lambda z, a: (
+        z * np.full_like(z, 0.5, dtype=int)
+        + np.full_like(a > 0, 0.5)
+        + np.zeros_like(z, dtype=bool)
+        + np.full_like(z, fill_value=0.25)
+        + np.full_like(z, a)
+        + np.full_like(a=a, fill_value=2, dtype=z.dtype)
+        + np.ones_like(z > 0)
+    ),
+    "minus zero": lambda z, a: np.copysign(z, -0.0) + np.copysign(a, 0.0) + 1 / (z * z + -0.0),
+    "a condition that is a number": lambda z, a: np.where(np.rint(z), z, 3.0) + np.where(0, z, a),
+    "by keyword": lambda z, a: (
+        np.clip(z, a_max=0.5, a_min=-0.25)
+        + np.clip(a=a, a_min=None, a_max=z)
+        + np.clip(z, -1, 1, out=None)
+        + np.copy(a=z, order="K")
+        + np.real(val=a)
+    ),
+    "a single precision of its own": lambda z, a: z.astype(np.float32) * np.float32(0.1) + a,
     "library": lambda z, a: (
         np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)
     ),
@@ -168,6 +274,13 @@ def test_what_is_recorded_is_what_numpy_does(operations, name):
     for real, tolerance in ((np.float32, 1e-5), (np.float64, 1e-13)):
         want = OPERATIONS[name](z.astype(real), a.astype(real))
         np.testing.assert_allclose(found[real][row], want, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="not in this NumPy")
+def test_clip_takes_the_new_names_of_its_bounds():
+    record = recording.Record(np.dtype(np.float64))
+    np.clip(recording.Symbol(record, "z0"), min=-1, max=0.5)
+    assert record.statements == ["v0 = maximum(z0, real(-1.0))", "v1 = minimum(v0, real(0.5))"]
 
 
 def test_equal_statements_stand_once():

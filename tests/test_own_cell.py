@@ -4,7 +4,9 @@ Two of them: one with a parameter of its own, one with a state of two arrays. Ne
 the truths are the complex step, sequences run one by one, and the full gradient of the same problem.
 """
 
+import gc
 import inspect
+import weakref
 from functools import partial
 
 import numpy as np
@@ -13,6 +15,7 @@ from closeness import assert_close
 from nets import EXACT, draw, gives
 
 import bptt
+from bptt.cells import layout
 
 
 class Leaky:
@@ -170,3 +173,64 @@ def test_shapes_may_be_lists():
         runs.append((trace.outputs, bptt.backward(trace, np.ones((2, 1, 1))).x))
     assert all((a == b).all() for a, b in zip(*runs, strict=True))
     assert bptt.check_cell(ListsOfShapes()).ok
+
+
+def test_its_parameters_are_a_record_like_the_others():
+    """Compared with the sums and products of the arrays, and with the printed form of an LSTM's record."""
+    stack = bptt.Stack((Leaky(),))
+    layer = bptt.initialize(stack, (2, 3, 1), 0).layers[0]
+    for got, factor in ((layer + layer, 2), (2 * layer, 2), (layer - layer, 0), (layer * 0.5, 0.5)):
+        assert type(got) is type(layer)
+        for one, twin in zip(got, layer, strict=True):
+            np.testing.assert_array_equal(one, factor * twin)
+    assert repr(layer) == "Parameters(w=(2, 3), u=(3, 3), b=(3,), r=(3,))  # 21 numbers"
+
+
+def test_its_parameters_stay_valid_however_many_cells_there_are():
+    stack = bptt.Stack((Leaky(),))
+    params, x = bptt.initialize(stack, (2, 3, 1), 0), np.ones((2, 1, 2))
+    before = bptt.forward(stack, params, x)
+    for k in range(300):
+        layout.record_type(("w", "b", f"own_{k}"))
+    assert bptt.forward(stack, params, x).outputs.tolist() == before.outputs.tolist()
+
+
+def test_a_cell_that_is_gone_leaves_nothing_behind():
+    """Neither do functions, of an instance or built by hand, nor what they close over."""
+
+    class Table:
+        pass
+
+    def made():
+        table = Table()
+
+        class Own:
+            def step(self, z, a):
+                return (np.tanh(z),), (table,)
+
+            def step_backward(self, d_a, a, n):
+                return (d_a,), (0.0,), ()
+
+        own, bare = Own(), Own()
+        bare.step, bare.step_backward = partial(own.step), partial(own.step_backward)
+        return own, bare, weakref.ref(table)
+
+    *cells, table = made()
+    for cell in cells:
+        assert bptt.cells.layout_of(cell).weighted == ("z",)
+    del cell, cells
+    gc.collect()
+    assert table() is None
+
+
+def test_methods_of_which_no_weak_reference_can_be_made_are_read_too():
+    class Step:
+        __slots__ = ()
+
+        def __call__(self, z, a):
+            return Leaky.step(self, z, a, 0 * a)
+
+    class Own:
+        step, step_backward = Step(), lambda _, d_a, a, n: ((d_a * (1 - n**2),), (0.0,), ())
+
+    assert bptt.cells.layout_of(Own()).states == ("a",)

@@ -1,7 +1,7 @@
 """The one place that words errors: argument, expectation, what came.
 
 The functions here are called at the public boundary only. They return their argument as an array,
-without a copy, and never write to it.
+and never write to it; without a copy, unless its numbers lie in memory in a form of another machine.
 """
 
 import math
@@ -137,13 +137,15 @@ def plain(name: str, value: object) -> None:
 
 
 def floating(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:
-    """Return `value` as an array of one of `dtypes`."""
+    """Return `value` as an array of one of `dtypes`, in the byte order of this machine and aligned."""
     found = as_array(name, value)
     if found.dtype.char not in KINDS[dtypes]:
         hint = "; convert with .astype(float)" if found.dtype.kind in "iub" else ""
         kinds = DATA if dtypes == DATA else REAL
         msg = f"{name} must have dtype {' or '.join(kinds)}, got {found.dtype}{hint}"
         raise TypeError(msg)
+    if not (found.dtype.isnative and found.flags.aligned):
+        found = found.astype(found.dtype.newbyteorder("="))
     return found
 
 
@@ -218,8 +220,8 @@ def real(name: str, value: Array) -> None:
         raise TypeError(msg)
 
 
-def real_dtype(name: str, value: DTypeLike) -> None:
-    """Refuse a dtype that is not float32 or float64, and what names no dtype at all."""
+def real_dtype(name: str, value: DTypeLike) -> np.dtype:
+    """Return float32 or float64; refuse other dtypes, and what names no dtype at all."""
     try:
         got = np.dtype(value).name
     except TypeError:
@@ -227,6 +229,7 @@ def real_dtype(name: str, value: DTypeLike) -> None:
     if got not in REAL:
         msg = f"{name} must be {' or '.join(REAL)}, got {got}"
         raise TypeError(msg)
+    return np.dtype(got)  # by its name: in the byte order of this machine
 
 
 def instance(name: str, value: object, kind: type[Record]) -> Record:

@@ -3,11 +3,14 @@
 import inspect
 from collections import namedtuple
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from bptt._core.record import array_record
 from bptt._core.types import Array, LayerParams, Tree
 from bptt.cells.protocol import (
     Cell,
@@ -20,6 +23,12 @@ from bptt.cells.protocol import (
 )
 
 ParamsType: TypeAlias = Any  # a class of named tuples, that of the parameters of a layer
+
+# The names of the parameters of methods that have been read; it keeps none of the methods alive.
+READ: WeakKeyDictionary[Callable[..., object], tuple[str, ...]] = WeakKeyDictionary()
+
+# The types of parameter records by their fields, for good: records of a type may live as long as the process.
+RECORD_TYPES: dict[tuple[str, ...], ParamsType] = {}
 
 __all__ = ["Layout", "layout_of", "state_names_of"]
 
@@ -92,21 +101,14 @@ def layout_of(cell: Formula) -> Layout:
     >>> bptt.cells.layout_of(bptt.GRU()).weighted
     ('z_r', 'z_s', 'x_n', 'h_n')
     """
-    methods = (getattr(method, "__func__", method) for method in (cell.step, cell.step_backward))
-    bound = hasattr(cell.step, "__func__"), hasattr(cell.step_backward, "__func__")
-    return _layout(type(cell).__name__, *methods, *bound)
+    name = type(cell).__name__
+    return _layout(
+        name, _names(f"{name}.step", cell.step), _names(f"{name}.step_backward", cell.step_backward)
+    )
 
 
 @lru_cache(maxsize=128)
-def _layout(
-    name: str,
-    step: Callable[..., object],
-    back: Callable[..., object],
-    step_bound: bool,
-    back_bound: bool,
-) -> Layout:
-    names = _names(f"{name}.step", step)[step_bound:]
-    back_names = _names(f"{name}.step_backward", back)[back_bound:]
+def _layout(name: str, names: tuple[str, ...], back_names: tuple[str, ...]) -> Layout:
     kinds = [n[0] if n[0] in "zxh" and n[1:2] in ("", "_") else "" for n in names]
     weighted = kinds.index("") if "" in kinds else len(kinds)
     states = next((k for k, n in enumerate(back_names) if not n.startswith("d_")), len(back_names))
@@ -136,12 +138,21 @@ def _layout(
 
 
 def _names(what: str, method: Callable[..., object]) -> tuple[str, ...]:
-    parameters = inspect.signature(method).parameters.values()
+    """Return the names of the parameters of a method, without self."""
+    function = getattr(method, "__func__", method)
+    first = int(hasattr(method, "__func__"))
+    try:
+        return READ[function][first:]
+    except (KeyError, TypeError):  # not read yet, or nothing that a weak reference can be made of
+        parameters = inspect.signature(function).parameters.values()
     free = [p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if free:
         msg = f"{what} must name its parameters one by one, got *{free[0]}"
         raise TypeError(msg)
-    return tuple(p.name for p in parameters)
+    names = tuple(p.name for p in parameters)
+    with suppress(TypeError):
+        READ[function] = names
+    return names[first:]
 
 
 def state_names_of(cell: Cell | UnfactoredCell | OwnEngine) -> tuple[str, ...]:
@@ -185,14 +196,17 @@ def parameters_of(cell: object) -> ParamsType:
     return named
 
 
-@lru_cache(maxsize=128)
 def record_type(fields: tuple[str, ...]) -> ParamsType:
     """Return a named tuple for the parameters of a cell that names no type; its records can be pickled."""
+    found = RECORD_TYPES.get(fields)
+    return RECORD_TYPES.setdefault(fields, _new_type(fields)) if found is None else found
 
+
+def _new_type(fields: tuple[str, ...]) -> ParamsType:
     def reduce(record: LayerParams) -> tuple[object, ...]:
         return _record, (fields, *record)
 
-    made = namedtuple("Parameters", fields)  # type: ignore[misc]  # noqa: PYI024
+    made = array_record(namedtuple("Parameters", fields))  # type: ignore[misc]  # noqa: PYI024
     made.__reduce__ = reduce  # type: ignore[assignment, method-assign]
     made.__doc__ = f"The parameters of a layer: {', '.join(fields)}."
     return made

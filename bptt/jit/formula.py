@@ -18,18 +18,27 @@ class Formula(NamedTuple):
 
 def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula]:
     """Run both methods of a cell on symbols; return what they did."""
-    weighted, states, own, saved = map(len, layout)
-    there = _run(cell, "step", dtype, {"z": weighted, "s": states, "o": own}, (states, saved))
-    given = {"d": states, "s": states, "o": own, "k": saved}
-    return there, _run(cell, "step_backward", dtype, given, (weighted, states, own))
+    weighted, states, own, saved = ([dtype] * len(names) for names in layout)
+    given = {"z": weighted, "s": states, "o": own}
+    there, found = _run(cell, "step", dtype, given, (len(states), len(saved)))
+    given = {"d": states, "s": states, "o": own, "k": found[1]}  # saved truth values stay some
+    back, _ = _run(cell, "step_backward", dtype, given, (len(weighted), len(states), len(own)))
+    return there, back
 
 
 def _run(
-    cell: Cell, method: str, dtype: np.dtype, given: dict[str, int], wanted: tuple[int, ...]
-) -> Formula:
+    cell: Cell,
+    method: str,
+    dtype: np.dtype,
+    given: dict[str, list[np.dtype]],
+    wanted: tuple[int, ...],
+) -> tuple[Formula, list[list[np.dtype]]]:
+    """Return what a method did, and the types of its results."""
     record, name = Record(dtype), f"{type(cell).__name__} cannot be compiled: {method}"
     symbols = [
-        Symbol(record, f"{letter}{k}") for letter, count in given.items() for k in range(count)
+        Symbol(record, f"({letter}{k} != zero)" if kind == np.bool_ else f"{letter}{k}", kind)
+        for letter, kinds in given.items()
+        for k, kind in enumerate(kinds)
     ]
     try:
         results = getattr(cell, method)(*symbols)
@@ -41,4 +50,8 @@ def _run(
     except NotElementwiseError as reason:
         msg = f"{name} {reason}"
         raise TypeError(msg) from None
-    return Formula(tuple(record.statements), found)
+    kinds = [
+        [item.dtype if isinstance(item, Symbol) else np.asarray(item).dtype for item in part]
+        for part in results
+    ]
+    return Formula(tuple(record.statements), found), kinds

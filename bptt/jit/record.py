@@ -5,6 +5,7 @@ entry (`bptt.jit.recording`). From that the text of both loops is written (`bptt
 first call in each precision (`bptt.jit.cache`).
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -40,6 +41,9 @@ def compiled(cell: AnyCell) -> CompiledCell:
     checkpoints and `bptt.check_cell`. Its results are those of the plain loop, up to rounding: in float64 to 1e-12.
     Complex numbers, for the complex step, run through the plain loop.
 
+    The cell is copied: a change of it afterwards has no effect on what was compiled, nor on copies and pickles of
+    that. To use a changed cell, compile it again.
+
     The first call in each precision compiles, for some seconds; the result is kept in a folder of the user's caches
     (`NUMBA_CACHE_DIR` names another), so that later processes read it from there.
 
@@ -59,7 +63,9 @@ def compiled(cell: AnyCell) -> CompiledCell:
         If Numba is not installed: ``pip install 'bptt[fast]'``.
     TypeError
         If the cell cannot be compiled, with the reason: its formula is not elementwise, or it does its own products
-        (`bptt.ResetBeforeGRU`).
+        (`bptt.ResetBeforeGRU`), or the cell cannot be copied.
+    RuntimeError
+        If the environment variable NUMBA_DISABLE_JIT turns Numba's compiler off.
 
     See Also
     --------
@@ -82,7 +88,7 @@ class Compiled:
     Attributes
     ----------
     cell
-        The formula.
+        The formula: a copy of the cell that was given.
     """
 
     cell: Formula
@@ -99,16 +105,23 @@ class Compiled:
             )
             raise TypeError(msg)
         _need_numba()
-        layout = layout_of(self.cell)
-        sources = {
-            dtype: source(name, dtype.name, layout, *recorded(self.cell, layout, dtype))
-            for dtype in PRECISIONS
-        }
-        object.__setattr__(self, "_layout", layout)
-        object.__setattr__(self, "_sources", sources)
+        try:
+            cell = copy.deepcopy(self.cell)
+        except Exception as error:
+            msg = f"{name} cannot be compiled: it cannot be copied: {error}"
+            raise TypeError(msg) from error
+        object.__setattr__(self, "cell", cell)
+        object.__setattr__(self, "_layout", layout_of(cell))
+        object.__setattr__(self, "_sources", _sources(cell))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy the formula alone: it is recorded anew where it arrives."""
+        if _sources(self.cell) != self._sources:
+            msg = (
+                f"the formula of {type(self.cell).__name__} has changed since it was compiled; "
+                "compile it again to copy or pickle it"
+            )
+            raise TypeError(msg)
         return Compiled, (self.cell,)
 
     def run_layer(
@@ -125,7 +138,7 @@ class Compiled:
         saved: Saved = np.empty((steps, found.saves, batch, n), dtype)
         w, u, b, own = self._split(params, dtype)
         given = (x, w, u, b, *own, EVERYWHERE if mask is None else mask, states, saved)
-        _program(found.text).forward(steps, batch, below, n, *map(np.ravel, given))
+        _program(found.text).forward(steps, batch, below, n, *map(_flat, given))
         return LayerTrace(self, params, x, tuple(states), saved, mask)
 
     def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
@@ -145,7 +158,7 @@ class Compiled:
         given = (w.T, u.T, *own, mask, *trace.states, saved, d_a, carried)
         found = (delta_x, delta_h, d_x, d_b, d_own)
         _program(self._sources[dtype].text).backward(
-            steps, batch, len(w), n, *map(np.ravel, given), *map(np.ravel, found)
+            steps, batch, len(w), n, *map(_flat, given), *map(_flat, found)
         )
         d_u = (_outer(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
         params = type(trace.params)(_outer(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
@@ -158,6 +171,21 @@ class Compiled:
         w, *rest = params
         u = np.empty((1, 0), dtype) if len(rest) == 1 + len(self._layout.own) else rest.pop(0)
         return w, u, rest[0], rest[1:]
+
+
+def _sources(cell: Formula) -> dict[np.dtype, Source]:
+    """Return the texts of the loops of a cell, by precision."""
+    name, layout = type(cell).__name__, layout_of(cell)
+    return {
+        dtype: source(name, dtype.name, layout, *recorded(cell, layout, dtype))
+        for dtype in PRECISIONS
+    }
+
+
+def _flat(array: Array) -> Array:
+    """Return an array as one axis, of the one kind that is compiled for: C-contiguous and writable."""
+    flat = np.ravel(array)
+    return flat if flat.flags.writeable else flat.copy()
 
 
 def _outer(a: Array, delta: Array) -> Array:
@@ -173,7 +201,10 @@ def _program(text: str) -> "Program":
 
 def _need_numba() -> None:
     try:
-        import numba  # noqa: F401, PLC0415
+        import numba  # noqa: PLC0415
     except ImportError as error:
         msg = "bptt.compiled needs Numba, which is not installed or cannot be imported here: pip install 'bptt[fast]'"
         raise ImportError(msg) from error
+    if numba.config.DISABLE_JIT:
+        msg = "bptt.compiled needs Numba's compiler, which the environment variable NUMBA_DISABLE_JIT turns off"
+        raise RuntimeError(msg)

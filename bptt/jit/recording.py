@@ -3,6 +3,10 @@
 A formula is elementwise: it does the same arithmetic to every entry. Run on a `Symbol` in place of an array it
 leaves a straight line of assignments, whatever helper functions, attributes of the cell, lambdas and activations it
 went through. NumPy's two documented protocols, ``__array_ufunc__`` and ``__array_function__``, hand its functions over.
+
+A compiled loop holds truth values and numbers of one precision, NumPy has whole numbers and more precisions. So each
+function is first called on a small array of the types that it would meet: the type of the result says whether NumPy
+would add numbers or truth values, for instance. What a loop would not compute as NumPy does is refused.
 """
 
 from collections.abc import Callable
@@ -11,6 +15,8 @@ from typing import Any, Never, TypeAlias
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
+
+from bptt._core.types import Array
 
 OPERATORS = {
     "add": "{} + {}",
@@ -36,11 +42,18 @@ COMPARISONS = {
     "equal": "{} == {}",
     "not_equal": "{} != {}",
 }
+# Where NumPy's result is true or false: of two truth values also the sum and the product are, and the extremes.
 LOGIC = {
     "logical_and": "{} and {}",
     "bitwise_and": "{} and {}",
+    "multiply": "{} and {}",
+    "minimum": "{} and {}",
     "logical_or": "{} or {}",
     "bitwise_or": "{} or {}",
+    "add": "{} or {}",
+    "maximum": "{} or {}",
+    "logical_xor": "{} != {}",
+    "bitwise_xor": "{} != {}",
     "logical_not": "not {}",
     "invert": "not {}",
 }
@@ -94,6 +107,14 @@ LIBRARY = {
     "trunc",
 }
 UNCHANGED = {"positive", "conjugate"}
+POWERS = {"power", "float_power"}
+COMPILED = {*OPERATORS, *COMPARISONS, *LOGIC, *TESTS, *LIBRARY, *UNCHANGED, *POWERS}
+# What whole numbers, too, give exactly when it is computed with real numbers.
+WHOLE = {
+    *("add", "subtract", "multiply", "negative", "absolute", "square"),
+    *("maximum", "minimum", "sign", "positive", "conjugate"),
+}
+SHAPE = (2, 3)  # of the arrays on which NumPy's functions are tried
 
 
 class NotElementwiseError(TypeError):
@@ -121,11 +142,16 @@ class Record:
         """The assignments, in order."""
         return [f"{name} = {expression}" for expression, name in self._names.items()]
 
-    def assign(self, expression: str, *, boolean: bool = False) -> "Symbol":
+    def assign(self, expression: str, dtype: np.dtype | None = None) -> "Symbol":
         """Write down one statement, unless it stands there already; return the symbol of its result."""
-        return Symbol(
-            self, self._names.setdefault(expression, f"v{len(self._names)}"), boolean=boolean
-        )
+        dtype = self.dtype if dtype is None else dtype
+        if self.rounds(dtype):
+            expression = f"real(np.float32({expression}))"
+        return Symbol(self, self._names.setdefault(expression, f"v{len(self._names)}"), dtype)
+
+    def rounds(self, dtype: np.dtype) -> bool:
+        """Say whether numbers of a type have fewer digits than the loop's."""
+        return dtype == np.float32 and self.dtype == np.float64
 
     def number(self, value: Operand) -> str:
         """Return how an operand is written where a number is meant."""
@@ -133,16 +159,12 @@ class Record:
             return (
                 self.assign(f"one if {value.name} else zero").name if value.boolean else value.name
             )
-        if (
-            isinstance(value, (tuple, list))
-            or np.ndim(value)
-            or np.asarray(value).dtype.kind not in "biuf"
-        ):
-            msg = f"meets a {type(value).__name__} where one real number is meant"
-            raise NotElementwiseError(msg)
+        _refuse_other_than_numbers(value)
         plain = float(value)
-        if plain in {0.0, 1.0}:
-            return "one" if plain else "zero"
+        if plain == 1:
+            return "one"
+        if plain == 0:
+            return "-zero" if np.signbit(plain) else "zero"
         return (
             f"real({plain!r})"
             if np.isfinite(plain)
@@ -153,19 +175,59 @@ class Record:
         """Return how an operand is written where true or false is meant."""
         if isinstance(value, Symbol):
             return value.name if value.boolean else self.assign(f"{value.name} != zero").name
+        _refuse_other_than_numbers(value)
         return str(bool(value))
+
+    def constant(self, value: Operand) -> "Symbol":
+        """Return the symbol of a number of NumPy's that every entry has."""
+        write = self.condition if value.dtype.kind == "b" else self.number
+        return self.assign(write(value), value.dtype)
+
+
+def _refuse_other_than_numbers(value: Operand) -> None:
+    if (
+        isinstance(value, (tuple, list))
+        or np.ndim(value)
+        or np.asarray(value).dtype.kind not in "biuf"
+    ):
+        msg = f"meets a {type(value).__name__} where one real number is meant"
+        raise NotElementwiseError(msg)
+
+
+def _tried(
+    function: Callable[..., Any], args: tuple[Operand, ...], kwargs: dict[str, Operand]
+) -> Any:
+    """Return what NumPy makes of arrays in place of the symbols: of which type it is, if it is one array."""
+    name = f"np.{function.__name__}"
+    try:
+        with np.errstate(all="ignore"):
+            found = function(*map(_example, args), **{k: _example(v) for k, v in kwargs.items()})
+    except (TypeError, ValueError, OverflowError) as error:
+        msg = f"uses {name} in a way that NumPy refuses: {error}"
+        raise NotElementwiseError(msg) from None
+    if isinstance(found, np.ndarray) and (
+        found.dtype.kind not in "biuf" or found.dtype.char == "e"
+    ):
+        msg = f"uses {name} where NumPy's result is {found.dtype}, which compiled loops do not hold"
+        raise NotElementwiseError(msg)
+    return found
+
+
+def _example(value: Operand) -> Operand:
+    return np.ones(SHAPE, value.dtype) if isinstance(value, Symbol) else value
 
 
 class Symbol(NDArrayOperatorsMixin):
     """A stand-in for an array, of which only the entries' arithmetic is known."""
 
-    def __init__(self, record: Record, name: str, *, boolean: bool = False) -> None:
-        self.record, self.name, self.boolean = record, name, boolean
+    def __init__(self, record: Record, name: str, dtype: np.dtype | None = None) -> None:
+        self.record, self.name = record, name
+        self.dtype = record.dtype if dtype is None else dtype  # that the array will have
 
     @property
-    def dtype(self) -> np.dtype:
-        """The dtype that the array will have."""
-        return np.dtype(np.bool_) if self.boolean else self.record.dtype
+    def boolean(self) -> bool:
+        """Whether it stands for truth values."""
+        return self.dtype.kind == "b"
 
     @property
     def real(self) -> "Symbol":
@@ -182,11 +244,21 @@ class Symbol(NDArrayOperatorsMixin):
         """Return the symbol itself: nothing is ever written to one."""
         return self
 
-    def astype(self, dtype: DTypeLike, **_: object) -> "Symbol":
-        """Return the number in place of a truth value; other types stay what they are."""
-        if self.boolean and np.dtype(dtype).kind != "b":
-            return self.record.assign(f"one if {self.name} else zero")
-        return self
+    def astype(self, dtype: DTypeLike, *args: Operand, **options: Operand) -> "Symbol":
+        """Return the same number as another type, where that is the same number."""
+        dtype = np.ones(SHAPE, self.dtype).astype(dtype, *args, **options).dtype
+        if dtype == self.dtype:
+            return self
+        if dtype.kind == "b":
+            return self.record.assign(f"{self.name} != zero", dtype)
+        if self.boolean and dtype.char != "e" and dtype.kind in "iuf":
+            return self.record.assign(f"one if {self.name} else zero", dtype)
+        if dtype.char not in "fdg":
+            msg = f"makes {self.dtype} to {dtype} by astype, which cuts off digits; np.trunc, np.floor and np.rint can be compiled"
+            raise NotElementwiseError(msg)
+        if self.record.rounds(dtype):
+            return self.record.assign(self.name, dtype)
+        return Symbol(self.record, self.name, dtype)
 
     def __pow__(self, exponent: Operand) -> Operand:
         """Return a power; small whole ones as products."""
@@ -205,7 +277,7 @@ class Symbol(NDArrayOperatorsMixin):
             )
             msg = f"uses np.{name} {how}, which is not a formula of each entry"
             raise NotElementwiseError(msg)
-        return _universal(self.record, name, inputs)
+        return _universal(self.record, ufunc, inputs)
 
     def __array_function__(
         self,
@@ -215,11 +287,17 @@ class Symbol(NDArrayOperatorsMixin):
         kwargs: dict[str, Operand],
     ) -> Operand:
         """Write down one of NumPy's other functions, if it is elementwise."""
-        found = FUNCTIONS.get(function)
-        if found is None:
-            msg = f"uses np.{function.__name__}, which does not act on each entry by itself"
+        name = function.__name__
+        if function not in FUNCTIONS and function not in QUESTIONS:
+            msg = f"uses np.{name}, which does not act on each entry by itself"
             raise NotElementwiseError(msg)
-        return found(self.record, *args, **kwargs)
+        found = _tried(function, args, kwargs)
+        if function in QUESTIONS:
+            return found
+        if not isinstance(found, np.ndarray) or found.shape != SHAPE:
+            msg = f"uses np.{name} in a way that does not act on each entry by itself"
+            raise NotElementwiseError(msg)
+        return FUNCTIONS[function](self.record, found, *args, **kwargs)
 
     def __bool__(self) -> bool:
         """Refuse: which way to go depends on the entry."""
@@ -241,66 +319,97 @@ class Symbol(NDArrayOperatorsMixin):
         raise NotElementwiseError(msg)
 
 
-def _universal(record: Record, name: str, inputs: tuple[Operand, ...]) -> Symbol:
-    if name in LOGIC:
-        return record.assign(LOGIC[name].format(*map(record.condition, inputs)), boolean=True)
-    if name in {"power", "float_power"}:
-        return _power(record, *inputs)
+def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> Symbol:
+    name = ufunc.__name__
+    if name not in COMPILED:
+        msg = f"uses {name}, which has no compiled form"
+        raise NotElementwiseError(msg)
+    for value in inputs:
+        if not isinstance(value, Symbol):
+            _refuse_other_than_numbers(value)
+    dtype = _tried(ufunc, inputs, {}).dtype
+    if dtype.kind == "b" and name in LOGIC:
+        return record.assign(LOGIC[name].format(*map(record.condition, inputs)), dtype)
     numbers = [record.number(value) for value in inputs]
     if name in COMPARISONS or name in TESTS:
-        return record.assign((COMPARISONS | TESTS)[name].format(*numbers), boolean=True)
+        return record.assign((COMPARISONS | TESTS)[name].format(*numbers), dtype)
+    if name in POWERS:
+        return _power(record, dtype, *inputs)
+    if dtype.kind != "f" and (dtype != np.int64 or name not in WHOLE):
+        raise NotElementwiseError(_whole(name, dtype))
     if name in UNCHANGED:
-        return Symbol(record, numbers[0])
+        return Symbol(record, numbers[0], dtype)
     return record.assign(
-        OPERATORS[name].format(*numbers) if name in OPERATORS else _call(name, numbers)
+        OPERATORS[name].format(*numbers) if name in OPERATORS else _call(name, numbers), dtype
+    )
+
+
+def _whole(name: str, dtype: np.dtype) -> str:
+    return (
+        f"uses np.{name} where NumPy's result is {dtype}, and a compiled loop computes with real numbers; "
+        "make its arguments real first, as in 1.0 * (z > 0)"
     )
 
 
 def _call(name: str, numbers: list[str]) -> str:
-    if name not in LIBRARY:
-        msg = f"uses {name}, which has no compiled form"
-        raise NotElementwiseError(msg)
     return f"real(np.{name}({', '.join(numbers)}))"
 
 
-def _power(record: Record, base: Operand, exponent: Operand) -> Symbol:
-    known = not isinstance(exponent, Symbol) and np.ndim(exponent) == 0
-    if known and float(exponent) in {-2.0, -1.0, 1.0, 2.0, 3.0, 4.0}:
+def _power(record: Record, dtype: np.dtype, base: Operand, exponent: Operand) -> Symbol:
+    known = None if isinstance(exponent, Symbol) else float(exponent)
+    if dtype.kind != "f" and (dtype != np.int64 or known not in {1.0, 2.0, 3.0, 4.0}):
+        raise NotElementwiseError(_whole("power", dtype))
+    if known in {-2.0, -1.0, 1.0, 2.0, 3.0, 4.0}:
         factor = record.number(base)
         product = " * ".join([factor] * abs(int(exponent)))
-        return record.assign(product if exponent > 0 else f"one / ({product})")
-    if known and float(exponent) == 0.5:
-        return record.assign(_call("sqrt", [record.number(base)]))
-    return record.assign(_call("power", [record.number(base), record.number(exponent)]))
+        return record.assign(product if exponent > 0 else f"one / ({product})", dtype)
+    if known == 0.5:
+        return record.assign(_call("sqrt", [record.number(base)]), dtype)
+    return record.assign(_call("power", [record.number(base), record.number(exponent)]), dtype)
 
 
-def _where(record: Record, condition: Operand, yes: Operand, no: Operand) -> Symbol:
-    there, one, other = record.condition(condition), record.number(yes), record.number(no)
-    return record.assign(f"{one} if {there} else {other}")
+def _where(record: Record, found: Array, condition: Operand, yes: Operand, no: Operand) -> Symbol:
+    write = record.condition if found.dtype.kind == "b" else record.number
+    there, one, other = record.condition(condition), write(yes), write(no)
+    return record.assign(f"{one} if {there} else {other}", found.dtype)
 
 
-def _clip(record: Record, a: Operand, a_min: Operand = None, a_max: Operand = None) -> Operand:
-    if a_min is not None:
-        a = _universal(record, "maximum", (a, a_min))
-    return a if a_max is None else _universal(record, "minimum", (a, a_max))
+def _clip(
+    record: Record,
+    _: Array,
+    a: Operand,
+    a_min: Operand = None,
+    a_max: Operand = None,
+    out: Operand = None,
+    **options: Operand,
+) -> Operand:
+    low, high = options.pop("min", a_min), options.pop("max", a_max)
+    if options or out is not None:
+        how = f"with {sorted(options)}" if options else "in place (out=...)"
+        msg = f"uses np.clip {how}, which is not a formula of each entry"
+        raise NotElementwiseError(msg)
+    if low is not None:
+        a = _universal(record, np.maximum, (a, low))
+    return a if high is None else _universal(record, np.minimum, (a, high))
 
 
-def _filled(value: float | None) -> Callable[..., Symbol]:
-    def like(record: Record, _: Operand, fill: Operand = None, **__: object) -> Symbol:
-        return record.assign(record.number(fill if value is None else value))
+def _constant(record: Record, found: Array, *_: Operand, **__: Operand) -> Symbol:
+    """Return what every entry is: the trial has shown it."""
+    return record.constant(found[0, 0])
 
-    return like
+
+def _full(record: Record, found: Array, *args: Operand, **options: Operand) -> Symbol:
+    fill = options["fill_value"] if "fill_value" in options else args[1]
+    return fill.astype(found.dtype) if isinstance(fill, Symbol) else record.constant(found[0, 0])
 
 
 FUNCTIONS: dict[Callable[..., object], Callable[..., Operand]] = {
     np.where: _where,
     np.clip: _clip,
-    np.zeros_like: _filled(0.0),
-    np.ones_like: _filled(1.0),
-    np.full_like: _filled(None),
-    np.copy: lambda _, a, **__: a,
-    np.real: lambda _, a: a,
-    np.iscomplexobj: lambda *_: False,
-    np.isrealobj: lambda *_: True,
-    np.result_type: lambda record, *_: record.dtype,
+    np.zeros_like: _constant,
+    np.ones_like: _constant,
+    np.full_like: _full,
+    np.copy: lambda _, __, a, *___, **____: a,
+    np.real: lambda _, __, val: val,
 }
+QUESTIONS = {np.iscomplexobj, np.isrealobj, np.result_type}  # about types, which the trial answers

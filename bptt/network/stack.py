@@ -127,13 +127,13 @@ def initialize(
     """
     validation.instance("stack", stack, Stack)
     rng = validation.generator("rng", rng)
-    validation.real_dtype("dtype", dtype)
+    precision = validation.real_dtype("dtype", dtype)
     given = validation.sequence("sizes", sizes, len(stack.cells) + 2, "numbers, n_0 to n_L")
     below, *units, outputs = (validation.size(f"sizes[{i}]", size) for i, size in enumerate(given))
 
     def uniform(n_in: int, shape: tuple[int, ...]) -> Array:
         bound = 1 / math.sqrt(n_in)
-        return rng.uniform(-bound, bound, shape).astype(dtype)
+        return rng.uniform(-bound, bound, shape).astype(precision)
 
     def draw(cell: AnyCell, n_below: int, n: int) -> LayerParams:
         if isinstance(cell, Bidirectional):
