@@ -52,9 +52,7 @@ class Out(io.TextIOBase):
 
 
 STREAMS = Out("stdout"), Out("stderr")
-current: dict[
-    str, Any
-] = {}  # the page's `emit`, a figure's `alt`, and which module the cell `lacks`
+current: dict[str, Any] = {}  # the page's `emit`, a figure's `alt`, which module it `lacks`
 sources: dict[str, list[str]] = {}  # the lines of each cell, as it was last run
 
 
