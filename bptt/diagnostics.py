@@ -225,8 +225,10 @@ def jacobian_spectrum(trace: LayerTrace) -> JacobianSpectrum:
     True
     """
     jacobians = step_jacobians(trace)
-    singular_values = np.linalg.svd(jacobians, compute_uv=False)
-    return JacobianSpectrum(singular_values, np.abs(np.linalg.eigvals(jacobians)).max(axis=-1))
+    with np.errstate(all="ignore"):
+        singular_values = np.linalg.svd(jacobians, compute_uv=False)
+        radius = np.abs(np.linalg.eigvals(jacobians)).max(axis=-1)
+    return JacobianSpectrum(singular_values, radius)
 
 
 @array_record
@@ -300,14 +302,16 @@ def truncation_bias(
         found = truncated_bptt(stack, params, x, cost, k1=k if windowed else 1, k2=k)
         own_length, direction = _length_and_direction(found)
         norm.append(own_length / length)
-        cosine.append(float(direction @ full))
+        with np.errstate(all="ignore"):
+            cosine.append(float(direction @ full))
     return TruncationBias(np.asarray(reaches), np.asarray(cosine), np.asarray(norm))
 
 
 def _length_and_direction(result: Result) -> tuple[float, Array]:
     """Return the norm of a gradient, and the gradient divided by it, in float64."""
     vector = flatten(result.gradient.params)[0].astype(np.float64)
-    scaled = vector / (np.abs(vector).max() or 1.0)
     length = float(euclidean_norm(vector))
     validation.computed("norm of the gradient", np.asarray(length))
-    return length, scaled / (np.linalg.norm(scaled) or 1.0)
+    with np.errstate(all="ignore"):
+        scaled = vector / (np.abs(vector).max() or 1.0)
+        return length, scaled / (np.linalg.norm(scaled) or 1.0)

@@ -87,7 +87,8 @@ def _scaled(one: Tree, factor: object) -> Tree:
         msg = f"{name} * must have a real number on the other side, got {got}"
         raise TypeError(msg)
     _only_arrays(one, "*")
-    return tree_map(lambda array: array * float(factor), one)
+    with np.errstate(under="ignore"):  # what is too small to be held is zero
+        return tree_map(lambda array: array * float(factor), one)
 
 
 def _only_arrays(one: Tree, sign: str) -> None:

@@ -287,7 +287,7 @@ def size(name: str, value: int) -> int:
     return found
 
 
-def integer(name: str, value: int) -> int:
+def integer(name: str, value: object) -> int:
     """Return `value` as an int of Python, which neither wraps around nor turns into a float."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         msg = f"{name} must be an integer, got {describe(value)}"

@@ -162,10 +162,11 @@ def uoro(
         before = walk.state
         trace, d_outputs = walk.step(t)
         direct = backward(trace, d_outputs)
-        along = _dot(direct.initial, s_tilde)
-        # (uoro-estimate)
-        carried = tree_map(lambda theta, a=along: a * theta, theta_tilde)  # (UORO)
-        total = add(total, tree_map(np.add, direct.params, carried))
+        with np.errstate(all="ignore"):
+            along = _dot(direct.initial, s_tilde)
+            # (uoro-estimate)
+            carried = tree_map(lambda theta, a=along: a * theta, theta_tilde)  # (UORO)
+            total = add(total, tree_map(np.add, direct.params, carried))
         s_tilde, theta_tilde = _rank_one(walk, trace, before, s_tilde, theta_tilde, rng)
     return walk.result(total, tree_map(np.zeros_like, walk.initial))
 
@@ -249,6 +250,7 @@ class _Influence(NamedTuple):
         return _Influence(np.array(rows), self.like)
 
 
+@np.errstate(all="ignore")
 def _rank_one(
     walk: _Walk,
     trace: Trace,

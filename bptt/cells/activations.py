@@ -88,7 +88,8 @@ class Activation:
 
     def __call__(self, z: Array) -> Array:
         """Return a(z)."""
-        return self.function(z)
+        with np.errstate(under="ignore"):  # what is too small to be held is zero
+            return self.function(z)
 
 
 # The largest z whose exponential is finite, and one, in each precision. NumPy takes an array without axes faster
@@ -135,10 +136,12 @@ def _one(z: Array, _: Array) -> Array:
     return np.ones_like(z)
 
 
+@np.errstate(under="ignore")
 def _tanh_slope(_: Array, a: Array) -> Array:
     return 1 - a**2
 
 
+@np.errstate(under="ignore")
 def _sigmoid_slope(z: Array, a: Array) -> Array:
     return a * logistic(-z)  # 1 - a, without the digits that a subtraction loses
 
@@ -147,6 +150,7 @@ def _relu_slope(z: Array, _: Array) -> Array:
     return (z.real > 0).astype(z.dtype)
 
 
+@np.errstate(under="ignore")
 def _softplus_slope(z: Array, _: Array) -> Array:
     return logistic(z)
 
@@ -200,5 +204,5 @@ def softmax(z: ArrayLike) -> Array:
     z = validation.trailing("z", z, validation.ANALYTIC)
     with np.errstate(all="ignore"):  # further apart than numbers go: e^(-inf) = 0 is right
         e = np.exp(z - z.real.max(axis=-1, keepdims=True))
-    a: Array = e / e.sum(axis=-1, keepdims=True)  # (ff-softmax)
+        a: Array = e / e.sum(axis=-1, keepdims=True)  # (ff-softmax)
     return a

@@ -76,8 +76,9 @@ class LayerTrace(NamedTuple):
         layout = layout_of(cell)
         *_, own = layout.split(self.params)
         past = [array[:-1] for array in self.states]
-        weighted = weighted_inputs(cell, self.params, self.x, past[0])
-        _, saved = cell.step(*weighted, *past, *own)
+        with np.errstate(all="ignore"):  # as in the run itself
+            weighted = weighted_inputs(cell, self.params, self.x, past[0])
+            _, saved = cell.step(*weighted, *past, *own)
         return dict(zip(layout.weighted + layout.saved, (*weighted, *saved), strict=True))
 
 

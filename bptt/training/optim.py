@@ -88,9 +88,7 @@ class GradientDescent:
     ) -> tuple[Record, tuple[()]]:
         """Return the parameters after one update, and the state."""
         check_twins(params, gradient=gradient)
-        if not isinstance(state, tuple) or state:
-            msg = f"state must be (), as init returns it, got {validation.describe(state)}"
-            raise TypeError(msg)
+        _refuse_memory(state)
         with np.errstate(all="ignore"):
             # (ff-descent)
             moved = tree_map(lambda p, g: p - self.rate * g, params, gradient)
@@ -244,14 +242,20 @@ def _count(updates: int) -> NDArray[np.int64]:
     return np.array(updates, np.int64)
 
 
-def _counted(updates: Array | int) -> int:
-    """Return the number of updates as an int."""
-    bare = isinstance(updates, np.ndarray) and not updates.ndim
-    count = validation.integer("updates", updates[()] if bare else updates)
+def _counted(updates: object) -> int:
+    """Return the number of updates as an int; an array without axes holds one."""
+    one = updates[()] if isinstance(updates, np.ndarray) and updates.ndim == 0 else updates
+    count = validation.integer("updates", one)
     if not 0 <= count < LAST:
         msg = f"updates must be from 0 to {LAST - 1}, got {count}"
         raise ValueError(msg)
     return count
+
+
+def _refuse_memory(state: object) -> None:
+    if not isinstance(state, tuple) or state:
+        msg = f"state must be (), as init returns it, got {validation.describe(state)}"
+        raise TypeError(msg)
 
 
 def _refuse_negative(name: str, record: Tree) -> None:
