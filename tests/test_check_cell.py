@@ -449,6 +449,131 @@ def test_what_cannot_be_checked_is_refused():
         bptt.check_layer(forward, lambda *_: (3.0, x, h), params, x, h)
 
 
+def _run(params, x, initial):
+    """Return the running sum of weighted inputs."""
+    outputs = initial["h"] + np.cumsum(x * params["w"], axis=0)
+    return outputs, {"h": outputs[-1]}, x
+
+
+def _run_back(params, x, d_outputs, d_final):
+    d = np.cumsum(d_outputs[::-1], axis=0)[::-1] + d_final["h"]
+    return {"w": (d * x).sum(axis=(0, 1))}, d * params["w"], {"h": d[0]}
+
+
+W, X, H = np.arange(1.0, 6), np.random.default_rng(0).normal(size=(4, 3, 5)), np.ones((3, 5))
+
+
+def _changed(function, place, change):
+    """Return a function whose result has one part changed."""
+
+    def changed(*arguments):
+        parts = list(function(*arguments))
+        parts[place] = change(parts[place])
+        return tuple(parts)
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "words"),
+    [
+        (0, lambda a: a.astype(object), "outputs of forward must be an array of real numbers, got"),
+        (0, lambda a: a + 0j, "outputs of forward must be .* real numbers, got ndarray of complex128"),
+        (0, np.ma.masked_array, "outputs of forward must be a plain NumPy array, got"),
+        (0, lambda a: [*a[:-1], a[0, 0]], "outputs of forward must be an array of numbers, got list"),
+        (1, lambda s: (s["h"],), "final state of forward must be a mapping with the keys h, got tuple"),
+        (1, lambda s: {"h": s["h"], "H": 0}, "final state of forward must have no keys but h, got H too"),
+        (1, lambda s: {"h": s["h"][0]}, r"final state.h of forward must have shape \(3, 5\), got \(5,\)"),
+        (1, lambda s: {"h": "end"}, "final state of forward.h must be an array of real numbers, got str"),
+    ],
+)  # fmt: skip
+def test_what_a_forward_function_must_return_is_said(place, change, words):
+    forward = _changed(_run, place, change)
+    with pytest.raises((TypeError, ValueError), match=words):
+        bptt.check_layer(forward, _run_back, {"w": W}, X, {"h": H})
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "words"),
+    [
+        (0, lambda d: (d["w"],), "d_params of backward must be a mapping with the keys w, got tuple"),
+        (0, lambda d: {"W": d["w"]}, "d_params of backward must have no keys but w, got W too"),
+        (0, lambda d: {"w": "none"}, "d_params of backward.w must be an array of real numbers, got str"),
+        (0, lambda d: {"w": d["w"] + 0j}, "d_params of backward.w must .* got ndarray of complex128"),
+        (0, lambda d: {"w": np.ma.masked_array(d["w"])}, "d_params of backward.w must be a plain NumPy"),
+        (1, lambda d: d.astype(object), "d_x of backward must be an array of real numbers, got"),
+        (1, np.ma.masked_array, "d_x of backward must be a plain NumPy array"),
+        (2, lambda d: d["h"], "d_initial of backward must be a mapping with the keys h, got ndarray"),
+    ],
+)  # fmt: skip
+def test_what_a_backward_function_must_return_is_said(place, change, words):
+    backward = _changed(_run_back, place, change)
+    with pytest.raises((TypeError, ValueError), match=words):
+        bptt.check_layer(_run, backward, {"w": W}, X, {"h": H})
+
+
+def test_a_layer_may_list_its_outputs_and_have_no_parameters():
+    assert bptt.check_layer(_changed(_run, 0, list), _run_back, {"w": W}, X, {"h": H}).ok
+    one = np.ones(5)
+    assert bptt.check_layer(
+        lambda _, x, h: _run({"w": one}, x, h),
+        lambda _, *others: ((), *_run_back({"w": one}, *others)[1:]),
+        (),
+        X,
+        {"h": H},
+    ).ok
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5])
+def test_seeds_are_checked(seed):
+    with pytest.raises(TypeError, match=r"seed must be .* a seed >= 0, got"):
+        bptt.check_cell(bptt.Elman(), seed=seed)
+    with pytest.raises(TypeError, match=r"seed must be .* a seed >= 0, got"):
+        bptt.check_layer(_run, _run_back, {"w": W}, X, {"h": H}, seed=seed)
+
+
+class Form(bptt.Elman):
+    """A cell whose step, or the derivative, returns its number in another form."""
+
+    def __init__(self, step=None, back=None):
+        super().__init__()
+        object.__setattr__(self, "forms", (step or np.copy, back or np.copy))
+
+    def step(self, z, a):
+        a_new = np.tanh(z)
+        return (self.forms[0](a_new),), (a_new,)
+
+    def step_backward(self, d_a, a, a_new):
+        return (self.forms[1](d_a * (1 - a_new**2)),), (0.0,), ()
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (lambda a: a + 0j, "hold real numbers, as the arguments do, got complex128"),
+        (lambda a: a.astype(object), "hold real numbers, as the arguments do, got object"),
+        (np.ma.masked_array, "be a plain NumPy array, got numpy.ma"),
+    ],
+)
+def test_the_numbers_of_a_cell_are_real_and_plain(form, words):
+    with pytest.raises(TypeError, match=rf"Form.step: new_state\[0\] must {words}"):
+        bptt.check_cell(Form(step=form))
+    with pytest.raises(TypeError, match=rf"Form.step_backward\[0\] must {words}"):
+        bptt.check_cell(Form(back=form))
+
+
+def test_what_an_unfactored_derivative_returns_must_be_tuples():
+    class Listed(bptt.ResetBeforeGRU):
+        def unfactored_backward(self, params, d_state, saved):
+            d_params, *others = super().unfactored_backward(params, d_state, saved)
+            return list(d_params), *others
+
+    with pytest.raises(
+        TypeError, match=r"Listed.unfactored_backward: d_params must be a tuple, got"
+    ):
+        bptt.check_cell(Listed())
+
+
 def test_a_report_shows_digits_of_what_is_wrong_and_none_of_what_is_rounding():
     right = bptt.check_cell(bptt.GRU())
     digits = r"\d\.\de[-+]\d\d"

@@ -528,3 +528,84 @@ def test_mappings_of_all_layouts_are_the_callers():
             assert not any(np.shares_memory(array, leaf) for leaf in leaves)
             assert not any(np.shares_memory(array, leaf) for _, leaf in bptt.tree_leaves(read))
             array[...] = 7  # and all are writable
+
+
+def test_bidirectional_layers_of_unequal_sizes_are_refused_where_no_module_holds_them():
+    cell = bptt.Bidirectional(bptt.LSTM(), bptt.LSTM())
+    layer = bptt.BothDirections(*(draw((bptt.LSTM(),))[0] for _ in range(2)))
+    small = bptt.initialize(bptt.Stack((bptt.LSTM(),)), (3, 2, 1), 0).layers[0]
+    layer = layer._replace(backward=small)
+    for call in (
+        lambda: bptt.to_torch((cell,), (layer,)),
+        lambda: bptt.interop.to_onnx(cell, layer),
+    ):
+        with pytest.raises(
+            ValueError, match="must have as many units in both directions, got 4 and 2"
+        ):
+            call()
+
+
+def test_no_cells_are_refused():
+    for call in (lambda: bptt.to_torch((), ()), lambda: bptt.from_torch((), {})):
+        with pytest.raises(ValueError, match=r"cells must hold one cell or more, got \(\)"):
+            call()
+
+
+def test_the_c_of_a_gru_keeps_its_digits():
+    """A c of float64 in a layer of float32, compared with itself."""
+    cell = bptt.GRU()
+    layer = draw((cell,), dtype=np.float32)[0]._replace(c=np.array([0.1, 0.2, 0.3, 0.7]))
+    written = {
+        "torch": bptt.to_torch((cell,), (layer,))["bias_hh_l0"][8:],
+        "keras": bptt.interop.to_keras(cell, layer)["bias"][1, 8:],
+        "flax": bptt.to_flax(cell, layer)["hn"]["bias"],
+        "onnx": bptt.interop.to_onnx(cell, layer)[0]["B"][0, 20:],
+    }
+    for library, found in written.items():
+        assert (found == layer.c).all(), library
+
+
+def test_attributes_of_onnx_may_be_arrays():
+    cell = bptt.GRU()
+    inputs, attributes = bptt.interop.to_onnx(cell, draw((cell,))[0])
+    for name, value, words in (
+        ("activations", np.array(["Tanh", "Tanh"]), "must be .* got .'Tanh', 'Tanh'.$"),
+        ("layout", np.array([1, 2]), "must be 0 or 1, got array"),
+        ("layout", 7, "must be 0 or 1, got 7"),
+    ):
+        with pytest.raises(ValueError, match=rf"attributes\['{name}'\] {words}"):
+            bptt.interop.from_onnx(cell, inputs, attributes | {name: value})
+    right = {"activations": np.array(["sigmoid", "tanh"]), "layout": np.array(1)}
+    again = bptt.interop.from_onnx(cell, inputs, attributes | right)
+    assert bits(again) == bits(bptt.interop.from_onnx(cell, inputs, attributes))
+
+
+class Parameter:
+    """An array that refuses to become NumPy's, as one of PyTorch that requires a gradient."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __array__(self, dtype=None, copy=None):
+        """Refuse."""
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("requires grad, detach it"), TypeError("unsupported type BFloat16")]
+)
+def test_arrays_of_other_libraries_that_are_not_handed_out_are_named(error):
+    state = bptt.to_torch((bptt.LSTM(),), draw((bptt.LSTM(),)))
+    state["weight_ih_l0"] = Parameter(error)
+    with pytest.raises(
+        TypeError,
+        match=rf"state\['weight_ih_l0'\] must be an array of numbers, got Parameter: {error}",
+    ):
+        bptt.from_torch((bptt.LSTM(),), state)
+
+
+def test_a_ragged_bias_is_named():
+    weights = bptt.interop.to_keras(bptt.GRU(), draw((bptt.GRU(),))[0])
+    weights["bias"] = [[1.0, 2.0], [1.0]]
+    with pytest.raises(TypeError, match=r"weights\['bias'\] must be an array of numbers, got list"):
+        bptt.interop.from_keras(bptt.GRU(), weights)

@@ -111,11 +111,14 @@ PLAIN = (np.ndarray, np.memmap)  # a memmap is an array whose memory lies in a f
 
 
 def as_array(name: str, value: ArrayLike) -> np.ndarray:
-    """Return `value` as an array of any dtype, which rows of unequal length do not make."""
+    """Return `value` as an array of any dtype, which rows of unequal length do not make.
+
+    Nor do some arrays of other libraries, such as PyTorch's parameters: theirs is the reason that is told.
+    """
     plain(name, value)
     try:
         return np.asarray(value)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         msg = f"{name} must be an array of numbers, got {type(value).__name__}: {error}"
         raise TypeError(msg) from None
 

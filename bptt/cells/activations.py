@@ -71,7 +71,7 @@ class Activation:
                 msg = f"{part} must be callable, got {type(getattr(self, part)).__name__}"
                 raise TypeError(msg)
         for dtype in (np.float32, np.float64):
-            z = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype)
+            z: Array = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype)
             with np.errstate(all="ignore"):  # its domain may be smaller: only the form is tried
                 self._try("derivative", z, self._try("function", z))
 

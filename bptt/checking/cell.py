@@ -21,14 +21,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.tree import tree_map
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
-from bptt.cells.layout import layout_of, parameters_of, state_names_of
+from bptt.cells.layout import check_unfactored, layout_of, parameters_of, state_names_of
 from bptt.cells.protocol import Formula, formula_of, is_factored
-from bptt.checking.handwritten import Backward, Forward, Layer
+from bptt.checking.handwritten import Backward, Forward, Layer, Pulled
 from bptt.checking.jacobian import Arrays, Nested, Truth, choose, flatten
 from bptt.checking.known_bugs import diagnose, diagnose_step
-from bptt.checking.own_step import OwnStep, far_check, refuse_reuse, step_check
+from bptt.checking.own_step import (
+    OwnStep,
+    far_check,
+    point_of,
+    real_arrays,
+    refuse_reuse,
+    step_and_back,
+    step_check,
+)
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
 from bptt.network.backward import run_any_layer_backward
@@ -113,6 +122,7 @@ def check_layer(
     >>> report.faulty, report.likely
     (('gain', 'x', 'initial'), ('no recurrence',))
     """
+    rng = validation.generator("seed", seed)
     functions: dict[str, object] = {"forward": forward, "backward": backward}
     for name, function in functions.items():
         if not callable(function):
@@ -129,7 +139,6 @@ def check_layer(
         validation.array(f"initial{name}", state, (found.shape[1], "n"))
     if void := unsound("layer", layer, at):
         return void
-    rng = np.random.default_rng(seed)
     truth = choose(layer.function(), at, rng, layer.function())
     return _report("layer", layer, at, truth, rng)
 
@@ -184,11 +193,11 @@ def check_cell(
     >>> report.faulty, report.likely
     (('d_z',), ("a' at a instead of z",))
     """
+    rng = validation.generator("seed", seed)
     check_cell_type("cell", cell)
     if isinstance(cell, Bidirectional):
         msg = "cell must read in one direction, got Bidirectional; check each direction's cell"
         raise TypeError(msg)
-    rng = np.random.default_rng(seed)
     drawn = (*rng.permutation(LONG)[:2].tolist(), *rng.permutation(WIDE).tolist())
     given = drawn if sizes is None else sizes
     counts = validation.sequence("sizes", given, 4, "numbers: T, B, n_below, n")
@@ -207,16 +216,13 @@ def check_cell(
         if formula is cell
         else f"{type(cell).__name__} {type(formula).__name__}"
     )
+    k = layer.n_params
+    if is_factored(formula):  # first of all, whether the cell has the form of one
+        step_and_back(formula, point_of(formula, at, k), rng.spawn(1)[0])
+    else:
+        _check_unfactored(formula, k, at)
     if void := unsound(name, layer, at):
         return void
-    k = layer.n_params
-    stepped = _step(formula, k, [a.copy() for a in at])
-    method = "step" if is_factored(formula) else "unfactored_step"
-    refuse_reuse(
-        f"{type(formula).__name__}.{method}",
-        stepped,
-        lambda: _step(formula, k, [a / 2 for a in at]),
-    )
     truth = choose(layer.function(), at, rng, lambda p: list(_step(formula, k, p)[0]))
     if not is_factored(formula):
         return _report(name, layer, at, truth, rng)
@@ -263,6 +269,28 @@ def _step(cell: Cell | UnfactoredCell, k: int, at: Arrays) -> tuple[State, Saved
         own = layout_of(cell).split(params)[3]
         return cell.step(*weighted_inputs(cell, params, x, state[0]), *state, *own)
     return cell.unfactored_step(parameters_of(cell)(*params), x, state)
+
+
+def _check_unfactored(cell: UnfactoredCell, k: int, at: Arrays) -> None:
+    """Refuse what an unfactored cell returns if it has not the form that `UnfactoredCell` says."""
+    name, state = type(cell).__name__, tuple(at[k + 1 :])
+    params = parameters_of(cell)(*at[:k])
+    returned = _step(cell, k, [a.copy() for a in at])
+    step, back = f"{name}.unfactored_step", f"{name}.unfactored_backward"
+    check_unfactored(step, returned, {"new_state": state, "saved": None})
+    real_arrays(f"{step}: new_state", returned[0])
+    refuse_reuse(step, returned, lambda: _step(cell, k, [a / 2 for a in at]))
+    ones = tuple(np.ones_like(a) for a in state)
+    found: Pulled = validation.called(
+        back, cell.unfactored_backward, tree_map(validation.read_only, params), ones, returned[1]
+    )
+    if isinstance(found, tuple) and len(found) == 3:
+        for what, part in (("d_params", found[0]), ("d_state", found[2])):
+            validation.instance(f"{back}: {what}", part, tuple)
+    check_unfactored(back, found, {"d_params": params, "d_x": at[k][0], "d_state": state})
+    d_params, d_x, d_state = found
+    for what, part in (("d_params", d_params), ("d_x", (d_x,)), ("d_state", d_state)):
+        real_arrays(f"{back}: {what}", part)
 
 
 def _report(

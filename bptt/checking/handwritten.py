@@ -57,15 +57,21 @@ class Layer:
         outputs, final, saved = validation.sequence(
             "forward(...)", found, 3, "items: outputs, final state, saved"
         )
-        if np.ndim(outputs) != 3 or outputs.shape[:2] != x.shape[:2]:
-            msg = (
-                f"outputs of forward must have shape {(*x.shape[:2], 'n')}, got {np.shape(outputs)}"
-            )
+        complex_too = any(np.iscomplexobj(a) for a in at)
+        outputs = numbers("outputs of forward", outputs, complex_too)
+        if outputs.ndim != 3 or outputs.shape[:2] != x.shape[:2]:
+            msg = f"outputs of forward must have shape {(*x.shape[:2], 'n')}, got {outputs.shape}"
             raise ValueError(msg)
-        states = aligned("final state of forward", self.initial, final)
+        states = aligned("final state of forward", self.initial, final, complex_too)
         kept = [
             np.zeros_like(a) if s is None else s for s, a in zip(states, at[k + 1 :], strict=True)
         ]
+        for name, state, first in zip(self.states, kept, at[k + 1 :], strict=True):
+            if state.shape != first.shape:
+                msg = (
+                    f"final state{name} of forward must have shape {first.shape}, got {state.shape}"
+                )
+                raise ValueError(msg)
         return [np.array(outputs), *map(np.array, kept)], saved  # copies: it may use a buffer again
 
     def function(self, mask: Mask | None = None) -> Function:
@@ -85,7 +91,7 @@ class Layer:
         )
         gradients = [
             *aligned("d_params of backward", self.params, d_params),
-            None if d_x is None else np.asarray(d_x),
+            None if d_x is None else numbers("d_x of backward", d_x),
             *aligned("d_initial of backward", self.initial, d_initial),
         ]
         found = [np.zeros_like(a) if g is None else g for g, a in zip(gradients, at, strict=True)]
@@ -103,19 +109,38 @@ class Layer:
         return [*at[:k], at[k][steps, rows], *(a[rows] for a in at[k + 1 :])]
 
 
-def aligned(name: str, template: Nested, found: Nested) -> Arrays:
+def aligned(name: str, template: Nested, found: Nested, complex_too: bool = False) -> Arrays:
     """List the arrays of a record that should be like another one; None where it has none."""
     if isinstance(template, np.ndarray):
         if isinstance(found, (tuple, list, Mapping)):
             msg = f"{name} must be one array, got {type(found).__name__} of {len(found)}"
             raise TypeError(msg)
-        return [None if found is None else np.asarray(found)]
+        return [None if found is None else numbers(name, found, complex_too)]
     if found is None:
         return [None] * len(flatten(template, ""))
     if isinstance(template, Mapping):
+        keys = ", ".join(map(str, template))
+        if not isinstance(found, Mapping):
+            msg = f"{name} must be a mapping with the keys {keys}, got {type(found).__name__}"
+            raise TypeError(msg)
+        if more := [str(key) for key in found if key not in template]:
+            msg = f"{name} must have no keys but {keys}, got {', '.join(more)} too"
+            raise ValueError(msg)
         return [
-            a for key in template for a in aligned(f"{name}.{key}", template[key], found.get(key))
+            a
+            for key in template
+            for a in aligned(f"{name}.{key}", template[key], found.get(key), complex_too)
         ]
     parts = validation.sequence(name, found, len(template), "parts")
     pairs = enumerate(zip(template, parts, strict=True))
-    return [a for i, (t, part) in pairs for a in aligned(f"{name}[{i}]", t, part)]
+    return [a for i, (t, part) in pairs for a in aligned(f"{name}[{i}]", t, part, complex_too)]
+
+
+def numbers(name: str, found: object, complex_too: bool = False) -> Array:
+    """Return what a user's function made as an array of numbers, complex ones only if `complex_too`."""
+    array = validation.as_array(name, found)  # type: ignore[arg-type]
+    if array.dtype.kind not in ("fiubc" if complex_too else "fiub"):
+        kind = "numbers" if complex_too else "real numbers"
+        msg = f"{name} must be an array of {kind}, got {type(found).__name__} of {array.dtype}"
+        raise TypeError(msg)
+    return array

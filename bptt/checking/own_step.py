@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core.types import Array, Tree
-from bptt._core.validation import tried
+from bptt._core.validation import plain, tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
@@ -39,14 +39,17 @@ def step_check(
     name: str, cell: Cell, at: Arrays, k: int, truth: Truth, rng: np.random.Generator
 ) -> OwnStep:
     """Check what a factored cell does at one step: its derivatives by weighted inputs, state and own."""
-    layout = layout_of(cell)
-    *_, own = layout.split(at[:k])
-    states = at[k + 1 :]
-    point = [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
-    cotangents, got = _step_and_back(cell, point, rng)
+    layout, point = layout_of(cell), point_of(cell, at, k)
+    cotangents, got = step_and_back(cell, point, rng)
     want = _true(cell, point, cotangents, truth)
     names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
     return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
+
+
+def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
+    """Return the arguments of `step` at the first step of a layer."""
+    states, own = at[k + 1 :], layout_of(cell).split(at[:k])[3]
+    return [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
 
 
 def far_check(
@@ -66,7 +69,7 @@ def far_check(
     point = [*(array[inside] for array in point), *own]
     if not inside.any():
         return Check(name, {}, FAR)
-    cotangents, got = _step_and_back(cell, point, rng)
+    cotangents, got = step_and_back(cell, point, rng)
     want = _true(cell, point, cotangents, Truth(False, ""))
     if truth.analytic:
         with contextlib.suppress(Exception):  # a user's function may refuse complex numbers there
@@ -75,12 +78,18 @@ def far_check(
     return Check(name, errors(step.names, got, want), FAR)
 
 
-def _step_and_back(cell: Cell, point: Arrays, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
-    """Take one step and go back through it: return the cotangents, drawn here, and what comes back."""
+def step_and_back(cell: Cell, point: Arrays, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
+    """Take one step and go back through it: return the cotangents, drawn here, and what comes back.
+
+    What the two functions return is refused if it has not the form that `bptt.Cell` says.
+    """
     layout, named = layout_of(cell), type(cell).__name__
     past, shape = point[len(layout.weighted) :], point[0].shape
     returned = tried(f"{named}.step", cell.step, *point)
     check_step(cell, layout, returned, shape)
+    real_arrays(f"{named}.step: new_state", returned[0])
+    plain(f"{named}.step: saved", returned[1])
+    refuse_reuse(f"{named}.step", returned, lambda: cell.step(*(a / 2 for a in point)))
     outs, saved = returned
     cotangents = [rng.normal(size=a.shape) for a in outs]
     found = tried(f"{named}.step_backward", cell.step_backward, *cotangents, *past, *saved)
@@ -88,6 +97,8 @@ def _step_and_back(cell: Cell, point: Arrays, rng: np.random.Generator) -> tuple
     again = partial(cell.step_backward, *smaller, *past, *saved)
     refuse_reuse(f"{named}.step_backward", found, again)
     check_backward(cell, layout, found, shape)
+    for part in found:
+        real_arrays(f"{named}.step_backward", part)
     d_weighted, d_past, d_own = found
     got = [np.array(np.broadcast_to(g, shape)) for g in (*d_weighted, *d_past)]
     got += [np.array(np.broadcast_to(g, shape).sum(axis=0)) for g in d_own]
@@ -99,6 +110,15 @@ def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays
         return list(cell.step(*p)[0])
 
     return true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
+
+
+def real_arrays(name: str, arrays: tuple[Array | float, ...]) -> None:
+    """Refuse subclasses of arrays, and what holds no real numbers."""
+    for i, array in enumerate(arrays):
+        plain(f"{name}[{i}]", array)
+        if (dtype := np.asarray(array).dtype).kind not in "fiub":
+            msg = f"{name}[{i}] must hold real numbers, as the arguments do, got {dtype}"
+            raise TypeError(msg)
 
 
 def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None:

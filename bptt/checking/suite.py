@@ -297,7 +297,7 @@ def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Ge
     """Compare with float32; the tolerance is that of this module's docstring."""
     k = layer.n_params
     steps, batch = at[k].shape[:2]
-    longest = max(size for array in at[:k] for size in array.shape)
+    longest = max((size for array in at[:k] for size in array.shape), default=1)
     tolerance = UNIT * (2 * steps * (longest + 10) + steps * batch)
     kappa = dict.fromkeys(layer.names, 1.0)
     for _ in range(3):

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from bptt._core import validation
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, ResetBeforeGRU
 from bptt.interop.parts import (
@@ -165,9 +166,10 @@ def _check_reset(reader: Reader, kind: type, path: tuple[str, ...], width: int) 
     if kind not in {GRU, ResetBeforeGRU}:
         return
     other = ((width,), ResetBeforeGRU) if kind is GRU else ((2, width), GRU)
-    if np.shape(reader.left[(*path, "bias")]) == other[0]:
+    name = reader.called(*path, "bias")
+    if validation.as_array(name, reader.left[(*path, "bias")]).shape == other[0]:
         msg = (
-            f"{reader.called(*path, 'bias')} must be that of a GRU with reset_after={kind is GRU}, got "
+            f"{name} must be that of a GRU with reset_after={kind is GRU}, got "
             f"shape {other[0]}: that is a bptt.{other[1].__name__}"
         )
         raise ValueError(msg)

@@ -45,6 +45,7 @@ from bptt.interop.parts import (
     kind_of,
     layer_of,
     parts_of,
+    refuse_unequal,
     reordered,
 )
 from bptt.network.stack import AnyCell, OneDirection
@@ -103,13 +104,10 @@ def to_onnx(cell: AnyCell, layer: LayerParams) -> tuple[dict[str, Array], Attrib
     """
     kind = _check_cell(cell)
     both = directions("layer", cell, layer)
-    sizes = [len(params.u) for _, _, params in both]
-    if len(set(sizes)) > 1:
-        msg = f"layer must have as many units in both directions, got {sizes[0]} and {sizes[1]}"
-        raise ValueError(msg)
+    refuse_unequal("layer", both)
     written = [_written(kind, *each) for each in both]
     inputs = {key: np.stack([one[key] for one in written]) for key in written[0]}
-    return inputs, _attributes(kind, cell, sizes[0])
+    return inputs, _attributes(kind, cell, len(both[0][2].u))
 
 
 def from_onnx(
@@ -244,6 +242,9 @@ def _check_attributes(kind: type, cell: AnyCell, attributes: object, n: int) -> 
     if kind is Elman:
         given["activations"] = ["Tanh"] * len(does["activations"])
     given |= attributes
+    if _plain(given.get("layout", 0)) not in (0, 1):
+        msg = f"attributes['layout'] must be 0 or 1, got {given['layout']!r:.60}"
+        raise ValueError(msg)
     # The one says the order of the axes of X and Y, not of the weights; the other is 0 by default.
     does |= {"layout": given.get("layout")} | (
         {} if "linear_before_reset" in does else {"input_forget": 0}
@@ -263,6 +264,8 @@ def _check_attributes(kind: type, cell: AnyCell, attributes: object, n: int) -> 
 
 def _plain(value: object, form: Callable[[str], str] = str) -> object:
     """Return text for the bytes that ONNX keeps, also in lists; ONNX reads names of functions in any case."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
         return [_plain(part, form) for part in value]
     if isinstance(value, bytes):

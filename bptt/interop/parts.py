@@ -66,6 +66,14 @@ def directions(
     return [(name, cell, checked)]
 
 
+def refuse_unequal(name: str, both: list[tuple[str, OneDirection, LayerParams]]) -> None:
+    """Refuse directions with different numbers of units, which not every library can hold."""
+    sizes = [len(params.u) for _, _, params in both]
+    if len(set(sizes)) > 1:
+        msg = f"{name} must have as many units in both directions, got {sizes[0]} and {sizes[1]}"
+        raise ValueError(msg)
+
+
 def cells_of(name: str, cell: AnyCell) -> list[tuple[str, OneDirection]]:
     """Return what errors call the cell of each direction, and the cell."""
     if isinstance(cell, Bidirectional):
@@ -80,7 +88,7 @@ def parts_of(name: str, cell: OneDirection, layer: LayerParams) -> Parts:
         validation.real(f"{name}.{path}", leaf)
     second = np.zeros_like(params.b)
     if type(formula_of(cell)) is GRU:
-        second[2 * n :] = params.c
+        second = np.concatenate([second[: 2 * n], params.c])  # of the wider precision of the two
     return Parts(params.w, params.u, params.b, second)
 
 

@@ -35,6 +35,7 @@ from bptt.interop.parts import (
     layer_of,
     parts_of,
     refuse_bias,
+    refuse_unequal,
 )
 from bptt.network.stack import AnyCell, OneDirection, check_layer
 
@@ -66,7 +67,8 @@ def to_torch(
     TypeError
         If PyTorch has no such cell, or they are of several kinds.
     ValueError
-        If the parameters do not fit the cells, or hold a bias that would be lost.
+        If there is no cell, if the parameters do not fit the cells, if the directions of a layer have
+        different numbers of units, or if a bias would be lost.
 
     Examples
     --------
@@ -81,6 +83,7 @@ def to_torch(
     given = validation.sequence("layers", layers, len(cells), "recurrent layers")
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         both = directions(f"layers[{k}]", cell, layer)
+        refuse_unequal(f"layers[{k}]", both)
         for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):
             w, u, b, b_u = parts_of(name, one, params)
             found[f"weight_ih_{end}"] = w.T.copy()
@@ -117,8 +120,8 @@ def from_torch(
     TypeError
         If PyTorch has no such cell, or they are of several kinds.
     ValueError
-        If an array is missing, or has another shape than its neighbors ask for, or is left over, or if
-        the module has a ``proj_size``.
+        If there is no cell, if an array is missing, or has another shape than its neighbors ask for, or
+        is left over, or if the module has a ``proj_size``.
 
     Examples
     --------
@@ -181,3 +184,6 @@ def _check_cells(cells: object) -> None:
             if one != kinds[0]:
                 msg = f"cells must be all of one kind, got {kinds[0]!r:.40} and {one!r:.40}"
                 raise TypeError(msg)
+    if not kinds:
+        msg = "cells must hold one cell or more, got ()"
+        raise ValueError(msg)

@@ -170,7 +170,9 @@ def _replaced(layer: LayerParams, place: int, array: Array) -> LayerParams:
 
 def _fits(name: str, value: float, array: Array) -> None:
     """Refuse a number that is infinite in the precision of an array."""
-    if abs(value) > float(np.finfo(array.dtype).max):
+    with np.errstate(all="ignore"):
+        held = array.dtype.type(value)
+    if not np.isfinite(held):
         msg = f"{name} must be finite in {array.dtype}, got {value}"
         raise ValueError(msg)
 
