@@ -125,6 +125,13 @@ def test_what_cannot_be_compiled_is_refused_by_name_and_reason(name):
         bptt.compiled(made(body))
 
 
+def test_a_formula_that_changes_from_call_to_call_is_refused():
+    """Its first numbers would stay for good."""
+    rng = np.random.default_rng(0)
+    with pytest.raises(TypeError, match="Own cannot be compiled: its formula changes from call t"):
+        bptt.compiled(made(lambda z, a: z * rng.normal()))
+
+
 @pytest.mark.parametrize("cell", [bptt.ResetBeforeGRU(), bptt.LSTM, 3])
 def test_what_is_no_formula_is_refused(cell):
     with pytest.raises(TypeError, match="cannot be compiled: only a cell that is a formula"):
