@@ -125,6 +125,13 @@ def test_what_cannot_be_compiled_is_refused_by_name_and_reason(name):
         bptt.compiled(made(body))
 
 
+def test_a_formula_that_changes_from_call_to_call_is_refused():
+    """Its first numbers would stay for good."""
+    rng = np.random.default_rng(0)
+    with pytest.raises(TypeError, match="Own cannot be compiled: its formula changes from call t"):
+        bptt.compiled(made(lambda z, a: z * rng.normal()))
+
+
 @pytest.mark.parametrize("cell", [bptt.ResetBeforeGRU(), bptt.LSTM, 3])
 def test_what_is_no_formula_is_refused(cell):
     with pytest.raises(TypeError, match="cannot be compiled: only a cell that is a formula"):
@@ -146,7 +153,7 @@ def test_without_numba_it_says_how_to_install_it():
 def test_without_numbas_compiler_it_says_what_turns_it_off(monkeypatch):
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     with pytest.raises(
-        RuntimeError, match="needs Numba's compiler, which .* NUMBA_DISABLE_JIT tur"
+        RuntimeError, match=r"needs Numba's compiler, which .* NUMBA_DISABLE_JIT tur"
     ):
         bptt.compiled(bptt.LSTM())
 
@@ -343,6 +350,97 @@ def test_where_nothing_can_be_written_it_runs_nevertheless(tmp_path, monkeypatch
     cache.load.cache_clear()
     program = cache.load("def forward(): return 3\ndef backward(): return 4\n")
     assert (program.forward(), program.backward()) == (3, 4)
+
+
+DAMAGED = {
+    "an empty index": ("nbi", lambda whole: b""),
+    "half of an index": ("nbi", lambda whole: whole[: len(whole) // 2]),
+    "no index at all": ("nbi", lambda whole: b"no index"),
+    "empty code": ("nbc", lambda whole: b""),
+    "half of the code": ("nbc", lambda whole: whole[: len(whole) // 2]),
+}
+
+
+def warnings_in(caplog):
+    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_what_is_kept_and_damaged_is_compiled_anew(what, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))  # read from there at import
+    text = '"""Own."""\ndef forward(a): a[0] += 1\ndef backward(a): a[0] += 2\n'
+
+    def run():
+        cache.load.cache_clear()
+        program, a = cache.load(text), np.zeros(1)
+        for loop in (program.forward, program.backward, program.forward):
+            loop(a)
+        return a[0]
+
+    assert run() == 4
+    ending, damage = DAMAGED[what]
+    files = list(tmp_path.rglob(f"*.{ending}"))
+    assert len(files) == 2
+    for file in files:
+        file.write_bytes(damage(file.read_bytes()))
+    caplog.clear()
+    assert run() == 4
+    assert len(warnings_in(caplog)) == 2
+    assert all("Own.: compiled anew, for what is kept" in line for line in warnings_in(caplog))
+    caplog.clear()
+    assert run() == run() == 4  # what was damaged is gone
+    assert not warnings_in(caplog)
+
+
+def test_a_text_that_is_no_text_is_written_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    cache.load.cache_clear()
+    text = "def forward(): return 5\ndef backward(): return 6\n"
+    cache.load(text)
+    (kept,) = (tmp_path / "bptt").glob("*.py")
+    whole = kept.read_bytes()
+    kept.write_bytes(b"\xff\xfe")
+    cache.load.cache_clear()
+    program = cache.load(text)
+    assert (program.forward(), program.backward()) == (5, 6)
+    assert kept.read_bytes() == whole
+
+
+def test_without_a_home_it_runs_nevertheless(monkeypatch, caplog):
+    def no_home():
+        msg = "Could not determine home directory."
+        raise RuntimeError(msg)
+
+    for variable in ("NUMBA_CACHE_DIR", "LOCALAPPDATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(cache.Path, "home", no_home)
+    cache.load.cache_clear()
+    program = cache.load("def forward(): return 7\ndef backward(): return 8\n")
+    assert (program.forward(), program.backward()) == (7, 8)
+    assert "compiled at its first call, and not kept: Could not" in caplog.text
+
+
+def test_where_numba_finds_no_place_it_runs_nevertheless(tmp_path, monkeypatch, caplog):
+    def no_place(*_):
+        msg = "cannot cache function 'forward': no locator available"
+        raise RuntimeError(msg)
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cache, "_Kept", no_place)
+    cache.load.cache_clear()
+    program = cache.load("def forward(): return 9\ndef backward(): return 10\n")
+    assert (program.forward(), program.backward()) == (9, 10)
+    assert "compiled at its first call, and not kept: cannot cache function" in caplog.text
+
+
+def test_an_error_of_the_compiler_is_none_of_the_disk(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    cache.load.cache_clear()
+    program = cache.load("def forward(a): return a.b\ndef backward(): return 2\n")
+    with pytest.raises(numba.core.errors.TypingError, match="Unknown attribute 'b'"):
+        program.forward(1)
+    assert "compiled anew" not in caplog.text
 
 
 @pytest.mark.parametrize(

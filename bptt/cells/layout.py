@@ -206,7 +206,7 @@ def _new_type(fields: tuple[str, ...]) -> ParamsType:
     def reduce(record: LayerParams) -> tuple[object, ...]:
         return _record, (fields, *record)
 
-    made = array_record(namedtuple("Parameters", fields))  # type: ignore[misc]  # noqa: PYI024
+    made = array_record(namedtuple("Parameters", fields))  # noqa: PYI024
     made.__reduce__ = reduce  # type: ignore[assignment, method-assign]
     made.__doc__ = f"The parameters of a layer: {', '.join(fields)}."
     return made

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from numba import njit
+from numba.core.errors import NumbaError
 
 from bptt.jit.functions import OPTIONS
 
@@ -25,8 +27,8 @@ log = logging.getLogger("bptt")
 class Program(NamedTuple):
     """The two compiled loops of one cell in one precision."""
 
-    forward: Callable[..., None]
-    backward: Callable[..., None]
+    forward: Callable[..., object]
+    backward: Callable[..., object]
 
 
 def folder() -> Path:
@@ -35,11 +37,8 @@ def folder() -> Path:
     if given:
         return Path(given) / "bptt"
     if sys.platform == "win32":
-        return (
-            Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-            / "bptt"
-            / "Cache"
-        )
+        given = os.environ.get("LOCALAPPDATA")
+        return (Path(given) if given else Path.home() / "AppData" / "Local") / "bptt" / "Cache"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "bptt"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bptt"
@@ -63,27 +62,69 @@ def load(text: str) -> Program:
     path, kept = _written(name, text)
     module = sys.modules.setdefault(name, ModuleType(name))  # Numba looks for it there
     exec(compile(text, path, "exec"), module.__dict__)  # noqa: S102 - the text is source.py's
-    compiled: NumbaFunction = njit(nogil=True, cache=kept, **OPTIONS)
+    about = module.__doc__ or name
     if kept:
-        log.info(
-            "%s: compiled at its first call, for some seconds, then kept in %s",
-            module.__doc__,
-            path,
+        log.info("%s: compiled at its first call, for some seconds, then kept in %s", about, path)
+    return Program(
+        *(_compiled(loop, about, kept=kept) for loop in (module.forward, module.backward))
+    )
+
+
+def _compiled(loop: Callable[..., None], about: str, *, kept: bool) -> Callable[..., object]:
+    """Return a loop that is compiled at its first call, or read from disk if it is kept there."""
+    if kept:
+        try:
+            return _Kept(loop, about)
+        except RuntimeError as error:  # Numba finds no place that it can write to
+            log.warning("%s: compiled at its first call, and not kept: %s", about, error)
+    compiled: Callable[..., object] = njit(nogil=True, **OPTIONS)(loop)
+    return compiled
+
+
+class _Kept:
+    """A loop whose compiled code is kept on disk; what cannot be read or written there is removed, and done without."""
+
+    def __init__(self, loop: Callable[..., None], about: str) -> None:
+        self.loop, self.about, self.called = loop, about, False
+        self.compiled: NumbaFunction = njit(nogil=True, cache=True, **OPTIONS)(loop)
+
+    def __call__(self, *arguments: object) -> object:
+        """Run the loop; its compiled code is read, or made and written, at the first call, before it runs."""
+        if self.called:
+            return self.compiled(*arguments)
+        try:
+            found: object = self.compiled(*arguments)
+        except NumbaError:  # has nothing to do with files
+            raise
+        except Exception as error:  # noqa: BLE001 - a damaged file may raise anything
+            self._do_without(error)
+            found = self.compiled(*arguments)
+        self.called = True
+        return found
+
+    def _do_without(self, error: Exception) -> None:
+        place = Path(self.compiled.stats.cache_path)
+        log.warning(
+            "%s: compiled anew, for what is kept in %s cannot be used: %s: %s",
+            *(self.about, place, type(error).__name__, error),
         )
-    return Program(compiled(module.forward), compiled(module.backward))
+        with suppress(OSError):
+            for file in place.glob(f"{self.loop.__module__}.{self.loop.__name__}-*.nb?"):
+                file.unlink()
+        self.compiled = njit(nogil=True, **OPTIONS)(self.loop)
 
 
 def _written(name: str, text: str) -> tuple[str, bool]:
     """Write a text where Numba finds it beside its compiled code; say where, and whether that went well."""
-    path = folder() / f"{name}.py"
+    data = text.encode()
     try:
-        if not path.exists() or path.read_text("utf-8") != text:
+        path = folder() / f"{name}.py"
+        if not path.exists() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", dir=path.parent, encoding="utf-8", delete=False
-            ) as file:
-                file.write(text)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(data)
             Path(file.name).replace(path)  # never half-way, whoever reads it
-    except OSError:
+    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
+        log.warning("%s: compiled at its first call, and not kept: %s", name, error)
         return f"<{name}>", False
     return str(path), True

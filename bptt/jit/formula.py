@@ -17,7 +17,15 @@ class Formula(NamedTuple):
 
 
 def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula]:
-    """Run both methods of a cell on symbols; return what they did."""
+    """Run both methods of a cell on symbols; return what they did, which must be the same each time."""
+    found = _both(cell, layout, dtype)
+    if _both(cell, layout, dtype) != found:
+        msg = f"{type(cell).__name__} cannot be compiled: its formula changes from call to call"
+        raise TypeError(msg)
+    return found
+
+
+def _both(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula]:
     weighted, states, own, saved = ([dtype] * len(names) for names in layout)
     given = {"z": weighted, "s": states, "o": own}
     there, found = _run(cell, "step", dtype, given, (len(states), len(saved)))
