@@ -30,6 +30,14 @@ def test_no_line_of_the_only_cell_of_home_is_cut(page: Page, home: str) -> None:
     assert page.locator("div.cell pre").evaluate_all(WIDER) == 0
 
 
+def test_a_citation_is_seen_whole_and_can_be_copied(page: Page, home: str) -> None:
+    page.goto(f"{home}reference/cite.html")
+    blocks = page.locator("#cite .wrapped pre")
+    assert blocks.count() == 2
+    assert blocks.evaluate_all(WIDER) == 0
+    assert page.locator("#cite .wrapped button").all_inner_texts() == ["Copy", "Copy"]
+
+
 def test_the_names_of_other_sources_are_not_cut(page: Page, home: str) -> None:
     page.goto(f"{home}learn/notation.html")
     table = page.locator("#names-elsewhere .table-wrapper")

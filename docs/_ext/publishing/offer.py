@@ -119,8 +119,7 @@ class Citation(SphinxDirective):
         found: list[nodes.Node] = []
         for language, make in (("text", sentence), ("bibtex", bibtex)):
             text = make(data, made_of, address)
-            block = nodes.literal_block(text, text, language=language)
-            found.append(block)
+            found.append(nodes.literal_block(text, text, language=language, classes=["wrapped"]))
         return found
 
 
