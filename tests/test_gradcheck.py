@@ -219,3 +219,15 @@ def test_a_difference_beyond_all_numbers_is_an_infinite_error():
     with np.errstate(all="raise"):
         assert bptt.compare(np.array([1e308]), np.array([-1.7e308])).error == np.inf
         assert bptt.compare(np.array([1e10, 1e-300]), np.array([1e10, 0.0])).ok
+
+
+def test_parameters_of_another_byte_order_are_checked_like_their_own():
+    """Compared with the report of the same numbers in this machine's order."""
+    at = (np.array([0.5, -2.0]),)
+    swapped = tuple(a.astype(a.dtype.newbyteorder("S")) for a in at)
+
+    def cost(p):
+        return (p[0] ** 3).sum()
+
+    gradient = (3 * at[0] ** 2,)
+    assert bptt.check_gradient(cost, swapped, gradient) == bptt.check_gradient(cost, at, gradient)

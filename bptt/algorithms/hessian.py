@@ -88,7 +88,7 @@ def hessian_vector_product(
     """
     check_twins(validation.instance("params", params, Params), vector=vector)
     for name, leaf in tree_leaves(params, "params"):
-        if leaf.dtype != np.float64:
+        if leaf.dtype.newbyteorder("=") != np.float64:
             msg = f"{name} must have dtype float64, got {leaf.dtype}"
             raise TypeError(msg)
 
