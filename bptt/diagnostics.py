@@ -20,13 +20,13 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import euclidean_norm, flatten, tree_leaves
+from bptt._core.tree import euclidean_norm, flatten
 from bptt._core.types import Array, LayerState
 from bptt.algorithms.calls import CostOfSteps, Result, full_bptt, segment
 from bptt.algorithms.scan import step_jacobians
 from bptt.algorithms.truncated import truncated_bptt
 from bptt.network.backward import Gradient, backward
-from bptt.network.parameters import Params
+from bptt.network.parameters import Params, refuse_overflow
 from bptt.network.stack import Stack
 from bptt.network.traces import LayerTrace, Trace
 
@@ -89,8 +89,7 @@ def _step(name: str, value: int, steps: int) -> int:
 def _sum(rows: Array, like: Params) -> Params:
     with np.errstate(all="ignore"):
         total = flatten(like)[1](rows.sum(axis=0))
-    for name, array in tree_leaves(total, "sum"):
-        validation.computed(name, array)
+    refuse_overflow(sum=total)
     return total
 
 

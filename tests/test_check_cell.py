@@ -314,6 +314,11 @@ FAR_OUT = {
         lambda z: 1 / (z + 4),
         lambda z: np.where(z < 5, 1 / (z + 4), 0),
     ),
+    "steep": (  # in complex numbers NaN, far out
+        lambda z: 1 / (1 + np.exp(-50 * z)),
+        lambda z: 50 * bptt.sigmoid(50 * z) * bptt.sigmoid(-50 * z),
+        lambda z: 50 * bptt.sigmoid(50 * z) * bptt.sigmoid(-50 * z) + (z > 5),
+    ),
     "tiny": (
         lambda z: z**2,
         lambda z: 2 * z,

@@ -15,10 +15,7 @@ from nets import CELLS
 import bptt
 
 SIZES = (2, 3, 2)
-SHAPES = {
-    np.float32: (1e-25, -95.0),
-    np.float64: (1e-200, -730.0),
-}  # whose square, whose exponential vanishes
+SHAPES = {np.float32: (1e-25, -95.0), np.float64: (1e-200, -730.0)}  # square, exponential vanish
 
 
 def vanishing(name, dtype, kind):
@@ -185,6 +182,17 @@ def on_float64(call):
     return lambda given: call(given) if given.dtype is np.float64 else None
 
 
+def vectors(params):
+    """Return vectors of ordinary size, all tiny, and with one tiny entry in each array."""
+
+    def one_tiny(array):
+        array = np.ones_like(array)
+        array.flat[0] = 1e-305
+        return array
+
+    return params, params * 1e-290, bptt.tree_map(one_tiny, params)
+
+
 # By the names of what is called, as `bptt.__all__` has them.
 CALLS = {
     "forward, backward, segment": lambda g: bptt.backward(bptt.segment(traced(g), 0, 4), small(g)),
@@ -197,7 +205,7 @@ CALLS = {
     "rtrl": lambda g: bptt.rtrl(*at(g)),
     "uoro": on_float64(lambda g: bptt.uoro(*at(g), rng=0)),
     "hessian_vector_product": on_float64(
-        lambda g: [bptt.hessian_vector_product(*at(g), g.params * s) for s in (1, 1e-290)]
+        lambda g: [bptt.hessian_vector_product(*at(g), vector) for vector in vectors(g.params)]
     ),
     "contributions": of_contributions,
     "delta_norms": norms_of_errors,

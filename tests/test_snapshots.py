@@ -33,10 +33,19 @@ def damage(path):
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
 
 
-def test_no_snapshot_is_the_beginning(tmp_path):
+def killed(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_no_snapshot_is_the_beginning(tmp_path, monkeypatch):
     assert bptt.load_snapshot(tmp_path / "no such folder", LIKE) is None
     (tmp_path / "notes.txt").touch()
-    (tmp_path / ".step-0000000003.safetensors.0123").touch()  # of a writer that was killed
+    with monkeypatch.context() as patch:  # a writer that is killed leaves its unfinished file
+        patch.setattr(Path, "replace", killed)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            bptt.save_snapshot(tmp_path, 3, full(3))
+    assert len(list(tmp_path.iterdir())) == 2
     assert bptt.load_snapshot(tmp_path, LIKE) is None
     bptt.save_snapshot(tmp_path, 4, full(4))
     assert sorted(path.name for path in tmp_path.iterdir()) == [

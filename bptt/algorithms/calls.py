@@ -20,18 +20,22 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.tree import tree_map
 from bptt._core.types import Array, LayerState
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import forward
-from bptt.network.parameters import Params
+from bptt.network.parameters import Params, refuse_overflow
 from bptt.network.stack import Stack
 from bptt.network.states import Initial
 from bptt.network.traces import LayerTrace, Trace
 from bptt.training.losses import Cost
 
 __all__ = ["CostOfSteps", "Result", "full_bptt", "segment", "value_and_grad"]
+
+NOT_ANALYTIC = (
+    "np.abs, np.sign, comparisons, .conj() and .real lose the imaginary part, or change it"
+)
 
 Record = TypeVar("Record")
 
@@ -250,6 +254,5 @@ def add(total: Record | None, more: Record) -> Record:
 def checked(result: Result) -> Result:
     """Refuse to return a cost or a gradient that has overflowed as its pieces were added."""
     validation.computed("cost", np.asarray(result.value))
-    for name, array in tree_leaves(result.gradient, "gradient"):
-        validation.computed(name, array)
+    refuse_overflow(gradient=result.gradient)
     return result

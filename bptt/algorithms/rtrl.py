@@ -32,7 +32,16 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_leaves, tree_map
 from bptt._core.types import Array, LayerState, Tree
-from bptt.algorithms.calls import CostOfSteps, Result, add, checked, cost_of, one_direction
+from bptt.algorithms.calls import (
+    NOT_ANALYTIC,
+    CostOfSteps,
+    Result,
+    add,
+    checked,
+    cost_of,
+    one_direction,
+)
+from bptt.checking.gradcheck import TINY
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import check_run, run_forward
 from bptt.network.parameters import Params
@@ -42,7 +51,6 @@ from bptt.network.traces import Trace
 
 __all__ = ["rtrl", "uoro"]
 
-TINY = 1e-30  # the complex step's h, for a directional derivative
 SAME = 1e-8  # far above the rounding of two ways to one number, far below what a trap does to it
 
 
@@ -290,8 +298,7 @@ def _refuse_what_is_not_analytic(
     if abs(by_step - by_product) > SAME * size:
         msg = (
             f"cells must be analytic, and their derivatives right: the complex step finds {by_step:.6g} along a "
-            f"direction where the vector-Jacobian product finds {by_product:.6g}; np.abs, np.sign, "
-            "comparisons, .conj() or .real do not keep the imaginary part as it is"
+            f"direction where the vector-Jacobian product finds {by_product:.6g}: {NOT_ANALYTIC}"
         )
         raise TypeError(msg)
 

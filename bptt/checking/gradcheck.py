@@ -35,7 +35,7 @@ EPSILON = float(np.finfo(np.float64).eps)
 STEP = 6e-6  # of central differences: the cube root of the rounding unit
 TINY = 1e-30  # the complex step's h: h² is far below the rounding error of any number in reach
 # How right central differences are, relative to the cost: EPSILON / STEP = 4e-11 for each rounding, and three
-# digits for the thousands of roundings that a cost adds up.
+# digits for the thousands of roundings that a cost, or a gradient, adds up.
 ACCURACY = 1e-7
 
 
@@ -304,7 +304,9 @@ def _refuse_what_is_not_analytic(cost: CostFunction, at: Tree, gradient: Tree, f
         got, want = (tree_leaves(record)[k][1] for record in (gradient, found))
         worst = np.zeros_like(leaf)
         worst.flat[np.abs(got - want).argmax()] = 1
-        drawn = [rng.choice([-1, 1], leaf.shape) * rng.uniform(0.5, 1, leaf.shape) for _ in "123"]
+        drawn = [
+            rng.choice([-1, 1], leaf.shape) * rng.uniform(0.5, 1, leaf.shape) for _ in range(3)
+        ]
         for ways in (drawn, [0.6 * worst, 0.8 * worst, worst]):
             _refuse_if_apart(cost, at, k, want, [size * way for way in ways], name)
 
@@ -325,7 +327,9 @@ def _refuse_if_apart(
             return float(np.real(cost(_like(at, moved))))
 
         left, near_left, near, right, here = (value(h * STEP) for h in (-1, -0.5, 0.5, 1, 0))
-        slope, wide, central = float((found * way).sum()), (right - left) / 2, near - near_left
+        with np.errstate(under="ignore"):
+            slope = float((found * way).sum())
+        wide, central = (right - left) / 2, near - near_left
         bend, near_bend = right - 2 * here + left, 4 * (near - 2 * here + near_left)
         unsure = (4 * abs(wide - central) + 4 * abs(bend - near_bend) + EPSILON) / STEP
         central /= STEP

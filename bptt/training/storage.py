@@ -195,9 +195,8 @@ def _replace(target: Path, data: bytes) -> None:
     place = Path(os.path.realpath(target))
     if place.is_symlink():
         raise OSError(errno.ELOOP, "path must lead to a file, got a loop of links", str(target))
-    beside = place.with_name(
-        f".{secrets.token_hex(8)}"
-    )  # short: the target's name may be as long as can be
+    # Of a long name the beginning will do: 40 letters, of four bytes each at most.
+    beside = place.with_name(f".{place.name[:40]}.{secrets.token_hex(8)}")
     mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else None
 
     def opened(path: str, flags: int) -> int:
