@@ -49,8 +49,8 @@ REFUSED = {
     ),
     "complex": (lambda z, a: z * 1j, "step meets a complex where"),
     "unknown": (lambda z, a: np.spacing(z), "step uses spacing, which has no compiled form"),
-    "whole numbers": (lambda z, a: (4 * z).astype(int) / 4, "makes float.. to int64 by astype"),
-    "half precision": (lambda z, a: z.astype(np.float16), "makes float.. to float16 by astype"),
+    "whole numbers": (lambda z, a: (4 * z).astype(int) / 4, "turns float.. into int64 by astype"),
+    "half precision": (lambda z, a: z.astype(np.float16), "turns float.. into float16 by astype"),
     "an exponential in half precision": (
         lambda z, a: np.exp(z > 0),
         "step uses np.exp where NumPy's result is float16",
@@ -86,7 +86,7 @@ REFUSED = {
     ),
     "whole numbers filled in": (
         lambda z, a: np.full_like(z, a, dtype=int),
-        "makes float.. to int64 by astype",
+        "turns float.. into int64 by astype",
     ),
     "another shape": (
         lambda z, a: z + np.zeros_like(z, shape=3),

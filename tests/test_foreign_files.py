@@ -59,7 +59,8 @@ def test_others_read_no_more_while_a_file_is_written(suffix, tmp_path, monkeypat
         path.chmod(mode)
         bptt.save(path, SMALL)
         assert path.stat().st_mode & 0o777 == mode
-    assert seen == [0o600, 0o640, 0o400]
+    assert len(seen) == 3
+    assert not any(mode & ~final for mode, final in zip(seen, (0o600, 0o640, 0o400), strict=True))
 
 
 @formats
@@ -79,7 +80,10 @@ def test_a_loop_of_links_is_refused_and_stays(suffix, tmp_path):
 @pytest.mark.parametrize("length", [237, 255])
 def test_names_as_long_as_a_folder_takes_are_saved(suffix, length, tmp_path):
     path = tmp_path / ("n" * (length - len(suffix)) + suffix)
-    path.touch()  # the folder takes it
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip("this system takes no name as long, or no path")
     bptt.save(path, SMALL)
     assert bits(bptt.load(path, like=SMALL)) == bits(SMALL)
     assert list(tmp_path.iterdir()) == [path]

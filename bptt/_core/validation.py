@@ -79,7 +79,12 @@ def read_only(array: Array) -> Array:
 
 
 # How NumPy's errors end where a function writes to an array that is read-only.
-READ_ONLY = tuple(f"{what} is read-only" for what in ("array", "destination", "base", "flag set"))
+READ_ONLY = (
+    "array is read-only",
+    "destination is read-only",
+    "base is read-only",
+    "flag set is read-only",
+)
 
 
 def called(name: str, function: Callable[..., Returned], *arguments: object) -> Returned:
@@ -113,7 +118,7 @@ PLAIN = (np.ndarray, np.memmap)  # a memmap is an array whose memory lies in a f
 def as_array(name: str, value: ArrayLike) -> np.ndarray:
     """Return `value` as an array of any dtype, which rows of unequal length do not make.
 
-    Nor do some arrays of other libraries, such as PyTorch's parameters: theirs is the reason that is told.
+    Some arrays of other libraries, such as PyTorch's parameters, refuse to become one; the error then gives their reason.
     """
     plain(name, value)
     try:

@@ -70,7 +70,7 @@ class CellReport:
     bugs
         For each known bug that would give these very numbers, its name, and the evidence.
     local
-        Of a cell: how its own checks begin, from which all other errors follow.
+        Of a cell: how the names of the checks of its own step begin; from errors there all others follow.
     """
 
     subject: str

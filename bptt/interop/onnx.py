@@ -52,9 +52,9 @@ from bptt.network.stack import AnyCell, OneDirection
 
 __all__ = ["from_onnx", "to_onnx"]
 
-# The blocks there.
 Attributes: TypeAlias = dict[str, Any]  # of a node: whole numbers, text, lists of text
 
+# The blocks there.
 ORDER: dict[type, str] = {
     Elman: "h",
     LSTM: "iofg",

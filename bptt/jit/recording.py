@@ -254,7 +254,7 @@ class Symbol(NDArrayOperatorsMixin):
         if self.boolean and dtype.char != "e" and dtype.kind in "iuf":
             return self.record.assign(f"one if {self.name} else zero", dtype)
         if dtype.char not in "fdg":
-            msg = f"makes {self.dtype} to {dtype} by astype, which cuts off digits; np.trunc, np.floor and np.rint can be compiled"
+            msg = f"turns {self.dtype} into {dtype} by astype, which cuts off digits; np.trunc, np.floor and np.rint can be compiled"
             raise NotElementwiseError(msg)
         if self.record.rounds(dtype):
             return self.record.assign(self.name, dtype)
