@@ -166,7 +166,7 @@ def test_an_lstm_without_a_forget_gate_of_that_name_is_refused():
 def test_numbers_that_the_parameters_cannot_hold_are_refused(number):
     stack = bptt.Stack((bptt.LSTM(),))
     params = bptt.initialize(stack, (2, 3, 1), 0, np.float32)
-    with pytest.raises(ValueError, match=r"value must be .*, got 1"):
+    with pytest.raises(ValueError, match=r"value must be .*, got (1e|an int of 1329)"):
         bptt.forget_bias(stack, params, number)
-    with pytest.raises(ValueError, match=r"gain must be .*, got 1"):
+    with pytest.raises(ValueError, match=r"gain must be .*, got (1e|an int of 1329)"):
         bptt.orthogonal_recurrent(stack, params, 0, gain=number)
