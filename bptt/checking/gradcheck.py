@@ -320,6 +320,7 @@ def _refuse_if_apart(
     where the cost is none, and changes from call to call.
     """
     arrays = [leaf for _, leaf in tree_leaves(at)]
+    slope = central = 0.0
     for way in ways:
 
         def value(h: float, way: Array = way) -> float:

@@ -8,6 +8,7 @@ first call in each precision (`bptt.jit.cache`).
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -182,7 +183,7 @@ def _sources(cell: Formula) -> dict[np.dtype, Source]:
     }
 
 
-def _flat(array: Array) -> Array:
+def _flat(array: np.ndarray) -> np.ndarray:
     """Return an array as one axis, of the one kind that is compiled for: C-contiguous and writable."""
     flat = np.ravel(array)
     return flat if flat.flags.writeable else flat.copy()
@@ -201,7 +202,7 @@ def _program(text: str) -> "Program":
 
 def _need_numba() -> None:
     try:
-        import numba  # noqa: PLC0415
+        numba = import_module("numba")
     except ImportError as error:
         msg = "bptt.compiled needs Numba, which is not installed or cannot be imported here: pip install 'bptt[fast]'"
         raise ImportError(msg) from error
