@@ -7,7 +7,9 @@ for type checkers, the order of the arguments of a symmetric function, the lengt
 
 Everything happens in a copy of the library and its tests. Once for each state of both, all tests run with
 coverage measured test by test. After that a mutant is met by the tests that reach its line (by those that
-reach its module, if it is run at import or compiled), the ten fastest of each file first, until one fails. `tests/equivalent_mutants.txt` lists mutants that no test can tell from the library, each with the reason.
+reach its module, if it is run at import or compiled), the ten fastest of each file first, until one fails or they
+have taken half a minute: what survives then is met by all of them with `-- --again FILE --seconds 1e6`.
+`tests/equivalent_mutants.txt` lists mutants that no test can tell from the library, each with the reason.
 
 mutmut 3 changes functions alone and draws nothing at random; Cosmic Ray has one command for all mutants.
 """
@@ -33,6 +35,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -336,16 +339,17 @@ def prepared() -> Path:
 
 
 class Reach:
-    """Which tests reach which lines of the library."""
+    """Which tests reach which lines of the library, and how many seconds of them a mutant is met by."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most: float) -> None:
+        self.most = most
         self.seconds: dict[str, float]
         self.lines: dict[str, dict[str, list[int]]]
         self.seconds, self.lines = json.loads((folder / SAVED).read_text("utf-8"))
         self.tests = list(self.seconds)
 
     def batches(self, mutant: Mutant) -> list[list[str]]:
-        """Return the tests that reach a mutant: ten of a file, ten of the next; then all that are left."""
+        """Return the tests that reach a mutant: ten of a file, ten of the next; then what is left, while there is time."""
         by_line = self.lines.get(mutant.file, {})
         first, last = mutant.lines
         found = {test for n in range(first, last + 1) for test in by_line.get(str(n), ())}
@@ -356,19 +360,21 @@ class Reach:
         few = [tests[:10] for tests in files.values()]
         few.sort(key=self.total)
         few.sort(key=lambda tests: Path(mutant.file).stem not in tests[0].partition("::")[0])
-        return [*few, [test for tests in files.values() for test in tests[10:]]]
+        rest = [test for tests in files.values() for test in tests[10:]]
+        taken = accumulate(self.seconds[test] for tests in [*few, rest] for test in tests)
+        return [[test for test in tests if next(taken) < self.most] for tests in [*few, rest]]
 
     def total(self, tests: list[str]) -> float:
         """Return the seconds that some tests take."""
         return sum(self.seconds[test] for test in tests)
 
 
-def start_worker(folder: Path, scratch: str) -> None:
+def start_worker(folder: Path, scratch: str, most: float) -> None:
     """Give a process a copy of its own, and load what every test needs."""
     global own, reach  # noqa: PLW0603 - a worker's own
     own = Path(tempfile.mkdtemp(dir=scratch)) / "copy"
     shutil.copytree(folder, own)
-    reach = Reach(folder)
+    reach = Reach(folder, most)
     for name in HEAVY:
         import_module(name)
 
@@ -492,6 +498,9 @@ def main() -> int:
         "--again", type=Path, help="in place of a draw: the mutants named in this file"
     )
     parser.add_argument("--floor", type=float, default=97.0, help="per cent that must be seen")
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="of tests that meet a mutant (default: 30)"
+    )
     options = parser.parse_args()
     folder = prepared()
     every = all_mutants(folder / "bptt")
@@ -511,7 +520,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="bptt-mutants-") as scratch,
         ProcessPoolExecutor(
-            options.jobs, initializer=start_worker, initargs=(folder, scratch)
+            options.jobs, initializer=start_worker, initargs=(folder, scratch, options.seconds)
         ) as workers,
     ):
         for mutant, seen in (pair for pairs in workers.map(serve, parts) for pair in pairs):
