@@ -21,7 +21,11 @@ CELL = re.compile(
 )
 ASKED = re.compile(r'exercises\.check\("([\w-]+)"')
 FUNCTIONS = {name: task for name, task in _TASKS.items() if isinstance(task, Function)}
-MISTAKES = [(name, why) for name, task in FUNCTIONS.items() for why in task.mistakes]
+MISTAKES = [
+    (name, why)
+    for name, task in FUNCTIONS.items()
+    for why in task.mistakes(**task.draw(np.random.default_rng(0)))
+]
 
 
 @pytest.mark.house
@@ -63,7 +67,7 @@ def test_each_known_mistake_is_caught_and_named(name, why):
     task = FUNCTIONS[name]
     given = task.draw(np.random.default_rng(0))
     with pytest.raises(WrongAnswerError, match=f"^{name}\n") as wrong:
-        check(name, lambda *values: task.mistakes[why](**dict(zip(given, values, strict=True))))
+        check(name, lambda *values: task.mistakes(**dict(zip(given, values, strict=True)))[why])
     assert f"likely: {why}" in " ".join(str(wrong.value).split())
 
 

@@ -15,8 +15,7 @@ a subtraction would lose the digits of :math:`1 - \sigma` where the gate is open
 Sources: Hochreiter & Schmidhuber (1997); the forget gate is that of Gers, Schmidhuber & Cummins (2000),
 the peepholes those of Gers, Schraudolph & Schmidhuber (2002). The order of the blocks is PyTorch's.
 
-The derivative stands here once. What checks it writes it again on purpose: `bptt.checking.cell_bugs`, with planted bugs,
-and the answers of the exercises.
+The derivative stands here once.
 """
 
 from dataclasses import dataclass

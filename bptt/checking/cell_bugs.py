@@ -1,19 +1,27 @@
 """Bugs in the mathematics of a step, made on purpose in cells that are recognized by what they compute.
 
 A layer is recognized when its states are those of a known cell with the same parameters, in any order of
-the gates. Then every product of that cell's derivative can be left out, or taken wrongly, one at a time.
+the gates. The formulas here are those of the step alone. A bug is a small change in what one of them hands to the
+complex step: its numbers stay right, and its derivative is wrong in one place, as if a hand-written one were.
 """
 
-from collections.abc import Callable
-from itertools import permutations
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import permutations, product
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from bptt._core.types import Array
 from bptt.cells import activations
-from bptt.checking.gru_bugs import Slope, gru_bugs
+from bptt.cells.activations import Activation
+from bptt.checking.gradcheck import TINY
 from bptt.checking.jacobian import Arrays
-from bptt.checking.sweep import Bugs, Pull, Steps, sweep
+from bptt.checking.sweep import Bugs, Steps, numeric, sweep
+
+Slope: TypeAlias = Callable[[Array, Array], Array]  # a derivative, right or wrong, of z and a
+Gates: TypeAlias = dict[str, Array]  # by their letters
+Squash: TypeAlias = Callable[[str, Array], Array]  # a gate's activation, by its letter
 
 SIGMOID, TANH = activations.sigmoid, activations.tanh
 KNOWN = (TANH, SIGMOID, activations.softplus, activations.relu, activations.identity)
@@ -25,7 +33,7 @@ OF_A: dict[str, Callable[[Array], Array]] = {
 LIKE = 1e-8
 
 
-def slopes(activation: activations.Activation) -> dict[str, tuple[str, Slope]]:
+def slopes(activation: Activation) -> dict[str, tuple[str, Slope]]:
     """Return the wrong derivatives of an activation, by the name of the bug."""
     name, true = activation.name, activation.derivative
     wrong: dict[str, tuple[str, Slope]] = {
@@ -38,146 +46,208 @@ def slopes(activation: activations.Activation) -> dict[str, tuple[str, Slope]]:
     return wrong
 
 
-def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
-    """Make all bugs of the cell that a layer is recognized as."""
-    if steps.w is None or steps.u is None or steps.b is None:
-        return
-    z_x = steps.x @ steps.params[steps.w] + steps.params[steps.b]
-    z_h = steps.past @ steps.params[steps.u]
-    gates = z_x.shape[2] // steps.past.shape[2]
-    if gates == 1:
-        yield from _elman_bugs(steps, z_x + z_h, cotangents)
-    if gates == 4 and len(steps.states) == 2:
-        yield from _lstm_bugs(steps, z_x + z_h, cotangents)
-    if gates == 3:
-        yield from gru_bugs(steps, z_x, z_h, cotangents, slopes)
-
-
 def same(a: Array, b: Array) -> bool:
     """Say whether two arrays are the same but for rounding."""
     return bool(np.abs(a - b).max() <= LIKE * max(1e-3, np.abs(b).max()))
 
 
-def contributions(
-    steps: Steps, t: int, delta: Array, more: dict[int, Array], d_past: Arrays
-) -> Arrays:
-    """Lay out what a step gives to each leaf, (B, entries), from its δ."""
-    found: Arrays = [np.zeros((len(delta), p.size)) for p in steps.params]
-    w, u, b = steps.w or 0, steps.u or 0, steps.b or 0  # a recognized cell has all three
-    found[w] = (steps.x[t][:, :, None] * delta[:, None]).reshape(len(delta), -1)
-    found[u] = (steps.past[t][:, :, None] * delta[:, None]).reshape(len(delta), -1)
-    found[b] = delta
-    for i, own in more.items():
-        found[i] = own.reshape(len(delta), -1)
-    return [*found, delta @ steps.params[w].T, *d_past]
+def cut(value: Array) -> Array:
+    """Return a value without its derivative."""
+    return value.real
 
 
-def _elman_bugs(steps: Steps, z: Array, cotangents: Arrays) -> Bugs:
-    a = steps.states[0][1:]
-    u = steps.params[steps.u or 0]
-    for activation in KNOWN:
-        if not same(activation(z), a):
+def posing(value: Array, other: Array) -> Array:
+    """Return a value with the derivative of another."""
+    return value.real + 1j * other.imag
+
+
+class Run(NamedTuple):
+    """What a step is taken from: the blocks of x w + b, of a u and of u, the state (a first), own vectors."""
+
+    x: Gates
+    h: Gates
+    u: Gates
+    past: Arrays
+    own: Arrays
+
+
+class Known(NamedTuple):
+    """A cell that a layer may be.
+
+    step: takes what squashes, a run, and what a bug is called here; returns the new state. order: of the gates.
+    activations: of the gates. states: where a, then c, stand in the state. own: how many own vectors. bugs: names,
+    evidence, and what `step` calls them. together: the gates whose slopes are wrong at once.
+    """
+
+    step: Callable[[Squash, Run, str], Arrays]
+    order: Sequence[str]
+    activations: dict[str, Activation]
+    states: tuple[int, ...] = (0,)
+    own: int = 0
+    bugs: tuple[tuple[str, str, str], ...] = ()
+    together: tuple[str, ...] = ("a",)
+
+
+def _elman(squash: Squash, run: Run, _: str) -> Arrays:
+    return [squash("a", run.x["a"] + run.h["a"])]
+
+
+LSTM_BUGS = (
+    ("tanh(c) derivative missing", "1 for 1 - tanh²(c)", "a' missing"),
+    ("tanh applied twice", "1 - tanh²(tanh c)", "a' at a instead of z"),
+    ("cell error overwritten", "what comes from c(t+1) is lost", "later"),
+    ("c_t for c_(t-1)", "δ of f is made with the new c", "new"),
+    ("path through a missing in c", "c(t-1) gets f times what came from c(t+1) alone", "through"),
+    ("direct path missing", "f ∂C/∂c does not arrive", "direct"),
+    ("peephole to o missing", "p_o δ_o does not reach c", "o"),
+    ("peepholes to the past missing", "p_i δ_i + p_f δ_f do not reach c(t-1)", "i, f"),
+)
+
+
+def _lstm(squash: Squash, run: Run, bug: str) -> Arrays:
+    z, c, (p_i, p_f, p_o) = {k: run.x[k] + run.h[k] for k in "ifgo"}, run.past[1], run.own
+    seen = cut(c) if bug == "i, f" else c
+    i, f, g = (
+        squash("i", z["i"] + p_i * seen),
+        squash("f", z["f"] + p_f * seen),
+        squash("g", z["g"]),
+    )
+    c_new = f * (cut(c) if bug == "direct" else c) + i * g
+    if bug == "new":
+        c_new = posing(c_new, f * cut(c_new) + cut(f) * c + i * g)
+    read = f * cut(c) + i * g if bug == "through" else c_new
+    o = squash("o", z["o"] + p_o * (cut(read) if bug == "o" else read))
+    slope = slopes(TANH)[bug][1] if bug in slopes(TANH) else TANH.derivative
+    return [o * through(read, TANH, slope), cut(c_new) if bug == "later" else c_new]
+
+
+GRU_BUGS = (
+    ("other GRU's reset", "δ of r, u's gradient and the way to the past are the other's", "other"),
+    ("other GRU's reset", "δ of r alone is the other's", "other r"),
+    ("reset gate left out", "δ of n reaches the past without r", "open"),
+    ("update gate swapped", "s and 1 - s change places on the way back", "swapped"),
+    ("direct path missing", "what is kept of ∂C/∂a does not arrive", "direct"),
+)
+
+
+def _gru(squash: Squash, run: Run, bug: str, *, before: bool, renews: bool) -> Arrays:
+    """Step a GRU, of either kind: r acts before the product or after it, and s keeps or renews."""
+    (x, h, u, (a,), (c,)), own, other = run, before, not before
+    r, s = squash("r", x["r"] + h["r"]), squash("s", x["s"] + h["s"])
+
+    def reset(before: bool, r: Array) -> Array:
+        product: Array = (r * a) @ u["n"] + c if before else r * (h["n"] + c)
+        return product
+
+    product = reset(own, r)
+    if bug == "other":
+        product = posing(product, reset(other, r))
+    elif bug == "other r":
+        of_r = reset(other, r) - reset(other, cut(r))
+        product = posing(product, reset(own, cut(r)) + of_r)
+    elif bug == "open":
+        of_past = a @ cut(u["n"]) if before else h["n"] + c
+        of_rest = (r * cut(a)) @ u["n"] + c if before else r * cut(h["n"] + c)
+        product = posing(product, of_past + of_rest)
+    n, keep = squash("n", x["n"] + product), 1 - s if renews else s
+    a_new = (1 - keep) * n + keep * (cut(a) if bug == "direct" else a)
+    if bug == "swapped":
+        a_new = posing(a_new, cut(keep) * n + (1 - cut(keep)) * a + keep * cut(a - n))
+    return [a_new]
+
+
+def through(z: Array, activation: Activation, slope: Slope) -> Array:
+    """Return a(z), with a slope that may be wrong."""
+    a = activation(z.real)
+    found: Array = a + 1j * slope(z.real, a) * z.imag
+    return found
+
+
+def _candidates(gates: int, states: int) -> Iterator[Known]:
+    """Make all cells that have so many gates and arrays of a state."""
+    if gates == 1:
+        for activation in KNOWN:
+            yield Known(_elman, "a", {"a": activation})
+    if gates == 4 and states == 2:
+        squashed = dict.fromkeys("ifo", SIGMOID) | {"g": TANH}
+        for order, places in product(permutations("ifgo"), ((0, 1), (1, 0))):
+            yield Known(_lstm, order, squashed, places, 3, LSTM_BUGS, (*"ifgo", "ifo", "ifgo"))
+    if gates == 3:
+        squashed = dict.fromkeys("rs", SIGMOID) | {"n": TANH}
+        for order, before, renews in product(permutations("rsn"), (False, True), (False, True)):
+            step = partial(_gru, before=before, renews=renews)
+            yield Known(step, order, squashed, (0,), 1, GRU_BUGS, (*"rsn", "rs", "rsn"))
+
+
+def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
+    """Make all bugs of the cell that a layer is recognized as."""
+    if steps.w is None or steps.u is None or steps.b is None:
+        return
+    gates = steps.params[steps.b].size // steps.past.shape[2]
+    for known in _candidates(gates, len(steps.states)):
+        if not _fits(steps, known):
             continue
-        for name, (evidence, slope) in slopes(activation).items():
-
-            def pull(t: int, row: Arrays, slope: Slope = slope) -> Arrays:
-                delta = (row[0] + row[1]) * slope(z[t], a[t])
-                return contributions(steps, t, delta, {}, [delta @ u.T])
-
-            yield name, evidence, sweep(steps, pull, cotangents).record()
-
-
-class _LSTM:
-    """An LSTM's run: gates by name, wherever they stand, and one wrong thing on the way back."""
-
-    def __init__(
-        self, steps: Steps, z: Array, order: tuple[str, ...], c: int, p: int | None
-    ) -> None:
-        n = steps.past.shape[2]
-        self.steps, self.order, self.c_at, self.p_at = steps, order, c, p
-        self.z = {name: z[:, :, k * n : (k + 1) * n] for k, name in enumerate(order)}
-        peeks = [np.zeros(n)] * 3 if p is None else np.split(steps.params[p], 3)
-        self.p = dict(zip("ifo", peeks, strict=True))
-        self.c_past, self.c = steps.states[c][:-1], steps.states[c][1:]
-        for gate, seen in (("i", self.c_past), ("f", self.c_past), ("o", self.c)):
-            self.z[gate] = self.z[gate] + self.p[gate] * seen
-        self.gate = {k: TANH(v) if k == "g" else SIGMOID(v) for k, v in self.z.items()}
-
-    def fits(self) -> bool:
-        i, f, g, o = (self.gate[k] for k in "ifgo")
-        a = self.steps.states[1 - self.c_at][1:]
-        return same(f * self.c_past + i * g, self.c) and same(o * np.tanh(self.c), a)
-
-    def slope(self, gate: str, t: int, wrong: dict[str, Slope]) -> Array:
-        z, a = self.z[gate][t], self.gate[gate][t]
-        right = (TANH if gate == "g" else SIGMOID).derivative
-        return wrong.get(gate, right)(z, a)
-
-    def pull(self, bug: str = "", wrong: dict[str, Slope] | None = None) -> Pull:
-        """Return the way back through a step, with one bug, or with wrong slopes of some gates."""
-        slope = wrong or {}
-
-        def pull(t: int, row: Arrays) -> Arrays:
-            i, f, g, o = (self.gate[k][t] for k in "ifgo")
-            c_past, c, d_c = self.c_past[t], self.c[t], row[1 + self.c_at]
-            d_a, tanh_c = row[0] + row[2 - self.c_at], np.tanh(self.c[t])
-            later = d_c
-            d_o = d_a * tanh_c * self.slope("o", t, slope)
-            of_tanh = {
-                "tanh(c) derivative missing": 1.0,
-                "tanh applied twice": 1 - np.tanh(tanh_c) ** 2,
-            }
-            through_a = d_a * o * of_tanh.get(bug, 1 - tanh_c**2)
-            d_c = through_a if bug == "cell error overwritten" else d_c + through_a
-            d_c = d_c + d_o * self.p["o"] * (bug != "peephole to o missing")
-            d_i = d_c * g * self.slope("i", t, slope)
-            d_f = d_c * (c if bug == "c_t for c_(t-1)" else c_past) * self.slope("f", t, slope)
-            d_g = d_c * i * self.slope("g", t, slope)
-            direct = (later if bug == "path through a missing in c" else d_c) * f
-            direct = direct * (bug != "direct path missing")
-            if bug != "peepholes to the past missing":
-                direct = direct + d_i * self.p["i"] + d_f * self.p["f"]
-            errors_of = {"i": d_i, "f": d_f, "g": d_g, "o": d_o}
-            delta = np.concatenate([errors_of[k] for k in self.order], axis=1)
-            past = [delta @ self.steps.params[self.steps.u or 0].T, direct]
-            more = {}
-            if self.p_at is not None:
-                seen = [d_i * c_past, d_f * c_past, d_o * c]
-                more[self.p_at] = np.concatenate(seen, axis=1)
-            return contributions(self.steps, t, delta, more, past if self.c_at else past[::-1])
-
-        return pull
+        for name, evidence, bug in known.bugs:
+            yield name, evidence, _made(steps, known, cotangents, bug, {})
+        wrong = {gate: slopes(a) for gate, a in known.activations.items()}
+        for each in known.together:
+            for name, (evidence, _) in wrong[each[-1]].items():
+                where = f"gate{'s'[: len(each) - 1]} {', '.join(each)}"
+                bad = {gate: wrong[gate][name][1] for gate in each}
+                found = _made(steps, known, cotangents, "", bad)
+                yield name, where if known.bugs else evidence, found
+        if (
+            known.bugs
+        ):  # no other order of gates does the same, while relu may look like the identity
+            return
 
 
-LSTM_BUGS = {
-    "tanh(c) derivative missing": "1 for 1 - tanh²(c)",
-    "tanh applied twice": "1 - tanh²(tanh c)",
-    "cell error overwritten": "what comes from c(t+1) is lost",
-    "c_t for c_(t-1)": "δ of f is made with the new c",
-    "path through a missing in c": "c(t-1) gets f times what came from c(t+1) alone",
-    "direct path missing": "f ∂C/∂c does not arrive",
-    "peephole to o missing": "p_o δ_o does not reach c",
-    "peepholes to the past missing": "p_i δ_i + p_f δ_f do not reach c(t-1)",
-}
+def _fits(steps: Steps, known: Known) -> bool:
+    found = _run(steps, known, _point(steps), "", {})
+    after = (s[1:].reshape(new.shape) for s, new in zip(steps.states, found, strict=False))
+    return all(map(same, (new.real for new in found), after))
 
 
-def _lstm_bugs(steps: Steps, z: Array, cotangents: Arrays) -> Bugs:
-    n = steps.past.shape[2]
-    peeks = next((i for i, p in enumerate(steps.params) if p.shape == (3 * n,)), None)
-    for order in permutations("ifgo"):
-        for c in (1, 0):
-            lstm = _LSTM(steps, z, order, c, peeks)
-            if lstm.fits():
-                yield from _of_lstm(lstm, cotangents)
-                return
+def _point(steps: Steps) -> Arrays:
+    """Return parameters, inputs and states of all steps of all sequences, the rows of one batch."""
+    of_steps = [steps.x, *(s[:-1] for s in steps.states)]
+    return [*steps.params, *(array.reshape(-1, array.shape[2]) for array in of_steps)]
 
 
-def _of_lstm(lstm: _LSTM, cotangents: Arrays) -> Bugs:
-    for bug, evidence in LSTM_BUGS.items():
-        yield bug, evidence, sweep(lstm.steps, lstm.pull(bug), cotangents).record()
-    sigma, squash = slopes(SIGMOID), slopes(TANH)
-    for name in sigma:
-        for gates in ("i", "f", "g", "o", "ifo", "ifgo"):
-            wrong = {k: (squash if k == "g" else sigma)[name][1] for k in gates}
-            made = sweep(lstm.steps, lstm.pull("", wrong), cotangents).record()
-            yield name, f"gate {gates}" if len(gates) == 1 else f"gates {', '.join(gates)}", made
+def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: dict[str, Slope]) -> Arrays:
+    """Take all steps at once: return the new states, in the order of the layer."""
+    *params, x = point[: steps.k + 1]
+    past = [point[steps.k + 1 + place] for place in known.states]
+    used = [i or 0 for i in (steps.w, steps.u, steps.b)]  # a recognized cell has all three
+    (w, u, b), n = (params[i] for i in used), past[0].shape[-1]
+    rest = [p for i, p in enumerate(params) if i not in used and steps.params[i].ndim == 1]
+    own = [p[..., None, k * n : (k + 1) * n] for p in rest for k in range(p.shape[-1] // n)]
+    own = [*own, *known.own * [np.zeros(n)]][: known.own]
+
+    def blocks(z: Array) -> Gates:
+        return {gate: z[..., k * n : (k + 1) * n] for k, gate in enumerate(known.order)}
+
+    def squash(gate: str, z: Array) -> Array:
+        activation = known.activations[gate]
+        return through(z, activation, wrong.get(gate, activation.derivative))
+
+    x, h = blocks(x @ w + b[..., None, :]), blocks(past[0] @ u)
+    found = known.step(squash, Run(x, h, blocks(u), past, own), bug)
+    return [found[place] for place in known.states]
+
+
+def _made(
+    steps: Steps, known: Known, cotangents: Arrays, bug: str, wrong: dict[str, Slope]
+) -> Arrays:
+    """Go back through the layer by the derivatives of a formula with a bug: the complex step, a leaf at a time."""
+    point, jacobians = _point(steps), []
+    a = known.states[0]
+    for i, leaf in enumerate(point):
+        entries = leaf.size if i < steps.k else leaf.shape[1]
+        directions = np.eye(entries).reshape(entries, *(leaf.shape if i < steps.k else (1, -1)))
+        moved = [*point[:i], leaf + 1j * TINY * directions, *point[i + 1 :]]
+        new = _run(steps, known, moved, bug, wrong)
+        columns = np.concatenate(np.broadcast_arrays(new[a], *new), axis=-1).imag / TINY
+        shape = (entries, *steps.x.shape[:2], columns.shape[-1])
+        jacobians.append(columns.reshape(shape))
+    return sweep(steps, numeric(steps._replace(jacobians=jacobians)), cotangents).record()

@@ -1,19 +1,21 @@
 """Exercises on gates, and on other ways to the gradient: checkpoints, forward in time, scan, both ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from bptt._core.types import Array, Tree
+from bptt.algorithms.calls import segment
 from bptt.cells.activations import sigmoid
+from bptt.checking.cell_bugs import cut, posing
 from bptt.checking.gradcheck import CostValue
 from bptt.network.backward import backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
 from bptt.teaching.exercises.one_step import B, N, T, normal, slope
-from bptt.teaching.exercises.over_time import _added, _draw_run, _linear_cost
-from bptt.teaching.exercises.tasks import Answer, Function, Given, Result, gradient
+from bptt.teaching.exercises.over_time import _draw_run, _linear_cost
+from bptt.teaching.exercises.tasks import Function, Given, Mistakes, Result, gradient
 
 
 def _leaky(z: Array, a_past: Array, k: Array) -> Result:
@@ -21,107 +23,88 @@ def _leaky(z: Array, a_past: Array, k: Array) -> Result:
     return (1 - leak) * a_past + leak * np.tanh(z)
 
 
-def _leaky_back(d_a: Array, z: Array, a_past: Array, k: Array) -> tuple[Array, ...]:
-    leak = sigmoid(k)
-    d_k = (d_a * (np.tanh(z) - a_past) * leak * (1 - leak)).sum(axis=0)
-    return d_a * leak * slope(z), d_a * (1 - leak), d_k
+def _leaky_mistakes(d_a: Array, z: Array, a_past: Array, k: Array) -> Mistakes:
+    leak, d_leak = sigmoid(k), d_a * (np.tanh(z) - a_past)
+    delta, direct, d_k = d_a * leak * slope(z), d_a * (1 - leak), d_leak * leak * (1 - leak)
+    return {
+        "the direct path is there: a_past goes into a, multiplied by 1 - leak.": (
+            (delta, 0 * d_a, 0 * k)
+        ),
+        "the slope of tanh is missing in delta.": (d_a * leak, direct, d_k.sum(axis=0)),
+        "the slope of the sigmoid is missing in d_k.": (delta, direct, d_leak.sum(axis=0)),
+        "k is shared by the batch: its contributions are added up.": (delta, direct, d_k),
+    }
 
 
 LEAKY = Function(
     draw=normal(("d_a", (B, N)), ("z", (B, N)), ("a_past", (B, N)), ("k", (N,))),
     truth=lambda d_a, z, a_past, k: gradient(lambda at: (d_a * _leaky(*at)).sum(), (z, a_past, k)),
     returns=("delta", "direct", "d_k"),
-    mistakes={
-        "the direct path is there: a_past goes into a, multiplied by 1 - leak.": (
-            lambda d_a, z, a_past, k: (*_leaky_back(d_a, z, a_past, k)[:1], 0 * d_a, 0 * k)
-        ),
-        "the slope of tanh is missing in delta.": lambda d_a, z, a_past, k: (
-            d_a * sigmoid(k),
-            *_leaky_back(d_a, z, a_past, k)[1:],
-        ),
-        "the slope of the sigmoid is missing in d_k.": lambda d_a, z, a_past, k: (
-            *_leaky_back(d_a, z, a_past, k)[:2],
-            (d_a * (np.tanh(z) - a_past)).sum(axis=0),
-        ),
-        "k is shared by the batch: its contributions are added up.": lambda d_a, z, a_past, k: (
-            *_leaky_back(d_a, z, a_past, k)[:2],
-            d_a * (np.tanh(z) - a_past) * sigmoid(k) * (1 - sigmoid(k)),
-        ),
-    },
+    mistakes=_leaky_mistakes,
 )
 
 
-def _lstm(d_h: Array, d_c: Array, z: Sequence[Array], c_past: Array) -> CostValue:
-    i, f, g, o = sigmoid(z[0]), sigmoid(z[1]), np.tanh(z[2]), sigmoid(z[3])
-    c = f * c_past + i * g
-    return (d_h * o * np.tanh(c)).sum() + (d_c * c).sum()
+def _lstm_back(d_h: Array, d_c: Array, *, wrong: str = "", **at: Array) -> Result:
+    """Differentiate an LSTM step by the complex step, with one thing wrong."""
 
-
-def _lstm_back(without: str = "") -> Answer:
-    """Return the backward half of an LSTM step, without one of its parts."""
-
-    def back(
-        d_h: Array, d_c: Array, z_i: Array, z_f: Array, z_g: Array, z_o: Array, c_past: Array
-    ) -> tuple[Array, ...]:
+    def cost(at: Tree) -> CostValue:
+        (z_i, z_f, z_g, z_o, c_past) = at
         i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
-        c = f * c_past + i * g
-        through = 1 if without == "slope" else slope(c)
-        total = d_h * o * through * (without != "h") + d_c * (without != "c")
-        read = c if without == "past" else c_past
-        gates = total * g * i * (1 - i), total * read * f * (1 - f), total * i * slope(z_g)
-        return *gates, d_h * np.tanh(c) * o * (1 - o), total * f * (without != "direct")
+        c = f * (cut(c_past) if wrong == "direct" else c_past) + i * g
+        if wrong == "past":
+            c = posing(c, f * cut(c) + cut(f) * c_past + i * g)
+        read = cut(c) if wrong == "h" else c
+        tanh_c = posing(np.tanh(read), read) if wrong == "slope" else np.tanh(read)
+        return (d_h * o * tanh_c + d_c * (cut(c) if wrong == "c" else c)).sum()
 
-    return back
+    return gradient(cost, tuple(at.values()))
 
 
 LSTM_STEP = Function(
     draw=normal(*((name, (B, N)) for name in ("d_h", "d_c", "z_i", "z_f", "z_g", "z_o", "c_past"))),
-    truth=lambda d_h, d_c, z_i, z_f, z_g, z_o, c_past: gradient(
-        lambda at: _lstm(d_h, d_c, at[:4], at[4]), (z_i, z_f, z_g, z_o, c_past)
-    ),
+    truth=_lstm_back,
     returns=("delta_i", "delta_f", "delta_g", "delta_o", "d_c_past"),
-    mistakes={
-        "what comes from h is missing in the cell's error.": _lstm_back("h"),
-        "what comes from the next cell state is missing: add, do not replace.": _lstm_back("c"),
-        "the slope of tanh(c) is missing on the way from h to c.": _lstm_back("slope"),
-        "the forget gate multiplies c_past, not c.": _lstm_back("past"),
-        "the direct path is missing: c_past goes into c, multiplied by f.": _lstm_back("direct"),
+    mistakes=lambda **given: {
+        why: _lstm_back(**given, wrong=wrong)
+        for why, wrong in (
+            ("what comes from h is missing in the cell's error.", "h"),
+            ("what comes from the next cell state is missing: add, do not replace.", "c"),
+            ("the slope of tanh(c) is missing on the way from h to c.", "slope"),
+            ("the forget gate multiplies c_past, not c.", "past"),
+            ("the direct path is missing: c_past goes into c, multiplied by f.", "direct"),
+        )
     },
 )
 
 
-def _gru(d_a: Array, z_r: Array, z_s: Array, x_n: Array, h_n: Array, a_past: Array) -> CostValue:
-    r, s = sigmoid(z_r), sigmoid(z_s)
-    return (d_a * (s * a_past + (1 - s) * np.tanh(x_n + r * h_n))).sum()
+def _gru_back(d_a: Array, *, wrong: str = "", **at: Array) -> Result:
+    """Differentiate a GRU step that resets after the product, with one thing wrong."""
 
-
-def _gru_back(wrong: str = "") -> Answer:
-    """Return the backward half of a GRU step that resets after the product, with one thing wrong."""
-
-    def back(
-        d_a: Array, z_r: Array, z_s: Array, x_n: Array, h_n: Array, a_past: Array
-    ) -> tuple[Array, ...]:
+    def cost(at: Tree) -> CostValue:
+        (z_r, z_s, x_n, h_n, a_past) = at
         r, s = sigmoid(z_r), sigmoid(z_s)
-        n = np.tanh(x_n + r * h_n)
-        keep, let = (1 - s, s) if wrong == "swapped" else (s, 1 - s)
-        delta_n = d_a * let * (1 if wrong == "slope" else 1 - n**2)
-        delta_h = delta_n * (1 if wrong == "open" else r)
-        delta_s = d_a * (a_past - n) * s * (1 - s)
-        direct = d_a * keep * (wrong != "direct")
-        return delta_n * h_n * r * (1 - r), delta_s, delta_n, delta_h, direct
+        z_n = x_n + (posing(r * h_n, r * cut(h_n) + h_n) if wrong == "open" else r * h_n)
+        n = posing(np.tanh(z_n), z_n) if wrong == "slope" else np.tanh(z_n)
+        a = s * (cut(a_past) if wrong == "direct" else a_past) + (1 - s) * n
+        if wrong == "swapped":
+            a = posing(a, (1 - cut(s)) * a_past + cut(s) * n + s * cut(a_past - n))
+        return (d_a * a).sum()
 
-    return back
+    return gradient(cost, tuple(at.values()))
 
 
 GRU_STEP = Function(
     draw=normal(*((name, (B, N)) for name in ("d_a", "z_r", "z_s", "x_n", "h_n", "a_past"))),
-    truth=lambda d_a, **z: gradient(lambda at: _gru(d_a, *at), tuple(z.values())),
+    truth=_gru_back,
     returns=("delta_r", "delta_s", "delta_x", "delta_h", "direct"),
-    mistakes={
-        "the reset gate is left out: h_n is multiplied by r.": _gru_back("open"),
-        "s and 1 - s are swapped: here s keeps what was.": _gru_back("swapped"),
-        "the slope of tanh is missing.": _gru_back("slope"),
-        "the direct path is missing: a_past goes into a, multiplied by s.": _gru_back("direct"),
+    mistakes=lambda **given: {
+        why: _gru_back(**given, wrong=wrong)
+        for why, wrong in (
+            ("the reset gate is left out: h_n is multiplied by r.", "open"),
+            ("s and 1 - s are swapped: here s keeps what was.", "swapped"),
+            ("the slope of tanh is missing.", "slope"),
+            ("the direct path is missing: a_past goes into a, multiplied by s.", "direct"),
+        )
     },
 )
 
@@ -130,13 +113,20 @@ def _draw_checkpoint(rng: np.random.Generator) -> Given:
     return {**_draw_run(rng), "d_outputs": rng.normal(size=(6, B, 1)), "k": 2}
 
 
-def _without_hand_over(stack: Stack, params: Params, x: Array, d_outputs: Array, k: int) -> Tree:
-    state, parts = None, []
-    for s in range(0, len(x), k):
-        run = forward(stack, params, x[s : s + k], state)
-        parts.append(backward(run, d_outputs[s : s + k]).params)
-        state = run.final
-    return _added(parts)
+def _checkpoint_mistakes(
+    stack: Stack, params: Params, x: Array, d_outputs: Array, k: int
+) -> Mistakes:
+    run = forward(stack, params, x)
+    pieces = [(segment(run, s, s + k), d_outputs[s : s + k]) for s in range(0, len(x), k)]
+    rest = backward(segment(run, k, len(x)), d_outputs[k:])
+    return {
+        "no piece hands its error to the one before: these are windows.": sum(
+            backward(*piece).params for piece in pieces
+        ),
+        "this is the first piece alone: add the gradients of all.": (
+            backward(*pieces[0], rest.initial).params
+        ),
+    }
 
 
 CHECKPOINTS = Function(
@@ -145,21 +135,7 @@ CHECKPOINTS = Function(
         _linear_cost(stack, x, d_outputs), params
     ),
     returns=("gradient",),
-    mistakes={
-        "no piece hands its error to the one before: these are windows.": _without_hand_over,
-        "this is the first piece alone: add the gradients of all.": (
-            lambda stack, params, x, d_outputs, k: (
-                backward(
-                    forward(stack, params, x[:k]),
-                    d_outputs[:k],
-                    backward(
-                        forward(stack, params, x[k:], forward(stack, params, x[:k]).final),
-                        d_outputs[k:],
-                    ).initial,
-                ).params
-            )
-        ),
-    },
+    mistakes=_checkpoint_mistakes,
 )
 
 
@@ -170,37 +146,26 @@ def _influence(P: Array, a_past: Array, z: Array, u: Array) -> Array:
     return np.array([gradient(a(k), u) for k in range(len(z))])
 
 
-def _next_influence(
-    P: Array, a_past: Array, z: Array, u: Array, by: Array | float, here: int = 1
-) -> Array:
-    immediate = here * np.einsum("i,jk->kij", a_past, np.eye(len(z)))
-    found: Array = by * (np.einsum("mk,mij->kij", u, P) + immediate)
-    return found
-
-
-def _slopes(z: Array) -> Array:
-    return slope(z)[:, None, None]
+def _rtrl_mistakes(P: Array, a_past: Array, z: Array, u: Array) -> Mistakes:
+    slopes, carried = slope(z)[:, None, None], np.einsum("mk,mij->kij", u, P)
+    immediate = np.einsum("i,jk->kij", a_past, np.eye(N))
+    return {
+        "this is the immediate derivative alone; the past state depends on u, too.": (
+            slopes * immediate
+        ),
+        "the immediate derivative is missing: u itself stands in this step.": slopes * carried,
+        "u is transposed: unit m of before reaches unit k by u[m, k].": (
+            slopes * (np.einsum("km,mij->kij", u, P) + immediate)
+        ),
+        "the slopes are missing.": carried + immediate,
+    }
 
 
 RTRL_STEP = Function(
     draw=normal(("P", (N, N, N)), ("a_past", (N,)), ("z", (N,)), ("u", (N, N))),
     truth=_influence,
     returns=("P_next",),
-    mistakes={
-        "this is the immediate derivative alone; the past state depends on u, too.": (
-            lambda P, a_past, z, u: _next_influence(0 * P, a_past, z, u, _slopes(z))
-        ),
-        "the immediate derivative is missing: u itself stands in this step.": (
-            lambda P, a_past, z, u: _next_influence(P, a_past, z, u, _slopes(z), here=0)
-        ),
-        "u is transposed: unit m of before reaches unit k by u[m, k].": (
-            lambda P, a_past, z, u: (
-                _slopes(z)
-                * (np.einsum("km,mij->kij", u, P) + np.einsum("i,jk->kij", a_past, np.eye(len(z))))
-            )
-        ),
-        "the slopes are missing.": lambda P, a_past, z, u: _next_influence(P, a_past, z, u, 1),
-    },
+    mistakes=_rtrl_mistakes,
 )
 
 
@@ -217,13 +182,9 @@ COMPOSE = Function(
     draw=normal(("beta1", (N,)), ("J1", (N, N)), ("beta2", (N,)), ("J2", (N, N))),
     truth=_composed,
     returns=("beta", "J"),
-    mistakes={
-        "the order is reversed: (beta2, J2) acts first.": (
-            lambda beta1, J1, beta2, J2: (beta2 + beta1 @ J2, J1 @ J2)
-        ),
-        "beta2 goes through the second map, too.": (
-            lambda beta1, J1, beta2, J2: (beta1 + beta2, J2 @ J1)
-        ),
+    mistakes=lambda beta1, J1, beta2, J2: {
+        "the order is reversed: (beta2, J2) acts first.": (beta2 + beta1 @ J2, J1 @ J2),
+        "beta2 goes through the second map, too.": (beta1 + beta2, J2 @ J1),
     },
 )
 
@@ -244,15 +205,11 @@ BOTH_DIRECTIONS = Function(
     ),
     truth=_both,
     returns=("d_x",),
-    mistakes={
+    mistakes=lambda w_there, w_back, delta_there, delta_back: {
         "the second layer has read x from the end: turn its part round.": (
-            lambda w_there, w_back, delta_there, delta_back: (
-                delta_there @ w_there.T + delta_back @ w_back.T
-            )
+            delta_there @ w_there.T + delta_back @ w_back.T
         ),
-        "x is read by both layers: add what both say.": (
-            lambda w_there, delta_there, **_: delta_there @ w_there.T
-        ),
+        "x is read by both layers: add what both say.": delta_there @ w_there.T,
     },
 )
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bptt._core.types import Array
+from bptt.cells.activations import softmax
 from bptt.checking.gradcheck import CostValue
+from bptt.network.backward import outer_sum
 from bptt.teaching.exercises.tasks import Function, Given, gradient
-from bptt.training.losses import softmax_cross_entropy
 
 B, T, N, BELOW = 4, 5, 3, 2
 
@@ -37,13 +38,11 @@ FORWARD_STEP = Function(
     draw=normal(("x", (B, BELOW)), ("h", (B, N)), ("w", (BELOW, N)), ("u", (N, N)), ("b", (N,))),
     truth=_literal_step,
     returns=("a",),
-    mistakes={
-        "h does not enter: a layer without a past.": lambda x, w, b, **_: np.tanh(x @ w + b),
-        "the bias is missing.": lambda x, h, w, u, **_: np.tanh(x @ w + h @ u),
-        "tanh is missing: this is the weighted input z.": lambda x, h, w, u, b: x @ w + h @ u + b,
-        "u is transposed: u[i, j] goes from unit i to unit j.": lambda x, h, w, u, b: np.tanh(
-            x @ w + h @ u.T + b
-        ),
+    mistakes=lambda x, h, w, u, b: {
+        "h does not enter: a layer without a past.": np.tanh(x @ w + b),
+        "the bias is missing.": np.tanh(x @ w + h @ u),
+        "tanh is missing: this is the weighted input z.": x @ w + h @ u + b,
+        "u is transposed: u[i, j] goes from unit i to unit j.": np.tanh(x @ w + h @ u.T + b),
     },
 )
 
@@ -51,11 +50,11 @@ OUTPUT_ERROR = Function(
     draw=normal(("z", (B, N)), ("y", (B, N))),
     truth=lambda z, y: gradient(lambda v: 0.5 * ((np.tanh(v) - y) ** 2).sum(), z),
     returns=("delta",),
-    mistakes={
-        "a'(z) is missing: the error goes back through tanh, too.": lambda z, y: np.tanh(z) - y,
-        "the sign is turned: it is output minus target.": lambda z, y: (y - np.tanh(z)) * slope(z),
-        "a factor 2: the cost has its half.": lambda z, y: 2 * (np.tanh(z) - y) * slope(z),
-        "a' is taken at a; it belongs to z.": lambda z, y: (np.tanh(z) - y) * slope(np.tanh(z)),
+    mistakes=lambda z, y: {
+        "a'(z) is missing: the error goes back through tanh, too.": np.tanh(z) - y,
+        "the sign is turned: it is output minus target.": (y - np.tanh(z)) * slope(z),
+        "a factor 2: the cost has its half.": 2 * (np.tanh(z) - y) * slope(z),
+        "a' is taken at a; it belongs to z.": (np.tanh(z) - y) * slope(np.tanh(z)),
     },
 )
 
@@ -69,26 +68,17 @@ def _class_cost(z: Array, labels: NDArray[np.intp]) -> CostValue:
     return (log_sum - z[np.arange(len(labels)), labels]).sum()
 
 
-def _softmax(z: Array) -> Array:
-    found: Array = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    return found
-
-
 SOFTMAX_ERROR = Function(
     draw=_draw_classes,
     truth=lambda z, labels: gradient(lambda v: _class_cost(v, labels), z),
     returns=("delta",),
-    mistakes={
-        "the targets are not subtracted: this is softmax(z).": lambda z, **_: _softmax(z),
-        "the sign is turned: it is output minus target.": lambda z, labels: (
-            np.eye(N)[labels] - _softmax(z)
-        ),
-        "this is the gradient by the probabilities; delta is by z.": lambda z, labels: (
-            -np.eye(N)[labels] / _softmax(z)
-        ),
-        "it is divided by B: the cost is a sum over the batch.": lambda z, labels: (
-            softmax_cross_entropy(z[None], labels[None]).d_outputs[0] / B
-        ),
+    mistakes=lambda z, labels: {
+        "the targets are not subtracted: this is softmax(z).": softmax(z),
+        "the sign is turned: it is output minus target.": np.eye(N)[labels] - softmax(z),
+        "this is the gradient by the probabilities; delta is by z.": -np.eye(N)[labels]
+        / softmax(z),
+        "it is divided by B: the cost is a sum over the batch.": (softmax(z) - np.eye(N)[labels])
+        / B,
     },
 )
 
@@ -98,14 +88,10 @@ HIDDEN_ERROR = Function(
         lambda v: (delta_above * (np.tanh(v) @ w_above)).sum(), z
     ),
     returns=("delta",),
-    mistakes={
-        "a'(z) is missing.": lambda w_above, delta_above, **_: delta_above @ w_above.T,
-        "w is the wrong way round: in rows it is delta @ w.T.": lambda z, w_above, delta_above: (
-            slope(z) * (delta_above @ w_above)
-        ),
-        "a' is taken at a; it belongs to z.": lambda z, w_above, delta_above: (
-            slope(np.tanh(z)) * (delta_above @ w_above.T)
-        ),
+    mistakes=lambda z, w_above, delta_above: {
+        "a'(z) is missing.": delta_above @ w_above.T,
+        "w is the wrong way round: in rows it is delta @ w.T.": slope(z) * (delta_above @ w_above),
+        "a' is taken at a; it belongs to z.": slope(np.tanh(z)) * (delta_above @ w_above.T),
     },
 )
 
@@ -119,26 +105,15 @@ WEIGHT_GRADIENTS = Function(
     draw=normal(("a_below", (B, N)), ("delta", (B, N))),
     truth=_affine,
     returns=("d_w", "d_b"),
-    mistakes={
-        "d_w is transposed: its rows belong to the layer below.": lambda a_below, delta: (
+    mistakes=lambda a_below, delta: {
+        "d_w is transposed: its rows belong to the layer below.": (
             delta.T @ a_below,
             delta.sum(axis=0),
         ),
-        "the bias is shared by the batch: its errors are added up.": lambda a_below, delta: (
-            a_below.T @ delta,
-            delta,
-        ),
-        "a mean over the batch; the cost is a sum.": lambda a_below, delta: (
-            a_below.T @ delta / B,
-            delta.mean(axis=0),
-        ),
+        "the bias is shared by the batch: its errors are added up.": (a_below.T @ delta, delta),
+        "a mean over the batch; the cost is a sum.": (a_below.T @ delta / B, delta.mean(axis=0)),
     },
 )
-
-
-def _back(z: Array, above: Array | float, future: Array | float) -> Array:
-    found: Array = slope(z) * (above + future)
-    return found
 
 
 ERROR_IN_TIME = Function(
@@ -153,24 +128,16 @@ ERROR_IN_TIME = Function(
         lambda v: (np.tanh(v) @ w_above * delta_above + np.tanh(v) @ u * delta_next).sum(), z
     ),
     returns=("delta",),
-    mistakes={
-        "nothing comes from the future.": lambda z, w_above, delta_above, **_: _back(
-            z, delta_above @ w_above.T, 0
-        ),
-        "nothing comes from above.": lambda z, u, delta_next, **_: _back(z, 0, delta_next @ u.T),
+    mistakes=lambda z, w_above, delta_above, u, delta_next: {
+        "nothing comes from the future.": slope(z) * (delta_above @ w_above.T),
+        "nothing comes from above.": slope(z) * (delta_next @ u.T),
         "u is transposed: in rows it is delta_next @ u.T.": (
-            lambda z, w_above, delta_above, u, delta_next: _back(
-                z, delta_above @ w_above.T, delta_next @ u
-            )
+            slope(z) * (delta_above @ w_above.T + delta_next @ u)
         ),
         "a'(z) stands before the sum: it multiplies both terms.": (
-            lambda z, w_above, delta_above, u, delta_next: (
-                _back(z, delta_above @ w_above.T, 0) + delta_next @ u.T
-            )
+            slope(z) * (delta_above @ w_above.T) + delta_next @ u.T
         ),
-        "a'(z) is missing.": lambda w_above, delta_above, u, delta_next, **_: (
-            delta_above @ w_above.T + delta_next @ u.T
-        ),
+        "a'(z) is missing.": delta_above @ w_above.T + delta_next @ u.T,
     },
 )
 
@@ -182,32 +149,23 @@ def _tied(h: Array, delta: Array) -> Array:
     )
 
 
-def _outer(h: Array, delta: Array) -> Array:
-    found: Array = np.einsum("tbi,tbj->ij", h, delta)
-    return found
-
-
 TIED_WEIGHTS = Function(
     draw=normal(("h", (T + 1, B, N)), ("delta", (T, B, N))),
     truth=_tied,
     returns=("d_u",),
-    mistakes={
+    mistakes=lambda h, delta: {
         "each error meets the state that its step made; it belongs to the one it read.": (
-            lambda h, delta: _outer(h[1:], delta)
+            outer_sum(h[1:], delta)
         ),
-        "one step is not enough: the contributions of all steps are added.": lambda h, delta: (
-            h[-2].T @ delta[-1]
+        "one step is not enough: the contributions of all steps are added.": h[-2].T @ delta[-1],
+        "this is the first step alone: = for += in a loop that runs backwards.": h[0].T @ delta[0],
+        "the first step reads the initial state h[0]; it is left out.": (
+            outer_sum(h[1:-1], delta[1:])
         ),
-        "this is the first step alone: = for += in a loop that runs backwards.": lambda h, delta: (
-            h[0].T @ delta[0]
+        "d_u is transposed: its rows belong to the state that was read.": (
+            outer_sum(delta, h[:-1])
         ),
-        "the first step reads the initial state h[0]; it is left out.": lambda h, delta: _outer(
-            h[1:-1], delta[1:]
-        ),
-        "d_u is transposed: its rows belong to the state that was read.": lambda h, delta: (
-            _outer(h[:-1], delta).T
-        ),
-        "a mean over the steps; the gradient is a sum.": lambda h, delta: _outer(h[:-1], delta) / T,
+        "a mean over the steps; the gradient is a sum.": outer_sum(h[:-1], delta) / T,
     },
 )
 
@@ -221,16 +179,14 @@ EDGES = Function(
     draw=normal(("w", (BELOW, N)), ("u", (N, N)), ("delta", (T, B, N))),
     truth=_edges,
     returns=("d_x", "d_initial"),
-    mistakes={
+    mistakes=lambda w, u, delta: {
         "d_initial takes the last step's error; the initial state is read by step 1.": (
-            lambda w, u, delta: (delta @ w.T, delta[-1] @ u.T)
+            delta @ w.T,
+            delta[-1] @ u.T,
         ),
-        "d_initial has not gone through u.": lambda w, delta, **_: (delta @ w.T, delta[0]),
-        "u is transposed.": lambda w, u, delta: (delta @ w.T, delta[0] @ u),
-        "d_x runs backwards: step 1 comes first.": lambda w, u, delta: (
-            (delta @ w.T)[::-1],
-            delta[0] @ u.T,
-        ),
+        "d_initial has not gone through u.": (delta @ w.T, delta[0]),
+        "u is transposed.": (delta @ w.T, delta[0] @ u),
+        "d_x runs backwards: step 1 comes first.": ((delta @ w.T)[::-1], delta[0] @ u.T),
     },
 )
 

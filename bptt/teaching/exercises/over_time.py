@@ -1,10 +1,9 @@
 """Exercises on loops over time: whole backward passes, far errors, pieces, truncation, masks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
-from bptt._core.tree import tree_map
 from bptt._core.types import Array, LayerParams, Mask, Saved, Tree
 from bptt.algorithms import truncated
 from bptt.algorithms.calls import CostOfSteps, full_bptt, segment
@@ -18,7 +17,7 @@ from bptt.network.stack import Stack, initialize
 from bptt.teaching.exercises.one_step import BELOW, B, N, T, normal, slope
 from bptt.teaching.exercises.tasks import Backward, Function, Given, gradient
 from bptt.training.losses import squared_error
-from bptt.training.optim import clip_by_global_norm
+from bptt.training.optim import clip_by_global_norm, global_norm
 
 
 def _layer(rng: np.random.Generator) -> tuple[Recurrent, Array, Array]:
@@ -79,11 +78,11 @@ MANY_TO_ONE = Function(
     draw=normal(("w", (BELOW, N)), ("u", (N, N)), ("b", (N,)), ("x", (T, B, BELOW)), ("y", (B, N))),
     truth=lambda w, u, b, x, y: gradient(lambda p: _last_cost(p, x, y), (w, u, b)),
     returns=("d_w", "d_u", "d_b"),
-    mistakes={
-        "the cost enters at every step; it reads the last output alone.": lambda w, u, b, x, y: (
+    mistakes=lambda w, u, b, x, y: {
+        "the cost enters at every step; it reads the last output alone.": (
             _many_to_one((w, u, b), x, y, every=True)
         ),
-        "the error stops at the last step; it goes on to all before.": lambda w, u, b, x, y: (
+        "the error stops at the last step; it goes on to all before.": (
             _many_to_one((w, u, b), x, y, reach=1)
         ),
     },
@@ -101,12 +100,10 @@ STEP_JACOBIAN = Function(
     draw=normal(("z", (N,)), ("u", (N, N))),
     truth=_jacobian,
     returns=("J",),
-    mistakes={
-        "J is transposed: row k is a_k, column i is the a_i of before.": lambda z, u: slope(z) * u,
-        "the slopes belong to the units that the step makes: to the rows.": lambda z, u: (
-            u.T * slope(z)
-        ),
-        "the slopes are missing.": lambda u, **_: u.T,
+    mistakes=lambda z, u: {
+        "J is transposed: row k is a_k, column i is the a_i of before.": slope(z) * u,
+        "the slopes belong to the units that the step makes: to the rows.": u.T * slope(z),
+        "the slopes are missing.": u.T,
     },
 )
 
@@ -125,12 +122,10 @@ CARRY_BACK = Function(
         lambda d: (d @ np.linalg.matrix_power(u, k) * g).sum(), np.zeros_like(g)
     ),
     returns=("carried",),
-    mistakes={
-        "u is the wrong way round: back it is g @ u.T.": lambda u, g, k: (
-            g @ np.linalg.matrix_power(u, k)
-        ),
-        "one step too few.": lambda u, g, k: g @ np.linalg.matrix_power(u.T, k - 1),
-        "one step only.": lambda u, g, **_: g @ u.T,
+    mistakes=lambda u, g, k: {
+        "u is the wrong way round: back it is g @ u.T.": g @ np.linalg.matrix_power(u, k),
+        "one step too few.": g @ np.linalg.matrix_power(u.T, k - 1),
+        "one step only.": g @ u.T,
     },
 )
 
@@ -141,24 +136,19 @@ def _draw_clip(rng: np.random.Generator) -> Given:
     return {"gradients": gradients, "limit": long * (0.5 if rng.random() < 0.7 else 2.0)}
 
 
-def _scaled(g: Array, limit: float) -> Array:
-    found: Array = g * min(1.0, limit / float(np.linalg.norm(g)))
-    return found
-
-
 CLIP = Function(
     draw=_draw_clip,
     truth=lambda gradients, limit: clip_by_global_norm(gradients, limit)[0],
     returns=("clipped",),
-    mistakes={
-        "each array is scaled by its own norm: that turns the direction.": lambda gradients, limit: (
-            tuple(_scaled(g, limit) for g in gradients)
+    mistakes=lambda gradients, limit: {
+        "each array is scaled by its own norm: that turns the direction.": tuple(
+            clip_by_global_norm(g, limit)[0] for g in gradients
         ),
-        "entries are clipped one by one: that turns the direction.": lambda gradients, limit: tuple(
+        "entries are clipped one by one: that turns the direction.": tuple(
             np.clip(g, -limit, limit) for g in gradients
         ),
-        "a gradient shorter than the limit stays as it is.": lambda gradients, limit: tuple(
-            g * limit / np.sqrt(sum((p**2).sum() for p in gradients)) for g in gradients
+        "a gradient shorter than the limit stays as it is.": tuple(
+            g * limit / global_norm(gradients) for g in gradients
         ),
     },
 )
@@ -175,17 +165,10 @@ def _draw_windows(rng: np.random.Generator) -> Given:
     return {**_draw_run(rng), "cost": lambda a, steps: squared_error(a, y[steps]), "k": 2}
 
 
-def _added(parts: Iterable[Params]) -> Tree:
-    total = None
-    for part in parts:
-        total = part if total is None else tree_map(np.add, total, part)
-    return total
-
-
 def _fresh_windows(stack: Stack, params: Params, x: Array, cost: CostOfSteps, k: int) -> Tree:
     pieces = [slice(s, s + k) for s in range(0, len(x), k)]
     runs = [(forward(stack, params, x[steps]), steps) for steps in pieces]
-    return _added(backward(r, cost(r.outputs, steps).d_outputs).params for r, steps in runs)
+    return sum(backward(r, cost(r.outputs, steps).d_outputs).params for r, steps in runs)
 
 
 WINDOWS = Function(
@@ -194,10 +177,12 @@ WINDOWS = Function(
         truncated.surrogate(stack, params, x, cost, k1=k, k2=k), params
     ),
     returns=("gradient",),
-    mistakes={
-        "each window starts from zero; the state is carried on, only the error stops.": _fresh_windows,
+    mistakes=lambda stack, params, x, cost, k: {
+        "each window starts from zero; the state is carried on, only the error stops.": (
+            _fresh_windows(stack, params, x, cost, k)
+        ),
         "this is the full gradient: between windows no error passes.": (
-            lambda stack, params, x, cost, **_: full_bptt(stack, params, x, cost).gradient.params
+            full_bptt(stack, params, x, cost).gradient.params
         ),
     },
 )
@@ -223,13 +208,11 @@ HAND_OVER = Function(
         first.params,
     ),
     returns=("gradient",),
-    mistakes={
+    mistakes=lambda first, d_first, second, d_second: {
         "the second piece's error for its initial state is not handed to the first.": (
-            lambda first, d_first, second, d_second: _added(
-                [backward(first, d_first).params, backward(second, d_second).params]
-            )
+            backward(first, d_first).params + backward(second, d_second).params
         ),
-        "the gradients of both pieces are added.": lambda first, d_first, second, d_second: (
+        "the gradients of both pieces are added.": (
             backward(first, d_first, backward(second, d_second).initial).params
         ),
     },
@@ -250,15 +233,13 @@ MEAN_COST = Function(
     draw=_draw_padded,
     truth=lambda outputs, y, mask: gradient(lambda a: _mean_cost(a, y, mask), outputs),
     returns=("d_outputs",),
-    mistakes={
-        "padding is counted in the mean: divide by the steps that are there.": lambda outputs, y, mask: (
+    mistakes=lambda outputs, y, mask: {
+        "padding is counted in the mean: divide by the steps that are there.": (
             (outputs - y) * mask[:, :, None] / mask.size
         ),
-        "padding has a cost: it has none.": lambda outputs, y, mask: (outputs - y) / mask.sum(),
-        "padding has a cost, and is counted in the mean.": lambda outputs, y, mask: (
-            (outputs - y) / mask.size
-        ),
-        "a sum; the cost is a mean.": lambda outputs, y, mask: (outputs - y) * mask[:, :, None],
+        "padding has a cost: it has none.": (outputs - y) / mask.sum(),
+        "padding has a cost, and is counted in the mean.": (outputs - y) / mask.size,
+        "a sum; the cost is a mean.": (outputs - y) * mask[:, :, None],
     },
 )
 

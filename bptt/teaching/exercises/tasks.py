@@ -5,7 +5,7 @@ step as a rule; a backward pass goes through `bptt.check_layer`. What is wrong i
 numbers are those of a known mistake, the mistake too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -24,6 +24,9 @@ Record = TypeVar("Record")
 Result: TypeAlias = Any  # of an answer, right or wrong: arrays and records of them are asked for
 Answer: TypeAlias = Callable[..., Result]
 Given: TypeAlias = dict[str, Any]  # the arguments of an answer, by name
+Mistakes: TypeAlias = dict[
+    str, Result
+]  # what a wrong function has done, in words, and what it returns then
 Leaves: TypeAlias = dict[str, Array]
 
 CASES = 4
@@ -43,13 +46,13 @@ class Function:
     returns
         The names of the results.
     mistakes
-        What a wrong function has done, in words, and a function that does so.
+        Takes the arguments, and returns for each known mistake, in words, the results of a function with it.
     """
 
     draw: Callable[[np.random.Generator], Given]
     truth: Answer
     returns: tuple[str, ...]
-    mistakes: Mapping[str, Answer]
+    mistakes: Callable[..., Mistakes]
 
     def problem(self, answer: Answer) -> str:
         """Say in lines what is wrong with an answer; nothing if it is right."""
@@ -78,16 +81,12 @@ class Function:
         lines = [f"{name} {how}" for name, how in wrong.items()]
         if right := [name for name in want if name not in wrong]:
             lines.append(f"right: {', '.join(right)}")
-        for why, made in self.mistakes.items():
-            if self._explains(made, got, wrong, given):
+        for why, bad in self.mistakes(**given).items():
+            made = self._leaves(bad)
+            assert not isinstance(made, str)
+            if not any(difference(got[name], made[name], made) for name in wrong):
                 lines.append(f"likely: {why}")
         return "\n".join(lines)
-
-    def _explains(self, made: Answer, got: Leaves, wrong: Mapping[str, str], given: Given) -> bool:
-        """Whether a mistake gives the very numbers that are wrong."""
-        numbers = self._leaves(made(**deepcopy(given)))
-        assert not isinstance(numbers, str)
-        return all(not difference(got[name], numbers[name], numbers) for name in wrong)
 
     def _leaves(self, result: Result) -> Leaves | str:
         """List the arrays of a result by name, or say why it has none."""
