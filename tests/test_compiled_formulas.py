@@ -132,6 +132,57 @@ def test_a_formula_that_changes_from_call_to_call_is_refused():
         bptt.compiled(made(lambda z, a: z * rng.normal()))
 
 
+BRANCHES = {
+    "isinstance": lambda z: np.tanh(z) if isinstance(z, np.ndarray) else z / (1 + abs(z)),
+    "type": lambda z: np.tanh(z) if type(z) is np.ndarray else np.sin(z),
+    "a method that arrays have": lambda z: z if hasattr(z, "__array_interface__") else 2 * z,
+    "a number, or not": lambda z: z if isinstance(z, (float, np.ndarray)) else -z,
+    "an error that is caught": lambda z: _sum_or(z, 0.0),
+    "its name": lambda z: z if type(z).__name__ == "ndarray" else z + 1e-3,
+    "one precision": lambda z: z + (z.dtype == np.float32) * (type(z) is not np.ndarray),
+    "what is no number": lambda z: np.log(-np.abs(z)) if type(z) is np.ndarray else z,
+}
+
+
+def _sum_or(z, other):
+    try:
+        return z - z.sum()
+    except TypeError:
+        return z - other
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+@pytest.mark.parametrize("method", ["step", "step_backward"])
+def test_a_formula_that_tells_arrays_from_other_things_is_refused(method, name):
+    """Its compiled loop would have other values than the plain one; the reference is the formula on arrays."""
+
+    class Own:
+        def step(self, z, a):
+            return (BRANCHES[name](z) if method == "step" else np.tanh(z),), (z,)
+
+        def step_backward(self, d_a, a, saved):
+            return (d_a * (BRANCHES[name](saved) if method != "step" else saved),), (0.0,), ()
+
+    with pytest.raises(TypeError, match=rf"^Own cannot be compiled: {method} must do to arrays wh"):
+        bptt.compiled(Own())
+
+
+def test_an_activation_that_tells_arrays_from_other_things_is_refused():
+    """As a function does that is written for arrays and for numbers."""
+    inner = BRANCHES["isinstance"]
+    for cell in (bptt.Elman, bptt.Diagonal):
+        with pytest.raises(TypeError, match=f"^{cell.__name__} cannot be compiled: step must do"):
+            bptt.compiled(cell(bptt.Activation("two", inner, lambda z, a: 1 - a**2)))
+
+
+def test_branches_that_arrays_and_symbols_take_alike_are_compiled():
+    """The reference is the plain loop."""
+    cell = made(lambda z, a: np.log(z) if not isinstance(z, float) else z)  # NaN for most entries
+    assert bptt.compiled(cell).cell is not cell
+    for formula in (np.exp, lambda z: np.exp(np.exp(3 * z)), lambda z: np.floor(z) + (z > 0)):
+        bptt.compiled(made(lambda z, a, formula=formula: formula(z) + a))
+
+
 @pytest.mark.parametrize("cell", [bptt.ResetBeforeGRU(), bptt.LSTM, 3])
 def test_what_is_no_formula_is_refused(cell):
     with pytest.raises(TypeError, match="cannot be compiled: only a cell that is a formula"):

@@ -545,6 +545,32 @@ def test_bidirectional_layers_of_unequal_sizes_are_refused_where_no_module_holds
             call()
 
 
+def sized(cell, *sizes):
+    """Return layers of these numbers of units on 3 inputs."""
+    return bptt.initialize(bptt.Stack((cell,) * len(sizes)), (3, *sizes, 1), 0).layers
+
+
+@kinds
+@pytest.mark.parametrize("both", [False, True])
+def test_layers_that_no_module_of_pytorch_holds_are_refused(kind, both):
+    """A module has one hidden_size, reads one direction or two, and each layer fits the one below."""
+    cell = PLAIN[kind]
+    cell = twice(cell) if both else cell
+    assert len(bptt.to_torch((cell,) * 3, draw((cell,) * 3))) == 3 * 4 * (1 + both)
+    for wrong in ((4, 5), (5, 4), (4, 4, 6), (1, 4)):
+        message = r"must have as many units as layers\[0\], .* hidden_size, got \d and \d"
+        with pytest.raises(ValueError, match=message):
+            bptt.to_torch((cell,) * len(wrong), sized(cell, *wrong))
+    lone = sized(cell, 4)[0]
+    with pytest.raises(ValueError, match=r"layers\[1\]\S*\.w must have shape \(\d, \d+\), got"):
+        bptt.to_torch((cell,) * 2, (lone, lone))
+    for cells in ((PLAIN[kind], twice(PLAIN[kind])), (twice(PLAIN[kind]), PLAIN[kind])):
+        layers = bptt.initialize(bptt.Stack(cells), (3, 4, 4, 1), 0).layers
+        for call in (lambda a=cells, b=layers: bptt.to_torch(a, b), lambda a=cells: bptt.from_torch(a, {})):  # fmt: skip
+            with pytest.raises(TypeError, match="cells must all be Bidirectional or none, got 1"):
+                call()
+
+
 def test_no_cells_are_refused():
     for call in (lambda: bptt.to_torch((), ()), lambda: bptt.from_torch((), {})):
         with pytest.raises(ValueError, match=r"cells must hold one cell or more, got \(\)"):

@@ -65,10 +65,11 @@ def to_torch(
     Raises
     ------
     TypeError
-        If PyTorch has no such cell, or they are of several kinds.
+        If PyTorch has no such cell, if they are of several kinds, or if only some read both directions.
     ValueError
-        If there is no cell, if the parameters do not fit the cells, if the directions of a layer have
-        different numbers of units, or if a bias would be lost.
+        If there is no cell, if the parameters do not fit the cells or the layer below, if the layers, or
+        the directions of one, have different numbers of units (a module has one ``hidden_size``), or if a
+        bias would be lost.
 
     Examples
     --------
@@ -81,9 +82,19 @@ def to_torch(
     found: dict[str, Array] = {}
     _check_cells(cells)
     given = validation.sequence("layers", layers, len(cells), "recurrent layers")
+    below: int | None = None
+    units: list[int] = []
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         both = directions(f"layers[{k}]", cell, layer)
         refuse_unequal(f"layers[{k}]", both)
+        units.append(len(both[0][2].u))
+        if units[k] != units[0]:
+            msg = (
+                f"layers[{k}] must have as many units as layers[0], since a module of PyTorch has one "
+                f"hidden_size, got {units[k]} and {units[0]}"
+            )
+            raise ValueError(msg)
+        _, below = check_layer(f"layers[{k}]", cell, layer, below)
         for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):
             w, u, b, b_u = parts_of(name, one, params)
             found[f"weight_ih_{end}"] = w.T.copy()
@@ -118,7 +129,7 @@ def from_torch(
     Raises
     ------
     TypeError
-        If PyTorch has no such cell, or they are of several kinds.
+        If PyTorch has no such cell, if they are of several kinds, or if only some read both directions.
     ValueError
         If there is no cell, if an array is missing, or has another shape than its neighbors ask for, or
         is left over, or if the module has a ``proj_size``.
@@ -127,7 +138,7 @@ def from_torch(
     --------
     >>> import numpy as np, bptt
     >>> stack = bptt.Stack(cells=(bptt.LSTM(), bptt.LSTM()))
-    >>> params = bptt.initialize(stack, (2, 3, 4, 1), np.random.default_rng(0))
+    >>> params = bptt.initialize(stack, (2, 3, 3, 1), np.random.default_rng(0))
     >>> again = bptt.from_torch(stack.cells, bptt.to_torch(stack.cells, params.layers))
     >>> bool((again[1].u == params.layers[1].u).all())
     True
@@ -173,7 +184,8 @@ def _read(reader: Reader, cell: OneDirection, k: int, end: str, bias: bool) -> L
 def _check_cells(cells: object) -> None:
     """Refuse cells that are not of one kind, or that PyTorch does not have."""
     kinds: list[Formula] = []
-    for k, cell in enumerate(validation.instance("cells", cells, tuple)):
+    checked = validation.instance("cells", cells, tuple)
+    for k, cell in enumerate(checked):
         for name, given in cells_of(f"cells[{k}]", cell):
             kind_of(name, given, (Elman, LSTM, GRU))
             one = formula_of(given)
@@ -187,3 +199,7 @@ def _check_cells(cells: object) -> None:
     if not kinds:
         msg = "cells must hold one cell or more, got ()"
         raise ValueError(msg)
+    both = sum(isinstance(cell, Bidirectional) for cell in checked)
+    if both not in {0, len(checked)}:
+        msg = f"cells must all be Bidirectional or none, got {both} of {len(checked)}"
+        raise TypeError(msg)

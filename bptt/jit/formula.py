@@ -6,6 +6,7 @@ import numpy as np
 
 from bptt.cells.layout import Layout
 from bptt.cells.protocol import Cell
+from bptt.jit import trial
 from bptt.jit.recording import NotElementwiseError, Record, Symbol
 
 
@@ -15,13 +16,20 @@ class Formula(NamedTuple):
     statements: tuple[str, ...]
     results: tuple[tuple[str, ...], ...]
 
+    @property
+    def text(self) -> str:
+        """The statements as text, and a last one that gathers all results."""
+        results = ", ".join(sum(self.results, ()))
+        return "\n".join((*self.statements, f"results = [{results}]"))
+
 
 def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula]:
-    """Run both methods of a cell on symbols; return what they did, which must be the same each time."""
+    """Run both methods of a cell on symbols; return what they did, which must be the same each time, and for arrays."""
     found = _both(cell, layout, dtype)
     if _both(cell, layout, dtype) != found:
         msg = f"{type(cell).__name__} cannot be compiled: its formula changes from call to call"
         raise TypeError(msg)
+    trial.check(cell, layout, dtype, (found[0].text, found[1].text))
     return found
 
 

@@ -1,0 +1,76 @@
+"""Hold a recorded formula against the formula itself, on small arrays.
+
+A formula can ask what it was given, as by ``isinstance(z, np.ndarray)``, and then do something else to an array than
+to the symbol that recorded it. Both run here on the same numbers; their results must be equal up to rounding.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from bptt._core.types import Array
+from bptt.cells.layout import Layout, check_backward, check_step
+from bptt.cells.protocol import Cell
+from bptt.jit.recording import SHAPE
+
+Returned: TypeAlias = Any  # what a user's method returns, before it is checked
+
+NAMES = {n: getattr(np, n) for n in ("exp", "tanh", "absolute", "maximum", "minimum", "sign")}
+
+
+def check(cell: Cell, layout: Layout, dtype: np.dtype, texts: tuple[str, str]) -> None:
+    """Refuse a cell if a recorded method gives other numbers than the method itself gives for arrays.
+
+    `texts` are those of `step` and of `step_backward`: statements, the last of which defines ``results``.
+    """
+    draw = np.random.default_rng(0).normal
+    weighted, states, own, errors = (
+        [draw(size=SHAPE).astype(dtype) for _ in names]
+        for names in (layout.weighted, layout.states, layout.own, layout.states)
+    )
+    given = {"z": weighted, "s": states, "o": own}
+    with np.errstate(all="ignore"):
+        returned: Returned = cell.step(*_copies(given))
+        check_step(cell, layout, returned, SHAPE)
+        saved = [np.array(array) for array in returned[1]]
+        _compare(cell, "step", returned, _computed(texts[0], dtype, given))
+        given = {"d": errors, "s": states, "o": own, "k": saved}
+        returned = cell.step_backward(*_copies(given))
+        check_backward(cell, layout, returned, SHAPE)
+        _compare(cell, "step_backward", returned, _computed(texts[1], dtype, given))
+
+
+def _copies(given: dict[str, list[Array]]) -> list[Array]:
+    return [array.copy() for arrays in given.values() for array in arrays]
+
+
+def _computed(text: str, dtype: np.dtype, given: dict[str, list[Array]]) -> np.ndarray:
+    """Return what the statements compute, a row for each entry."""
+    code, real = compile(text, "formula", "exec"), dtype.type
+    numbers = {"zero": 0, "one": 1, "infinity": np.inf, "nan": np.nan}
+    names = NAMES | {"np": np, "real": real} | {key: real(value) for key, value in numbers.items()}
+    found = []
+    for entry in np.ndindex(SHAPE):
+        space = names | {
+            f"{letter}{k}": array[entry]
+            for letter, arrays in given.items()
+            for k, array in enumerate(arrays)
+        }
+        exec(code, space)  # noqa: S102 - the text is formula.py's
+        found.append(space["results"])
+    return np.array(found, dtype)
+
+
+def _compare(cell: Cell, method: str, returned: Returned, found: np.ndarray) -> None:
+    parts = [np.broadcast_to(array, SHAPE).ravel() for part in returned for array in part]
+    want = np.stack(parts, axis=-1)
+    close = np.sqrt(np.finfo(found.dtype).eps)
+    wrong = np.argwhere(~np.isclose(found, want, rtol=close, atol=close, equal_nan=True))
+    if len(wrong):
+        entry = tuple(wrong[0])
+        msg = (
+            f"{type(cell).__name__} cannot be compiled: {method} must do to arrays what it does to the symbols that "
+            f"record it, but a branch, as on isinstance(z, np.ndarray), tells them apart: "
+            f"got {want[entry]:.6g} for an entry of an array, {found[entry]:.6g} by the recorded formula"
+        )
+        raise TypeError(msg)
