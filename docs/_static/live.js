@@ -164,10 +164,13 @@
   }
   const fails = (cell) => Boolean(cell.shown?.querySelector(".traceback")); // it is meant to, as built
   const from = (number) => new Set((window.bptt.needs[number] || "").split(" ").filter(Boolean).map((part) => Number(part.split(":")[0])));
+  function fromFile(cell) { // where there is no Python, and no editor either
+    const file = location.protocol === "file:";
+    if (file) tell(cell, "This page was opened from a file, where browsers run no Python. Serve the site's folder, for instance with python -m http.server, and open it there.");
+    return file;
+  }
   async function run(cell) {
-    if (location.protocol === "file:") {
-      return tell(cell, "This page was opened from a file, where browsers run no Python. Serve the site's folder, for instance with python -m http.server, and open it there.");
-    }
+    if (fromFile(cell)) return;
     if (!window.Worker || !window.WebAssembly) return tell(cell, "This browser cannot run Python: it has no WebAssembly.");
     if (pressed) return tell(cell, `Cell ${pressed.number + 1} is running. Stop it first, or wait.`);
     const had = document.activeElement, earlier = from(cell.number);
@@ -204,53 +207,52 @@
     if (had === cell.run || document.activeElement === document.body) cell.run.focus({ preventScroll: true });
   }
 
-  // --- editing: a text field in place of the colored code
-  const typed = (area, text) => { // so that the browser can undo it
-    if (!document.execCommand("insertText", false, text)) area.setRangeText(text, area.selectionStart, area.selectionEnd, "end");
-  };
-  function edit(cell, code) {
-    const area = document.createElement("textarea");
-    area.className = "live-area";
-    area.value = code ?? source(cell);
-    area.spellcheck = false;
-    area.setAttribute("autocapitalize", "off");
-    const keys = matchMedia("(hover: hover)").matches; // most who touch the screen have none
-    area.setAttribute("aria-label", `Code of cell ${cell.number + 1}.${keys ? " Control and Enter runs it. Tab indents; Escape and then Tab leaves the field." : ""}`);
-    let leaving = false; // Escape was pressed
-    const fit = () => (area.rows = area.value.split("\n").length + 1);
+  // --- editing: prism-code-editor, a text field below colored code, comes with the first Edit
+  let editing = null;
+  function loadEditor() {
+    const from = (name) => new URL(`prism-code-editor/${name}`, base).href;
+    const style = document.createElement("link");
+    const styled = new Promise((resolve, reject) => Object.assign(style, { rel: "stylesheet", href: from("layout.css"), onload: resolve, onerror: reject }));
+    document.head.append(style);
+    const modules = ["index", "extensions/commands", "languages/python", "prism/languages/python"].map((name) => import(from(`${name}.js`)));
+    return Promise.all([...modules, styled]);
+  }
+  async function edit(cell, code) {
+    if (fromFile(cell)) return;
+    try {
+      editing ??= loadEditor();
+      await editing;
+    } catch {
+      editing = null;
+      return tell(cell, "The editor could not be loaded: is there a network?");
+    }
+    if (cell.area) return;
+    const [{ createEditor }, { defaultCommands, setIgnoreTab }] = await editing;
+    const options = { language: "python", tabSize: 4, lineNumbers: false, value: code ?? source(cell), class: "live-editor" };
+    const editor = createEditor(null, options, defaultCommands());
+    const { textarea: area, keyCommandMap: keys } = editor, newLine = keys.Enter;
+    const typing = matchMedia("(hover: hover)").matches; // most who touch the screen have no keys
+    area.classList.add("live-area");
+    area.setAttribute("aria-label", `Code of cell ${cell.number + 1}.${typing ? " Control and Enter runs it. Tab indents; Escape and then Tab leaves the field." : ""}`);
+    keys.Enter = (event, ...place) => (event.ctrlKey || event.metaKey || event.shiftKey ? (run(cell), true) : newLine(event, ...place));
+    keys.Escape = () => void setIgnoreTab(true);
+    area.addEventListener("focus", () => setIgnoreTab(false));
     area.addEventListener("input", () => {
-      fit();
+      setIgnoreTab(false);
       changed(cell.number);
     });
-    area.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
-        event.preventDefault();
-        run(cell);
-      } else if (event.key === "Enter") {
-        const line = area.value.slice(0, area.selectionStart).split("\n").pop();
-        event.preventDefault();
-        typed(area, `\n${line.match(/^ */)[0]}${/:\s*$/.test(line) ? "    " : ""}`);
-      } else if (event.key === "Tab" && !leaving && !event.shiftKey) {
-        event.preventDefault();
-        typed(area, "    ");
-      }
-      leaving = event.key === "Escape" || (leaving && event.key === "Shift");
-    });
-    fit();
     cell.pre.hidden = true;
-    cell.pre.before(area);
-    cell.area = area;
+    cell.pre.before(editor.container);
+    Object.assign(cell, { area, editor });
     buttons(cell);
-    if (cell.box.dataset.state !== "running") tell(cell, keys ? "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves" : "Run runs what stands here", false);
+    if (cell.box.dataset.state !== "running") tell(cell, typing ? "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves" : "Run runs what stands here", false);
     if (code !== undefined) return stale(cell);
-    area.setSelectionRange(0, 0); // at the end the field would show the end of its last line
     area.focus();
-    area.scrollTo(0, 0);
   }
   function reset(cell) {
-    cell.area?.remove();
+    cell.editor?.container.remove();
     const edited = Boolean(cell.area);
-    cell.area = null;
+    cell.area = cell.editor = null;
     if (edited) changed(cell.number);
     cell.pre.hidden = false;
     restore(cell);

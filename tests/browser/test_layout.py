@@ -30,6 +30,18 @@ def test_no_line_of_the_only_cell_of_home_is_cut(page: Page, home: str) -> None:
     assert page.locator("div.cell pre").evaluate_all(WIDER) == 0
 
 
+def test_home_is_one_screen(page: Page, home: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{home}index.html")
+    assert page.locator(".ways").evaluate("(it) => it.getBoundingClientRect().bottom") <= 800
+
+
+def test_weights_of_other_frameworks_fit_beside_the_contents(page: Page, home: str) -> None:
+    page.goto(f"{home}reference/api/interop.html")
+    table = page.locator(".table-wrapper").first
+    assert table.evaluate("(it) => it.scrollWidth - it.clientWidth") == 0
+
+
 def test_a_citation_is_seen_whole_and_can_be_copied(page: Page, home: str) -> None:
     page.goto(f"{home}reference/cite.html")
     blocks = page.locator("#cite .wrapped pre")

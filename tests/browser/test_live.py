@@ -49,7 +49,7 @@ def test_nothing_is_loaded_before_the_first_run(page: Page, home: str) -> None:
     page.on("request", lambda r: asked.append(r.url))
     page.goto(f"{home}learn/bp2.html", wait_until="networkidle")
     assert [
-        url for url in asked if re.search(r"pyodide|/live[./]", url) and "live.css" not in url
+        url for url in asked if re.search(r"pyodide|prism|/live[./]", url) and "live.css" not in url
     ] == []
 
 
@@ -90,6 +90,46 @@ def test_earlier_cells_run_first_and_state_is_shared(page: Page, home: str) -> N
     assert live_figures.run(page, 3) == "done"
     assert page.evaluate("bptt.cells.slice(0, 3).map((c) => c.ran)") == [True, True, True]
     assert page.evaluate("bptt.cells[3].ran") is False
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_editor_indents_closes_brackets_undoes_and_is_left_by_keyboard(
+    theme: str, browser: Browser, home: str
+) -> None:
+    with measure.context(browser, theme, 390) as reader:
+        page, seen = reader.new_page(), measure.Seen()
+        seen.listen(page, home)
+        page.goto(f"{home}index.html")
+        button(page, "Edit cell 1").press("Enter")
+        area = cell(page, 1).locator("textarea")
+        expect(area).to_be_focused()
+        expect(area).to_have_accessible_name(re.compile("^Code of cell 1. .*Tab indents; Escape"))
+        built = area.input_value()
+        page.keyboard.press("Control+A")
+        page.keyboard.type("for k in range(2):\nx = [k")
+        expect(area).to_have_value("for k in range(2):\n    x = [k]")
+        page.keyboard.press("End")
+        page.keyboard.type("\nprint(x)")
+        page.keyboard.press("Shift+Tab")
+        expect(area).to_have_value("for k in range(2):\n    x = [k]\nprint(x)")
+        page.keyboard.press("Control+A")
+        page.keyboard.press("Tab")
+        expect(area).to_have_value("    for k in range(2):\n        x = [k]\n    print(x)")
+        colors = "(all) => new Set(all.map((it) => getComputedStyle(it).color)).size"
+        assert (
+            page.locator(".live-editor :is(.pce-line, .keyword, .number)").evaluate_all(colors) == 3
+        )
+        for _ in range(60):
+            page.keyboard.press("Control+Z")
+        expect(area).to_have_value(built)
+        page.keyboard.press("Escape")
+        page.keyboard.press("Tab")
+        expect(button(page, "Run cell 1")).to_be_focused()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Tab")  # indents again
+        expect(area).to_be_focused()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert seen.wrong() == []
 
 
 def test_edit_run_reset(page: Page, home: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import bptt
 
@@ -232,6 +232,17 @@ def test_it_fits_and_takes_the_colors_of_the_theme(browser, address, name, figur
     text = page.locator(f"{figure} svg text:not(.stair-text)").first
     fills = text.evaluate("e => [getComputedStyle(e).fill, getComputedStyle(document.body).color]")
     assert fills[0] == fills[1]
+    context.close()
+
+
+def test_on_a_phone_the_sliders_stand_with_each_picture(browser, address):
+    context = browser.new_context(bypass_csp=True, viewport={"width": 390, "height": 844})
+    page = visit(context, address + TRIANGLE)
+    for picture in page.locator(".moving-triangle svg").all():
+        picture.evaluate("(it) => it.scrollIntoView({ block: 'end', behavior: 'instant' })")
+        expect(picture).to_be_in_viewport(ratio=1)
+        for slider in page.locator(".moving-triangle input").all():
+            expect(slider).to_be_in_viewport(ratio=1)
     context.close()
 
 

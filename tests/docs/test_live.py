@@ -67,5 +67,5 @@ def test_size_and_place_are_said_before_anything_is_fetched(tmp_path, monkeypatc
     with pytest.raises(pyodide_files.RuntimeMissing, match="open-webui"):
         pyodide_files.fetch(tmp_path / "store")
     said = capfd.readouterr().err
-    assert "fetching 107 MB, once" in said
+    assert "fetching 111 MB, once" in said
     assert str(tmp_path / "store") in said

@@ -1,8 +1,9 @@
-"""The Python that runs in a reader's browser: fetched once by name, every byte held against ``pyodide_files.json``.
+"""Python and an editor for the reader's browser: fetched once by name, every byte held against ``pyodide_files.json``.
 
 ``pyodide_files.json`` lists Pyodide's core and its packages with the SHA-256 that Pyodide's own release records for them,
-and two wheels that carry them. A carrier need not be trusted: what is taken out of it has the recorded sum, or the
-build is red. The files are kept beside the cells' outputs, in ``docs/_build/cache/pyodide``, between builds.
+the files of the npm package prism-code-editor with theirs, and three wheels that carry them. A carrier need not be trusted:
+what is taken out of it has the recorded sum, or the build is red. The files are kept beside the cells' outputs, in
+``docs/_build/cache/pyodide``, between builds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 from sphinx.errors import ExtensionError
 
 HERE = Path(__file__).resolve().parent
+EDITOR = "prism-code-editor"
 LICENSES = """This folder holds Pyodide {pyodide} (license MPL-2.0; its source is the Git tag {pyodide} of the project
 pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with its own license inside its wheel.
 
@@ -53,7 +55,7 @@ def closure(names: Iterable[str]) -> list[str]:
 def sums() -> dict[str, str]:
     """Return every file of the list with its SHA-256."""
     packages = {p["file"]: p["sha256"] for p in table()["packages"].values()}
-    return {**table()["core"], **packages}
+    return {**table()["core"], **table()["editor"], **packages}
 
 
 def digest(content: bytes) -> str:
@@ -66,15 +68,14 @@ def fetch(store: Path) -> Path:
     folder = store / digest((HERE / "pyodide_files.json").read_bytes())[:16]
     if folder.is_dir():
         return folder
-    say(f"live cells: fetching {size()} MB, once: Pyodide, the Python of the reader's browser.")
+    say(f"live cells: fetching {size()} MB, once: Python and an editor for the browser.")
     say(f"It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.")
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store) as name:
         new = Path(name) / "new"
-        new.mkdir()
         for requirement, carrier in table()["carriers"].items():
             unpack(download(requirement, carrier, Path(name)), carrier["folder"], new)
-        if missing := sorted(set(sums()) - {file.name for file in new.iterdir()}):
+        if missing := sorted(name for name in sums() if not (new / name).is_file()):
             msg = f"no carrier holds {', '.join(missing)}"
             raise RuntimeMissing(msg)
         try:
@@ -123,6 +124,7 @@ def unpack(carrier: Path, inside: str, folder: Path) -> None:
         if wanted[name] != digest(content):
             msg = f"{name} in {carrier.name} is not the file that pyodide_files.json lists"
             raise RuntimeMissing(msg)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 
@@ -174,6 +176,9 @@ def serve(out: Path, store: Path, root: Path, needed: Iterable[str]) -> None:
     words = [f"{name} {table()['packages'][name]['version']}" for name in packages]
     text = LICENSES.format(pyodide=table()["pyodide"]) + "\n".join([*words, "bptt, of this site"])
     (out / "README.txt").write_text(text + "\n", encoding="utf-8")
+    editor = out.parent / EDITOR
+    shutil.copytree(source / EDITOR, editor, dirs_exist_ok=True)
+    shutil.copy(HERE / f"{EDITOR}-license.txt", editor / "license.txt")
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
