@@ -39,9 +39,9 @@ def test_no_two_boxes_share_a_place(derivation_map):
     assert len(set(places)) == len(places)
 
 
-def test_from_the_forward_equation_to_gates_the_core_takes_at_most_two_hours(derivation_map):
+def test_from_feedforward_nets_to_gates_the_core_takes_at_most_two_hours(derivation_map):
     core = [node.name for node in derivation_map.PAGES if node.core]
-    core = core[core.index("unrolling") :]
+    core = core[core.index("feedforward") :]
     minutes = [
         derivation_map.stated((DOCS / "learn" / f"{name}.md").read_text("utf-8")) for name in core
     ]

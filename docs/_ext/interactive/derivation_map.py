@@ -42,6 +42,7 @@ PAGES = (
     Node("triangle", "Who contributes what", ("vanishing", "tied-weights"), core=True),
     Node("truncated", "Truncation", ("triangle",), core=True),
     Node("gates", "Gates: the LSTM", ("truncated", "bp2"), core=True),
+    Node("four-proofs", "The four proofs", ("feedforward",)),
     Node("softmax", "Softmax", ("feedforward",)),
     Node("descent", "Gradient descent", ("feedforward",)),
     Node("how-lines-are-checked", "How lines are checked", ("notation",)),
