@@ -29,7 +29,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from _ext.execution.cache_key import digest
 from _ext.execution.kernel import environment
-from _ext.formats.notebook_and_script import script_name
+from _ext.formats.script import script_name
 from _ext.interactive.answers import CHECK
 from snippets import longest_first
 

@@ -2,9 +2,9 @@
 
 ``python docs/snippets.py`` (``nox -s snippets``) takes the cells that the last build left, puts each below the
 lines it needs (docs/_ext/slicing/slicer.py), as the button "Copy with setup" does, and runs the text in a Python that has
-run nothing else and can import only bptt, NumPy and what the page declares (docs/_ext/alone.py). Text must be equal,
-figures must be shown, an error must be the one shown. A snippet that passed is not run again until it, its output, the
-library or a version changes.
+run nothing else and can import only bptt, NumPy and what the page declares (docs/_ext/slicing/snippet_process.py).
+Text must be equal, figures must be shown, an error must be the one shown. A snippet that passed is not run again until
+it, its output, the library or a version changes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ DOCS = Path(__file__).resolve().parent
 BUILD = DOCS / "_build"
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from _ext import alone
 from _ext.execution.cache_key import digest
 from _ext.execution.cell_rules import SVG
 from _ext.execution.kernel import environment
-from _ext.slicing import requirements, slicer
+from _ext.slicing import requirements, slicer, snippet_process
 
 PACKAGE = DOCS.parent / "bptt"
 TIMEOUT = 300  # seconds for a snippet; the snippets of a page together have three times that
@@ -98,7 +97,7 @@ def shown(outputs: list[dict[str, Any]]) -> tuple[str, int, tuple[str, str] | No
 
 def run(snippets: Sequence[Snippet]) -> list[tuple[list[str], float]]:
     """Run snippets of one page, each as if alone; return what is wrong with each, and its seconds."""
-    together = alone.CAN_FORK and len(snippets) > 1
+    together = snippet_process.CAN_FORK and len(snippets) > 1
     reports = _process(snippets)[0] if together else {}
     found = []
     for number, snippet in enumerate(snippets):
@@ -115,7 +114,7 @@ def run(snippets: Sequence[Snippet]) -> list[tuple[list[str], float]]:
 
 
 def _process(snippets: Sequence[Snippet]) -> tuple[dict[int, dict[str, Any]], str]:
-    """Run snippets of one page by docs/_ext/alone.py; return its reports, and what went wrong."""
+    """Run snippets of one page by docs/_ext/slicing/snippet_process.py; return its reports, and what went wrong."""
     needs = ["numpy", *snippets[0].needs]
     job = {
         "snippets": [snippet.code for snippet in snippets],
@@ -137,11 +136,11 @@ def _process(snippets: Sequence[Snippet]) -> tuple[dict[int, dict[str, Any]], st
 
 def _wait(folder: Path, timeout: int) -> str:
     """Run a job to its end; return how it ended, should a report be missing."""
-    env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": "module://alone_backend"}
+    env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": "module://snippet_backend"}
     env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
     env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "tmp"))
     env.pop("MATPLOTLIBRC")  # a reader has none of ours
-    command = [sys.executable, alone.__file__, str(folder)]
+    command = [sys.executable, snippet_process.__file__, str(folder)]
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env,
@@ -150,7 +149,7 @@ def _wait(folder: Path, timeout: int) -> str:
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
-            if alone.CAN_FORK:
+            if snippet_process.CAN_FORK:
                 os.killpg(process.pid, signal.SIGKILL)  # its children too
             process.kill()
             process.wait()

@@ -8,7 +8,10 @@ import pytest
 pytestmark = pytest.mark.docs
 
 DOCS = Path(__file__).parents[2] / "docs"
-APP = SimpleNamespace(config=SimpleNamespace(static_math_tags={"bp2": "BP2"}))
+APP = SimpleNamespace(
+    config=SimpleNamespace(static_math_tags={"bp2": "BP2"}),
+    env=SimpleNamespace(docname="page", metadata={"page": {"bptt_numbers": {"page-sum": 1}}}),
+)
 LETTERS = "bp2: holds exactly (1 symbolic net)\n"
 NUMBERS = "bp2: holds, largest relative error 1.5e-15 <= 1e-12 (12 random nets)\n"
 
@@ -80,6 +83,11 @@ def test_cells_apart_are_folds_of_their_own(layers):
             "bp2: broken as it should be, relative error 0.67 >= 0.01 (9 random nets)\n",
             "",
             "Fails where it should: by 67 % or more on 9 random nets",
+        ),
+        (
+            LETTERS + LETTERS.replace("bp2", "page-sum"),
+            "",
+            "Checked (BP2), (1): with letters, exactly",
         ),
         ("", "The nets", "The nets"),
         (LETTERS, "The nets", "The nets. Checked: with letters, exactly"),

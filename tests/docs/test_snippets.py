@@ -92,7 +92,7 @@ STATES = {
 }
 
 
-@pytest.mark.skipif(not snippets.alone.CAN_FORK, reason="no process is forked here")
+@pytest.mark.skipif(not snippets.snippet_process.CAN_FORK, reason="no process is forked here")
 @pytest.mark.parametrize("state", STATES)
 def test_what_cannot_be_forked_safely_is_run_from_its_start(state):
     """Truth: how many times the statements that both begin with are run, counted in a file outside."""

@@ -20,6 +20,7 @@ from scratch import DOCS, Scratch
 sys.path.insert(0, str(DOCS))
 import scripts
 from _ext.formats import notebook_and_script as twins
+from _ext.formats.script import GUARD, guarded
 
 pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twins")]
 
@@ -409,7 +410,7 @@ print(shown, NAME)
 
 def test_the_work_of_a_script_that_starts_processes_is_done_once(capsys):
     """Read by a process that it starts, a script prints nothing, and knows its functions and constants."""
-    source = twins.guarded(WORK)
+    source = guarded(WORK)
     own, again = {"__name__": "__main__"}, {"__name__": "__mp_main__"}
     exec(compile(WORK, "page.py", "exec"), own)  # noqa: S102
     want = capsys.readouterr().out
@@ -427,9 +428,9 @@ def test_pages_that_start_processes_have_their_work_behind_a_guard(page):
     text = (DOCS / page).read_text("utf-8")
     found = re.findall(r"^```\{code-cell\}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     cells = [re.sub(r"\A(---\n.*?\n---\n|(:.*\n)+)", "", cell, flags=re.DOTALL) for cell in found]
-    assert any(twins.GUARD in source for source in cells)
+    assert any(GUARD in source for source in cells)
     for source in cells:
-        for node in ast.parse(twins.guarded(source)).body:
+        for node in ast.parse(guarded(source)).body:
             allowed = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef
             if isinstance(node, ast.Assign):
                 ast.literal_eval(node.value)

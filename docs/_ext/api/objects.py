@@ -74,14 +74,20 @@ def modules(package: Path) -> dict[str, Path]:
     return found
 
 
-def definitions(tree: ast.Module) -> Iterator[tuple[str, int, int]]:
-    """Yield each function and class of a module, as its name in it, its first and its last line."""
+def page_of(module: str) -> str:
+    """Return the page that shows a module's source."""
+    return f"_modules/{module.replace('.', '/')}"
 
-    def walk(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, int, int]]:
+
+def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Yield each function and class of a module by its name in it; of functions, not what is inside."""
+
+    def walk(
+        body: list[ast.stmt], prefix: str
+    ) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
         for node in body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-                yield f"{prefix}{node.name}", first, node.end_lineno or node.lineno
+                yield f"{prefix}{node.name}", node
                 if isinstance(node, ast.ClassDef):
                     yield from walk(node.body, f"{prefix}{node.name}.")
 

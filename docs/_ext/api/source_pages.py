@@ -17,7 +17,7 @@ from pygments.token import STANDARD_TYPES, Comment
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-from _ext.api.objects import definitions, documented, entry, home, modules
+from _ext.api.objects import definitions, documented, entry, home, modules, page_of
 from _ext.ledger import page_links
 
 INDEX = "_modules/index"
@@ -25,11 +25,6 @@ INDEX = "_modules/index"
 
 class SourceLink(nodes.Inline, nodes.TextElement):
     """A link to a place in the source, of a module `module` and a name `anchor`."""
-
-
-def page_of(module: str) -> str:
-    """Return the page that shows a module."""
-    return f"_modules/{module.replace('.', '/')}"
 
 
 def source_link(module: str, anchor: str) -> SourceLink:
@@ -78,14 +73,14 @@ def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]
     """Return the HTML of a module's page."""
     here = page_of(module)
     lines = highlighted(text, page_links.marked(app, here, module))
-    blocks = {name: (first, last) for name, first, last in definitions(ast.parse(text))}
-    for name, (first, last) in blocks.items():  # of overloads, the last
+    for name, node in dict(definitions(ast.parse(text))).items():  # of overloads, the last
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         back = ""
         if at := entries.get(f"{module}.{name}"):
             uri = f"{app.builder.get_relative_uri(here, at[0])}#{html.escape(at[1])}"
             back = f'<a class="source-back" href="{uri}">[docs]</a>'
         lines[first - 1] = f'<span class="source-block" id="{name}">{back}{lines[first - 1]}'
-        lines[last - 1] += "</span>"
+        lines[(node.end_lineno or first) - 1] += "</span>"
     code = "\n".join(lines).rstrip()
     title = f"<h1>Source code for {module}</h1>"
     return f'{title}<div class="highlight"><pre>{code}\n</pre></div>'

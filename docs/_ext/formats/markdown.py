@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
@@ -53,11 +53,12 @@ def indent(text: str, first: str, rest: str) -> str:
     return "\n".join([first + head, *(f"{rest}{line}".rstrip() for line in tail)])
 
 
-class Cell:
+class Cell(NamedTuple):
     """A place where a page has its k-th cell, counted from 0."""
 
-    def __init__(self, index: int, code: str, caption: str) -> None:
-        self.index, self.code, self.caption = index, code, caption
+    index: int
+    code: str
+    caption: str
 
 
 class Writer:
@@ -107,6 +108,11 @@ class Writer:
             else:
                 yield from self.blocks(child)
 
+    def _method(self, prefix: str, node: nodes.Node) -> Callable[[Any], Any] | None:
+        """Return what writes a kind of node; None if nothing of this class does."""
+        names = (f"{prefix}_{kind.__name__}" for kind in type(node).__mro__)
+        return next((getattr(self, name) for name in names if hasattr(self, name)), None)
+
     # --- blocks
     def blocks(self, node: nodes.Node) -> list[str]:
         """Return the blocks of Markdown that a node becomes."""
@@ -114,10 +120,8 @@ class Writer:
             return []
         if isinstance(node, nodes.Element) and "twin" in node:
             return [node["twin"]] if node["twin"] else []
-        for kind in type(node).__mro__:
-            method = getattr(self, f"block_{kind.__name__}", None)
-            if method is not None:
-                return [block for block in method(node) if block.strip()]
+        if method := self._method("block", node):
+            return [block for block in method(node) if block.strip()]
         if isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
             return [text] if (text := self.inline(node)).strip() else []
         return self.children(node)
@@ -264,10 +268,8 @@ class Writer:
         if isinstance(node, nodes.Text):
             text = escape(node.astext())
             return text.replace("|", r"\|") if self.in_table else text
-        for kind in type(node).__mro__:
-            method = getattr(self, f"inline_{kind.__name__}", None)
-            if method is not None:
-                return str(method(node))
+        if method := self._method("inline", node):
+            return str(method(node))
         if isinstance(node, SILENT):
             return ""
         return "".join(self.inline(child) for child in node.children)

@@ -24,7 +24,6 @@ open it in Colab and on Binder.
 
 from __future__ import annotations
 
-import ast
 import html
 import json
 import posixpath
@@ -43,13 +42,12 @@ from sphinx.application import Sphinx
 from _ext.execution.cell_rules import EXPECTED, SVG
 from _ext.execution.record import outputs_file
 from _ext.formats.markdown import Cell, Writer, fence
+from _ext.formats.script import GUARD, expecting, guarded, script_name
 from _ext.formulas.references import numbers
 from _ext.interactive import answers, layers
 from _ext.live import figures
 from _ext.publishing.template import add_to_head, on_page
 from _ext.slicing import requirements
-
-GUARD = 'if __name__ == "__main__":'
 
 HIDDEN = {*layers.FOLDED, answers.TAG}  # the code of such a cell is folded on the page, and run
 ANSWER_IN_NOTEBOOK = "*Answer: open the cell below.*"
@@ -88,17 +86,18 @@ class Page:
         self.app, self.docname, self.doctree = app, docname, doctree
         self.folder = posixpath.dirname(docname) or "."
         self.name = posixpath.basename(docname)
-        codes = [piece.code for piece in self.pieces() if isinstance(piece, Cell)]
+        self.source = source(app)
+        self.pieces = self.written()  # of the notebook and of the script
+        codes = [piece.code for piece in self.pieces if isinstance(piece, Cell)]
         file = outputs_file(Path(app.outdir), docname)
         kept = json.loads(file.read_text("utf-8")) if file.is_file() else []
         if [cell["source"].rstrip() for cell in kept] != [code.rstrip() for code in codes]:
             # A build of one page has not run the others, or has run them when they were not as now.
             kept = [{"source": code, "tags": [], "alt": "", "outputs": []} for code in codes]
         self.cells = [nbformat.from_dict(cell) for cell in kept]
-        self.source = source(app)
 
     # --- words
-    def pieces(self, root: str = "") -> list[str | Cell]:
+    def written(self, root: str = "") -> list[str | Cell]:
         """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML."""
         equations = numbers(self.app.env)
         writer = Writer(
@@ -126,7 +125,7 @@ class Page:
     def notebook(self) -> NotebookNode:
         """Return the executed notebook."""
         cells, count = [], 0
-        for piece in self.pieces():
+        for piece in self.pieces:
             if isinstance(piece, str):
                 cells.append(nbformat.v4.new_markdown_cell(piece))
                 continue
@@ -186,22 +185,21 @@ class Page:
         ]
         parts = ["\n".join(head)]
         again = any(GUARD in cell.source for cell in self.cells)  # by processes that it starts
-        for piece in self.pieces():
+        for piece in self.pieces:
             if isinstance(piece, str):
                 comment = indent(piece, "# ", lambda _: True).replace("# \n", "#\n")
                 parts.append(f"# %% [markdown]\n{comment}")
             else:
                 kept = self.cells[piece.index]
-                code = _expecting(kept) if EXPECTED in kept.tags else kept.source
-                code = guarded(code) if again else code
-                parts.append(f"# %%\n{code}")
+                code = expecting(kept) if EXPECTED in kept.tags else kept.source
+                parts.append(f"# %%\n{guarded(code) if again else code}")
         return "\n\n".join(parts) + "\n"
 
     def markdown(self, root: str, drawn: list[str]) -> str:
         """Return the Markdown, seen from the folder `root`; its figures are added to `drawn`."""
         stem = posixpath.relpath(self.docname, root)
         parts = []
-        for piece in self.pieces(root):
+        for piece in self.written(root):
             if isinstance(piece, str):
                 parts.append(piece)
                 continue
@@ -254,70 +252,6 @@ def _text(output: NotebookNode) -> str:
     if output.output_type == "error":
         return f"{output.ename}: {output.evalue}"
     return str(output.data.get("text/plain", ""))
-
-
-def _expecting(kept: NotebookNode) -> str:
-    """Return the code of a cell that raises, which goes on if it did."""
-    error = next(o for o in kept.outputs if o.output_type == "error")
-    inside = {  # the later lines of strings stay where they are
-        number
-        for node in ast.walk(ast.parse(kept.source))
-        if isinstance(node, (ast.Constant, ast.JoinedStr))
-        for number in range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)
-    }
-    lines = enumerate(kept.source.split("\n"), 1)
-    code = "\n".join(f"    {text}" if text and k not in inside else text for k, text in lines)
-    return (
-        f"try:\n{code}\nexcept Exception as error:\n"
-        f"    assert type(error).__name__ == {error.ename!r}\n"
-        '    print(f"{type(error).__name__}: {error}")'
-    )
-
-
-def guarded(source: str) -> str:
-    """Put the work of a cell behind a guard, so that a process that imports the script does none of it.
-
-    Imports, definitions and constants stay where they are.
-    """
-    tree, lines = ast.parse(source), source.split("\n")
-    texts = (n for n in ast.walk(tree) if isinstance(n, (ast.Constant, ast.JoinedStr)))
-    inside = {
-        i for n in texts for i in range(n.lineno, n.end_lineno or 0)
-    }  # of a text: not indented
-    out: list[str] = []
-    start, opened = 0, False
-    for node in tree.body:
-        end = node.end_lineno or 0
-        while start < end and not lines[start].strip():
-            out.append("")
-            start += 1
-        if _stays(node) or lines[node.lineno - 1].startswith(GUARD):
-            out += lines[start:end]
-            opened = False
-        else:
-            out += [] if opened else [GUARD]
-            out += [
-                line if i in inside or not line else f"    {line}"
-                for i, line in enumerate(lines[start:end], start)
-            ]
-            opened = True
-        start = end
-    return "\n".join(out + lines[start:])
-
-
-def _stays(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Assign):
-        try:
-            ast.literal_eval(node.value)
-        except ValueError:
-            return False
-        return True
-    return isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
-
-
-def script_name(docname: str) -> str:
-    """Return the name of a page's script: one that no import can mean, as dask.py would be meant."""
-    return f"{docname.replace('/', '-')}.py"
 
 
 def whole_file(outdir: Path, docname: str) -> Path:

@@ -49,12 +49,7 @@ def begins(code: str, tags: Iterable[str]) -> bool:
 
 def beginnings(doctree: nodes.document) -> list[nodes.container]:
     """Return the cells in which an exercise begins."""
-    cells = (cell for cell in doctree.findall(nodes.container) if "cell" in cell["classes"])
-    return [
-        cell
-        for cell in cells
-        if begins(cell.astext(), [name.removeprefix("tag_") for name in cell["classes"]])
-    ]
+    return [cell for cell in page_data.tagged(doctree, EXPECTED) if CHECK in cell.astext()]
 
 
 def fold_beginnings(doctree: nodes.document) -> None:
@@ -62,10 +57,8 @@ def fold_beginnings(doctree: nodes.document) -> None:
     found = beginnings(doctree)
     for cell in found:
         cell["classes"].append("exercise")
-        outputs = [part for part in cell.children if "cell_output" in part.get("classes", ())]
-        others = [part for part in cell.children if part not in outputs]
+        outputs, others = page_data.apart(cell, "cell_output")
         ends = [nodes.raw("", text, format="html", twin="") for text in (SAID, "</details>")]
-        cell.children = []
         cell += [*others, ends[0], *outputs, ends[1]]
     if found:
         section = found[0].parent
@@ -76,11 +69,10 @@ def fold_beginnings(doctree: nodes.document) -> None:
 def fold(_: Sphinx, doctree: nodes.document) -> None:
     """Put each cell with the tag ``answer`` between the two ends of a details element; fold beginnings."""
     fold_beginnings(doctree)
-    for cell in list(doctree.findall(nodes.container)):
-        if f"tag_{TAG}" in cell["classes"]:
-            place = cell.parent.index(cell)
-            cell.parent.insert(place + 1, nodes.raw("", CLOSE, format="html"))
-            cell.parent.insert(place, nodes.raw("", OPEN, format="html"))
+    for cell in page_data.tagged(doctree, TAG):
+        place = cell.parent.index(cell)
+        cell.parent.insert(place + 1, nodes.raw("", CLOSE, format="html"))
+        cell.parent.insert(place, nodes.raw("", OPEN, format="html"))
 
 
 def _remember(app: Sphinx, doctree: nodes.document) -> None:
@@ -126,9 +118,8 @@ def answers_of(page: str, doctree: nodes.document) -> nodes.section:
     name = page.rpartition("/")[2]
     heading = next(doctree.findall(nodes.title)).astext()
     found = nodes.section("", nodes.title("", heading), ids=[name])
-    for cell in doctree.findall(nodes.container):
-        code = page_data.code_of(cell) if f"tag_{TAG}" in cell["classes"] else None
-        if code is None:
+    for cell in page_data.tagged(doctree, TAG):
+        if (code := page_data.code_of(cell)) is None:
             continue
         exercise = cell.parent
         anchor, title = exercise["ids"][0], next(exercise.findall(nodes.title)).astext()

@@ -19,7 +19,9 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from _ext.formulas.references import KEY
 from _ext.ledger import phrases
+from _ext.slicing.page_data import apart, printed, tagged
 from bptt.teaching.equations import EquationCheck
 
 FOLDED = ("proof", "plot")
@@ -41,11 +43,6 @@ def closing() -> nodes.raw:
     return nodes.raw("", "</div></details>", format="html", twin="")
 
 
-def _cells(doctree: nodes.document, kind: str) -> list[nodes.container]:
-    found = doctree.findall(nodes.container)
-    return [cell for cell in found if {"cell", f"tag_{kind}"} <= set(cell["classes"])]
-
-
 def groups(cells: list[nodes.container]) -> list[list[nodes.container]]:
     """Return the cells that follow each other together."""
     found: list[list[nodes.container]] = []
@@ -61,13 +58,8 @@ def groups(cells: list[nodes.container]) -> list[list[nodes.container]]:
 
 def established(cells: list[nodes.container], names: dict[str, str]) -> str:
     """Return the summary of some cells: their author's words, and what their checks found."""
-    outputs = [
-        block.astext()
-        for cell in cells
-        for block in cell.findall(nodes.literal_block)
-        if {"output", "stream"} <= set(block["classes"])
-    ]
-    found = phrases.summary(EquationCheck.read("\n".join(outputs)), names)
+    outputs = "\n".join(map(printed, cells))
+    found = phrases.summary(EquationCheck.read(outputs), names)
     given = [cell.get("cell_metadata", {}).get("summary", "") for cell in cells]
     return ". ".join(part for part in [*given, found] if part) or "Code"
 
@@ -75,21 +67,16 @@ def established(cells: list[nodes.container], names: dict[str, str]) -> str:
 def fold(app: Sphinx, doctree: nodes.document) -> None:
     """Put each group of cells of the proof, and the code of each figure, between the ends of a fold."""
     tags = {label: f"({tag})" for label, tag in app.config.static_math_tags.items()}
-    numbers = {
-        node["label"]: f"({node['number']})"
-        for node in doctree.findall(nodes.math_block)
-        if node.get("label") and node.get("number")
-    }
-    proofs, plots = groups(_cells(doctree, "proof")), _cells(doctree, "plot")
+    kept = app.env.metadata[app.env.docname][KEY]
+    numbers = {label: f"({number})" for label, number in kept.items()}
+    proofs, plots = groups(tagged(doctree, "proof")), tagged(doctree, "plot")
     for group in proofs:
         parent = group[0].parent
         parent.insert(parent.index(group[-1]) + 1, closing())
         said = established(group, {**tags, **numbers})
         parent.insert(parent.index(group[0]), opening("proof", said))
     for cell in plots:
-        code = [part for part in cell.children if "cell_input" in part.get("classes", ())]
-        others = [part for part in cell.children if part not in code]
-        cell.children = []
+        code, others = apart(cell, "cell_input")
         cell += [*others, opening("plot", PLOT), *code, closing()]
     title = next(iter(doctree.findall(nodes.title)), None)
     if title is not None and (proofs or plots):

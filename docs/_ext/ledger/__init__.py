@@ -49,21 +49,6 @@ def _check(app: Sphinx, env: BuildEnvironment) -> None:
         log.warning("%s", words, location=where, type="bptt", subtype="ledger")
 
 
-def _changed(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Return the pages to write again, because what the ledger says of their equations has changed."""
-    book = ledger(app)
-    before: dict[str, str] = getattr(env, "bptt_ledger_notes", {})
-    now = {
-        docname: "".join(
-            page_links.note(book, e.label, lambda *to: "#".join(to)) for e in page.equations
-        )
-        for docname, page in book.pages.items()
-    }
-    env.bptt_ledger_notes = now  # type: ignore[attr-defined]
-    changed = [docname for docname in now if now[docname] != before.get(docname)]
-    return [*changed, book.home] if changed and book.home else changed
-
-
 def _script(app: Sphinx, pagename: str, *_: Any) -> None:
     if pagename == ledger(app).home:
         app.add_js_file("equations.js", loading_method="defer")
@@ -77,7 +62,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_css_file("ledger.css")
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
     app.connect("doctree-read", enter)
-    app.connect("env-updated", _changed)
     app.connect("env-check-consistency", _check)
     app.connect("doctree-resolved", page_links.under_equations)
     app.connect("doctree-resolved", page_links.in_api)

@@ -16,6 +16,7 @@ from sphinx.environment import BuildEnvironment
 from _ext.api.objects import documented
 from _ext.ledger.model import CellCheck, Equation, Kinds, Ledger, PageEntry
 from _ext.ledger.source import scan
+from _ext.slicing.page_data import printed
 from bptt.teaching.equations import EquationCheck
 
 KEY = "bptt_ledger"  # of a page, among what Sphinx keeps of it
@@ -52,12 +53,7 @@ def _checks(doctree: nodes.document, docname: str) -> list[CellCheck]:
     found: list[CellCheck] = []
     cells = [c for c in doctree.findall(nodes.container) if c.get("nb_element") == "cell_code"]
     for number, cell in enumerate(cells, 1):
-        outputs = [
-            block.astext()
-            for block in cell.findall(nodes.literal_block)
-            if {"output", "stream"} <= set(block["classes"])
-        ]
-        checks = EquationCheck.read("\n".join(outputs))
+        checks = EquationCheck.read(printed(cell))
         line = cell.line or 1
         found += [CellCheck(check, docname, line, number) for check in checks]
         if checks:

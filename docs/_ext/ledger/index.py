@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from _ext.formulas.katex import formula
 from _ext.formulas.references import resolve
-from _ext.ledger import page_links
+from _ext.ledger import page_links, phrases
 from _ext.ledger.collect import EquationIndex, ledger
 from _ext.ledger.model import EQUATION, CellCheck, Equation
 from _ext.publishing.notes import noted
@@ -35,17 +35,9 @@ class Index(SphinxDirective):
         return [EquationIndex(twin="[All equations as JSON](equations.json)")]
 
 
-def worst(checks: list[CellCheck]) -> float | None:
-    """Return the largest error of all checks; None if all were exact, or none measured one."""
-    errors = [
-        c.found.value for c in checks if c.found.kind == "close" and c.found.value is not None
-    ]
-    return max(errors, default=None)
-
-
 def error_words(checks: list[CellCheck]) -> str:
     """Say in a word how nearly an equation holds."""
-    error = worst(checks)
+    error = phrases.worst(check.found for check in checks)
     if error is not None:
         return f"{error:.1e}"
     if any(c.found.kind == "bound" for c in checks):
@@ -100,7 +92,7 @@ def _row(app: Sphinx, here: str, equation: Equation, uri: page_links.Uri) -> str
         error_words(checks),
         kind + (f"<br>{reason}" if kind != EQUATION else ""),
     ]
-    error = worst(checks)
+    error = phrases.worst(check.found for check in checks)
     keys = ["", "", "", str(len(code)), str(len(shown)), repr(error or 0.0), ""]
     columns = "".join(
         f'<td data-name="{name}"{f" data-key={key}" if key else ""}>{cell}</td>'

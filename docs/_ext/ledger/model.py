@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from _ext.ledger.source import Mark, Mention
+from _ext.api.objects import page_of
+from _ext.ledger.source import Named
 from bptt.teaching.equations import EquationCheck
 
 DEFINITION, FORM, PROOF = "definition", "another form", "line of a proof"
@@ -66,7 +67,7 @@ class Lines:
     @property
     def page(self) -> str:
         """Return the page that shows the source."""
-        return f"_modules/{self.module.replace('.', '/')}"
+        return page_of(self.module)
 
     @property
     def words(self) -> str:
@@ -115,11 +116,10 @@ class Ledger:
     pages: dict[str, PageEntry]
     tags: dict[str, str]
     kinds: Kinds
-    marks: tuple[Mark, ...]
-    mentions: tuple[Mention, ...]
-    documented: dict[
-        str, tuple[str, str]
-    ]  # where a thing is defined -> page and anchor of its entry
+    marks: tuple[Named, ...]
+    mentions: tuple[Named, ...]
+    # where a thing is defined -> page and anchor of its entry
+    documented: dict[str, tuple[str, str]]
 
     @cached_property
     def equations(self) -> dict[str, Equation]:
@@ -188,10 +188,10 @@ class Ledger:
         for label, lines in self.code.items():
             by_label[label] = {line.api: None for line in lines if line.api}
         for mention in self.mentions:
-            label = self.label(mention.name)
             entry = self._documented(mention.module, mention.qualname)
-            if label is not None and entry is not None:
-                by_label.setdefault(label, {})[entry] = None
+            for label in map(self.label, mention.names):
+                if label is not None and entry is not None:
+                    by_label.setdefault(label, {})[entry] = None
         return {  # functions before records
             label: sorted(entries, key=lambda entry: entry[1].rpartition(".")[2][0].isupper())
             for label, entries in by_label.items()
@@ -226,7 +226,7 @@ class Ledger:
         }
 
 
-def anchors(marks: Iterable[Mark]) -> Iterable[tuple[Mark, str, str]]:
+def anchors(marks: Iterable[Named]) -> Iterable[tuple[Named, str, str]]:
     """Yield each name of each mark, with the id of its line: ``eq-BP2``, ``eq-BP2-2`` in one module."""
     seen: dict[tuple[str, str], int] = {}
     for mark in marks:

@@ -68,7 +68,7 @@ def api_links(entries: list[tuple[str, str]], uri: Uri) -> list[str]:
 def mark(book: Ledger, label: str) -> str:
     """Say in two words how well an equation was checked; nothing if it was not."""
     checks = [check.found for check in book.proofs(label)]
-    worst = max((check.value or 0.0 for check in checks if check.kind == "close"), default=None)
+    worst = phrases.worst(checks)
     if any(check.kind == "exact" for check in checks):
         return "checked, exactly"
     if worst is not None:
@@ -158,7 +158,7 @@ def marked(app: Sphinx, here: str, module: str) -> dict[int, Marked]:
     book, uri = ledger(app), uri_from(app, here)
     found: dict[int, Marked] = {}
     for mark, name, anchor in anchors(m for m in book.marks if m.module == module):
-        line = found.setdefault(mark.comment, Marked([], {}))
+        line = found.setdefault(mark.words_at, Marked([], {}))
         line.ids.append(anchor)
         if (label := book.label(name)) is not None:
             to = uri(book.equations[label].docname, target(label))

@@ -38,8 +38,8 @@ def holds(checks: list[EquationCheck]) -> str:
         where = "with letters" if same[0].of == LETTERS else _where(same)
         parts.append(f"{where}, exactly")
     for same in _by_case(checks, "close"):
-        worst = max(check.value or 0.0 for check in same)
-        parts.append(f"{_where(same)}, {f'to {worst:.1e}' if worst else 'to the last digit'}")
+        error = worst(same)
+        parts.append(f"{_where(same)}, {f'to {error:.1e}' if error else 'to the last digit'}")
     parts += [f"{_where(same)}, as a bound" for same in _by_case(checks, "bound")]
     return "; ".join(parts)
 
@@ -52,6 +52,11 @@ def fails(checks: list[EquationCheck]) -> str:
         parts.append(f"by {100 * least:.2g} % or more {_where(same)}")
     parts += [f"with letters, {_where(same)}" for same in _by_case(checks, "unequal")]
     return "; ".join(parts)
+
+
+def worst(checks: Iterable[EquationCheck]) -> float | None:
+    """Return the largest error of checks; None if all were exact, or none measured one."""
+    return max((check.value or 0.0 for check in checks if check.kind == "close"), default=None)
 
 
 def summary(checks: list[EquationCheck], names: dict[str, str]) -> str:

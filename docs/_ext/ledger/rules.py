@@ -29,15 +29,13 @@ def of_checks(ledger: Ledger, pages: list[str]) -> Broken:
 
 def of_source(ledger: Ledger) -> Broken:
     """Yield the names of no equation that comments and docstrings of the library use."""
-    for mark in ledger.marks:
-        for name in mark.names:
-            if ledger.label(name) is None:
-                where = f"{mark.file}:{mark.line}"
-                yield f"the comment marks a line as ({name}), and no equation is called so", where
-    for mention in ledger.mentions:
-        if ledger.label(mention.name) is None:
-            where = f"{mention.file}:{mention.line}"
-            yield f"the docstring names ({mention.name}), and no equation is called so", where
+    sorts = (ledger.marks, "comment marks a line as"), (ledger.mentions, "docstring names")
+    for places, words in sorts:
+        for place in places:
+            for name in place.names:
+                if ledger.label(name) is None:
+                    where = f"{place.file}:{place.line}"
+                    yield f"the {words} ({name}), and no equation is called so", where
 
 
 def of_kinds(ledger: Ledger, table: Path) -> Broken:

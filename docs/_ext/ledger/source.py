@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from _ext.api.objects import modules
+from _ext.api.objects import definitions, modules
 
 NAMES = r"\([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*\)"
 COMMENT = re.compile(rf"#\s*({NAMES}(?:(?:, | and | to ){NAMES})*)(?=$|[\s:;,.])")
@@ -28,32 +28,24 @@ PARTS = re.compile(r"([A-Z]+)(\d+)(.*)")
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A comment that marks a line: the equations, the module, the line, what it is part of, its own line."""
+class Named:
+    """Where the library names equations: the line that is meant, what it is part of, and the line of the words.
+
+    For a comment these lines can differ; a docstring means itself.
+    """
 
     names: tuple[str, ...]
     module: str
     file: str
     line: int
     qualname: str
-    comment: int
+    words_at: int
 
 
-@dataclass(frozen=True)
-class Mention:
-    """A docstring that names an equation."""
-
-    name: str
-    module: str
-    file: str
-    line: int
-    qualname: str
-
-
-def scan(package: Path) -> tuple[tuple[Mark, ...], tuple[Mention, ...]]:
+def scan(package: Path) -> tuple[tuple[Named, ...], tuple[Named, ...]]:
     """Return the marks and the mentions in all files of a package, in their order."""
-    marks: list[Mark] = []
-    mentions: list[Mention] = []
+    marks: list[Named] = []
+    mentions: list[Named] = []
     for module, file in modules(package).items():
         text = file.read_text("utf-8")
         tree = ast.parse(text)
@@ -62,12 +54,27 @@ def scan(package: Path) -> tuple[tuple[Mark, ...], tuple[Mention, ...]]:
     return tuple(marks), tuple(mentions)
 
 
-def _marks(text: str, tree: ast.Module, module: str, file: str) -> Iterator[Mark]:
+def _marks(text: str, tree: ast.Module, module: str, file: str) -> Iterator[Named]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT and (found := COMMENT.match(token.string)):
             own_line = not token.line[: token.start[1]].strip()
             line = token.start[0] + own_line
-            yield Mark(spread(found[1]), module, file, line, enclosing(tree, line), token.start[0])
+            within = [
+                name
+                for name, node in definitions(tree)
+                if node.lineno <= line <= (node.end_lineno or line)
+            ]
+            innermost = within[-1] if within else ""
+            yield Named(spread(found[1]), module, file, line, innermost, token.start[0])
+
+
+def _mentions(tree: ast.Module, module: str, file: str) -> Iterator[Named]:
+    for qualname, node in [("", tree), *definitions(tree)]:
+        text = ast.get_docstring(node, clean=False) or ""
+        for offset, words in enumerate(text.splitlines()):
+            if names := named(words):
+                line = node.body[0].lineno + offset
+                yield Named(tuple(names), module, file, line, qualname, line)
 
 
 def spread(text: str) -> tuple[str, ...]:
@@ -82,44 +89,6 @@ def spread(text: str) -> tuple[str, ...]:
         else:
             names.append(name)
     return tuple(names)
-
-
-def enclosing(tree: ast.Module, line: int) -> str:
-    """Return the dotted name of the innermost function or class that a line is in."""
-    names: list[str] = []
-    body: list[ast.stmt] = tree.body
-    while True:
-        inside = [
-            node
-            for node in body
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef))
-            and node.lineno <= line <= (node.end_lineno or line)
-        ]
-        if not inside:
-            return ".".join(names)
-        names.append(inside[0].name)
-        body = inside[0].body
-
-
-def _mentions(tree: ast.Module, module: str, file: str) -> Iterator[Mention]:
-    for node, qualname in _documented(tree, ""):
-        if not ast.get_docstring(node, clean=False):
-            continue
-        docstring = node.body[0]
-        assert isinstance(docstring, ast.Expr)
-        assert isinstance(docstring.value, ast.Constant)
-        for offset, words in enumerate(str(docstring.value.value).splitlines()):
-            for name in named(words):
-                yield Mention(name, module, file, docstring.lineno + offset, qualname)
-
-
-def _documented(
-    node: ast.Module | ast.ClassDef | ast.FunctionDef, qualname: str
-) -> Iterator[tuple[ast.Module | ast.ClassDef | ast.FunctionDef, str]]:
-    yield node, qualname
-    for child in node.body:
-        if isinstance(child, (ast.ClassDef, ast.FunctionDef)):
-            yield from _documented(child, f"{qualname}.{child.name}".lstrip("."))
 
 
 def named(words: str) -> list[str]:

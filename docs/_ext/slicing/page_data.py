@@ -17,8 +17,27 @@ from _ext.slicing import requirements, slicer
 
 def cells_of(doctree: nodes.document) -> list[nodes.container]:
     """Return the cells of a page that hold code, in order."""
-    found = [c for c in doctree.findall(nodes.container) if "cell" in c["classes"]]
-    return [cell for cell in found if code_of(cell) is not None]
+    return [cell for cell in tagged(doctree) if code_of(cell) is not None]
+
+
+def tagged(doctree: nodes.document, tag: str = "") -> list[nodes.container]:
+    """Return the cells of a page that have a tag, in order; all cells if none is given."""
+    wanted = {"cell", f"tag_{tag}"} if tag else {"cell"}
+    return [c for c in doctree.findall(nodes.container) if wanted <= set(c["classes"])]
+
+
+def printed(cell: nodes.Element) -> str:
+    """Return what a cell printed, as the page shows it."""
+    blocks = cell.findall(nodes.literal_block)
+    return "\n".join(b.astext() for b in blocks if {"output", "stream"} <= set(b["classes"]))
+
+
+def apart(cell: nodes.Element, kind: str) -> tuple[list[nodes.Node], list[nodes.Node]]:
+    """Take a cell's parts of a class, ``cell_input`` or ``cell_output``, from the others; empty the cell."""
+    found = [part for part in cell.children if kind in part.get("classes", ())]
+    others = [part for part in cell.children if part not in found]
+    cell.children = []
+    return found, others
 
 
 def code_of(cell: nodes.Element) -> nodes.literal_block | None:

@@ -1,4 +1,4 @@
-"""Run snippets as a reader would, each as if alone in a fresh process: ``python alone.py FOLDER``.
+"""Run snippets as a reader would, each as if alone in a fresh process: ``python snippet_process.py FOLDER``.
 
 FOLDER/job.json holds the code of one or more snippets, the name that code gets in a traceback, and the packages outside the
 standard library that it may import. The process runs the statements with which all its snippets begin. Where
@@ -27,7 +27,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-BACKEND = "alone_backend"
+BACKEND = "snippet_backend"
 CAN_FORK = sys.platform == "linux"  # elsewhere system libraries do not survive it
 NOT_FORKED = {"jax"}  # modules that warn when a process that loaded them is forked
 STDOUT = 1
