@@ -90,22 +90,20 @@ def _elman_bugs(steps: Steps, z: Array, cotangents: Arrays) -> Bugs:
 class _LSTM:
     """An LSTM's run: gates by name, wherever they stand, and one wrong thing on the way back."""
 
-    def __init__(
-        self, steps: Steps, z: Array, order: tuple[str, ...], c: int, p: int | None
-    ) -> None:
+    def __init__(self, steps: Steps, z: Array, order: tuple[str, ...], p: int | None) -> None:
         n = steps.past.shape[2]
-        self.steps, self.order, self.c_at, self.p_at = steps, order, c, p
+        self.steps, self.order, self.p_at = steps, order, p
         self.z = {name: z[:, :, k * n : (k + 1) * n] for k, name in enumerate(order)}
         peeks = [np.zeros(n)] * 3 if p is None else np.split(steps.params[p], 3)
         self.p = dict(zip("ifo", peeks, strict=True))
-        self.c_past, self.c = steps.states[c][:-1], steps.states[c][1:]
+        self.c_past, self.c = steps.states[1][:-1], steps.states[1][1:]
         for gate, seen in (("i", self.c_past), ("f", self.c_past), ("o", self.c)):
             self.z[gate] = self.z[gate] + self.p[gate] * seen
         self.gate = {k: TANH(v) if k == "g" else SIGMOID(v) for k, v in self.z.items()}
 
     def fits(self) -> bool:
         i, f, g, o = (self.gate[k] for k in "ifgo")
-        a = self.steps.states[1 - self.c_at][1:]
+        a = self.steps.states[0][1:]
         return same(f * self.c_past + i * g, self.c) and same(o * np.tanh(self.c), a)
 
     def slope(self, gate: str, t: int, wrong: dict[str, Slope]) -> Array:
@@ -119,8 +117,8 @@ class _LSTM:
 
         def pull(t: int, row: Arrays) -> Arrays:
             i, f, g, o = (self.gate[k][t] for k in "ifgo")
-            c_past, c, d_c = self.c_past[t], self.c[t], row[1 + self.c_at]
-            d_a, tanh_c = row[0] + row[2 - self.c_at], np.tanh(self.c[t])
+            c_past, c, d_c = self.c_past[t], self.c[t], row[2]
+            d_a, tanh_c = row[0] + row[1], np.tanh(self.c[t])
             later = d_c
             d_o = d_a * tanh_c * self.slope("o", t, slope)
             of_tanh = {
@@ -144,7 +142,7 @@ class _LSTM:
             if self.p_at is not None:
                 seen = [d_i * c_past, d_f * c_past, d_o * c]
                 more[self.p_at] = np.concatenate(seen, axis=1)
-            return contributions(self.steps, t, delta, more, past if self.c_at else past[::-1])
+            return contributions(self.steps, t, delta, more, past)
 
         return pull
 
@@ -165,11 +163,10 @@ def _lstm_bugs(steps: Steps, z: Array, cotangents: Arrays) -> Bugs:
     n = steps.past.shape[2]
     peeks = next((i for i, p in enumerate(steps.params) if p.shape == (3 * n,)), None)
     for order in permutations("ifgo"):
-        for c in (1, 0):
-            lstm = _LSTM(steps, z, order, c, peeks)
-            if lstm.fits():
-                yield from _of_lstm(lstm, cotangents)
-                return
+        lstm = _LSTM(steps, z, order, peeks)
+        if lstm.fits():
+            yield from _of_lstm(lstm, cotangents)
+            return
 
 
 def _of_lstm(lstm: _LSTM, cotangents: Arrays) -> Bugs:
