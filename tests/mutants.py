@@ -5,10 +5,11 @@ the library with one change: another operator, number or comparison, a condition
 exchanged, an argument or a statement left out. Not drawn is what changes no result: texts, types, assertions
 for type checkers, the order of the arguments of a symmetric function, the lengths that `zip` compares.
 
-Everything happens in a copy of the library and its tests. Once for each state of both, all tests run with
-coverage measured test by test. After that a mutant is met by the tests that reach its line (by those that
-reach its module, if it is run at import or compiled), the ten fastest of each file first, until one fails or they
-have taken half a minute: what survives then is met by all of them with `-- --again FILE --seconds 1e6`.
+Everything happens in a copy of the library, its tests, and the pages whose answers these run. Once for each
+state of them, all tests run with coverage measured test by test. After that a mutant is met by the tests that
+reach its line (by those that reach its module, if it is run at import or compiled), the ten fastest of each file
+first, until one fails or they have taken half a minute: what survives then is met by all of them with
+`-- --again FILE --seconds 1e6`.
 `tests/equivalent_mutants.txt` lists mutants that no test can tell from the library, each with the reason.
 
 mutmut 3 changes functions alone and draws nothing at random; Cosmic Ray has one command for all mutants.
@@ -313,20 +314,22 @@ def record(folder: Path) -> int:
 
 def prepared() -> Path:
     """Return the folder of this state of library and tests, in which all tests have run."""
-    names = ["bptt", "tests", "pyproject.toml"]
+    names = ["bptt", "tests", "docs/exercises", "pyproject.toml"]  # the answers are there
     files = [
-        f for name in names for f in ([ROOT / name] if "." in name else (ROOT / name).rglob("*.py"))
+        f
+        for name in names
+        for f in ([ROOT / name] if "." in name else (ROOT / name).rglob("*.[pm][yd]"))
     ]
     digest = hashlib.sha256(b"".join(str(f).encode() + f.read_bytes() for f in sorted(files)))
     folder = ROOT / ".cache" / "mutants" / digest.hexdigest()[:16]
     if not (folder / SAVED).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for name in names[:2]:
+        for name in names[:-1]:
             shutil.copytree(
                 ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
             )
-        shutil.copy(ROOT / names[2], folder)
+        shutil.copy(ROOT / names[-1], folder)
         print("all tests, each with what it reaches ...", flush=True)
         status = in_child(lambda: record(folder), 3600)
         if status not in {0, 1}:

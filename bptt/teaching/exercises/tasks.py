@@ -115,9 +115,9 @@ def difference(got: Array, want: Array, all_of_it: Leaves) -> str:
         return f"must hold finite real numbers, got {got.dtype}" + (
             " with NaN" * (got.dtype.kind == "f")
         )
-    overall = max(float(np.abs(a).max(initial=0)) for a in all_of_it.values()) or 1.0
-    scale = float(np.abs(want).max(initial=0)) or overall
-    error = float(np.abs(got - want).max(initial=0)) / scale
+    overall = max(float(np.abs(a).max()) for a in all_of_it.values()) or 1.0
+    scale = float(np.abs(want).max()) or overall
+    error = float(np.abs(got - want).max()) / scale
     size = f"{error:.0%}" if error > 0.095 else f"{100 * error:.1g}%"
     return f"is off by {size}" if error > TOLERANCE else ""
 
