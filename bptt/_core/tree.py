@@ -127,21 +127,11 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     >>> [name for name, _ in bptt.tree_leaves((layer,), "layers")]
     ['layers[0].w', 'layers[0].b']
     """
-    found: list[tuple[str, Array]] = []
-    _gather(name, record, found)
-    return found
-
-
-def _gather(name: str, record: Tree, found: list[tuple[str, Array]]) -> None:
     if isinstance(record, np.ndarray):
         plain(name or "record", record)
-        found.append((name, record))
-        return
+        return [(name, record)]
     _refuse_other_structure(name or "record", record, ())
-    fields = getattr(record, "_fields", None)
-    for i, part in enumerate(record):
-        child = f"{name}[{i}]" if fields is None else f"{name}.{fields[i]}" if name else fields[i]
-        _gather(child, part, found)
+    return [leaf for child, part in _children(name, record) for leaf in tree_leaves(part, child)]
 
 
 def _children(name: str, record: Tree) -> Iterator[tuple[str, Tree]]:

@@ -128,6 +128,19 @@ def as_array(name: str, value: ArrayLike) -> np.ndarray:
         raise TypeError(msg) from None
 
 
+def of_kind(
+    name: str, value: ArrayLike, kinds: str, words: str, shape: Sequence[Size] | None = None
+) -> np.ndarray:
+    """Return `value` as an array whose dtype is of one of NumPy's kinds, in words, and which has that shape."""
+    found = as_array(name, value)
+    if found.dtype.kind not in kinds:
+        msg = f"{name} must be {words}, got {found.dtype}"
+        raise TypeError(msg)
+    if shape is not None and not _fits(found.shape, shape):
+        _raise_shape(name, shape, found.shape)
+    return found
+
+
 def plain(name: str, value: object) -> None:
     """Refuse subclasses of arrays, also within lists: as a plain array they would lose what they add.
 
@@ -226,6 +239,14 @@ def real(name: str, value: Array) -> None:
     if value.dtype.kind == "c":
         msg = f"{name} must have dtype {' or '.join(REAL)}, got {value.dtype}"
         raise TypeError(msg)
+
+
+def float64(name: str, value: Array) -> Array:
+    """Refuse arrays of other precision than float64, of either byte order."""
+    if value.dtype.newbyteorder("=") != np.float64:
+        msg = f"{name} must have dtype float64, got {value.dtype}"
+        raise TypeError(msg)
+    return value
 
 
 def real_dtype(name: str, value: DTypeLike) -> np.dtype:

@@ -82,10 +82,8 @@ def hessian_vector_product(
     True
     """
     check_twins(validation.instance("params", params, Params), vector=vector)
-    for name, leaf in tree_leaves(params, "params"):
-        if leaf.dtype.newbyteorder("=") != np.float64:
-            msg = f"{name} must have dtype float64, got {leaf.dtype}"
-            raise TypeError(msg)
+    for leaf in tree_leaves(params, "params"):
+        validation.float64(*leaf)
 
     def gradient(at: Params) -> Params:
         trace = forward(stack, at, x, initial, mask)  # (r-forward)

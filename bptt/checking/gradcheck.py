@@ -348,10 +348,7 @@ def _refuse_if_apart(
 def _float64_leaves(at: Tree) -> list[tuple[str, Array]]:
     leaves = _some_leaves("at", at)
     for name, leaf in leaves:
-        if leaf.dtype.newbyteorder("=") != np.float64:
-            msg = f"{name} must have dtype float64, got {leaf.dtype}"
-            raise TypeError(msg)
-        validation.finite(name, leaf)
+        validation.finite(name, validation.float64(name, leaf))
     return leaves
 
 

@@ -58,9 +58,7 @@ def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Mask:
     if found.ndim != 1 or not found.size:
         msg = f"lengths must have shape (B,), B >= 1, got {found.shape}"
         raise ValueError(msg)
-    if found.dtype.kind not in "iu":
-        msg = f"lengths must be integers, got {found.dtype}"
-        raise TypeError(msg)
+    found = validation.of_kind("lengths", found, "iu", "integers")
     total = int(found.max()) if steps is None else validation.size("steps", steps)
     if found.min() < 1 or found.max() > total:
         msg = f"lengths must be from 1 to {total}, got {found.min()} to {found.max()}"
@@ -72,26 +70,18 @@ def check_mask(mask: ArrayLike | None, x: Array) -> Mask | None:
     """Return a mask that fits the input."""
     if mask is None:
         return None
-    found = validation.as_array("mask", mask)
-    if found.dtype != np.bool_:
-        msg = f"mask must be boolean, got {found.dtype}"
-        raise TypeError(msg)
-    if found.shape != x.shape[:2]:
-        msg = f"mask must have shape {x.shape[:2]}, got {found.shape}"
-        raise ValueError(msg)
-    return found
+    return validation.of_kind("mask", mask, "b", "boolean", x.shape[:2])
 
 
 def initial_states(
     cells: Sequence[AnyCell], params: Params, x: Array, initial: Initial
 ) -> tuple[LayerState, ...]:
     """Return the initial states of all layers, zero where none is given."""
-    each = (None,) * len(cells)
-    if initial is not None:
-        each = validation.sequence("initial", initial, len(cells), "states, one a recurrent layer")
+    each = _each("initial", initial, len(cells), "states, one a recurrent layer")
+    layers = zip(cells, params.layers, each, strict=True)
     return tuple(
         initial_state(f"initial[{i}]", cell, layer, x, state)
-        for i, (cell, layer, state) in enumerate(zip(cells, params.layers, each, strict=True))
+        for i, (cell, layer, state) in enumerate(layers)
     )
 
 
@@ -100,17 +90,20 @@ def initial_state(
 ) -> LayerState:
     """Return the initial state of one layer, zero if not given."""
     if isinstance(cell, Bidirectional):
-        given = (None, None)
-        if initial is not None:
-            given = validation.sequence(name, initial, 2, "states, one a direction")
+        there, back = _each(name, initial, 2, "states, one a direction")
         return BothDirections(
-            initial_state(f"{name}[0]", cell.forward, params.forward, x, given[0]),
-            initial_state(f"{name}[1]", cell.backward, params.backward, x, given[1]),
+            initial_state(f"{name}[0]", cell.forward, params.forward, x, there),
+            initial_state(f"{name}[1]", cell.backward, params.backward, x, back),
         )
     shape = (x.shape[1], units_of(cell, params))
     if initial is None:
         return tuple(np.zeros(shape, params[0].real.dtype) for _ in state_names_of(cell))
     return state_arrays(name, cell, initial, shape, validation.ANALYTIC)
+
+
+def _each(name: str, given: object, count: int, of: str) -> tuple[LayerState, ...]:
+    """Return so many states, None for each if none are given."""
+    return (None,) * count if given is None else validation.sequence(name, given, count, of)
 
 
 def state_arrays(
@@ -135,9 +128,7 @@ def final_states(
     layers: Sequence[AnyTrace], d_final: Sequence[LayerState] | None
 ) -> tuple[LayerState, ...]:
     """Return the cotangents of the final states as arrays that have been checked, zero if not given."""
-    each = (None,) * len(layers)
-    if d_final is not None:
-        each = validation.sequence("d_final", d_final, len(layers), "states, one a recurrent layer")
+    each = _each("d_final", d_final, len(layers), "states, one a recurrent layer")
     return tuple(
         final_state(f"d_final[{i}]", layer, state)
         for i, (layer, state) in enumerate(zip(layers, each, strict=True))
@@ -149,12 +140,10 @@ def final_state(
 ) -> LayerState:
     """Return the cotangent of one layer's final state, zero if not given."""
     if isinstance(trace, BidirectionalTrace):
-        given = (None, None)
-        if d_final is not None:
-            given = validation.sequence(name, d_final, 2, "states, one a direction")
+        there, back = _each(name, d_final, 2, "states, one a direction")
         return BothDirections(
-            final_state(f"{name}[0]", trace.forward, given[0]),
-            final_state(f"{name}[1]", trace.backward, given[1]),
+            final_state(f"{name}[0]", trace.forward, there),
+            final_state(f"{name}[1]", trace.backward, back),
         )
     if d_final is None:
         return tuple(np.zeros_like(array) for array in trace.final)  # (bp2-end)

@@ -142,14 +142,8 @@ def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
     real = outputs.real.dtype
     if mask is None:
         return np.ones(outputs.shape[:-1], real)
-    found = validation.as_array("mask", mask)
-    if found.dtype.kind not in "bf":
-        msg = f"mask must be boolean or float, got {found.dtype}"
-        raise TypeError(msg)
-    if found.shape != outputs.shape[:-1]:
-        msg = f"mask must have shape {outputs.shape[:-1]}, got {found.shape}"
-        raise ValueError(msg)
-    weights = found.astype(real)
+    shape = outputs.shape[:-1]
+    weights = validation.of_kind("mask", mask, "bf", "boolean or float", shape).astype(real)
     validation.finite("mask", weights)
     if (weights < 0).any():
         msg = f"mask must be >= 0, got {weights.min()}"
@@ -158,10 +152,8 @@ def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
 
 
 def _targets(targets: ArrayLike, outputs: Array, weights: Array) -> Array:
-    y = validation.floating("targets", validation.whole_as("targets", targets, outputs))
-    if y.shape != outputs.shape:
-        msg = f"targets must have shape {outputs.shape}, got {y.shape}"
-        raise ValueError(msg)
+    given = validation.whole_as("targets", targets, outputs)
+    y = validation.shaped("targets", given, outputs.shape)
     validation.one_precision([("outputs", outputs), ("targets", y)])
     counted = np.where(weights[..., None] > 0, y, y.dtype.type(0))
     validation.finite("targets (where they count)", counted)
@@ -169,13 +161,7 @@ def _targets(targets: ArrayLike, outputs: Array, weights: Array) -> Array:
 
 
 def _class_indices(classes: ArrayLike, logits: Array, weights: Array) -> np.ndarray:
-    c = validation.as_array("classes", classes)
-    if c.dtype.kind not in "iu":
-        msg = f"classes must be integers, got {c.dtype}"
-        raise TypeError(msg)
-    if c.shape != logits.shape[:-1]:
-        msg = f"classes must have shape {logits.shape[:-1]}, got {c.shape}"
-        raise ValueError(msg)
+    c = validation.of_kind("classes", classes, "iu", "integers", logits.shape[:-1])
     counted = np.where(weights > 0, c, 0)
     unknown = counted[(counted < 0) | (counted >= logits.shape[-1])]
     if unknown.size:

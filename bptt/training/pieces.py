@@ -1,6 +1,6 @@
 """Pieces of arrays that a training loop goes through, cut when they are asked for."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -38,10 +38,6 @@ class Pieces(Sequence[Piece], Generic[Piece]):
             return Pieces(self._starts[which], self._cut)
         return self._cut(self._starts[which])
 
-    def __iter__(self) -> Iterator[Piece]:
-        """Cut one piece after the other."""
-        return map(self._cut, self._starts)
-
 
 def checked(x: ArrayLike, targets: ArrayLike | None, mask: ArrayLike | None) -> Data:
     """Check shapes and dtypes, and not the numbers: a file that is mapped would be read for that."""
@@ -57,10 +53,7 @@ def each(arrays: Data, cut: Callable[[np.ndarray], np.ndarray]) -> Data:
 
 
 def _targets(targets: ArrayLike, x: Array) -> np.ndarray:
-    found = validation.as_array("targets", targets)
-    if found.dtype.kind not in "fiu":
-        msg = f"targets must be numbers or classes, got {found.dtype}"
-        raise TypeError(msg)
+    found = validation.of_kind("targets", targets, "fiu", "numbers or classes")
     if found.shape[:2] != x.shape[:2]:
         msg = f"targets must have shape {(*x.shape[:2], '...')}, got {found.shape}".replace("'", "")
         raise ValueError(msg)

@@ -123,7 +123,7 @@ def carry_state(trace: Trace) -> tuple[LayerState, ...]:
     """Copy the last states of a window's trace: where the next window starts, as `initial`.
 
     The gradient stops at the border, since the copy is a constant of the next run. It is a copy so that
-    it does not keep the window's memory alive, and is not written over if that memory is a `Workspace`'s.
+    it does not keep the window's memory alive.
 
     Parameters
     ----------
