@@ -45,7 +45,7 @@ __all__ = [
 # A cell comes before the records of the network, and so cannot name them: a `LayerTrace` and a `LayerGradient`.
 RunTrace: TypeAlias = Any
 RunGradient: TypeAlias = Any
-Formula: TypeAlias = Any  # a `Cell` or an `UnfactoredCell`: `is_factored` tells
+Formula: TypeAlias = Any  # a cell that reads in one direction: `is_factored` tells of which level
 
 
 @array_record

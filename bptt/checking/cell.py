@@ -24,7 +24,7 @@ from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
-from bptt.cells.layout import check_unfactored, layout_of, parameters_of, state_names_of
+from bptt.cells.layout import check_unfactored, parameters_of, state_names_of
 from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer, Pulled
 from bptt.checking.jacobian import Arrays, Nested, Truth, choose, flatten
@@ -40,10 +40,10 @@ from bptt.checking.own_step import (
 )
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
+from bptt.network import engines
 from bptt.network.backward import run_any_layer_backward
-from bptt.network.engines import engine_of
 from bptt.network.stack import OneDirection, check_cell_type, parameter_shapes
-from bptt.network.traces import LayerTrace, weighted_inputs
+from bptt.network.traces import LayerTrace
 
 __all__ = ["check_cell", "check_layer"]
 
@@ -231,11 +231,7 @@ def check_cell(
 
 
 def _float64(name: str, array: Array) -> Array:
-    found = validation.trailing(name, array)
-    if found.dtype != np.float64:
-        msg = f"{name} must have dtype float64, got {found.dtype}"
-        raise TypeError(msg)
-    return found
+    return validation.float64(name, validation.trailing(name, array))
 
 
 def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:
@@ -250,7 +246,7 @@ def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:
         real = x.dtype.kind == "f" and all(a.dtype.kind == "f" for a in (*params, *initial))
         run = cell if real else formula_of(cell)
         there = None if mask.all() else mask
-        trace = engine_of(run).run_layer(run, params, x, initial, there)
+        trace = engines.run_layer(run, params, x, initial, there)
         return trace.outputs, trace.final, trace
 
     def backward(
@@ -264,11 +260,9 @@ def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:
 
 def _step(cell: Cell | UnfactoredCell, k: int, at: Arrays) -> tuple[State, Saved]:
     """Take one step of a cell outside the engine, the first k arrays being its parameters."""
-    params, x, state = at[:k], at[k][0], tuple(at[k + 1 :])
     if is_factored(cell):
-        own = layout_of(cell).split(params)[3]
-        return cell.step(*weighted_inputs(cell, params, x, state[0]), *state, *own)
-    return cell.unfactored_step(parameters_of(cell)(*params), x, state)
+        return cell.step(*point_of(cell, at, k))
+    return cell.unfactored_step(parameters_of(cell)(*at[:k]), at[k][0], tuple(at[k + 1 :]))
 
 
 def _check_unfactored(cell: UnfactoredCell, k: int, at: Arrays) -> None:

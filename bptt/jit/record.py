@@ -19,7 +19,7 @@ from bptt.cells.layout import Layout, layout_of
 from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.jit.formula import recorded
 from bptt.jit.source import Source, source
-from bptt.network import loop
+from bptt.network import engines
 from bptt.network.gradients import LayerGradient
 from bptt.network.stack import AnyCell
 from bptt.network.traces import LayerTrace
@@ -132,7 +132,7 @@ class Compiled:
         dtype = np.result_type(x, *params, *state)
         found = self._sources.get(dtype)
         if found is None:  # complex numbers
-            return loop.run_layer(self.cell, params, x, state, mask)
+            return engines.run_layer(self.cell, params, x, state, mask)
         (steps, batch, below), n = x.shape, state[0].shape[1]
         states = np.empty((len(state), steps + 1, batch, n), dtype)
         states[:, 0] = state

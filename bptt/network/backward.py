@@ -34,7 +34,7 @@ from bptt._core import validation
 from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, LayerState
 from bptt.cells import BothDirections
-from bptt.network.engines import engine_of
+from bptt.network import engines
 from bptt.network.gradients import Gradient, LayerGradient
 from bptt.network.parameters import Affine, Params
 from bptt.network.states import final_state, final_states
@@ -189,7 +189,7 @@ def run_any_layer_backward(
 ) -> LayerGradient:
     """Go back through one layer, of one direction or both, on arguments that have been checked."""
     if isinstance(trace, LayerTrace):
-        return engine_of(trace.cell).run_layer_backward(trace, d_a, d_state)
+        return engines.run_layer_backward(trace, d_a, d_state)
     n = trace.forward.outputs.shape[2]
     there = run_any_layer_backward(trace.forward, d_a[:, :, :n], d_state[0])
     # (bi-bp2): the last step comes first

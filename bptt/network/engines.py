@@ -1,50 +1,55 @@
 """Which loops over time a cell runs through: the one place that decides."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+
+import numpy as np
 
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
-from bptt.cells.protocol import OwnEngine, RunTrace, formula_of, is_factored
+from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.network import loop, unfactored
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
 
-class Engine(NamedTuple):
-    """How a layer is run: forward, forward without a trace, and back."""
-
-    run_layer: Callable[[Any, LayerParams, Array, State, Mask | None], LayerTrace]
-    walk: Callable[[Any, LayerParams, Array, State, Mask | None], Iterator[tuple[State, Saved]]]
-    run_layer_backward: Callable[[LayerTrace, Array, State], LayerGradient]
-
-
-PLAIN = Engine(loop.run_layer, loop.walk, loop.run_layer_backward)
-UNFACTORED = Engine(unfactored.run_layer, unfactored.walk, unfactored.run_layer_backward)
-
-
-def engine_of(cell: object) -> Engine:
-    """Return the engine that runs a cell: its own, the plain loop, or that of the unfactored level."""
-    if formula_of(cell) is not cell:
-        return Engine(_forward_by_own, _walk_by_own, _backward_by_own)
-    return PLAIN if is_factored(cell) else UNFACTORED
+def walk(
+    cell: Formula, params: LayerParams, x: Array, state: State, mask: Mask | None
+) -> Iterator[tuple[State, Saved]]:
+    """Go forward step by step: yield the state after each, and what its derivative needs."""
+    if formula_of(cell) is not cell:  # its own engine takes all steps at once
+        trace = run_layer(cell, params, x, state, mask)
+        for row in zip(*(array[1:] for array in trace.states), strict=True):
+            yield tuple(array.copy() for array in row), None
+    elif is_factored(cell):
+        yield from loop.walk(cell, params, x, state, mask)
+    else:
+        yield from unfactored.walk(cell, params, x, state, mask)
 
 
-def _forward_by_own(
-    cell: OwnEngine, params: LayerParams, x: Array, state: State, mask: Mask | None
+def run_layer(
+    cell: Formula, params: LayerParams, x: Array, state: State, mask: Mask | None
 ) -> LayerTrace:
-    trace: LayerTrace = cell.run_layer(params, x, state, mask)
-    return trace
+    """Run one layer forward on arguments that have been checked, and keep all steps: (FWD)."""
+    if formula_of(cell) is not cell:
+        trace: LayerTrace = cell.run_layer(params, x, state, mask)
+        return trace
+    dtype = np.result_type(x, *params, *state)
+    states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
+    saved = []
+    for array, first in zip(states, state, strict=True):
+        array[0] = first
+    for t, (stepped, kept) in enumerate(walk(cell, params, x, state, mask), 1):
+        for array, now in zip(states, stepped, strict=True):
+            array[t] = now
+        saved.append(kept)
+    return LayerTrace(cell, params, x, states, saved, mask)
 
 
-def _walk_by_own(
-    cell: OwnEngine, params: LayerParams, x: Array, state: State, mask: Mask | None
-) -> Iterator[tuple[State, None]]:
-    """Go through all steps at once, then hand the states out one by one."""
-    trace = cell.run_layer(params, x, state, mask)
-    for row in zip(*(array[1:] for array in trace.states), strict=True):
-        yield tuple(array.copy() for array in row), None
-
-
-def _backward_by_own(trace: RunTrace, d_a: Array, d_state: State) -> LayerGradient:
-    gradient: LayerGradient = trace.cell.run_layer_backward(trace, d_a, d_state)
-    return gradient
+def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
+    """Go back through one layer, by the engine that ran it, on arguments that have been checked."""
+    cell: Formula = trace.cell
+    if formula_of(cell) is not cell:
+        gradient: LayerGradient = cell.run_layer_backward(trace, d_a, d_state)
+        return gradient
+    if is_factored(cell):
+        return loop.run_layer_backward(trace, d_a, d_state)
+    return unfactored.run_layer_backward(trace, d_a, d_state)

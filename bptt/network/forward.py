@@ -18,7 +18,7 @@ from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, LayerParams, LayerState, Mask, State
 from bptt.cells import Bidirectional
 from bptt.cells.layout import state_names_of
-from bptt.network.engines import engine_of
+from bptt.network import engines
 from bptt.network.parameters import Params
 from bptt.network.stack import (
     AnyCell,
@@ -146,7 +146,7 @@ def _run_and_forget(
 ) -> tuple[Array, State]:
     """Run one layer; return what the layer above sees, and the last state."""
     outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *params, *state))
-    for t, (stepped, _) in enumerate(engine_of(cell).walk(cell, params, x, state, mask)):
+    for t, (stepped, _) in enumerate(engines.walk(cell, params, x, state, mask)):
         state = stepped
         outputs[t] = state[0]
     return outputs, state
@@ -220,8 +220,7 @@ def run_any_layer(
         # (bi-fwd): what it reads first is the last step
         back = run_any_layer(cell.backward, params.backward, x[::-1], state[1], turned)
         return BidirectionalTrace(there, back)  # type: ignore[arg-type]
-    trace: LayerTrace = engine_of(cell).run_layer(cell, params, x, state, mask)
-    return trace
+    return engines.run_layer(cell, params, x, state, mask)
 
 
 def _input(x: ArrayLike, params: LayerParams) -> Array:

@@ -33,23 +33,6 @@ from bptt.network.traces import LayerTrace
 CHUNK = 1 << 14
 
 
-def run_layer(
-    cell: Cell, params: LayerParams, x: Array, state: State, mask: Mask | None
-) -> LayerTrace:
-    """Run one layer forward on arguments that have been checked: (FWD)."""
-    dtype = np.result_type(x, *params, *state)
-    states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
-    for array, first in zip(states, state, strict=True):
-        array[0] = first
-    saved = []
-    rows = zip(*(array[1:] for array in states), strict=True)
-    for row, (stepped, kept) in zip(rows, walk(cell, params, x, state, mask), strict=True):
-        for array, now in zip(row, stepped, strict=True):
-            array[...] = now
-        saved.append(kept)
-    return LayerTrace(cell, params, x, states, saved, mask)
-
-
 def walk(
     cell: Cell, params: LayerParams, x: Array, state: State, mask: Mask | None
 ) -> Iterator[tuple[State, tuple[Array, ...]]]:

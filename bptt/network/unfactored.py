@@ -13,22 +13,6 @@ from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
 
-def run_layer(
-    cell: UnfactoredCell, params: LayerParams, x: Array, state: State, mask: Mask | None
-) -> LayerTrace:
-    """Run one layer forward on arguments that have been checked."""
-    dtype = np.result_type(x, *params, *state)
-    states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
-    saved = []
-    for array, first in zip(states, state, strict=True):
-        array[0] = first
-    for t, (stepped, kept) in enumerate(walk(cell, params, x, state, mask), 1):
-        for array, now in zip(states, stepped, strict=True):
-            array[t] = now
-        saved.append(kept)
-    return LayerTrace(cell, params, x, states, saved, mask)
-
-
 def walk(
     cell: UnfactoredCell, params: LayerParams, x: Array, state: State, mask: Mask | None
 ) -> Iterator[tuple[State, Saved]]:
