@@ -46,6 +46,11 @@ class Layer:
         params = [name or "params" for name, _ in flatten(self.params, "")]
         return [*params, "x", *(f"initial{name}" for name in self.states)]
 
+    @property
+    def returned(self) -> list[str]:
+        """The names of the arrays that forward returns."""
+        return ["outputs", *(f"final{name}" for name in self.states)]
+
     def run(self, at: Arrays, mask: Mask | None = None) -> tuple[Arrays, Saved]:
         """Run forward; return outputs and final state as a list, and what backward needs."""
         k = self.n_params

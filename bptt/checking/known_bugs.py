@@ -22,7 +22,7 @@ from bptt.checking.jacobian import Arrays, Nested, rebuild
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
 from bptt.checking.own_step import OwnStep, own_step_bugs
 from bptt.checking.suite import LARGE, Case, errors
-from bptt.checking.sweep import Bugs, numeric, sweep, trusted
+from bptt.checking.sweep import Bugs, factors, numeric, sweep, trusted
 
 __all__ = ["KNOWN_BUGS"]
 
@@ -212,16 +212,8 @@ def _tensor_bugs(case: Case) -> Bugs:
     """Make what can be seen in a tensor by itself."""
     k = case.layer.n_params
     steps, batch = case.at[k].shape[:2]
-    factors = {
-        ("factor 2", "twice the true one"): 2.0,
-        ("factor 2", "half the true one"): 0.5,
-        ("wrong sign", "minus the true one"): -1.0,
-        ("gradient missing", "zeros"): 0.0,
-        ("mean over the batch", "divided by B"): 1 / batch,
-        ("mean over the steps", "divided by T"): 1 / steps,
-        ("mean over the batch", "divided by T B"): 1 / (steps * batch),
-    }
-    for (name, evidence), factor in factors.items():
+    zeros = ("gradient missing", "zeros", 0.0)
+    for name, evidence, factor in (*factors(steps, batch), zeros):
         yield name, evidence, [factor * w for w in case.want]
     yield (
         "transposed",

@@ -6,7 +6,19 @@ import numpy as np
 
 from bptt._core.types import Array, Mask
 from bptt.checking.jacobian import Arrays
-from bptt.checking.sweep import Bugs, Carry, Pull, Steps, Swept, keep, numeric, sweep
+from bptt.checking.sweep import (
+    Bugs,
+    Carry,
+    Pull,
+    Steps,
+    Swept,
+    factors,
+    keep,
+    numeric,
+    split,
+    sweep,
+    without,
+)
 
 
 def loop_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
@@ -27,17 +39,15 @@ def _carried(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
     def made(carry: Carry, *, carried: bool = True) -> Arrays:
         return sweep(steps, pull, cotangents, carry).record(carried=carried)
 
-    def without(which: int | None) -> Carry:
-        return lambda _, d, __: [
-            np.zeros_like(s) if which in {None, i} else s for i, s in enumerate(d)
-        ]
+    def losing(which: int | None = None) -> Carry:
+        return lambda _, d, __: without(d, which)
 
     nothing = "step t + 1 gives nothing to step t"
-    yield "no recurrence", nothing, made(without(None), carried=False)
-    yield "no recurrence", nothing, made(without(None))
+    yield "no recurrence", nothing, made(losing(), carried=False)
+    yield "no recurrence", nothing, made(losing())
     for i in range(n_states if n_states > 1 else 0):
-        yield "no recurrence", f"{nothing} through state {i}", made(without(i), carried=False)
-        yield "direct path missing", f"nothing passes through state {i}", made(without(i))
+        yield "no recurrence", f"{nothing} through state {i}", made(losing(i), carried=False)
+        yield "direct path missing", f"nothing passes through state {i}", made(losing(i))
     total: Carry = lambda _, d, __: [np.broadcast_to(s.sum(axis=0), s.shape) for s in d]
     mean: Carry = lambda _, d, __: [np.broadcast_to(s.mean(axis=0), s.shape) for s in d]
     for way, carry in (("summed", total), ("averaged", mean)):
@@ -53,20 +63,13 @@ def _through_u(steps: Steps, i: int, made: Callable[..., Arrays]) -> Bugs:
     u, n = steps.params[i], steps.states[0].shape[2]
     blocks = np.split(u, u.shape[1] // n, axis=1)
 
-    def delta(t: int, found: Arrays) -> Array:
-        past = steps.past[t]
-        outer = found[i].reshape(*past.shape, -1)
-        size = np.maximum((past**2).sum(axis=1), 1e-300)
-        found_delta: Array = np.einsum("bn,bng->bg", past, outer) / size[:, None]
-        return found_delta
-
     def transposed(t: int, d: Arrays, found: Arrays) -> Arrays:
-        errors = np.split(delta(t, found), len(blocks), axis=1)
+        errors = np.split(split(steps.past[t], found[i])[1], len(blocks), axis=1)
         wrong = sum(e @ b - e @ b.T for e, b in zip(errors, blocks, strict=True))
         return [d[0] + wrong, *d[1:]]
 
     def bare(t: int, d: Arrays, found: Arrays) -> Arrays:
-        errors = delta(t, found)
+        errors = split(steps.past[t], found[i])[1]
         summed = sum(np.split(errors, len(blocks), axis=1))
         return [d[0] - errors @ u.T + summed, *d[1:]]
 
@@ -78,36 +81,24 @@ def _through_u(steps: Steps, i: int, made: Callable[..., Arrays]) -> Bugs:
 def _entered(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
     """Spoil how the costs of the steps, and of the final state, enter."""
     outputs, *final = cotangents
-    none = [np.zeros_like(f) for f in final]
+    none = without(final)
     last = np.zeros_like(outputs)
     last[-1] = outputs[-1]
 
     def made(d_outputs: Array, d_final: Arrays, carry: Carry = keep) -> Arrays:
         return sweep(steps, pull, [d_outputs, *d_final], carry).record()
 
-    steps_, batch = outputs.shape[:2]
-    for name, factor in (
-        ("factor 2", 2.0),
-        ("factor 2", 0.5),
-        ("wrong sign", -1.0),
-        ("mean over the batch", 1 / batch),
-        ("mean over the steps", 1 / steps_),
-        ("mean over the batch", 1 / (steps_ * batch)),
-    ):
+    for name, _, factor in factors(*outputs.shape[:2]):
         evidence = f"as if d_outputs were multiplied by {factor:.4g}"
         yield name, evidence, made(factor * outputs, final)
     yield "nothing from above", "the cost enters at the last step only", made(last, final)
     yield "nothing from above", "no cost of an output enters", made(np.zeros_like(outputs), final)
     yield "final state ignored", "as if d_final were zero", made(outputs, none)
     for i in range(len(final) if len(final) > 1 else 0):
-        some = [np.zeros_like(f) if i == j else f for j, f in enumerate(final)]
+        some, lost = without(final, i), lambda _, d, __, i=i: without(d, i)
         yield "final state ignored", f"as if d_final were zero in state {i}", made(outputs, some)
-
-        def lost(_: int, d: Arrays, __: Arrays, i: int = i) -> Arrays:
-            return [np.zeros_like(s) if i == j else s for j, s in enumerate(d)]
-
         yield "overwritten instead of added", f"state {i}", made(outputs, some, lost)
-    zero: Carry = lambda _, d, __: [np.zeros_like(s) for s in d]
+    zero: Carry = lambda _, d, __: without(d)
     evidence = "only the error from above is left, at the last step too"
     yield "overwritten instead of added", evidence, made(outputs, none, zero)
     for by, fill in ((1, "zero"), (-1, "zero"), (1, "round"), (-1, "round")):

@@ -15,6 +15,7 @@ from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
 from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
 from bptt.checking.suite import errors, true_gradient
+from bptt.checking.sweep import factors
 from bptt.network.traces import weighted_inputs
 
 # Of weighted inputs, near zero and far out; states are drawn between -0.8 and 0.8.
@@ -146,16 +147,9 @@ def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
     for name in wrong:
         g, w = got[name], want[name]
         missing = "direct path missing" if name in states else "gradient missing"
-        for bug, factor in (
-            ("factor 2", 2.0),
-            ("factor 2", 0.5),
-            ("wrong sign", -1.0),
-            (missing, 0.0),
-        ):
+        for bug, evidence, factor in (*factors(1, len(step.at[0])), (missing, "zeros", 0.0)):
             if _fits(g, factor * w, w):
-                yield bug, name, f"{factor:g} times the true one"
-        if _fits(g, w / len(step.at[0]), w):
-            yield "mean over the batch", name, "divided by B"
+                yield bug, name, evidence
         twin = f"d_x{name[3:]}"
         if (
             name.startswith("d_h")

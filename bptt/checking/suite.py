@@ -56,7 +56,7 @@ class Masked(NamedTuple):
 def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
     """Call forward twice, backward once: report what makes all other checks void."""
     ones, twos = (layer.run([a.copy() for a in at])[0] for _ in range(2))
-    names = ["outputs", *(f"final{s}" for s in layer.states)]
+    names = layer.returned
     if not all(np.isfinite(a).all() for a in (*ones, *twos)):
         bug = "not finite", "forward returned NaN or infinity"
     elif any(e > SAME for e in errors(names, twos, ones).values()):
@@ -175,7 +175,7 @@ def _arguments(layer: Layer, at: Arrays, cotangents: Arrays) -> Check:
     mine, w = [a.copy() for a in at], [c.copy() for c in cotangents]
     _, saved = layer.run(mine)
     layer.pull(mine, w, saved)
-    names = [*layer.names, "d_outputs", *(f"d_final{s}" for s in layer.states)]
+    names = [*layer.names, *(f"d_{name}" for name in layer.returned)]
     changed = errors(names, [*mine, *w], [*at, *cotangents])
     return Check("arguments left alone", changed, 0.0)
 
@@ -198,32 +198,43 @@ def _adjoint(
 
 def _batch(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, Check]:
     """Compare a batch with its sequences one by one: forward, and the gradient with their sum."""
-    outs, _ = layer.run(at)
-    batch = range(at[layer.n_params].shape[1])
-    each = [layer.rows(at, slice(i, i + 1)) for i in batch]
-    runs = [layer.run(one)[0] for one in each]
-    side_by_side = [
-        np.concatenate(a, axis=1 if j == 0 else 0) for j, a in enumerate(zip(*runs, strict=True))
-    ]
-    names = ["outputs", *(f"final{s}" for s in layer.states)]
-    pulls = [
-        layer.gradient(one, _rows(w, slice(i, i + 1))) for i, one in zip(batch, each, strict=True)
-    ]
-    forward = Check("batch forward", errors(names, outs, side_by_side), SAME, itself=True)
-    return forward, _compare("batch backward", layer, got, _summed(layer, pulls), SAME, itself=True)
+    steps, batch = at[layer.n_params].shape[:2]
+    want_outs, want = _one_by_one(layer, at, w, [steps] * batch)
+    return _both("batch", layer, (layer.run(at)[0], got), (want_outs, want))
+
+
+def _both(
+    name: str, layer: Layer, got: tuple[Arrays, Arrays], want: tuple[Arrays, Arrays]
+) -> tuple[Check, Check]:
+    """Compare what forward and backward give in one way with what they give in another."""
+    forward = Check(f"{name} forward", errors(layer.returned, got[0], want[0]), SAME, itself=True)
+    return forward, _compare(f"{name} backward", layer, got[1], want[1], SAME, itself=True)
+
+
+def _one_by_one(
+    layer: Layer, at: Arrays, w: Arrays, lengths: Sequence[int]
+) -> tuple[Arrays, Arrays]:
+    """Run sequences alone, each of its own length; return what their batch should give, zero after the end."""
+    k = layer.n_params
+    outputs, d_x = np.zeros_like(w[0]), np.zeros_like(at[k])
+    finals, pulls = [], []
+    for i, length in enumerate(lengths):
+        row, there = slice(i, i + 1), slice(0, int(length))
+        one = layer.rows(at, row, there)
+        alone, _ = layer.run(one)
+        outputs[there, row] = alone[0]
+        finals.append(alone[1:])
+        pulls.append(layer.gradient(one, _rows(w, row, there)))
+        if pulls[-1][k].shape == one[k].shape:
+            d_x[there, row] = pulls[-1][k]
+    d_params = [sum(parts) for parts in zip(*(pull[:k] for pull in pulls), strict=True)]
+    d_initial = map(np.concatenate, zip(*(pull[k + 1 :] for pull in pulls), strict=True))
+    final = map(np.concatenate, zip(*finals, strict=True))
+    return [outputs, *final], [*d_params, d_x, *d_initial]
 
 
 def _rows(w: Arrays, rows: slice, steps: slice = slice(None)) -> Arrays:
     return [w[0][steps, rows], *(f[rows] for f in w[1:])]
-
-
-def _summed(layer: Layer, pulls: list[Arrays]) -> Arrays:
-    """Add up gradients of parameters, and put those of inputs and states side by side."""
-    k = layer.n_params
-    return [
-        sum(parts[1:], parts[0]) if i < k else np.concatenate(parts, axis=1 if i == k else 0)
-        for i, parts in enumerate(map(list, zip(*pulls, strict=True)))
-    ]
 
 
 def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, ...]:
@@ -237,10 +248,12 @@ def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, .
     first, _ = layer.run(early)
     late = [*at[:k], at[k][cut:], *first[1:]]
     second, _ = layer.run(late)
-    names = ["outputs", *(f"final{s}" for s in layer.states)]
     in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
     there = Check(
-        "initial state: resumed forward", errors(names, whole, in_pieces), SAME, itself=True
+        "initial state: resumed forward",
+        errors(layer.returned, whole, in_pieces),
+        SAME,
+        itself=True,
     )
     back_late = layer.gradient(late, _rows(w, rows, slice(cut, None)))
     if any(g.shape != a.shape for g, a in zip(back_late, late, strict=True)):
@@ -269,28 +282,11 @@ def _masked(
         *at[k + 1 :],
     ]
     w = [w[0] * mask[:, :, None], *w[1:]]
-    outs, _ = layer.run(padded, mask)
-    want_outs, want_x = np.zeros_like(outs[0]), np.zeros_like(at[k])
-    finals, pulls = [], []
-    for i, length in enumerate(mask.sum(axis=0)):
-        row, there = slice(i, i + 1), slice(0, int(length))
-        one = layer.rows(at, row, there)
-        alone, _ = layer.run(one)
-        want_outs[there, row] = alone[0]
-        finals.append(alone[1:])
-        pulls.append(layer.gradient(one, _rows(w, row, there)))
-        if pulls[-1][k].shape == one[k].shape:
-            want_x[there, row] = pulls[-1][k]
-        pulls[-1][k] = np.zeros_like(want_x[:, row])
-    want = _summed(layer, pulls)
-    want[k] = want_x
-    final = [np.concatenate(parts) for parts in zip(*finals, strict=True)]
-    names = ["outputs", *(f"final{s}" for s in layer.states)]
+    outs, got = layer.run(padded, mask)[0], layer.gradient(padded, w, mask)
+    want_outs, want = _one_by_one(layer, padded, w, mask.sum(axis=0))
     shown = [outs[0] * mask[:, :, None], *outs[1:]]
-    forward = Check("mask forward", errors(names, shown, [want_outs, *final]), SAME, itself=True)
-    got = layer.gradient(padded, w, mask)
-    backward = _compare("mask backward", layer, got, want, SAME, itself=True)
-    return (forward, backward), Masked(padded, mask, w, got, want)
+    checks = _both("mask", layer, (shown, got), (want_outs, want))
+    return checks, Masked(padded, mask, w, got, want)
 
 
 def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Generator) -> Check:

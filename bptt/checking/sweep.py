@@ -60,6 +60,7 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
             state.append(after)
     stacked = [np.stack(s) for s in states]
     rows = steps * batch
+    ends = rows * np.cumsum([array.shape[-1] for array in layer.run(at)[0]])[:-1]
     point = [*at[:k], x.reshape(1, rows, -1), *(s[:-1].reshape(rows, -1) for s in stacked)]
     jacobians = []
     for i, leaf in enumerate(point):
@@ -70,20 +71,10 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
             direction = [np.zeros_like(a) for a in point]
             direction[i][index] = 1  # of all steps and sequences at once: none sees another
             row = along(layer.function(), point, direction, truth)
-            parts = np.split(
-                row, np.cumsum([rows * _width(layer, at, j) for j in range(len(states))])
-            )
+            parts = np.split(row, ends)
             moved.append(np.concatenate([p.reshape(rows, -1) for p in parts], axis=1))
         jacobians.append(np.array(moved).reshape(len(moved), steps, batch, -1))
     return Steps(jacobians, at[:k], x, stacked, *_roles(at[:k], x, stacked[0]))
-
-
-def _width(layer: Layer, at: Arrays, j: int) -> int:
-    """Return the units of the outputs (j = 0) or of state j - 1."""
-    if j:
-        return int(at[layer.n_params + j].shape[-1])
-    outs, _ = layer.run([*at[: layer.n_params], at[layer.n_params][:1], *at[layer.n_params + 1 :]])
-    return int(outs[0].shape[2])
 
 
 def _roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, int | None]:
@@ -135,11 +126,16 @@ class Swept(NamedTuple):
         """Split the contributions to a weight matrix into leftᵀ δ; None if they are not of that form."""
         if i is None:
             return None
-        outer = self.contributions[i].reshape(*left.shape, -1)
-        size = np.maximum((left**2).sum(axis=2), 1e-300)
-        delta: Array = np.einsum("tbn,tbng->tbg", left, outer) / size[:, :, None]
+        outer, delta = split(left, self.contributions[i])
         rest = outer - left[..., None] * delta[:, :, None]
         return delta if np.abs(rest).max() <= 1e-6 * max(1e-9, np.abs(outer).max()) else None
+
+
+def split(left: Array, contributions: Array) -> tuple[Array, Array]:
+    """Return what should be the outer products of `left` and δ, and that δ, if they are."""
+    outer = contributions.reshape(*left.shape, -1)
+    size = np.maximum((left**2).sum(axis=-1), 1e-300)
+    return outer, np.einsum("...n,...ng->...g", left, outer) / size[..., None]
 
 
 def keep(_: int, d_state: Arrays, __: Arrays) -> Arrays:
@@ -163,3 +159,20 @@ def sweep(steps: Steps, pull: Pull, cotangents: Sequence[Array], carry: Carry = 
 
 def _as(d_output: Array, d_a: Array) -> Array:
     return d_output if d_output.shape == d_a.shape else np.zeros_like(d_a)
+
+
+def factors(steps: int, batch: int) -> list[tuple[str, str, float]]:
+    """List by what a right tensor may have been multiplied: the bug, the evidence, the factor."""
+    return [
+        ("factor 2", "twice the true one", 2.0),
+        ("factor 2", "half the true one", 0.5),
+        ("wrong sign", "minus the true one", -1.0),
+        ("mean over the batch", "divided by B", 1 / batch),
+        ("mean over the steps", "divided by T", 1 / steps),
+        ("mean over the batch", "divided by T B", 1 / (steps * batch)),
+    ]
+
+
+def without(arrays: Arrays, which: int | None = None) -> Arrays:
+    """Put zeros in the place of one array, or of all."""
+    return [np.zeros_like(a) if which in (None, i) else a for i, a in enumerate(arrays)]
