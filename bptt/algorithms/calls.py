@@ -21,10 +21,10 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.record import array_record
 from bptt._core.tree import tree_map
-from bptt._core.types import Array, LayerState
+from bptt._core.types import Array, LayerState, Mask
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import forward
+from bptt.network.forward import check_run, forward
 from bptt.network.parameters import Params, refuse_overflow
 from bptt.network.stack import Stack
 from bptt.network.states import Initial
@@ -243,6 +243,16 @@ def one_direction(stack: Stack) -> None:
         if isinstance(cell, Bidirectional):
             msg = f"stack.cells[{i}] must read in one direction, got {type(cell).__name__}"
             raise TypeError(msg)
+
+
+def check_pieces(
+    stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: ArrayLike | None
+) -> tuple[Params, Array, tuple[LayerState, ...], Mask | None]:
+    """Return what is run piece by piece, checked as by `check_run`, with a real input."""
+    one_direction(stack)
+    params, whole, state, there = check_run(stack, params, x, initial, mask)
+    validation.real("x", whole)
+    return params, whole, state, there
 
 
 def add(total: Record | None, more: Record) -> Record:

@@ -28,13 +28,12 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, Mask, State, Tree
-from bptt.algorithms.calls import CostOfSteps, Result, add, checked, cost_of, one_direction
+from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import check_run, run_forward, run_to_final
+from bptt.network.forward import run_forward, run_to_final
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
 from bptt.network.states import Initial
-from bptt.network.traces import Trace
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 
@@ -192,9 +191,7 @@ def checkpointed_bptt(
     >>> bptt.checkpointed_bptt(tiny.stack, tiny.params, tiny.x, cost, schedule=bptt.algorithms.every(1)).stored
     3
     """
-    one_direction(stack)
-    params, whole, state, there = check_run(stack, params, x, initial, mask)
-    validation.real("x", whole)
+    params, whole, state, there = check_pieces(stack, params, x, initial, mask)
     plan = _plan(square_root() if schedule is None else schedule, len(whole))
     outputs = np.empty((*whole.shape[:2], len(params.readout.b)), whole.dtype)
     sweep = _Sweep(stack, params, whole, cost, there, plan, outputs, np.empty_like(whole))
@@ -267,7 +264,8 @@ class _Sweep:
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
         # (compose), (segment)
         gradient = backward(trace, d_outputs, self.d_state)
-        self.final = self.final or _final(trace)  # the last piece comes first
+        # The last piece comes first. A copy: a view would keep the states of all its steps alive.
+        self.final = self.final or tree_map(np.copy, trace.final)
         self.value += value
         self.d_params = add(self.d_params, gradient.params)
         self.d_state = gradient.initial
@@ -286,11 +284,6 @@ class _Sweep:
         """Put together what was gathered."""
         gradient = Gradient(self.d_params, self.d_x, self.d_state, ())
         return checked(Result(self.value, gradient, self.outputs, self.final, self.stored))
-
-
-def _final(trace: Trace) -> tuple[State, ...]:
-    """Return a copy of the final state: a view would keep the states of all steps alive."""
-    return tree_map(np.copy, trace.final)
 
 
 def _split(pieces: int, free: int) -> int:

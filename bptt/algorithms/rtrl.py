@@ -24,26 +24,28 @@ backpropagation, unbiased, and noisy.
 Sources: Williams & Zipser (1989); Tallec & Ollivier (2018) for UORO; Marschall, Cho & Savin (2020).
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves, tree_map
-from bptt._core.types import Array, LayerState, Tree
+from bptt._core.tree import flatten, tree_leaves, tree_map
+from bptt._core.types import Array, LayerState, Mask, Tree
 from bptt.algorithms.calls import (
     NOT_ANALYTIC,
     CostOfSteps,
     Result,
     add,
+    check_pieces,
     checked,
     cost_of,
-    one_direction,
 )
 from bptt.checking.gradcheck import TINY
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import check_run, run_forward
+from bptt.network.forward import run_forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
 from bptt.network.states import Initial
@@ -91,13 +93,11 @@ def rtrl(
     >>> bptt.rtrl(tiny.stack, tiny.params, tiny.x, cost).gradient.params.readout.b.round(4)
     array([3.6583])
     """
-    walk = _Walk(stack, params, x, cost, initial, mask)
-    influence: list[_Influence] | None = None
+    walk = _Walk(stack, cost, *check_pieces(stack, params, x, initial, mask))
+    influence = [_Influence.at_start(walk, b) for b in range(walk.x.shape[1])]
     total: Tree = None
-    for t in range(walk.steps):
+    for t in range(len(walk.x)):
         trace, d_outputs = walk.step(t)
-        if influence is None:
-            influence = [_Influence.at_start(trace, b) for b in range(trace.x.shape[1])]
         direct = backward(trace, d_outputs)  # ∂C(t)/∂s(t-1), and what this step adds by itself
         for b, carried in enumerate(influence):
             total = add(total, carried.pull(_row(direct.initial, b)))  # (rtrl-cost)
@@ -156,17 +156,15 @@ def uoro(
     array([3.6583])
     """
     rng = validation.generator("rng", rng)
-    walk = _Walk(stack, params, x, cost, initial, mask)
-    if walk.x.dtype != np.float64:
-        msg = f"x must have dtype float64, got {walk.x.dtype}"
-        raise TypeError(msg)
+    walk = _Walk(stack, cost, *check_pieces(stack, params, x, initial, mask))
+    validation.float64("x", walk.x)
     if walk.x.shape[1] != 1:
         msg = f"x must have shape (T, 1, {walk.x.shape[2]}), got {walk.x.shape}"
         raise ValueError(msg)
     s_tilde = tree_map(np.zeros_like, walk.initial)
     theta_tilde = tree_map(np.zeros_like, walk.params)
     total: Tree = None
-    for t in range(walk.steps):
+    for t in range(len(walk.x)):
         before = walk.state
         trace, d_outputs = walk.step(t)
         direct = backward(trace, d_outputs)
@@ -179,26 +177,21 @@ def uoro(
     return walk.result(total, tree_map(np.zeros_like, walk.initial))
 
 
+@dataclass
 class _Walk:
     """A run of a stack, one step at a time, and what all online ways gather on it."""
 
-    def __init__(
-        self,
-        stack: Stack,
-        params: Params,
-        x: ArrayLike,
-        cost: CostOfSteps,
-        initial: Initial,
-        mask: ArrayLike | None,
-    ) -> None:
-        one_direction(stack)
-        self.stack, self.cost = stack, cost
-        self.params, self.x, self.initial, self.mask = check_run(stack, params, x, initial, mask)
-        validation.real("x", self.x)
-        self.steps = len(self.x)
-        self.state: tuple[LayerState, ...] = self.initial
-        self.outputs: list[Array] = []
-        self.value = 0.0
+    stack: Stack
+    cost: CostOfSteps
+    params: Params
+    x: Array
+    initial: tuple[LayerState, ...]
+    mask: Mask | None
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin in the initial state."""
+        self.state, self.outputs = self.initial, list[Array]()
 
     def step(self, t: int) -> tuple[Trace, Array]:
         """Run one step, and ask for its cost."""
@@ -227,35 +220,37 @@ class _Influence(NamedTuple):
     like: Tree  # (params, initial states): what the columns are
 
     @classmethod
-    def at_start(cls, trace: Trace, b: int) -> "_Influence":
+    def at_start(cls, walk: _Walk, b: int) -> "_Influence":
         """Return P before the first step: the state depends on itself alone."""
-        initial = tuple(tuple(s[0] for s in layer.states) for layer in trace.layers)
-        like = (trace.params, initial)
-        columns = [(part, i) for part, record in enumerate(like) for i in _indices(record)]
-        own = [i for i, (part, (_, index)) in enumerate(columns) if part == 1 and index[0] == b]
-        matrix = np.zeros((len(own), len(columns)), trace.outputs.dtype)
-        matrix[np.arange(len(own)), own] = 1
-        return cls(matrix, like)
+        none = tree_map(np.zeros_like, walk.params)
+        rows = [flatten((none, unit))[0] for unit in _units(walk.initial, b)]
+        return cls(np.array(rows), (walk.params, walk.initial))
 
     def pull(self, d_state: Array) -> Tree:
         """Return d_state P, as a record."""
         with np.errstate(all="ignore"):
-            return _record(d_state @ self.matrix, self.like)
+            return flatten(self.like)[1](d_state @ self.matrix)
 
     def onward(self, trace: Trace, b: int) -> "_Influence":
         """Return P after one more step: J P and the immediate derivative, row by row."""
         rows: list[Array] = []
         zero = tree_map(np.zeros_like, self.like[1])
-        for leaf, (_, array) in enumerate(tree_leaves(trace.final)):
-            for unit in range(array.shape[1]):
-                one = tree_map(np.zeros_like, trace.final)
-                tree_leaves(one)[leaf][1][b, unit] = 1
-                row = backward(trace, np.zeros_like(trace.outputs), one)
-                immediate = _flat((row.params, zero))
-                with np.errstate(all="ignore"):  # `checked` looks at it
-                    # (RTRL)
-                    rows.append(_row(row.initial, b) @ self.matrix + immediate)
+        for unit in _units(trace.final, b):
+            row = backward(trace, np.zeros_like(trace.outputs), unit)
+            immediate = flatten((row.params, zero))[0]
+            with np.errstate(all="ignore"):  # `checked` looks at it
+                # (RTRL)
+                rows.append(_row(row.initial, b) @ self.matrix + immediate)
         return _Influence(np.array(rows), self.like)
+
+
+def _units(states: tuple[LayerState, ...], b: int) -> Iterator[tuple[LayerState, ...]]:
+    """Make a record with a single one for each number of one sequence's state."""
+    for leaf, (_, array) in enumerate(tree_leaves(states)):
+        for unit in range(array.shape[1]):
+            one = tree_map(np.zeros_like, states)
+            tree_leaves(one)[leaf][1][b, unit] = 1
+            yield one
 
 
 @np.errstate(all="ignore")
@@ -284,7 +279,7 @@ def _jacobian_times(
     walk: _Walk, before: tuple[LayerState, ...], s_tilde: tuple[LayerState, ...]
 ) -> tuple[LayerState, ...]:
     """Return J s̃ of the step that has just been run, a directional derivative, by the complex step."""
-    size = float(np.abs(_flat(s_tilde)).max()) or 1.0
+    size = float(np.abs(flatten(s_tilde)[0]).max()) or 1.0
     moved = tree_map(lambda s, d: s + 1j * TINY * (d / size), before, s_tilde)
     ahead = walk.run(len(walk.outputs) - 1, moved).final
     return tree_map(lambda s: size * (s.imag / TINY), ahead)
@@ -294,7 +289,7 @@ def _refuse_what_is_not_analytic(
     by_step: float, by_product: float, j_s: Tree, s_tilde: Tree
 ) -> None:
     """Refuse a J s̃ that is not that of the vector-Jacobian product: for any row ν, ν (J s̃) = (ν J) s̃."""
-    size = np.abs(_flat(j_s)).sum() + np.abs(_flat(s_tilde)).sum()
+    size = np.abs(flatten(j_s)[0]).sum() + np.abs(flatten(s_tilde)[0]).sum()
     if abs(by_step - by_product) > SAME * size:
         msg = (
             f"cells must be analytic, and their derivatives right: the complex step finds {by_step:.6g} along a "
@@ -305,28 +300,14 @@ def _refuse_what_is_not_analytic(
 
 def _ratio(above: Tree, below: Tree) -> float:
     """Return the factor that balances two norms, which makes the variance least."""
-    top, bottom = np.linalg.norm(_flat(above)), np.linalg.norm(_flat(below))
+    top, bottom = np.linalg.norm(flatten(above)[0]), np.linalg.norm(flatten(below)[0])
     return float(np.sqrt(top / bottom)) if top > 0 and bottom > 0 else 1.0
 
 
 def _dot(one: Tree, other: Tree) -> float:
-    return float(_flat(one) @ _flat(other))
-
-
-def _flat(record: Tree) -> Array:
-    return np.concatenate([leaf.ravel() for _, leaf in tree_leaves(record)])
+    return float(flatten(one)[0] @ flatten(other)[0])
 
 
 def _row(states: Tree, b: int) -> Array:
     """Return the numbers of one sequence's state, in one row."""
     return np.concatenate([leaf[b] for _, leaf in tree_leaves(states)])
-
-
-def _record(flat: Array, like: Tree) -> Tree:
-    sizes = [leaf.size for _, leaf in tree_leaves(like)]
-    parts = iter(np.split(flat, np.cumsum(sizes)[:-1]))
-    return tree_map(lambda leaf: next(parts).reshape(leaf.shape), like)
-
-
-def _indices(record: Tree) -> list[tuple[str, tuple[int, ...]]]:
-    return [(name, i) for name, leaf in tree_leaves(record) for i in np.ndindex(leaf.shape)]

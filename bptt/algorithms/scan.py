@@ -120,10 +120,9 @@ def step_jacobians(trace: LayerTrace) -> Array:
     validation.instance("trace", trace, LayerTrace)
     steps, batch, n = trace.outputs.shape
     count = n * len(trace.states)
-    each = _all_steps_at_once(trace, copies=count)
     units = np.tile(np.eye(count, dtype=trace.a.dtype), (steps * batch, 1))
     # (step-jacobian): one step back for each unit of the state
-    found = layer_backward(each, np.zeros_like(each.outputs), _as_state(units, len(trace.states)))
+    found = _all_steps_back(trace, units, copies=count)
     return np.concatenate(found.initial, axis=1).reshape(steps, batch, count, count)
 
 
@@ -131,14 +130,14 @@ def _layer(trace: LayerTrace, d_a: Array, parallel: bool) -> LayerGradient:
     """Go back through one layer: the scan for D, then all its steps' own derivatives at once."""
     steps, batch, n = d_a.shape
     arrivals = np.concatenate([d_a, *(np.zeros_like(d_a) for _ in trace.states[1:])], axis=2)
-    if _diagonal(trace):
-        totals = _scan(arrivals, _diagonal_jacobians(trace), np.multiply, parallel)
+    if _diagonal(trace):  # one in all units at once gives the diagonals of all step Jacobians
+        ones = np.ones((steps * batch, n), trace.a.dtype)
+        diagonals = _all_steps_back(trace, ones).initial[0].reshape(d_a.shape)
+        totals = _scan(arrivals, diagonals, np.multiply, parallel)
     else:
         totals = _scan(arrivals, step_jacobians(trace), _row_times_matrix, parallel)
     validation.computed("the derivative with respect to the states", totals)
-    each = _all_steps_at_once(trace, copies=1)
-    flat = totals.reshape(steps * batch, -1)
-    found = layer_backward(each, np.zeros_like(each.outputs), _as_state(flat, len(trace.states)))
+    found = _all_steps_back(trace, totals.reshape(steps * batch, -1))
     return LayerGradient(
         found.params,
         x=found.x.reshape(trace.x.shape),
@@ -179,26 +178,14 @@ def _diagonal(trace: LayerTrace) -> bool:
     return is_factored(cell) and not layout_of(cell).count("zh") and len(trace.states) == 1
 
 
-def _diagonal_jacobians(trace: LayerTrace) -> Array:
-    """Return the diagonals of all step Jacobians: what one unit error in all units at once gives."""
-    each = _all_steps_at_once(trace, copies=1)
-    ones = np.ones_like(each.outputs)
-    diagonals: Array = layer_backward(each, ones).initial[0]
-    return diagonals.reshape(trace.outputs.shape)
-
-
-def _all_steps_at_once(trace: LayerTrace, copies: int) -> LayerTrace:
-    """Run each step of a layer by itself, from the state before it: T B sequences of one step."""
+def _all_steps_back(trace: LayerTrace, errors: Array, copies: int = 1) -> LayerGradient:
+    """Go back through each step of a layer by itself: T B sequences of one step, each with an error of its state."""
 
     def flat(array: np.ndarray) -> np.ndarray:
-        rows = array.reshape(-1, *array.shape[2:])
-        return np.repeat(rows, copies, axis=0) if copies > 1 else rows
+        return np.repeat(array.reshape(-1, *array.shape[2:]), copies, axis=0)
 
     states: State = tuple(flat(array[:-1]) for array in trace.states)
     mask = None if trace.mask is None else flat(trace.mask)[None]
-    again: LayerTrace = layer_forward(trace.cell, trace.params, flat(trace.x)[None], states, mask)
-    return again
-
-
-def _as_state(flat: Array, arrays: int) -> State:
-    return tuple(np.ascontiguousarray(part) for part in np.split(flat, arrays, axis=1))
+    again = layer_forward(trace.cell, trace.params, flat(trace.x)[None], states, mask)
+    d_states = tuple(map(np.ascontiguousarray, np.split(errors, len(states), axis=1)))
+    return layer_backward(again, np.zeros_like(again.outputs), d_states)

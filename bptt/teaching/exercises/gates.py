@@ -118,11 +118,10 @@ def _checkpoint_mistakes(
 ) -> Mistakes:
     run = forward(stack, params, x)
     pieces = [(segment(run, s, s + k), d_outputs[s : s + k]) for s in range(0, len(x), k)]
+    windows: list[Tree] = [backward(*piece).params for piece in pieces]
     rest = backward(segment(run, k, len(x)), d_outputs[k:])
     return {
-        "no piece hands its error to the one before: these are windows.": sum(
-            backward(*piece).params for piece in pieces
-        ),
+        "no piece hands its error to the one before: these are windows.": sum(windows),
         "this is the first piece alone: add the gradients of all.": (
             backward(*pieces[0], rest.initial).params
         ),

@@ -168,7 +168,8 @@ def _draw_windows(rng: np.random.Generator) -> Given:
 def _fresh_windows(stack: Stack, params: Params, x: Array, cost: CostOfSteps, k: int) -> Tree:
     pieces = [slice(s, s + k) for s in range(0, len(x), k)]
     runs = [(forward(stack, params, x[steps]), steps) for steps in pieces]
-    return sum(backward(r, cost(r.outputs, steps).d_outputs).params for r, steps in runs)
+    parts: list[Tree] = [backward(r, cost(r.outputs, steps).d_outputs).params for r, steps in runs]
+    return sum(parts)
 
 
 WINDOWS = Function(
