@@ -6,6 +6,7 @@ Keras and ONNX Runtime. The names and shapes that are written down here are thos
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,9 +31,9 @@ FLAX = {
 kinds = pytest.mark.parametrize("kind", PLAIN)
 
 
-def draw(cells, rng=None, dtype=np.float64):
+def draw(cells, rng=None, dtype=np.float64, units=4):
     rng = rng or np.random.default_rng(80)
-    return bptt.initialize(bptt.Stack(cells), (3, *(4 for _ in cells), 1), rng, dtype).layers
+    return bptt.initialize(bptt.Stack(cells), (3, *(units for _ in cells), 1), rng, dtype).layers
 
 
 def bits(record):
@@ -511,6 +512,94 @@ REFUSED = [
 def test_what_is_not_read_is_refused_by_name(call, message):
     with pytest.raises((TypeError, ValueError), match="^" + re.escape(message)):
         call()
+
+
+def ways_there_and_back():
+    """Yield each layout: its name, the parameters, and the functions to it and back."""
+    for kind, cell in PLAIN.items():
+        forms = {name: form for name, (form, _) in NNX.items() if name.partition(",")[0] == kind}
+        for form in ("linen", *forms.values()):
+            there, back = partial(bptt.to_flax, cell, form=form), partial(bptt.from_flax, cell)
+            yield f"flax {form}, {kind}", cell, there, back
+        for one in (cell, twice(cell)):
+            yield (
+                f"torch, {one}",
+                one,
+                lambda layer, one=one: bptt.to_torch((one,), (layer,)),
+                lambda state, one=one: bptt.from_torch((one,), state)[0],
+            )
+    for cell, *_ in KERAS.values():
+        for one in (cell, twice(cell)):
+            there, back = (
+                partial(f, one) for f in (bptt.interop.to_keras, bptt.interop.from_keras)
+            )
+            yield f"keras, {one}", one, there, back
+    for cell, *_ in ONNX.values():
+        for one in (cell, twice(cell)):
+            yield (
+                f"onnx, {one}",
+                one,
+                lambda layer, one=one: bptt.interop.to_onnx(one, layer)[0],
+                lambda inputs, one=one: bptt.interop.from_onnx(
+                    one, inputs, bptt.interop.to_onnx(one, draw((one,), units=2)[0])[1]
+                ),
+            )
+
+
+WAYS = {name: way for name, *way in ways_there_and_back()}
+
+
+def mappings_in(given):
+    """Return a mapping and those in it, the outer one first."""
+    inner = [
+        one for value in given.values() if isinstance(value, dict) for one in mappings_in(value)
+    ]
+    return [given, *inner]
+
+
+def bytes_of(given):
+    """Return the contents of all arrays of a mapping and of those in it."""
+    return [
+        array.tobytes()
+        for one in mappings_in(given)
+        for array in one.values()
+        if not isinstance(array, dict)
+    ]
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_conversion_drops_no_entry_and_no_name(name):
+    """Each entry of each array, changed by itself, changes the result; a name that is not known is refused.
+
+    The reference is what is read, or written, without the change.
+    """
+    cell, there, back = WAYS[name]
+    (layer,) = draw((cell,), units=2)
+    if name.startswith("flax nnx, GRU"):
+        layer = layer._replace(c=np.zeros(2))
+    given, read = there(layer), bits(layer)
+    for mapping in mappings_in(given):
+        for key, array in mapping.items():
+            if isinstance(array, dict):
+                continue
+            for entry in np.ndindex(array.shape):
+                kept, array[entry] = array[entry], 7.0
+                assert bits(back(given)) != read, (key, entry)
+                array[entry] = kept
+        mapping["a name of its own"] = np.ones(2)
+        with pytest.raises(ValueError, match=r"a name of its own( too|,|\.)"):
+            back(given)
+        del mapping["a name of its own"]
+    assert bits(back(given)) == read
+    want = bytes_of(given)
+    for where, array in bptt.tree_leaves(layer):
+        for entry in np.ndindex(array.shape):
+            kept, array[entry] = array[entry], 7.0
+            try:
+                assert bytes_of(there(layer)) != want, (where, entry)
+            except ValueError as error:  # nnx has no such bias
+                assert (name, where) == ("flax nnx, GRU", "c"), error  # noqa: PT017
+            array[entry] = kept
 
 
 def test_mappings_of_all_layouts_are_the_callers():

@@ -1,7 +1,7 @@
 r"""A cell whose loops over time are compiled: the same formula, the same interface, the same results.
 
 Before anything is compiled the two methods of the cell are run once on symbols, which record what the formula does to an
-entry (`bptt.jit.recording`). From that the text of both loops is written (`bptt.jit.source`), and Numba compiles it at the
+entry (`bptt.jit.recording`) and is held against the formula on arrays (`bptt.jit.trial`). From that the text of both loops is written (`bptt.jit.source`), and Numba compiles it at the
 first call in each precision (`bptt.jit.cache`).
 """
 
@@ -63,8 +63,8 @@ def compiled(cell: AnyCell) -> CompiledCell:
     ImportError
         If Numba is not installed: ``pip install 'bptt[fast]'``.
     TypeError
-        If the cell cannot be compiled, with the reason: its formula is not elementwise, or it does its own products
-        (`bptt.ResetBeforeGRU`), or the cell cannot be copied.
+        If the cell cannot be compiled, with the reason: its formula is not elementwise, or does something else to
+        arrays than to other things, or it does its own products (`bptt.ResetBeforeGRU`), or the cell cannot be copied.
     RuntimeError
         If the environment variable NUMBA_DISABLE_JIT turns Numba's compiler off.
 

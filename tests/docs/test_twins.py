@@ -423,6 +423,62 @@ def test_the_work_of_a_script_that_starts_processes_is_done_once(capsys):
     assert "shown" not in again
 
 
+FORMS = {
+    "a loop": "for n in range(3):\n    print(n)",
+    "a loop without end": "import itertools\nwhile True:\n    print(1)\n    break",
+    "a context": "with open(__file__) as file:\n    print(file.name)",
+    "a branch": "if 1 < 2:\n    print(1)\nelse:\n    print(2)",
+    "an error that is caught": "try:\n    print(1 / 0)\nexcept ZeroDivisionError:\n    print(2)",
+    "a value that is computed": "found = print(1)\nfound = [print(n) for n in (1, 2)]",
+    "a value added": "import sys\ncount = 0\ncount += print(1) or 1",
+    "a call after a comment": "# the work\n# begins\nprint(1)",
+    "calls on one line": "print(1); print(2)",
+    "a text of many lines": "print('''one\n two\n''')",
+    "a call over many lines": "print(\n    1,\n    2,\n)",
+    "a guard that is there": 'import sys\nif __name__ == "__main__":\n    print(1)\nprint(2)',
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_work_of_any_form_is_behind_the_guard(form, capsys):
+    """The reference is the work without a guard; where the script is imported again nothing is done."""
+    source = guarded(FORMS[form])
+    for text in (FORMS[form], source):
+        exec(compile(text, "page.py", "exec"), {"__name__": "__main__", "__file__": __file__})  # noqa: S102
+    said = capsys.readouterr().out
+    assert said
+    assert said[: len(said) // 2] == said[len(said) // 2 :]
+    exec(compile(source, "page.py", "exec"), {"__name__": "__mp_main__"})  # noqa: S102
+    assert capsys.readouterr().out == ""
+
+
+def test_what_a_worker_needs_stays_outside_of_the_guard():
+    """Definitions of every form, and constants: a function that a worker is handed finds them."""
+    source = "K: int\nN: int = 3\nM = (1, -2)\nasync def f():\n    return N\ndef g():\n    return N * M[1]\nprint(g())"
+    again = {"__name__": "__mp_main__"}
+    exec(compile(guarded(source), "page.py", "exec"), again)  # noqa: S102
+    assert again["g"]() == -6
+    assert "f" in again
+
+
+STARTS = re.compile(
+    r"multiprocessing|ProcessPool|LocalCluster|Client\(|joblib"
+)  # all import it again
+
+
+def test_every_page_that_starts_processes_is_guarded():
+    """The cells of all pages are read; Dask's page is among those that are found."""
+    found = {}
+    for page in DOCS.glob("[!_]*/**/*.md"):
+        cells = re.findall(
+            r"^```\{code-cell\}\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
+        if any(STARTS.search(cell) for cell in cells):
+            found[page.relative_to(DOCS).as_posix()] = any(twins.GUARD in cell for cell in cells)
+    assert "howto/dask.md" in found
+    assert all(found.values()), found
+
+
 @pytest.mark.parametrize("page", ["howto/dask.md"])
 def test_pages_that_start_processes_have_their_work_behind_a_guard(page):
     text = (DOCS / page).read_text("utf-8")

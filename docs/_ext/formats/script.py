@@ -55,10 +55,11 @@ def guarded(source: str) -> str:
 
 
 def _stays(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Assign):
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
         try:
-            ast.literal_eval(node.value)
+            ast.literal_eval(node.value or "0")  # of `n: int` there is no value
         except ValueError:
             return False
         return True
-    return isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return isinstance(node, (ast.Import, ast.ImportFrom, *definitions))
