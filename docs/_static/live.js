@@ -96,7 +96,7 @@
       drawn.querySelectorAll("script").forEach((script) => script.remove());
       box.append(...drawn.body.childNodes);
       cell.out.append(box);
-      return;
+      return shown(box);
     }
     const name = kind === "stdout" ? "stream" : kind;
     let box = cell.out.lastElementChild;
@@ -105,14 +105,15 @@
       box.className = `output ${name} notranslate`;
       const inner = document.createElement("div"), pre = document.createElement("pre");
       inner.className = "highlight";
-      pre.tabIndex = 0;
       inner.append(pre);
       box.append(inner);
       cell.out.append(box);
     }
     const pre = box.querySelector("pre");
     pre.textContent = overwritten(pre.textContent + text);
+    shown(box);
   }
+  const shown = (box) => box.dispatchEvent(new CustomEvent("bptt-shown", { bubbles: true })); // for scrolling.js
   // A progress bar begins its line again with a carriage return.
   const overwritten = (text) => (text.includes("\r") ? text.split("\n").map((line) => line.replace(/^.*\r(?=.)/, "")).join("\n") : text);
   function restore(cell) {
@@ -280,7 +281,7 @@
     cell.stop = window.bptt.button("Stop", `Stop ${name}`, () => end("Stopped. Python was ended, and with it all that the cells had computed; the next run begins afresh."));
     cell.stop.className = "stays";
     cell.reset = window.bptt.button("Reset", `Reset ${name}: its code and its output`, () => reset(cell));
-    cell.bar.prepend(cell.status, cell.progress);
+    cell.run.before(cell.status, cell.progress);
     cell.run.after(cell.stop);
     cell.edit.after(cell.reset);
     buttons(cell);

@@ -22,6 +22,8 @@
       settle(target);
     }
   });
-  for (const box of document.querySelectorAll(boxes)) sizes.observe(box);
+  const watch = (place) => place.querySelectorAll(boxes).forEach((box) => sizes.observe(box));
+  watch(document);
+  document.addEventListener("bptt-shown", ({ target }) => watch(target)); // what a cell has put out
   document.fonts.ready.then(() => seen.forEach(settle));
 })();

@@ -43,6 +43,7 @@ def test_failed_solved_reloaded_cleared_by_keyboard(page: Page, home: str) -> No
     expect(said.filter(has_text="Exercise 1: not yet")).to_have_count(1)
     first.get_by_role("button", name="Edit").focus()
     page.keyboard.press("Enter")
+    expect(first.locator("textarea")).to_be_focused()
     page.keyboard.press("Control+A")
     page.keyboard.insert_text(RIGHT)
     page.keyboard.press("Control+Enter")

@@ -146,6 +146,18 @@ def test_edit_run_reset(page: Page, home: str) -> None:
     assert cell(page, 1).locator("textarea").count() == 0
 
 
+def test_output_is_a_tab_stop_only_where_it_scrolls(page: Page, home: str) -> None:
+    page.goto(f"{home}index.html")
+    write(page, 1, "print('short')")
+    assert live_figures.run(page, 1) == "done"
+    out = cell(page, 1).locator(".live-output pre")
+    expect(out).not_to_have_attribute("tabindex", "0")
+    cell(page, 1).locator("textarea").fill("print('long ' * 100)")
+    assert live_figures.run(page, 1) == "done"
+    expect(out).to_have_attribute("tabindex", "0")
+    expect(out).to_have_attribute("data-more", "after")
+
+
 def test_an_error_is_readable(page: Page, home: str) -> None:
     page.goto(f"{home}index.html")
     write(page, 1, "import bptt\n\ndef f(x):\n    return x / 0\n\nf(1)")
