@@ -61,9 +61,12 @@ def printed(page: Page, home: str) -> bytes:
 
 def main() -> None:
     """Write the PDF, and the link to it."""
-    with measure.launch() as browser, served.serve() as home:
-        with measure.context(browser, "light", 1280) as reader:
-            PDF.write_bytes(printed(reader.new_page(), home))
+    with (
+        measure.launch() as browser,
+        served.serve() as home,
+        measure.context(browser, "light", 1280) as reader,
+    ):
+        PDF.write_bytes(printed(reader.new_page(), home))
     pages = len(PdfReader(PDF).pages)
     text = MAP.read_text("utf-8")
     text, places = re.subn(f"{MARKER}(<p .*?</p>)?", MARKER + LINK.format(pages=pages), text)
