@@ -33,8 +33,9 @@ TAKE = """() => {
 }"""
 PUT = """async ([articles, styles]) => {
   const here = document.querySelector("article"), whole = document.createElement("div");
+  // What is added stands first, so that the style of a printed page, which comes later, has the last word.
   const known = new Set([...document.head.children].map((e) => e.outerHTML));
-  document.head.insertAdjacentHTML("beforeend", styles.filter((s) => !known.has(s)).join(""));
+  document.head.insertAdjacentHTML("afterbegin", styles.filter((s) => !known.has(s)).join(""));
   whole.innerHTML = articles.join('<div style="break-after: page"></div>');
   here.replaceWith(whole);
   document.title = "Backpropagation through time, proved and run";
