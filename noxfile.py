@@ -117,7 +117,15 @@ def browser(session: nox.Session) -> None:
     """Open every page that `docs` built in Chromium; check markup, access, search; `-- ARGS`: pytest's."""
     site, tools = browser_tools(session)
     options = [*WORKERS, "--dist", "worksteal", junit(session)]
+    site.run("tests/browser/handout.py")
     site.run("pytest", "tests/browser", *options, *session.posargs, env=tools)
+
+
+@nox.session(default=False, venv_backend="none")
+def handout(session: nox.Session) -> None:
+    """Print the core of the derivation that `docs` built as one PDF, and link it; `browser` does so, too."""
+    site, _ = browser_tools(session)
+    site.run("tests/browser/handout.py")
 
 
 @nox.session(default=False, venv_backend="none")
