@@ -33,6 +33,7 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinxcontrib.bibtex",
     "sphinx_codeautolink",
+    "_ext.api.code_links",  # before what else changes the body of a page
     "sphinx_design",
     "_ext.api.completeness",
     "_ext.api.library_source",

@@ -164,7 +164,7 @@ HOLES: dict[str, Callable[[Scratch], None]] = {
 FIXES: dict[str, tuple[str, str, str, str]] = {
     "broken_library": (
         "docs/_ext/execution/cache_key.py",
-        "in _files(library)",
+        "in files(library)",
         "in ()",
         "docs: green",
     ),

@@ -22,20 +22,23 @@ def wanted(docname: str) -> bool:
 
 def record_file(outdir: Path, docname: str) -> Path:
     """Return where the record of a page is left."""
-    return outdir.parent / "records" / f"{docname.replace('/', '.')}.json"
+    return left("records", outdir, docname)
 
 
 def outputs_file(outdir: Path, docname: str) -> Path:
     """Return where a page's cells are left as they were executed, for its other formats."""
-    return outdir.parent / "outputs" / f"{docname.replace('/', '.')}.json"
+    return left("outputs", outdir, docname)
+
+
+def left(folder: str, outdir: Path, docname: str, suffix: str = "json") -> Path:
+    """Return where a build leaves something of a page, in a folder beside its HTML."""
+    return outdir.parent / folder / f"{docname.replace('/', '.')}.{suffix}"
 
 
 def write(file: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file, in a folder that may not be there yet."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    file.write_text(text, encoding="utf-8")
 
 
 @dataclass

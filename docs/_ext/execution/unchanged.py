@@ -9,54 +9,37 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
-from importlib.metadata import distributions
 from pathlib import Path
 
+from _ext.execution.cache_key import files, installed
+
 STAMP = "green.json"
-SKIPPED = {"__pycache__", "_build", "dist", "node_modules"}
 LEFT = ("html", "doctrees", "records", "outputs", "llms")
-TOLD = (
-    "BPTT_",
-    "CI",
-    "READTHEDOCS",
-    "SOURCE_DATE",
-    "PYTHON",
-)  # environment variables that pages depend on
+# environment variables that pages depend on
+TOLD = ("BPTT_", "CI", "READTHEDOCS", "SOURCE_DATE", "PYTHON")
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for path in sorted(root.iterdir()) if root.is_dir() else []:
-        if path.name in SKIPPED or path.name.startswith("."):
-            continue
-        if path.is_dir():
-            yield from _files(path)
-        else:
-            yield path
-
-
-def _digest(words: Iterable[str], files: Iterable[Path]) -> str:
+def _digest(words: Iterable[str], paths: Iterable[Path]) -> str:
     seen = sha256()
-    for part in (
-        *(w.encode() for w in words),
-        *(b for f in files for b in (str(f).encode(), f.read_bytes())),
-    ):
-        seen.update(len(part).to_bytes(8, "big") + part)
+    for part in (*words, *paths):
+        content = part.read_bytes() if isinstance(part, Path) else b""
+        for each in (str(part).encode(), content):
+            seen.update(len(each).to_bytes(8, "big") + each)
     return seen.hexdigest()
 
 
 def read(docs: Path, commit: str, environment: dict[str, str]) -> str:
     """Return the digest of everything that a build of `docs` could read now."""
-    words = [platform.python_version(), platform.platform(), commit]
-    words += sorted(f"{d.name}=={d.version}" for d in distributions())
+    words = [platform.python_version(), platform.platform(), commit, *installed()]
     words += sorted(f"{k}={v}" for k, v in environment.items() if k.startswith(TOLD))
-    return _digest(words, _files(docs.parent))
+    return _digest(words, files(docs.parent))
 
 
 def left(root: Path) -> str:
     """Return the digest of everything that a build has left in `root`."""
-    return _digest([], (file for folder in LEFT for file in _files(root / folder)))
+    return _digest([], (file for folder in LEFT for file in files(root / folder)))
 
 
 def leave(root: Path, what_was_read: str) -> None:

@@ -9,36 +9,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
 
+from _ext.formats.inline import SILENT, Inline, escape
 from _ext.formulas.katex import aligned
-from _ext.formulas.macros import without_macros
-from _ext.formulas.references import EQREF
 from _ext.slicing.page_data import code_of
 
-SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
-LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
-SILENT = (
-    addnodes.index,
-    addnodes.tabular_col_spec,
-    nodes.comment,
-    nodes.meta,
-    nodes.substitution_definition,
-    nodes.system_message,
-    nodes.target,
-)
-MATH_BARS = ((r"\|", r"\Vert "), ("|", r"\vert "))  # a bar would end the cell of a table
 LABEL = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
-
-
-def escape(text: str) -> str:
-    """Return text in which Markdown finds nothing to interpret."""
-    text = SPECIAL.sub(lambda m: f"\\{m[0]}", text).replace("<", "&lt;")
-    return LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[2] else f"{m[1]}{m[3]}\\{m[4]}", text)
 
 
 def fence(code: str, language: str) -> str:
@@ -61,22 +42,10 @@ class Cell(NamedTuple):
     caption: str
 
 
-class Writer:
-    """Write the Markdown of one page.
+class Writer(Inline):
+    """Write the Markdown of one page."""
 
-    `link` turns the address of a reference, relative to the page's HTML, into the one to be written, or into
-    "" where it leads nowhere; `number` gives the number or tag of a labeled equation.
-    """
-
-    def __init__(
-        self,
-        link: Callable[[str], str],
-        number: Callable[[str], str],
-        macros: dict[str, Any],
-    ) -> None:
-        self.link, self.number, self.macros = link, number, macros
-        self.depth = 0
-        self.in_table = False
+    depth = 0
 
     def pieces(self, document: nodes.document) -> list[str | Cell]:
         """Return the page: what stands between its cells, and its cells."""
@@ -108,11 +77,6 @@ class Writer:
             else:
                 yield from self.blocks(child)
 
-    def _method(self, prefix: str, node: nodes.Node) -> Callable[[Any], Any] | None:
-        """Return what writes a kind of node; None if nothing of this class does."""
-        names = (f"{prefix}_{kind.__name__}" for kind in type(node).__mro__)
-        return next((getattr(self, name) for name in names if hasattr(self, name)), None)
-
     # --- blocks
     def blocks(self, node: nodes.Node) -> list[str]:
         """Return the blocks of Markdown that a node becomes."""
@@ -120,7 +84,7 @@ class Writer:
             return []
         if isinstance(node, nodes.Element) and "twin" in node:
             return [node["twin"]] if node["twin"] else []
-        if method := self._method("block", node):
+        if method := self.method("block", node):
             return [block for block in method(node) if block.strip()]
         if isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
             return [text] if (text := self.inline(node)).strip() else []
@@ -151,7 +115,7 @@ class Writer:
 
     def block_math_block(self, node: nodes.math_block) -> list[str]:
         """Say a display, tagged as on the page."""
-        tex, number = aligned(self._tex(node)), node.get("number")
+        tex, number = aligned(self.tex(node)), node.get("number")
         tag = rf" \tag{{{number}}}" if number else ""
         return [f"$$\n{tex}{tag}\n$$"]
 
@@ -225,7 +189,7 @@ class Writer:
 
     def block_image(self, node: nodes.image) -> list[str]:
         """Say a picture."""
-        return [f"![{node.get('alt', '')}]({self.link(node['uri'])})"]
+        return [self.inline_image(node)]
 
     def block_caption(self, node: nodes.caption) -> list[str]:
         """Say what stands at a figure or at shown code, without its links into the site."""
@@ -261,60 +225,6 @@ class Writer:
         body = [b for c in node if isinstance(c, addnodes.desc_content) for b in self.children(c)]
         self.depth -= 1
         return head + body
-
-    # --- within a line
-    def inline(self, node: nodes.Node) -> str:
-        """Return the Markdown of what stands within a line."""
-        if isinstance(node, nodes.Text):
-            text = escape(node.astext())
-            return text.replace("|", r"\|") if self.in_table else text
-        if method := self._method("inline", node):
-            return str(method(node))
-        if isinstance(node, SILENT):
-            return ""
-        return "".join(self.inline(child) for child in node.children)
-
-    def inline_raw(self, _node: nodes.raw) -> str:
-        """Say nothing of HTML within a line."""
-        return ""
-
-    def inline_math(self, node: nodes.math) -> str:
-        """Say a formula."""
-        return f"${self._tex(node)}$"
-
-    def inline_image(self, node: nodes.image) -> str:
-        """Say a picture."""
-        return self.block_image(node)[0]
-
-    def inline_literal(self, node: nodes.Element) -> str:
-        """Say code."""
-        text = node.astext().replace("|", r"\|") if self.in_table else node.astext()
-        return f"`` {text} ``" if "`" in text else f"`{text}`"
-
-    inline_literal_strong = inline_literal
-
-    def inline_strong(self, node: nodes.strong, mark: str = "**") -> str:
-        """Say what is strong."""
-        text = "".join(self.inline(child) for child in node.children)
-        return f"{mark}{text}{mark}" if text.strip() else text
-
-    def inline_emphasis(self, node: nodes.emphasis) -> str:
-        """Say what is stressed."""
-        return self.inline_strong(node, "*")
-
-    def inline_reference(self, node: nodes.reference) -> str:
-        """Say a link, or its words where it leads nowhere."""
-        text = "".join(self.inline(child) for child in node.children)
-        address = self.link(node.get("refuri") or f"#{node.get('refid', '')}")
-        return f"[{text}]({address})" if address and text else text
-
-    def _tex(self, node: nodes.Element) -> str:
-        tex = EQREF.sub(lambda m: rf"\text{{({self.number(m[1])})}}", node.astext().strip())
-        tex = without_macros(tex, self.macros)
-        if self.in_table:
-            for bar, name in MATH_BARS:
-                tex = tex.replace(bar, name)
-        return tex
 
 
 def _signature(node: addnodes.desc_signature) -> str:

@@ -40,13 +40,13 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from _ext.execution.cell_rules import EXPECTED, SVG
-from _ext.execution.record import outputs_file
+from _ext.execution.record import left, outputs_file, write
 from _ext.formats.markdown import Cell, Writer, fence
 from _ext.formats.script import GUARD, expecting, guarded, script_name
 from _ext.formulas.references import numbers
 from _ext.interactive import answers, layers
 from _ext.live import figures
-from _ext.publishing.template import add_to_head, on_page
+from _ext.publishing.template import on_page
 from _ext.slicing import requirements
 
 HIDDEN = {*layers.FOLDED, answers.TAG}  # the code of such a cell is folded on the page, and run
@@ -216,20 +216,16 @@ class Page:
     def write(self) -> dict[str, str]:
         """Write the files; return their names by what they are."""
         base = Path(self.app.outdir) / self.docname
-        base.parent.mkdir(parents=True, exist_ok=True)
         drawn: list[str] = []
         files = {"Markdown": f"{self.name}.md"}
-        base.with_name(files["Markdown"]).write_text(self.markdown(self.folder, drawn), "utf-8")
+        write(base.with_name(files["Markdown"]), self.markdown(self.folder, drawn))
         for k, svg in enumerate(drawn, 1):
             base.with_name(f"{self.name}-{k}.svg").write_text(svg, "utf-8")
         if self.cells:
             files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
-            text = nbformat.writes(self.notebook()) + "\n"
-            base.with_name(files["notebook"]).write_text(text, "utf-8")
-            base.with_name(files["script"]).write_text(self.script(), "utf-8")
-        whole = whole_file(Path(self.app.outdir), self.docname)
-        whole.parent.mkdir(parents=True, exist_ok=True)
-        whole.write_text(self.markdown(".", []), "utf-8")
+            write(base.with_name(files["notebook"]), nbformat.writes(self.notebook()) + "\n")
+            write(base.with_name(files["script"]), self.script())
+        write(whole_file(Path(self.app.outdir), self.docname), self.markdown(".", []))
         return files
 
 
@@ -256,7 +252,7 @@ def _text(output: NotebookNode) -> str:
 
 def whole_file(outdir: Path, docname: str) -> Path:
     """Return where a page leaves its part of llms-full.txt."""
-    return outdir.parent / "llms" / f"{docname.replace('/', '.')}.md"
+    return left("llms", outdir, docname, "md")
 
 
 def source(app: Sphinx) -> Source:
@@ -293,7 +289,8 @@ def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.doc
     head, found, rest = body.partition("</h1>")
     quiet = not page.cells or pagename == app.config.root_doc
     context["body"] = f"{body}\n{said}\n" if quiet or not found else f"{head}{found}\n{said}{rest}"
-    add_to_head(context, f'<link rel="alternate" type="text/markdown" href="{files["Markdown"]}">')
+    link = f'<link rel="alternate" type="text/markdown" href="{files["Markdown"]}">\n'
+    context["metatags"] = context.get("metatags", "") + link
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

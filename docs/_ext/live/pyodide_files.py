@@ -68,8 +68,12 @@ def fetch(store: Path) -> Path:
     folder = store / digest((HERE / "pyodide_files.json").read_bytes())[:16]
     if folder.is_dir():
         return folder
-    say(f"live cells: fetching {size()} MB, once: Python and an editor for the browser.")
-    say(f"It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.")
+    size = round(sum(carrier["megabytes"] for carrier in table()["carriers"].values()))
+    words = f"live cells: fetching {size} MB, once: Python and an editor for the reader's browser.\n"
+    sys.stderr.write(
+        f"{words}It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.\n"
+    )
+    sys.stderr.flush()
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store) as name:
         new = Path(name) / "new"
@@ -83,17 +87,6 @@ def fetch(store: Path) -> Path:
         except OSError:  # another build was first
             shutil.rmtree(new)
     return folder
-
-
-def size() -> int:
-    """Return how many megabytes the carriers have together."""
-    return round(sum(carrier["megabytes"] for carrier in table()["carriers"].values()))
-
-
-def say(words: str) -> None:
-    """Tell the person who builds the site, at once."""
-    sys.stderr.write(f"{words}\n")
-    sys.stderr.flush()
 
 
 def download(requirement: str, carrier: dict[str, Any], folder: Path) -> Path:

@@ -19,21 +19,24 @@ def commit(root: Path) -> str:
     """Return the short commit of a working copy, marked if it was changed since."""
     if given := os.environ.get(COMMIT):
         return given
-    try:
-        name = _git(root, "rev-parse", "--short=10", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--", "bptt", "docs")
-    except (OSError, subprocess.CalledProcessError):
-        return "outside git"
-    return f"{name} with local changes" if changed else name
+    name, changed = _head(root)
+    short = name[:10] or "outside git"
+    return f"{short} with local changes" if changed else short
 
 
 def revision(root: Path) -> str:
     """Return the whole name of the commit that this is, or "" if it is none."""
+    name, changed = _head(root)
+    return "" if changed else name
+
+
+def _head(root: Path) -> tuple[str, str]:
+    """Return the commit of a working copy, and what was changed since; "" twice outside git."""
     try:
         changed = _git(root, "status", "--porcelain", "--", "bptt", "docs")
-        return "" if changed else _git(root, "rev-parse", "HEAD")
+        return _git(root, "rev-parse", "HEAD"), changed
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return "", ""
 
 
 def _git(root: Path, *args: str) -> str:

@@ -1,4 +1,4 @@
-"""What extensions add to a page as it is written: a handler for pages with text, a line for the page's head."""
+"""Handlers of pages with text, called as each is written."""
 
 from __future__ import annotations
 
@@ -19,8 +19,3 @@ def on_page(app: Sphinx, handler: Handler, priority: int = 500) -> None:
             handler(app, page, context, doctree)
 
     app.connect("html-page-context", call, priority=priority)
-
-
-def add_to_head(context: dict[str, Any], line: str) -> None:
-    """Add a line to the head of a page."""
-    context["metatags"] = f"{context.get('metatags', '')}{line}\n"

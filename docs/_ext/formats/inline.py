@@ -1,0 +1,106 @@
+"""Say in Markdown what stands within a line: words, formulas, code, links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+
+from _ext.formulas.macros import without_macros
+from _ext.formulas.references import EQREF
+
+SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
+LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
+SILENT = (
+    addnodes.index,
+    addnodes.tabular_col_spec,
+    nodes.comment,
+    nodes.meta,
+    nodes.substitution_definition,
+    nodes.system_message,
+    nodes.target,
+)
+MATH_BARS = ((r"\|", r"\Vert "), ("|", r"\vert "))  # a bar would end the cell of a table
+
+
+def escape(text: str) -> str:
+    """Return text in which Markdown finds nothing to interpret."""
+    text = SPECIAL.sub(lambda m: f"\\{m[0]}", text).replace("<", "&lt;")
+    return LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[2] else f"{m[1]}{m[3]}\\{m[4]}", text)
+
+
+class Inline:
+    """Write what stands within a line.
+
+    `link` turns the address of a reference, relative to the page's HTML, into the one to be written, or into
+    "" where it leads nowhere; `number` gives the number or tag of a labeled equation.
+    """
+
+    in_table = False
+
+    def __init__(
+        self, link: Callable[[str], str], number: Callable[[str], str], macros: dict[str, Any]
+    ) -> None:
+        self.link, self.number, self.macros = link, number, macros
+
+    def method(self, prefix: str, node: nodes.Node) -> Callable[[Any], Any] | None:
+        """Return what writes a kind of node; None if nothing of this class does."""
+        names = (f"{prefix}_{kind.__name__}" for kind in type(node).__mro__)
+        return next((getattr(self, name) for name in names if hasattr(self, name)), None)
+
+    def inline(self, node: nodes.Node) -> str:
+        """Return the Markdown of what stands within a line."""
+        if isinstance(node, nodes.Text):
+            text = escape(node.astext())
+            return text.replace("|", r"\|") if self.in_table else text
+        if method := self.method("inline", node):
+            return str(method(node))
+        if isinstance(node, SILENT):
+            return ""
+        return "".join(self.inline(child) for child in node.children)
+
+    def inline_raw(self, _node: nodes.raw) -> str:
+        """Say nothing of HTML within a line."""
+        return ""
+
+    def inline_math(self, node: nodes.math) -> str:
+        """Say a formula."""
+        return f"${self.tex(node)}$"
+
+    def inline_image(self, node: nodes.image) -> str:
+        """Say a picture."""
+        return f"![{node.get('alt', '')}]({self.link(node['uri'])})"
+
+    def inline_literal(self, node: nodes.Element) -> str:
+        """Say code."""
+        text = node.astext().replace("|", r"\|") if self.in_table else node.astext()
+        return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+    inline_literal_strong = inline_literal
+
+    def inline_strong(self, node: nodes.strong, mark: str = "**") -> str:
+        """Say what is strong."""
+        text = "".join(self.inline(child) for child in node.children)
+        return f"{mark}{text}{mark}" if text.strip() else text
+
+    def inline_emphasis(self, node: nodes.emphasis) -> str:
+        """Say what is stressed."""
+        return self.inline_strong(node, "*")
+
+    def inline_reference(self, node: nodes.reference) -> str:
+        """Say a link, or its words where it leads nowhere."""
+        text = "".join(self.inline(child) for child in node.children)
+        address = self.link(node.get("refuri") or f"#{node.get('refid', '')}")
+        return f"[{text}]({address})" if address and text else text
+
+    def tex(self, node: nodes.Element) -> str:
+        """Return the TeX of a formula, without the site's macros."""
+        tex = EQREF.sub(lambda m: rf"\text{{({self.number(m[1])})}}", node.astext().strip())
+        tex = without_macros(tex, self.macros)
+        if self.in_table:
+            for bar, name in MATH_BARS:
+                tex = tex.replace(bar, name)
+        return tex
