@@ -117,6 +117,7 @@ KINDS = {
     "18 a diagnosis that fails on what it diagnoses": [
         "test_records.py::test_norms_overflow_and_vanish_only_where_the_number_itself_does",
         "test_load.py::test_diagnoses_of_what_explodes_and_what_vanishes",
+        "test_kinds.py::test_a_cost_whose_complex_step_underflows_is_refused",
     ],
     "19 asked for memory before it looked": [
         "test_foreign_files.py::test_little_memory_is_asked_for_whatever_a_file_says",
@@ -604,6 +605,19 @@ def test_an_analytic_cost_is_not_called_something_else(cost, scale):
     if scale == 1e8:
         z = np.array([0.0, 1e-300, 3.0])
     assert bptt.check_gradient(cost, z, bptt.complex_step(cost, z)).ok
+
+
+@pytest.mark.parametrize("scale", [1e-285, 1e-300, 1e-320])
+def test_a_cost_whose_complex_step_underflows_is_refused(scale):
+    """Its derivative would be zero, and any gradient as small would be called right."""
+    z = np.array([1.0, 2.0])
+    for factor in (2, 3):
+        with pytest.raises(ValueError, match=r"^cost must be larger for the complex step"):
+            bptt.check_gradient(lambda z: scale * (z**2).sum(), z, factor * scale * z)
+    near = bptt.check_gradient(lambda z: 1e-270 * (z**2).sum(), z, 3e-270 * z)
+    assert not near.ok
+    assert bptt.check_gradient(lambda z: 1e-270 * (z**2).sum(), z, 2e-270 * z).ok
+    assert bptt.check_gradient(lambda z: 0.0 * z.sum(), z, 0 * z).ok
 
 
 def test_the_errors_of_two_directions_are_told_apart():
