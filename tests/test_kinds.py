@@ -22,6 +22,7 @@ KINDS = {
     "1 array subclasses pass the boundary": [
         "test_records.py::test_subclasses_of_arrays_are_refused",
         "test_kinds.py::test_subclasses_of_arrays_are_not_written_to_files",
+        "test_kinds.py::test_subclasses_of_arrays_are_refused_by_functions_of_one_array",
     ],
     "2 state that a copy shares with its original": [
         "test_records.py::test_cells_stacks_parameters_and_traces_can_be_copied",
@@ -79,6 +80,7 @@ KINDS = {
     "12 raw messages from inside": [
         "test_kinds.py::test_what_a_cell_must_return_is_said_where_it_returns_something_else",
         "test_errors.py::test_malformed_input_is_refused_in_words",
+        "test_kinds.py::test_what_is_no_path_is_refused_by_name",
     ],
     "13 layouts people have": [
         "test_interop.py::test_to_torch_and_back",
@@ -115,6 +117,7 @@ KINDS = {
     "18 a diagnosis that fails on what it diagnoses": [
         "test_records.py::test_norms_overflow_and_vanish_only_where_the_number_itself_does",
         "test_load.py::test_diagnoses_of_what_explodes_and_what_vanishes",
+        "test_kinds.py::test_a_cost_whose_complex_step_underflows_is_refused",
     ],
     "19 asked for memory before it looked": [
         "test_foreign_files.py::test_little_memory_is_asked_for_whatever_a_file_says",
@@ -604,6 +607,19 @@ def test_an_analytic_cost_is_not_called_something_else(cost, scale):
     assert bptt.check_gradient(cost, z, bptt.complex_step(cost, z)).ok
 
 
+@pytest.mark.parametrize("scale", [1e-285, 1e-300, 1e-320])
+def test_a_cost_whose_complex_step_underflows_is_refused(scale):
+    """Its derivative would be zero, and any gradient as small would be called right."""
+    z = np.array([1.0, 2.0])
+    for factor in (2, 3):
+        with pytest.raises(ValueError, match=r"^cost must be larger for the complex step"):
+            bptt.check_gradient(lambda z: scale * (z**2).sum(), z, factor * scale * z)
+    near = bptt.check_gradient(lambda z: 1e-270 * (z**2).sum(), z, 3e-270 * z)
+    assert not near.ok
+    assert bptt.check_gradient(lambda z: 1e-270 * (z**2).sum(), z, 2e-270 * z).ok
+    assert bptt.check_gradient(lambda z: 0.0 * z.sum(), z, 0 * z).ok
+
+
 def test_the_errors_of_two_directions_are_told_apart():
     """Against each direction run by itself."""
     cell = bptt.Bidirectional(bptt.Elman(), bptt.LSTM())
@@ -656,3 +672,45 @@ def test_random_numbers_are_not_called_unsummed(axis, size):
     report = handwritten.check_elman((planted.RETURN, f"return (d_w, d_u, {drawn}), d_x, d_next"))
     assert report.faulty == ("b",)
     assert f"not summed over the {axis}" not in report.likely
+
+
+PLAIN_ONLY = {
+    "restore": (lambda: bptt.flatten((np.ones(2),))[1](MASKED), "vector"),
+    "restore, in a list": (lambda: bptt.flatten((np.ones(2),))[1]([MASKED[0], MASKED[:1]]), "vector"),
+    **{f"{f.name}": (lambda f=f: f(MASKED), "z") for f in (bptt.sigmoid, bptt.tanh, bptt.relu)},
+    "softmax": (lambda: bptt.softmax(MASKED), "z"),
+    "a recarray": (lambda: bptt.sigmoid(np.ones(2).view(np.recarray)), "z"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLAIN_ONLY)
+def test_subclasses_of_arrays_are_refused_by_functions_of_one_array(name):
+    call, argument = PLAIN_ONLY[name]
+    with pytest.raises(
+        TypeError, match=rf"^{argument}\S* must be a plain NumPy array, got numpy\."
+    ):
+        call()
+
+
+class BytesPath:
+    """A path of the system's, as bytes."""
+
+    def __fspath__(self):
+        """Return the path."""
+        return b"a.npz"
+
+
+@pytest.mark.parametrize("path", [None, 3, b"a.npz", BytesPath(), ["a.npz"], "a\0.npz"])
+def test_what_is_no_path_is_refused_by_name(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = np.ones(1)
+    words = "must be a str without NUL, or an os.PathLike of one, got"
+    for call, name in (
+        (lambda: bptt.save(path, one), "path"),
+        (lambda: bptt.load(path, one), "path"),
+        (lambda: bptt.save_snapshot(path, 1, one), "folder"),
+        (lambda: bptt.load_snapshot(path, one), "folder"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"^{name} {words}"):
+            call()
+    assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bptt._core.types import Array, Tree
-from bptt._core.validation import plain
+from bptt._core.validation import as_array, plain
 
 __all__ = ["flatten", "tree_leaves", "tree_map"]
 
@@ -158,7 +158,7 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array, or the vector given to ``restore`` is not a plain one.
     ValueError
         If the vector given to ``restore`` has another length.
 
@@ -179,8 +179,9 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
 def _restore(like: Record, vector: Array) -> Record:
     """Return copies of a vector's entries, as a record like another one."""
     sizes = [leaf.size for _, leaf in tree_leaves(like)]
-    if np.shape(vector) != (sum(sizes),):
-        msg = f"vector must have shape ({sum(sizes)},), got {np.shape(vector)}"
+    vector = as_array("vector", vector)
+    if vector.shape != (sum(sizes),):
+        msg = f"vector must have shape ({sum(sizes)},), got {vector.shape}"
         raise ValueError(msg)
     ends = iter(np.cumsum(sizes))
     return tree_map(

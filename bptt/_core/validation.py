@@ -5,7 +5,9 @@ and never write to it; without a copy, unless its numbers lie in memory in a for
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -343,6 +345,15 @@ def generator(name: str, value: object) -> np.random.Generator:
         msg = f"{name} must be a numpy.random.Generator or a seed >= 0, got {describe(value)}"
         raise TypeError(msg)
     return np.random.default_rng(value)
+
+
+def path(name: str, value: object) -> Path:
+    """Return a path, of a text or of what the system takes for a path."""
+    found = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(found, str) or "\0" in found:
+        msg = f"{name} must be a str without NUL, or an os.PathLike of one, got {describe(value)}"
+        raise TypeError(msg) if not isinstance(found, str) else ValueError(msg)
+    return Path(found)
 
 
 def describe(value: object) -> str:

@@ -88,6 +88,7 @@ class Activation:
 
     def __call__(self, z: Array) -> Array:
         """Return a(z)."""
+        validation.plain("z", z)
         with np.errstate(under="ignore"):  # what is too small to be held is zero
             return self.function(z)
 

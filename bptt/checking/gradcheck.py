@@ -34,6 +34,7 @@ CostFunction = Callable[[Tree], CostValue]
 EPSILON = float(np.finfo(np.float64).eps)
 STEP = 6e-6  # of central differences: the cube root of the rounding unit
 TINY = 1e-30  # the complex step's h: h² is far below the rounding error of any number in reach
+SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below it numbers lose their digits
 # How right central differences are, relative to the cost: EPSILON / STEP = 4e-11 for each rounding, and three
 # digits for the thousands of roundings that a cost, or a gradient, adds up.
 ACCURACY = 1e-7
@@ -59,6 +60,8 @@ def complex_step(cost: CostFunction, at: Record) -> Record:
     TypeError
         If a leaf of `at` is not a float64 array, or the cost returns a real number: somewhere it has
         thrown the imaginary part away, and the complex step with it.
+    ValueError
+        If the cost is so small, below 1e-262, that h times its slope underflows.
 
     Examples
     --------
@@ -74,7 +77,14 @@ def complex_step(cost: CostFunction, at: Record) -> Record:
         slope = np.empty_like(leaf)
         for index in np.ndindex(leaf.shape):
             place[index] = leaf[index] + 1j * TINY
-            slope[index] = _complex_number(validation.called("cost", cost, shown)).imag / TINY
+            found = _complex_number(validation.called("cost", cost, shown))
+            if abs(found.imag) < SMALLEST and 0 < abs(found.real) < SMALLEST / TINY / EPSILON:
+                msg = (
+                    f"cost must be larger for the complex step, whose h of {TINY} times the slope is no "
+                    f"number any more, got {found.real:.3g}: multiply it by a constant"
+                )
+                raise ValueError(msg)
+            slope[index] = found.imag / TINY
             place[index] = leaf[index]
         gradients.append(slope)
     return _like(at, gradients)

@@ -85,7 +85,7 @@ def save_snapshot(
     ['step-0000000002.safetensors', 'step-0000000003.safetensors']
     """
     done, kept = validation.size("step", step), validation.size("keep", keep)
-    home = Path(folder)
+    home = validation.path("folder", folder)
     home.mkdir(parents=True, exist_ok=True)
     save(home / f"step-{done:010}.safetensors", record)
     earlier = [number for number in _steps(home) if number <= done]
@@ -138,7 +138,7 @@ def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Reco
     >>> before is None, after.step, after.record.tolist(), after.refused
     (True, 7, [1.0, 1.0], ())
     """
-    home = Path(folder)
+    home = validation.path("folder", folder)
     refused: list[str] = []
     for number in _steps(home):
         try:

@@ -94,7 +94,7 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     >>> bool((again.readout.w == tiny.params.readout.w).all())
     True
     """
-    target = Path(path)
+    target = validation.path("path", path)
     pack = _format(target)[0]
     arrays: dict[str, Array] = {}
     for name, leaf in _leaves("record", record).items():
@@ -144,7 +144,7 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     ...     bptt.load(path, like=(np.zeros(2),))
     (array([1., 1.]),)
     """
-    source = Path(path)
+    source = validation.path("path", path)
     unpack = _format(source)[1]
     wanted = _leaves("like", like)
     with source.open("rb") as file:
