@@ -164,7 +164,13 @@
     });
   }
   const fails = (cell) => Boolean(cell.shown?.querySelector(".traceback")); // it is meant to, as built
-  const from = (number) => new Set((window.bptt.needs[number] || "").split(" ").filter(Boolean).map((part) => Number(part.split(":")[0])));
+  const from = (number, all = new Set()) => { // all cells that a cell needs: each runs whole, and so needs its own
+    for (const part of (window.bptt.needs[number] || "").split(" ").filter(Boolean)) {
+      const earlier = Number(part.split(":")[0]);
+      if (!all.has(earlier)) from(earlier, all.add(earlier));
+    }
+    return all;
+  };
   function fromFile(cell) { // where there is no Python, and no editor either
     const file = location.protocol === "file:";
     if (file) tell(cell, "This page was opened from a file, where browsers run no Python. Serve the site's folder, for instance with python -m http.server, and open it there.");

@@ -92,6 +92,13 @@ def test_earlier_cells_run_first_and_state_is_shared(page: Page, home: str) -> N
     assert page.evaluate("bptt.cells[3].ran") is False
 
 
+def test_a_late_cell_runs_on_a_fresh_page(page: Page, home: str) -> None:
+    """It needs two lines of cell 11, whose other lines need an import that it does not."""
+    page.goto(f"{home}learn/bp2.html")
+    unfold(page)
+    assert live_figures.run(page, 16) == "done"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_editor_indents_closes_brackets_undoes_and_is_left_by_keyboard(
     theme: str, browser: Browser, home: str
