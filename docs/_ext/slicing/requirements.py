@@ -19,7 +19,8 @@ EXTRA = {
 GIVEN = {"bptt", "numpy"}
 
 
-def imported(source: str) -> set[str]:
+@cache
+def imported(source: str) -> frozenset[str]:
     """Return the modules that code imports, by their whole names, and the names of bptt that it uses."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
@@ -29,7 +30,7 @@ def imported(source: str) -> set[str]:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Attribute) and ast.unparse(node) in EXTRA:
             found.add(ast.unparse(node))
-    return found
+    return frozenset(found)
 
 
 def needed(sources: Iterable[str]) -> list[str]:
