@@ -11,12 +11,6 @@ import served
 from playwright.sync_api import Browser, BrowserContext
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test that asks for a `page_name` every page there is."""
-    if "page_name" in metafunc.fixturenames:
-        metafunc.parametrize("page_name", served.pages())
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Return one browser for all tests of a process."""

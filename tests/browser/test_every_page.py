@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from functools import cache
 from html.parser import HTMLParser
 
 import measure
+import pytest
 import served
 from playwright.sync_api import BrowserContext
 
+LOADED = {"stylesheet", "icon", "shortcut icon", "preload", "modulepreload", "manifest"}
 SOURCES = "_modules/"  # the library's modules: pages of one template, which differ in their code
 
 
 class Kinds(HTMLParser):
-    """Collects the kinds of elements on a page: tag, class and role, with the class of what is around."""
+    """Collects the kinds of elements on a page: tag, class and role, with the class of what is around.
 
-    def __init__(self, html: str) -> None:
+    What a page loads and its policy for content are kinds of their own, wherever the page stands.
+    """
+
+    def __init__(self, page: str) -> None:
         super().__init__()
+        html = (served.SITE / page).read_text("utf-8")
+        self.folder = posixpath.dirname(page)
         self.around = [("", "")]
         self.found: set[tuple[str, ...]] = set()
         self.feed(html)
@@ -26,6 +34,11 @@ class Kinds(HTMLParser):
         told = dict(attrs)
         name = told.get("class") or ""
         self.found.add((*self.around[-1], tag, name, told.get("role") or ""))
+        if told.get("http-equiv"):
+            self.found.add((tag, told.get("content") or ""))
+        loads = told.get("href") if tag == "link" and told.get("rel") in LOADED else told.get("src")
+        if loads:
+            self.found.add((tag, posixpath.normpath(posixpath.join(self.folder, loads))))
         if tag not in {"br", "hr", "img", "input", "link", "meta"}:
             self.around.append((tag, name))
 
@@ -35,8 +48,11 @@ class Kinds(HTMLParser):
 
 
 @cache
-def shown_to_axe() -> set[str]:
-    """All pages, but of the sources only those with a kind of element that no other one shows before."""
+def of_every_kind() -> set[str]:
+    """All pages, but of the sources only those with a kind of element that no other one shows before.
+
+    What axe sees, and what a page does from a file or without a script, depends on these kinds alone.
+    """
     everything = served.pages()
     chosen = {page for page in everything if not page.startswith(SOURCES)}
     sources = sorted(
@@ -44,19 +60,21 @@ def shown_to_axe() -> set[str]:
     )
     known: set[tuple[str, ...]] = set()
     for page in sources:
-        kinds = Kinds((served.SITE / page).read_text("utf-8")).found
+        kinds = Kinds(page).found
         if kinds - known:
             chosen.add(page)
         known |= kinds
     return chosen
 
 
+@pytest.mark.parametrize("page_name", served.pages())
 def test_page(page_name: str, reader: Callable[..., BrowserContext], home: str) -> None:
-    axe = page_name in shown_to_axe()
+    axe = page_name in of_every_kind()
     seen = measure.inspect(reader("light", 1280), home, page_name, axe=axe)
     assert seen.wrong() == []
 
 
+@pytest.mark.parametrize("page_name", sorted(of_every_kind()))
 def test_page_from_a_file(page_name: str, reader: Callable[..., BrowserContext]) -> None:
     if page_name == "404.html":
         return  # only a server hands it out, and it may know where that is
@@ -64,6 +82,7 @@ def test_page_from_a_file(page_name: str, reader: Callable[..., BrowserContext])
     assert seen.wrong() == []
 
 
+@pytest.mark.parametrize("page_name", sorted(of_every_kind()))
 def test_page_without_javascript(
     page_name: str, reader: Callable[..., BrowserContext], home: str
 ) -> None:

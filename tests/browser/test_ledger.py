@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
 
 import measure
 import pytest
@@ -64,19 +67,30 @@ def test_two_clicks_reach_the_lines_and_come_back(page: Page, home: str):
         assert wrapper.is_visible()
 
 
+class Targets(HTMLParser):
+    """Collects the anchors of a page."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(file.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.update(value for name, value in attrs if name == "id" and value)
+
+
 def test_every_link_of_the_index_leads_to_something(page: Page, home: str):
+    """The targets are read from the files, for a link must work without a script too."""
     page.goto(f"{home}{INDEX}.html")
     links = page.locator(".equation-index a").evaluate_all("(all) => all.map((a) => a.href)")
     wanted: dict[str, set[str]] = {}
     for link in links:
         address, _, anchor = link.partition("#")
-        wanted.setdefault(address, set()).add(anchor)
-    for address, anchors in wanted.items():
-        page.goto(address)
-        missing = page.evaluate(
-            "(all) => all.filter((id) => id && !document.getElementById(id))", sorted(anchors)
-        )
-        assert missing == [], address
+        assert address.startswith(home), link
+        wanted.setdefault(unquote(address.removeprefix(home)), set()).add(unquote(anchor))
+    assert len(wanted) > 10
+    for name, anchors in wanted.items():
+        assert anchors - {""} <= Targets(served.SITE / name).found, name
 
 
 def test_the_index_sorts_and_filters_and_reads_without_a_script(browser: Browser, home: str):
