@@ -1,7 +1,5 @@
 """The checks of a layer, each by itself: tolerances, masks and directions against what the docstrings say."""
 
-from types import SimpleNamespace
-
 import handwritten
 import numpy as np
 import pytest
@@ -145,6 +143,13 @@ def test_jacobians_of_a_polynomial(analytic):
     np.testing.assert_allclose(found, want, rtol=0, atol=1e-14 if analytic else 1e-7)
 
 
+class Ones:
+    """Draws nothing but 1."""
+
+    def normal(self, size):
+        return np.ones(size)
+
+
 @pytest.mark.parametrize(("off", "analytic"), [(0.9e-5, True), (1.1e-5, False)])
 @pytest.mark.parametrize("size", [1.0, 1e-3, 1e-4])
 def test_two_derivatives_disagree_from_a_hundred_thousandth_on(off, analytic, size):
@@ -155,8 +160,7 @@ def test_two_derivatives_disagree_from_a_hundred_thousandth_on(off, analytic, si
         (x,) = at
         return [size * (x.real + 1j * (1 + off) * x.imag if np.iscomplexobj(x) else x)]
 
-    ones = SimpleNamespace(normal=np.ones)
-    found = choose(function, [np.ones(3)], ones, function)
+    found = choose(function, [np.ones(3)], Ones(), function)
     assert found.analytic == analytic
     assert found.name == ("complex step" if analytic else "central differences")
     assert found.tolerance == (1e-10 if analytic else 1e-6)
