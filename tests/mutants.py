@@ -141,7 +141,8 @@ def sites(node: ast.AST, scope: str = "", statement: Any = None) -> Iterator[tup
                     yield from sites(child, scope, statement)
         if field == "keywords":
             for keyword in value:
-                yield from sites(keyword.value, scope, statement)
+                if keyword.arg != "strict":
+                    yield from sites(keyword.value, scope, statement)
 
 
 def mutants_of(path: Path, library: Path) -> Iterator[Mutant]:

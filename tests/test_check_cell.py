@@ -6,6 +6,7 @@ The truths are the planted bugs themselves (`planted`): one line of a right laye
 import importlib
 import os
 import re
+from pathlib import Path
 
 import handwritten
 import numpy as np
@@ -24,6 +25,7 @@ CELLS = (
     bptt.GRU(),
     bptt.ResetBeforeGRU(),
 )
+TOLD = Path(__file__).with_name("planted.txt")
 CONFIGURATIONS = 500 if os.environ.get("NIGHTLY") else 14
 
 
@@ -45,12 +47,23 @@ def test_right_layers_pass(source, seed):
     assert report.ok, report
 
 
+def told_of(bug):
+    """Return the lines on a bug in the list of what is told of each: the wrong checks, the likely bugs."""
+    lines = TOLD.read_text(encoding="utf-8").splitlines()
+    first = lines.index(bug.id)
+    after = (i for i, line in enumerate(lines) if i > first and line[0] != " ")
+    return lines[first : next(after, None)]
+
+
 @pytest.mark.parametrize("bug", planted.PLANTED, ids=lambda bug: bug.id)
 def test_planted_bug_is_caught_its_tensors_named_and_the_bug_too(bug):
     report = planted.checked(bug)
     assert not report.ok
     assert set(report.faulty) == set(bug.tensors), report
     assert bug.bug in report.likely, report
+    wrong = "; ".join(check.name for check in report.checks if not check.ok)
+    likely = [f"  likely: {name} ({evidence})" for name, evidence in report.bugs]
+    assert [bug.id, f"  wrong: {wrong}", *likely] == told_of(bug)
     assert len(report.likely) <= 2
     assert bug.bug in bptt.checking.KNOWN_BUGS
     assert f"likely bug: {bug.bug}" in str(report)

@@ -34,6 +34,10 @@ EXACT = {
     "expressions": ((X + Y) ** 2, X**2 + 2 * X * Y + Y**2),
     "expressions that expanding alone does not settle": (sympy.sin(X) ** 2, 1 - sympy.cos(X) ** 2),
     "derivatives not yet taken": (sympy.Derivative(X**2, X), 2 * X),
+    "a derivative that SymPy must take to compare": (
+        sympy.Derivative(sympy.tanh(X), X),
+        1 - sympy.tanh(X) ** 2,
+    ),
     "matrices": (sympy.Matrix([[X * (X + 1)]]), sympy.Matrix([[X**2 + X]])),
     "arrays of expressions": (np.array([X + X, Y]), np.array([2 * X, Y])),
     "an expression and a number": ((X + 1) - X, 1),

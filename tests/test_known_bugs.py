@@ -8,11 +8,17 @@ every bug that is planted (`planted`) had been named by its own layer.
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import handwritten
+import numpy as np
 import planted
 import pytest
 from handwritten import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, replaced
+
+from bptt.checking.handwritten import Layer
+from bptt.checking.jacobian import Truth
+from bptt.checking.suite import Case, Masked
 
 # The same units, s being how much of the past is kept.
 KEPT = (
@@ -75,3 +81,120 @@ def test_the_layers_of_the_table_are_right(source, like):
 def test_a_known_bug_spoils_what_the_table_says(layer, monkeypatch):
     rows = TABLE.read_text(encoding="utf-8").splitlines()
     assert made_of(layer, monkeypatch) == [row for row in rows if row.startswith(f"{layer} | ")]
+
+
+# The parts of the diagnosis, each by itself: what they must give follows from their inputs.
+
+
+def test_a_gradient_with_an_axis_too_many_is_told_by_its_sum():
+    got = np.arange(20.0).reshape(4, 5) ** 2
+    whole = np.stack([got, 2 * got, 3 * got])  # steps, sequences, entries
+    for size, axis in ((4, 0), (5, 1)):
+        assert KNOWN._unsummed(got, got.sum(axis=axis), size) is got
+        assert KNOWN._unsummed(got, got.sum(axis=axis), size + 1) is None
+        assert KNOWN._unsummed(got, got.sum(axis=axis) + 1e-5, size) is None
+        assert KNOWN._unsummed(got, got.sum(axis=1 - axis), size) is None
+    assert KNOWN._unsummed(whole, whole.sum(axis=1), 4) is whole
+    assert KNOWN._unsummed(got, got, 4) is None
+
+
+TRUE = [np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([5.0])]
+
+
+def best(got, bugs, tolerance=1e-10):
+    truth = Truth(tolerance < 1e-6, "")
+    case = SimpleNamespace(layer=SimpleNamespace(names=["w", "u", "b"]), truth=truth)
+    return KNOWN._best(case, got, TRUE, bugs)
+
+
+def times(*factors):
+    """Return the true gradients, each times a number, None for none."""
+    return [None if f is None else f * a for f, a in zip(factors, TRUE, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("got", "bugs", "found"),
+    [
+        # what explains all that is wrong, and spoils nothing else, before what does
+        (
+            times(3, 1, 1),
+            [("spoils u", "", times(3, 2, 1)), ("w alone", "as is", times(3, None, None))],
+            {"w alone": "w: as is"},
+        ),
+        (times(3, 1, 1), [("spoils u", "too", times(3, 2, 1))], {"spoils u": "w: too"}),
+        # bugs of one tensor are made for all tensors at once
+        (
+            times(2, 1, 1),
+            [("spoils u", "", times(2, 2, 1)), ("factor 2", "twice", times(2, 2, 2))],
+            {"factor 2": "w: twice"},
+        ),
+        # two bugs at once: the one that explains most first, no part of what is told
+        (
+            times(3, 3, 7),
+            [("b", "B", times(1, 1, 7)), ("u", "U", times(1, 3, 1)), ("w, u", "W", times(3, 3, 1))],
+            {"w, u": "w, u: W", "b": "b: B"},
+        ),
+        # how near: to eight digits, and a hundred times nearer than the truth
+        (times(3 + 2e-8, 1, 1), [("near", "n", times(3, 1, 1))], {"near": "w: n"}),
+        (times(3 + 4e-8, 1, 1), [("near", "n", times(3, 1, 1))], {}),
+        (times(1 + 1e-8, 1, 1), [("near", "n", times(1 + 1.009e-8, 1, 1))], {"near": "w: n"}),
+        (times(1 + 1e-8, 1, 1), [("near", "n", times(1 + 1.02e-8, 1, 1))], {}),
+        (times(1, 1, 1), [("nothing is wrong", "", times(1, 1, 1))], {}),
+        # one name, said once
+        (
+            times(3, 1, 1),
+            [("twice", "first", times(3, 1, 1)), ("twice", "then", times(3, 1, 1))],
+            {"twice": "w: first"},
+        ),
+    ],
+)
+def test_the_bug_that_explains_what_came_is_chosen(got, bugs, found):
+    assert best(got, bugs) == found
+    assert list(best(got, bugs)) == list(found)
+
+
+def test_behind_a_trap_a_bug_must_fit_to_four_digits():
+    """A hundred times the tolerance of central differences, 1e-6."""
+    for off, found in ((2e-4, {"near": "w: n"}), (4e-4, {})):
+        near = times(3 + off, 1, 1)
+        assert best(near, [("near", "n", times(3, 1, 1))], tolerance=1e-6) == found
+
+
+def test_weights_in_columns_are_turned_round_everywhere():
+    """The shapes of an LSTM with n_below = 5, n = 3 whose w and u are (12, 5) and (12, 3)."""
+    rng = np.random.default_rng(0)
+    shapes = {"w": (12, 5), "u": (12, 3), "b": (12,)}
+    params = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    x, h = rng.normal(size=(4, 2, 5)), rng.normal(size=(2, 3))
+
+    def forward(params, *others):
+        return {name: p.copy() for name, p in params.items()}, others
+
+    layer = Layer(forward, None, params, h, True)
+    at = [*params.values(), x, h]
+
+    def case(arrays):
+        five = [[factor * a for a in arrays] for factor in (1, 2, 3, 4, 5)]
+        masked = Masked(arrays, None, [], five[1], five[2])
+        return Case(layer, arrays, [], *five[:3], (five[3], five[4]), None, {}, masked)
+
+    turned = KNOWN._from_below(case(at))
+    want = case([a.T if a.shape in {(12, 5), (12, 3)} else a for a in at])
+    pairs = [
+        (turned, want, ("at", "got", "want", "large")),
+        (turned.masked, want.masked, ("at", "got", "want")),
+    ]
+    for found, wanted, parts in pairs:
+        for part in parts:
+            assert all(map(np.array_equal, getattr(found, part), getattr(wanted, part)))
+    for found, wanted in zip(turned.twice, want.twice, strict=True):
+        assert all(map(np.array_equal, found, wanted))
+    assert [p.shape for p in turned.layer.params.values()] == [(5, 12), (3, 12), (12,)]
+    ran, others = turned.layer.forward(turned.layer.params, x, h)
+    assert all(np.array_equal(ran[name], params[name]) for name in params)
+    assert others[0] is x
+    assert KNOWN._from_below(want) is want
+    unknown = case([np.ones((7, 5)), np.ones((7, 3)), np.ones(7), x, h])  # 7 is no multiple of 3
+    assert KNOWN._from_below(unknown) is unknown
+    unsummed = case(at)._replace(got=[*at[:2], np.ones((2, 12)), x, h])
+    assert KNOWN._from_below(unsummed).got[2].shape == (2, 12)

@@ -137,3 +137,25 @@ def test_numbers_need_no_sympy(monkeypatch):
     monkeypatch.setitem(sys.modules, "sympy", None)  # an import of it would fail
     net = proof.Net(proof.Numbers(np.random.default_rng(0)), (1, 2, 1), 2)
     assert np.allclose(bp2(net, 1, 1), net.delta[1, 1], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(("T", "steps"), [(1, {1}), (2, {1, 2, 3}), (3, {1, 2, 3, 4})])
+def test_random_nets_have_the_sizes_that_the_docstring_says(T, steps):
+    bench = proof.bench((1, 1), T, nets=60)
+    assert {net.L for net in bench.numbers} == {2, 3, 4}
+    assert {n for net in bench.numbers for n in net.sizes} == {1, 2, 3}
+    assert {net.T for net in bench.numbers} == steps
+    assert (bench.letters.sizes, bench.letters.T) == ((1, 1), T)
+    inputs = [
+        proof.bench((1, 1), T, nets=2, seed=seed).numbers[k].a[0, 1][0]
+        for seed, k in ((0, 0), (0, 0), (0, 1), (1, 0))
+    ]
+    assert inputs[0] == inputs[1] == bench.numbers[0].a[0, 1][0]
+    assert len(set(inputs)) == 3
+
+
+def test_without_arguments_a_bench_has_layers_of_one_two_two_and_one_units_and_three_steps():
+    bench = proof.bench()
+    assert (bench.letters.sizes, bench.letters.T, len(bench.numbers)) == ((1, 2, 2, 1), 3, 12)
+    assert set(bench.letters.u) == {1, 2}
+    assert all(set(net.u) == set(range(1, net.L)) for net in bench.numbers)

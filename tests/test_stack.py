@@ -80,6 +80,16 @@ def test_the_tiny_example_is_fresh_each_time_and_nothing_in_it_is_symmetric():
     assert (upper != upper.T).any()
     trace = bptt.forward(two.stack, two.params, two.x)
     assert trace.outputs.shape == two.targets.shape == (3, 1, 1)
+    outputs = [
+        1.5773326268748016,
+        0.9013658573036891,
+        1.4796498597164358,
+    ]  # as the formulas of (FWD) give them
+    np.testing.assert_allclose(trace.outputs.ravel(), outputs, rtol=1e-12)
+    cost = bptt.squared_error(trace.outputs, two.targets).value
+    assert cost == pytest.approx(2.5928216249261586, rel=1e-12)
+    entries = np.abs(np.concatenate([bptt.flatten(two.params)[0], two.x.ravel()]))
+    assert (entries.min(), entries.max(), len(set(entries))) == (0, 1.2, 12)
 
 
 def test_defaults_are_tanh_and_a_linear_readout():

@@ -243,8 +243,7 @@ def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:
     def forward(
         params: LayerParams, x: Array, initial: State, mask: Mask
     ) -> tuple[Array, State, LayerTrace]:
-        real = x.dtype.kind == "f" and all(a.dtype.kind == "f" for a in (*params, *initial))
-        run = cell if real else formula_of(cell)
+        run = cell if x.dtype.kind == "f" else formula_of(cell)
         there = None if mask.all() else mask
         trace = engines.run_layer(run, params, x, initial, there)
         return trace.outputs, trace.final, trace

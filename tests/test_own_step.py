@@ -1,0 +1,114 @@
+"""The derivative of a cell's own formula: each wrong number is named, and where it is looked at."""
+
+import numpy as np
+import pytest
+
+import bptt
+from bptt.checking import own_step
+from bptt.checking.jacobian import Truth
+
+RNG = np.random.default_rng(0)
+# T, B, n_below, n = 3, 4, 2, 5: parameters, input, state.
+AT = [RNG.uniform(-0.8, 0.8, shape) for shape in ((2, 15), (5, 15), (15,), (5,), (3, 4, 2), (4, 5))]
+
+
+class Wrong(bptt.GRU):
+    """A GRU, one part of whose derivative is multiplied, by a number or by what `r` gives."""
+
+    def __init__(self, part, place, factor):
+        for name, value in (("part", part), ("place", place), ("factor", factor)):
+            object.__setattr__(self, name, value)
+
+    def step_backward(self, d_a, a, c, r, not_r, s, not_s, n, reset):
+        right = super().step_backward(d_a, a, c, r, not_r, s, not_s, n, reset)
+        parts = [list(part) for part in right]
+        factor = self.factor(r) if callable(self.factor) else self.factor
+        parts[self.part][self.place] = factor * parts[self.part][self.place]
+        return tuple(map(tuple, parts))
+
+
+def step_of(cell):
+    return own_step.step_check("step", cell, AT, 4, Truth(True, ""), np.random.default_rng(1))
+
+
+def test_a_right_step_is_compared_under_the_names_of_its_formula():
+    step = step_of(bptt.GRU())
+    assert step.names == ["d_z_r", "d_z_s", "d_x_n", "d_h_n", "d_a", "d_c"]
+    assert step.check.ok
+    assert [a.shape for a in step.at] == [(4, 5)] * 5 + [(5,)]
+    for got, want, at in zip(step.got, step.want, step.at, strict=True):
+        assert got.shape == want.shape == at.shape
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-14)
+    assert list(own_step.own_step_bugs(bptt.GRU(), step)) == []
+    np.testing.assert_array_equal(step.at[4], AT[5])
+
+
+PLACES = {"d_z_r": (0, 0), "d_h_n": (0, 3), "d_a": (1, 0), "d_c": (2, 0)}
+FACTORS = {2.0: "factor 2", 0.5: "factor 2", -1.0: "wrong sign", 0.0: "gradient missing"}
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("factor", FACTORS)
+def test_a_tensor_times_a_number_is_named(name, factor):
+    cell = Wrong(*PLACES[name], factor)
+    step = step_of(cell)
+    bug = "direct path missing" if (name, factor) == ("d_a", 0.0) else FACTORS[factor]
+    assert step.check.faulty == (name,)
+    told = (bug, name, f"{factor:g} times the true one")
+    assert list(own_step.own_step_bugs(cell, step)) == [told]
+
+
+def test_means_over_the_batch_and_a_reset_that_is_left_out_are_named():
+    mean, opened = Wrong(2, 0, 1 / 4), Wrong(0, 3, lambda r: 1 / r)
+    told = list(own_step.own_step_bugs(mean, step_of(mean)))
+    assert told == [("mean over the batch", "d_c", "divided by B")]
+    told = list(own_step.own_step_bugs(opened, step_of(opened)))
+    assert told == [("reset gate left out", "d_h_n", "it is d_x_n, but the two differ")]
+    other = Wrong(0, 3, lambda r: 1.1 / r)
+    assert list(own_step.own_step_bugs(other, step_of(other))) == []
+
+
+SLOPES = {
+    "a' missing": lambda _, a: 1 / (a * (1 - a)),
+    "a' at a instead of z": lambda _, a: bptt.sigmoid(a) * bptt.sigmoid(-a) / (a * (1 - a)),
+    "a in place of a'": lambda _, a: bptt.sigmoid(a) / (a * (1 - a)),
+    "a' formula of a, given z": lambda z, a: z * (1 - z) / (a * (1 - a)),
+}
+
+
+@pytest.mark.parametrize("bug", SLOPES)
+def test_a_wrong_slope_of_a_gate_is_named(bug):
+    cell = Wrong(0, 0, lambda r: SLOPES[bug](np.log(r / (1 - r)), r))
+    told = list(own_step.own_step_bugs(cell, step_of(cell)))
+    assert told == [(bug, "d_z_r", "if z_r goes through sigmoid")]
+
+
+class Sees(bptt.Elman):
+    """Keeps what its step is given."""
+
+    def __init__(self):
+        super().__init__()
+        object.__setattr__(self, "seen", [])
+
+    def step(self, z, a):
+        self.seen.append((z.copy(), a.copy()))
+        return super().step(z, a)
+
+
+def test_far_out_means_both_signs_of_three_sizes_up_to_15():
+    cell, rng = Sees(), np.random.default_rng(2)
+    at = [AT[0][:, :5], AT[1][:, :5], *AT[3:]]
+    step = own_step.step_check("step", cell, at, 3, Truth(True, ""), rng)
+    cell.seen.clear()
+    check = own_step.far_check("far", cell, step, Truth(True, ""), rng)
+    assert (check.name, check.tolerance, check.ok) == ("far", 1e-6, True)
+    assert set(check.errors) == {"d_z", "d_a"}
+    z, a = cell.seen[0]
+    assert z.shape == a.shape == (6, 5)
+    np.testing.assert_allclose(z[1::2], -z[::2])
+    relative = np.abs(z[::2]) / [[0.01], [1], [15]]
+    assert relative.min() >= 0.5
+    assert relative.max() <= 1
+    assert np.ptp(relative) > 0.2
+    assert 0.6 < np.abs(a).max() <= 0.8
+    assert a.min() < 0 < a.max()

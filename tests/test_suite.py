@@ -1,0 +1,166 @@
+"""The checks of a layer, each by itself: tolerances, masks and directions against what the docstrings say."""
+
+import handwritten
+import numpy as np
+import pytest
+from handwritten import ELMAN, LSTM
+
+import bptt
+from bptt.checking import suite
+from bptt.checking.cell import LONG, WIDE
+from bptt.checking.handwritten import Layer
+from bptt.checking.jacobian import Truth, along, choose, jacobian
+
+HELD, ITSELF = (1e-10, False), (1e-12, True)
+CHECKS = {
+    "called twice": ITSELF,
+    "arguments left alone": (0.0, False),
+    "one step": HELD,
+    "two steps": HELD,
+    "outputs only": HELD,
+    "last output only": HELD,
+    "final state only": HELD,
+    "all 5 steps": HELD,
+    "adjoint": HELD,
+    "linear": (1e-12, False),
+    "batch forward": ITSELF,
+    "batch backward": ITSELF,
+    "initial state: resumed forward": ITSELF,
+    "final state: resumed backward": ITSELF,
+    "mask forward": ITSELF,
+    "mask backward": ITSELF,
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "longest", "condition"), [(ELMAN, 3, 7), (LSTM, 8, 9)], ids=["elman", "lstm"]
+)
+def test_a_right_layer_meets_every_check_to_its_tolerance(source, longest, condition):
+    """In float32 that of the docstring: T = 5, B = 4, and inner products of `longest` terms."""
+    report = handwritten.check(source)
+    want = {k: v for k, v in CHECKS.items() if source == ELMAN or not k.startswith("mask")}
+    *others, single = report.checks
+    assert {c.name: (c.tolerance, c.itself) for c in others} == want
+    assert single.tolerance == 2.0**-24 * (2 * 5 * (longest + 10) + 5 * 4)
+    assert (single.itself, single.note) == (False, f"condition {condition}")
+    assert all(check.note == "" for check in others)
+    assert all(list(check.errors) == list(single.errors) for check in others[4:10])
+
+
+def test_without_parameters_an_inner_product_has_one_term():
+    x, ones = np.random.default_rng(0).normal(size=(4, 3, 5)), np.ones((3, 5))
+    report = bptt.check_layer(
+        lambda _, x, h: (h + np.cumsum(x, axis=0), h + x.sum(axis=0), None),
+        lambda *given: ((), np.cumsum(given[2][::-1], axis=0)[::-1] + given[3], given[2].sum(axis=0) + given[3]),
+        (), x, ones,
+    )  # fmt: skip
+    assert report.ok
+    assert report["float32"].tolerance == 2.0**-24 * (2 * 4 * (1 + 10) + 4 * 3)
+
+
+def test_sequences_of_a_mask_have_all_lengths_the_first_all_steps():
+    assert suite.mask_of(5, 4).sum(axis=0).tolist() == [5, 4, 3, 2]
+    assert suite.mask_of(3, 5).sum(axis=0).tolist() == [3, 2, 1, 3, 2]
+    assert suite.mask_of(3, 2).tolist() == [[True, True], [True, True], [True, False]]
+
+
+def test_each_way_in_which_a_cost_enters_stands_alone():
+    outputs, h, c = np.arange(1.0, 7).reshape(3, 2, 1), np.full((2, 1), 7.0), np.full((2, 1), 8.0)
+    found = suite._each_alone([outputs, h, c], 3)
+    last = [[[0], [0]], [[0], [0]], [[5], [6]]]
+    zero = [[0], [0]]
+    assert {name: [a.tolist() for a in parts] for name, parts in found} == {
+        "outputs only": [outputs.tolist(), zero, zero],
+        "last output only": [last, zero, zero],
+        "final state only": [[zero] * 3, h.tolist(), c.tolist()],
+        "all 3 steps": [outputs.tolist(), h.tolist(), c.tolist()],
+    }
+
+
+def test_errors_are_relative_to_the_largest_entry_or_to_a_thousandth_of_all():
+    def off(got, want):
+        return list(
+            suite.errors("ab", [np.array(g) for g in got], [np.array(w) for w in want]).values()
+        )
+
+    assert off([[3.0, -4.5], [1.0]], [[3.0, -4.0], [2.0]]) == [0.125, 0.5]
+    assert off([[1000.0], [0.5]], [[1000.0], [0.25]]) == [0, 0.25]
+    assert off([[0.5], [0.0]], [[0.0], [0.0]]) == [500, 0]
+    assert off([[1.0, 1.0], [np.nan]], [[1.0], [2.0]]) == [np.inf, np.inf]
+
+
+def lines(forward, backward=lambda *_: ((), None, None)):
+    return Layer(forward, backward, (), np.ones((3, 5)), False)
+
+
+@pytest.mark.parametrize(("more", "said"), [(1.0, None), (2.0, "not a function of its arguments")])
+def test_two_answers_are_two_if_they_differ_by_more_than_rounding(more, said):
+    """Of 1e12, 1 is exactly the tolerance of 1e-12."""
+    calls = []
+
+    def forward(_, x, h):
+        calls.append(1)
+        return 1e12 + (len(calls) == 2) * more + 0 * x, h, None
+
+    found = suite.unsound("layer", lines(forward), [np.ones((4, 3, 5)), np.ones((3, 5))])
+    assert (found and found.likely) == (said and (said,))
+
+
+def test_where_nothing_moves_the_adjoint_check_takes_what_came_as_it_is():
+    """An input that the layer does not read, of which a gradient comes: <v, gradient> is not divided."""
+    at = [np.ones((4, 3, 5)), np.ones((3, 5))]
+    layer = lines(lambda _, x, h: (np.zeros((4, 3, 5), x.dtype), 0 * h, None))
+    got = [np.full((4, 3, 5), 2.0), np.zeros((3, 5))]
+    w = [np.ones((4, 3, 5)), np.ones((3, 5))]
+    found = suite._adjoint(layer, at, w, got, Truth(True, ""), np.random.default_rng(0))
+    v = np.random.default_rng(0).normal(size=(4, 3, 5))
+    assert found.errors == {"x": pytest.approx(abs(2 * v.sum()), rel=1e-12), "initial": 0}
+
+
+def test_sizes_that_are_drawn_are_different_numbers_from_2_to_6():
+    assert sorted((*LONG, *WIDE)) == [2, 3, 4, 5, 6]
+    assert min(LONG) > max(WIDE)
+
+
+# The truth: functions whose derivatives are known.
+
+
+def power(at):
+    x, y = at
+    return [x**3 + y[0], x * y[1]]
+
+
+@pytest.mark.parametrize("analytic", [True, False])
+def test_jacobians_of_a_polynomial(analytic):
+    at = [np.array([2.0, -1.0]), np.array([3.0, 5.0, 7.0])]
+    truth = Truth(analytic, "")
+    by_x = np.array([[12, 0, 5, 0], [0, 3, 0, 5]])
+    by_y = np.array([[1, 1, 0, 0], [0, 0, 2, -1], [0, 0, 0, 0]])
+    for found, want in zip(jacobian(power, at, truth, [0, 1]), (by_x, by_y), strict=True):
+        np.testing.assert_allclose(found, want, rtol=0, atol=1e-14 if analytic else 1e-7)
+    found = along(power, at, [np.array([1.0, 2.0]), np.array([0.5, 1.0, 0.0])], truth)
+    want = [12.5, 6.5, 7, 9]
+    np.testing.assert_allclose(found, want, rtol=0, atol=1e-14 if analytic else 1e-7)
+
+
+class Ones:
+    """Draws nothing but 1."""
+
+    def normal(self, size):
+        return np.ones(size)
+
+
+@pytest.mark.parametrize(("off", "analytic"), [(0.9e-5, True), (1.1e-5, False)])
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-4])
+def test_two_derivatives_disagree_from_a_hundred_thousandth_on(off, analytic, size):
+    """Relative to the derivative, or to a thousandth: of one of 1e-4, ten times as much may be off."""
+    off *= max(1, 1e-3 / size)
+
+    def function(at):
+        (x,) = at
+        return [size * (x.real + 1j * (1 + off) * x.imag if np.iscomplexobj(x) else x)]
+
+    found = choose(function, [np.ones(3)], Ones(), function)
+    assert found.analytic == analytic
+    assert found.name == ("complex step" if analytic else "central differences")
+    assert found.tolerance == (1e-10 if analytic else 1e-6)
