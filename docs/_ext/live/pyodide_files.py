@@ -69,7 +69,9 @@ def fetch(store: Path) -> Path:
     if folder.is_dir():
         return folder
     size = round(sum(carrier["megabytes"] for carrier in table()["carriers"].values()))
-    words = f"live cells: fetching {size} MB, once: Python and an editor for the reader's browser.\n"
+    words = (
+        f"live cells: fetching {size} MB, once: Python and an editor for the reader's browser.\n"
+    )
     sys.stderr.write(
         f"{words}It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.\n"
     )
