@@ -247,7 +247,7 @@ def _made(
         directions = np.eye(entries).reshape(entries, *(leaf.shape if i < steps.k else (1, -1)))
         moved = [*point[:i], leaf + 1j * TINY * directions, *point[i + 1 :]]
         new = _run(steps, known, moved, bug, wrong)
-        columns = np.concatenate(np.broadcast_arrays(new[a], *new), axis=-1).imag / TINY
+        columns = np.imag(np.concatenate(np.broadcast_arrays(new[a], *new), axis=-1)) / TINY
         shape = (entries, *steps.x.shape[:2], columns.shape[-1])
         jacobians.append(columns.reshape(shape))
     return sweep(steps, numeric(steps._replace(jacobians=jacobians)), cotangents).record()
