@@ -60,8 +60,10 @@ def test_what_a_layer_is_called_with():
         d_x = np.cumsum(d_outputs[::-1], axis=0)[::-1] + d_final
         return (), d_x, d_x[0]
 
-    x = np.random.default_rng(0).normal(size=(4, 3, 5))
+    x = np.random.default_rng(0).normal(size=(7, 3, 5))
     assert bptt.check_layer(forward, backward, (), x, np.ones((3, 5))).ok
+    assert {len(a) for a in inputs} == {1, 2, 3, 4, 7}  # of seven steps the first, two, both halves
+    assert {a.shape[1] for a in inputs} == {1, 3}
     changes = [a / x - 1 for a in inputs if a.shape == x.shape and a.dtype == x.dtype]
     moved = [c for c in changes if 1e-12 < np.abs(c).max() < 1e-5]
     nudged = [c for c in moved if np.allclose(np.abs(c), 2.0**-20, rtol=1e-6, atol=0)]
