@@ -3,7 +3,8 @@
 Run it with `nox -s mutants`; `-- --quick` draws 40 mutants in place of 400, `--seed N` other ones. A mutant is
 the library with one change: another operator, number or comparison, a condition negated, two arguments
 exchanged, an argument or a statement left out. Not drawn is what changes no result: texts, types, assertions
-for type checkers, the order of the arguments of a symmetric function, the lengths that `zip` compares.
+for type checkers, the order of the arguments of a symmetric function, the lengths that `zip` compares,
+which negative number stands for the length that `reshape` finds.
 
 Everything happens in a copy of the library, its tests, and the pages whose answers these run. Once for each
 state of them, all tests run with coverage measured test by test. After that a mutant is met by the tests that
@@ -123,6 +124,11 @@ def changed(node: ast.AST, **fields: Any) -> ast.AST:
     return new
 
 
+def is_reshape(node: ast.AST) -> bool:
+    """Say whether a node calls `reshape`: there NumPy takes -2, too, for the length that it is to find."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func).endswith("reshape")
+
+
 def sites(node: ast.AST, scope: str = "", statement: Any = None) -> Iterator[tuple[Any, str, Any]]:
     """Yield the nodes that may change, each with its function or class and its statement."""
     if isinstance(node, ast.stmt):
@@ -137,7 +143,9 @@ def sites(node: ast.AST, scope: str = "", statement: Any = None) -> Iterator[tup
     for field, value in ast.iter_fields(node):
         if field not in {"annotation", "returns", "decorator_list", "keywords"}:
             for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST) and not isinstance(child, UNTOUCHED):
+                if isinstance(child, ast.UnaryOp) and is_reshape(node):
+                    yield child, scope, statement
+                elif isinstance(child, ast.AST) and not isinstance(child, UNTOUCHED):
                     yield from sites(child, scope, statement)
         if field == "keywords":
             for keyword in value:

@@ -198,3 +198,32 @@ def test_weights_in_columns_are_turned_round_everywhere():
     assert KNOWN._from_below(unknown) is unknown
     unsummed = case(at)._replace(got=[*at[:2], np.ones((2, 12)), x, h])
     assert KNOWN._from_below(unsummed).got[2].shape == (2, 12)
+
+
+def test_what_can_be_seen_in_a_tensor_by_itself_is_made_of_the_true_one():
+    """Five steps, four sequences; w and b are parameters, b came without a sum over the batch, u over the steps."""
+    rng = np.random.default_rng(0)
+    b, u = rng.normal(size=(4, 3)), rng.normal(size=(5, 2, 3))
+    want = [rng.normal(size=(2, 3)), b.sum(axis=0), u.sum(axis=0), rng.normal(size=(5, 4, 2))]
+    got = [want[0], b, u, want[3]]
+    layer = SimpleNamespace(n_params=3)
+    case = SimpleNamespace(layer=layer, at=want, got=got, want=want)
+    made = [(name, evidence, list(parts)) for name, evidence, parts in KNOWN._tensor_bugs(case)]
+    factors = [("twice the true one", 2), ("half the true one", 0.5), ("minus the true one", -1)]
+    factors += [
+        ("zeros", 0),
+        ("divided by B", 1 / 4),
+        ("divided by T", 1 / 5),
+        ("divided by T B", 1 / 20),
+    ]
+    for (_, evidence, parts), (told, factor) in zip(made[:7], factors, strict=True):
+        assert evidence == told
+        for part, true in zip(parts, want, strict=True):
+            np.testing.assert_allclose(part, factor * true, rtol=1e-15)
+    turned, over_batch, over_steps = (parts for _, _, parts in made[7:])
+    assert [t if t is None else t.shape for t in turned] == [(3, 2), None, (3, 2), None]
+    assert [part is b for part in over_batch] == [False, True, False, False]
+    assert [part is u for part in over_steps] == [False, False, True, False]
+    assert [part is None for part in (*over_batch, *over_steps)].count(True) == 6
+    unsummed_x = SimpleNamespace(layer=layer, at=want, got=[*got[:3], got[3][None]], want=want)
+    assert all(parts[3] is None for *_, parts in list(KNOWN._tensor_bugs(unsummed_x))[8:])

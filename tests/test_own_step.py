@@ -95,6 +95,20 @@ class Sees(bptt.Elman):
         return super().step(z, a)
 
 
+class FarAway(bptt.Elman):
+    """Is no number at any of the six weighted inputs that are looked at far out."""
+
+    def step(self, z, a):
+        (new,), saved = super().step(z, a)
+        return (np.where(len(z) == 6, np.nan, new),), saved
+
+
+def test_where_a_step_is_not_a_number_nothing_is_compared():
+    at, rng = [AT[0][:, :5], AT[1][:, :5], *AT[3:]], np.random.default_rng(2)
+    step = own_step.step_check("step", FarAway(), at, 3, Truth(True, ""), rng)
+    assert own_step.far_check("far", FarAway(), step, Truth(True, ""), rng).errors == {}
+
+
 def test_far_out_means_both_signs_of_three_sizes_up_to_15():
     cell, rng = Sees(), np.random.default_rng(2)
     at = [AT[0][:, :5], AT[1][:, :5], *AT[3:]]

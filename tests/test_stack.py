@@ -84,7 +84,7 @@ def test_the_tiny_example_is_fresh_each_time_and_nothing_in_it_is_symmetric():
         1.5773326268748016,
         0.9013658573036891,
         1.4796498597164358,
-    ]  # as the formulas of (FWD) give them
+    ]  # by (FWD) in plain Python, once
     np.testing.assert_allclose(trace.outputs.ravel(), outputs, rtol=1e-12)
     cost = bptt.squared_error(trace.outputs, two.targets).value
     assert cost == pytest.approx(2.5928216249261586, rel=1e-12)

@@ -47,6 +47,34 @@ def test_a_right_layer_meets_every_check_to_its_tolerance(source, longest, condi
     assert all(list(check.errors) == list(single.errors) for check in others[4:10])
 
 
+def test_what_a_layer_is_called_with():
+    """Numbers moved by 2^-20 of themselves at random, and costs 2^20 times as large, as the docstring says."""
+    inputs, costs = [], []
+
+    def forward(_, x, h):
+        inputs.append(x.copy())
+        return h + np.cumsum(x, axis=0), h + x.sum(axis=0), None
+
+    def backward(_params, _saved, d_outputs, d_final):
+        costs.append(d_final.copy())
+        d_x = np.cumsum(d_outputs[::-1], axis=0)[::-1] + d_final
+        return (), d_x, d_x[0]
+
+    x = np.random.default_rng(0).normal(size=(7, 3, 5))
+    assert bptt.check_layer(forward, backward, (), x, np.ones((3, 5))).ok
+    assert {len(a) for a in inputs} == {1, 2, 3, 4, 7}  # of seven steps the first, two, both halves
+    assert {a.shape[1] for a in inputs} == {1, 3}
+    changes = [a / x - 1 for a in inputs if a.shape == x.shape and a.dtype == x.dtype]
+    moved = [c for c in changes if 1e-12 < np.abs(c).max() < 1e-5]
+    nudged = [c for c in moved if np.allclose(np.abs(c), 2.0**-20, rtol=1e-6, atol=0)]
+    assert len(nudged) == 3
+    assert all({-1, 1} == set(np.sign(c).ravel()) for c in nudged)
+    whole = [c for c in costs if c.shape == (3, 5) and c.dtype == float]
+    assert (
+        max(np.abs(c).max() for c in whole) == 2.0**20 * np.abs(whole[1]).max()
+    )  # after that of ones
+
+
 def test_without_parameters_an_inner_product_has_one_term():
     x, ones = np.random.default_rng(0).normal(size=(4, 3, 5)), np.ones((3, 5))
     report = bptt.check_layer(

@@ -63,7 +63,7 @@ class Letters:
 
         The derivative of ``a(z)`` is ``da(z)``; that of ``f(x, y)`` by ``y`` is ``f_2(x, y)``.
         """
-        return np.vectorize(_unknown(name), otypes=[object])
+        return np.vectorize(_unknown(name))
 
     def named(self, name: str, value: Value) -> Value:
         """Return letters for an array of expressions; later derivatives are written with them."""

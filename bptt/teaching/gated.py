@@ -152,7 +152,7 @@ def _function(name: str) -> Callable[[Value], Value]:
         del argindex
         return function * (1 - function) if name == "sigma" else 1 - function**2
 
-    return np.vectorize(type(name, (sympy().Function,), {"fdiff": fdiff}), otypes=[object])
+    return np.vectorize(type(name, (sympy().Function,), {"fdiff": fdiff}))
 
 
 def _letters(run: Run, gates: int, peepholes: bool) -> Net:
@@ -167,7 +167,7 @@ def _letters(run: Run, gates: int, peepholes: bool) -> Net:
         named = draw(f"{name}_{len(before) + 1}", *value.shape)
         still = [sp.sympify(formula).xreplace({epsilon: 0}) for formula in value.ravel()]
         names.update(zip(still, named.ravel(), strict=True))
-        return named + epsilon * np.vectorize(slope, otypes=[object])(value)
+        return named + epsilon * np.vectorize(slope)(value)
 
     net = SimpleNamespace(
         tanh=_function("tanh"), sigma=_function("sigma"), run=run, step=epsilon,
