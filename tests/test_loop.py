@@ -76,7 +76,7 @@ def literal_backward(cell, layer, x, run, mask, d_a, d_state):
 @cells
 @pytest.mark.parametrize("mask", ["none", "lengths", "holes"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("chunk", [loop.CHUNK, 12, 24])
+@pytest.mark.parametrize("chunk", [loop.CHUNK, 1, 12, 24])
 def test_the_loops_are_the_literal_one(name, mask, dtype, chunk, monkeypatch):
     """In float64 to rounding, in float32 to its own; in chunks of one step, of two, and of all."""
     monkeypatch.setattr(loop, "CHUNK", chunk)
