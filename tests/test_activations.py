@@ -185,3 +185,10 @@ def test_gates_that_are_nearly_shut_or_open_keep_their_digits_in_float32(cell, b
         runs.append([trace.outputs, *blocks])
     for found, wanted in zip(*runs, strict=True):
         assert np.abs(found - wanted).max() <= 2e-5 * np.abs(wanted).max()
+
+
+def test_an_activation_shows_its_name_alone():
+    """The two functions would show as addresses, which differ from process to process."""
+    assert repr(bptt.Activation("twice", lambda z: 2 * z, lambda z, a: 0 * z + 2)) == (
+        "Activation(name='twice')"
+    )

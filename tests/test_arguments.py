@@ -11,6 +11,7 @@ from closeness import assert_close
 from problems import problem
 
 import bptt
+from bptt._core.validation import all_finite
 
 GIVEN = problem(29)  # two layers or more, several steps and sequences, squared error
 SIZES = (GIVEN.at.x.shape[2], *(len(layer.b) for layer in GIVEN.at.params.layers), 2)
@@ -328,3 +329,26 @@ def test_value_and_grad_is_forward_cost_and_backward():
     )
     assert value == cost
     assert bptt.compare(found, wanted, tolerance=1e-300).ok
+
+
+LAYOUTS_IN_MEMORY = {
+    "C": lambda a: a,
+    "Fortran": np.asfortranarray,
+    "last two axes exchanged": lambda a: np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2),
+    "every second": lambda a: a[..., ::2],
+    "backward": lambda a: a[..., ::-1],
+    "repeated": lambda a: np.broadcast_to(a, (2, *a.shape)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize("laid", LAYOUTS_IN_MEMORY.values(), ids=LAYOUTS_IN_MEMORY)
+@pytest.mark.parametrize("axes", [2, 3, 4])
+def test_numbers_that_are_not_finite_are_found_in_every_layout(axes, laid, dtype):
+    """Against np.isfinite, also where the sum, or the sum of squares, overflows."""
+    shape = (2, 3, 4, 5)[:axes]
+    for value in (0.0, 1.0, np.finfo(dtype).max, -np.finfo(dtype).max, np.nan, np.inf, -np.inf):
+        one = np.ones(shape, dtype)
+        one.flat[0] = value
+        for array in (laid(one), laid(np.full(shape, value, dtype))):
+            assert all_finite(array) == np.isfinite(array).all()

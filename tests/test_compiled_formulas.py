@@ -341,6 +341,18 @@ def test_clip_takes_the_new_names_of_its_bounds():
     assert record.statements == ["v0 = maximum(z0, real(-1.0))", "v1 = minimum(v0, real(0.5))"]
 
 
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.float64])
+def test_a_truth_value_becomes_one_or_zero_of_any_type(dtype, real):
+    """As NumPy's astype: no number is rounded but by single precision, which is written down."""
+    record = recording.Record(np.dtype(real))
+    there = recording.Symbol(record, "z0") > 0
+    assert there.astype(dtype).dtype == dtype
+    assert record.statements == ["v0 = z0 > zero", "v1 = one if v0 else zero"]
+    with pytest.raises(recording.NotElementwiseError, match="turns bool into float16 by astype"):
+        there.astype(np.float16)
+
+
 def test_equal_statements_stand_once():
     record = recording.Record(np.dtype(np.float64))
     z = recording.Symbol(record, "z0")

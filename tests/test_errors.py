@@ -109,6 +109,9 @@ KINDS = [
     (lambda: bptt.layer_forward(bptt.Elman(), READOUT, X), T, "params must be a Recurrent, got Affine"),
     (lambda: bptt.layer_forward(bptt.Elman(), LAYER, X[0]), V, "x must have shape (T, B, 2), got (2, 2)"),
     (lambda: bptt.layer_forward(bptt.Elman(), LAYER, X, np.zeros(3)), V, "initial.a must have shape (2, 3), got (3,)"),
+    (lambda: bptt.layer_forward(bptt.Elman(), LAYER, X.astype(np.float32)), T, "x must have the precision of params.w, float64, got float32"),
+    (lambda: bptt.layer_forward(bptt.Elman(), LAYER, X, (np.zeros((2, 3), np.float32),)), T, "initial[0] must have the precision of params.w, float64, got float32"),
+    (lambda: bptt.layer_forward(bptt.Elman(), LAYER._replace(b=LAYER.b.astype(np.float32)), X), T, "params.b must have the precision of params.w, float64, got float32"),
     # backward
     (lambda: bptt.backward(LAYER_TRACE, D), T, "trace must be a Trace, got LayerTrace"),
     (lambda: bptt.backward(TRACE, D[:3]), V, "d_outputs must have shape (4, 2, 1), got (3, 2, 1)"),
@@ -122,6 +125,8 @@ KINDS = [
     (lambda: bptt.backward(TRACE, D, (np.ones((2, 3), np.float32),)), T, "d_final[0][0] must have the precision of trace.outputs"),
     # layer_backward
     (lambda: bptt.layer_backward(TRACE, D), T, "trace must be a LayerTrace, got Trace"),
+    (lambda: bptt.layer_backward(LAYER_TRACE, np.ones((4, 2, 3), np.float32)), T, "d_a must have the precision of trace.outputs, float64, got float32"),
+    (lambda: bptt.layer_backward(LAYER_TRACE, np.ones((4, 2, 3)), (np.ones((2, 3), np.float32),)), T, "d_final[0] must have the precision of trace.outputs, float64, got float32"),
     (lambda: bptt.layer_backward(LAYER_TRACE, D), V, "d_a must have shape (4, 2, 3), got (4, 2, 1)"),
     (lambda: bptt.layer_backward(complex_trace().layers[0], D), T, "trace.outputs must have dtype float32 or float64, got complex128"),
     (lambda: bptt.layer_backward(LAYER_TRACE, np.ones((4, 2, 3)), ()), V, "d_final must have 1 arrays, a, got 0"),

@@ -64,6 +64,8 @@ def test_forget_biases_of_lstm_layers_and_nothing_else():
     found = bptt.forget_bias(MIXED, params, 1.5)
     changed = {n for n, leaf in named(found).items() if (leaf != named(params)[n]).any()}
     assert changed == {"layers[1].forward.b", "layers[3].b"}
+    # Without a value it is one, as Jozefowicz et al. (2015) recommend.
+    assert (bptt.forget_bias(MIXED, params).layers[3].b[3:6] == 1).all()
     for before, after, n in (
         (params.layers[1].forward.b, found.layers[1].forward.b, 6),
         (params.layers[3].b, found.layers[3].b, 3),

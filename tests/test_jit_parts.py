@@ -54,3 +54,19 @@ def test_reads_and_writes_in_scopes_are_those_of_arrays(scope):
     want = np.cumsum(x) * x[0]
     cumulated(x, out)
     assert abs(out - want).max() <= 9 * np.finfo(float).eps
+
+
+@pytest.mark.parametrize("scope", [0, 1, SCOPES - 1])
+def test_what_is_written_in_a_scope_is_read_in_it(scope):
+    """A sum in place: had an array the promise to lie apart from itself, its numbers would be read too early."""
+
+    @njit
+    def cumulate(x):
+        begin()
+        for k in range(1, x.size):
+            store(scope, x, k, load(scope, x, k - 1) + load(scope, x, k))
+
+    x = RNG.uniform(-1, 1, 64)
+    want = np.cumsum(x)
+    cumulate(x)
+    assert abs(x - want).max() <= 64 * np.finfo(float).eps

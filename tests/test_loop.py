@@ -7,6 +7,7 @@ complex step (test_ways). The cells of the library and those of a reader's own g
 
 import ast
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def literal_backward(cell, layer, x, run, mask, d_a, d_state):
 @cells
 @pytest.mark.parametrize("mask", ["none", "lengths", "holes"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("chunk", [loop.CHUNK, 12, 24])
+@pytest.mark.parametrize("chunk", [loop.CHUNK, 1, 12, 24])
 def test_the_loops_are_the_literal_one(name, mask, dtype, chunk, monkeypatch):
     """In float64 to rounding, in float32 to its own; in chunks of one step, of two, and of all."""
     monkeypatch.setattr(loop, "CHUNK", chunk)
@@ -109,6 +110,35 @@ def test_an_unfactored_cell_has_no_intermediates():
     layer, x, *_ = drawn(cell, "float64", "none")
     with pytest.raises(TypeError, match="ResetBeforeGRU is not a formula"):
         _ = bptt.layer_forward(cell, layer, x).intermediates
+
+
+class TooFew(bptt.ResetBeforeGRU):
+    """Its two methods return all but their last part."""
+
+    def unfactored_step(self, params, x, state):
+        return super().unfactored_step(params, x, state)[:-1]
+
+    def unfactored_backward(self, params, d_state, saved):
+        return super().unfactored_backward(params, d_state, saved)[:-1]
+
+
+def test_the_shapes_that_an_unfactored_cell_must_return_are_said():
+    """Those of the state and the parameters; what is saved may have any form."""
+    kind = bptt.ResetBeforeGRU()
+    layer, x, *_ = drawn(kind, "float64", "none")
+    (_, batch, below), n = x.shape, len(layer.u)
+    state = f"(({batch}, {n}),)"
+    message = f"TooFew.unfactored_step must return the tuple (new_state {state}, saved), got"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        bptt.layer_forward(TooFew(), layer, x)
+    trace = bptt.layer_forward(kind, layer, x)
+    message = (
+        "TooFew.unfactored_backward must return the tuple "
+        f"(d_params (({below}, {3 * n}), ({n}, {3 * n}), ({3 * n},)), "
+        f"d_x ({batch}, {below}), d_state {state}), got"
+    )
+    with pytest.raises(TypeError, match=re.escape(message)):
+        bptt.layer_backward(trace._replace(cell=TooFew()), np.ones(trace.a[1:].shape))
 
 
 @cells

@@ -210,3 +210,9 @@ def test_a_count_of_updates_may_be_any_integer():
         assert (found, new.updates) == (want, 4)
     _, late = rule.update(theta, theta, state._replace(updates=np.uint8(255)))
     assert late.updates == 256
+
+
+def test_numbers_of_adam_that_are_not_given_are_those_of_its_paper():
+    """Kingma and Ba (2015), algorithm 1: alpha, beta1, beta2 and epsilon."""
+    rule = bptt.Adam()
+    assert (rule.rate, rule.beta1, rule.beta2, rule.epsilon) == (1e-3, 0.9, 0.999, 1e-8)

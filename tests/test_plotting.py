@@ -46,6 +46,9 @@ def test_delta_norms(ax):
     assert np.array([line.get_ydata() for line in ax.lines]) == pytest.approx(norms)
     assert [text.get_text().strip() for text in ax.texts] == ["layer 1", "layer 2", "layer 3"]
     assert [text.get_color() for text in ax.texts] == ["C0", "C1", "C2"]
+    assert [text.xy for text in ax.texts] == [(3, row[-1]) for row in norms]
+    assert [text.get_verticalalignment() for text in ax.texts] == ["center"] * 3
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step t", "norm of the error")
     ax.figure.canvas.draw()
 
 
@@ -56,7 +59,12 @@ def test_truncation_bias(ax):
     assert plotting.plot_truncation_bias(found, ax) is ax
     assert [line.get_ydata().tolist() for line in ax.lines] == [[0.5, 0.9, 1], [0.2, 2, 1]]
     assert [text.get_text().strip() for text in ax.texts] == ["cosine", "norm"]
-    assert ax.get_xlabel() == "reach k"
+    assert [line.get_xdata().tolist() for line in ax.lines] == [[1, 2, 4]] * 2
+    assert [line.get_marker() for line in ax.lines] == ["o", "o"]
+    assert [text.xy for text in ax.texts] == [(1, 0.5), (1, 0.2)]
+    assert [text.get_horizontalalignment() for text in ax.texts] == ["right", "right"]
+    assert [text.get_color() for text in ax.texts] == ["C0", "C1"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("reach k", "truncated against full")
     ax.figure.canvas.draw()
 
 

@@ -3,6 +3,7 @@
 The truths are the record itself, the `safetensors` package, and NumPy's own reader.
 """
 
+import io
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -311,3 +313,25 @@ def test_the_digest_is_of_names_shapes_and_contents(tmp_path):
     path.write_bytes(data[:8] + text + data[8 + size :])
     with pytest.raises(ValueError, match="damaged"):
         bptt.load(path, like=(np.zeros((3, 2)), np.ones(6)))
+
+
+@pytest.mark.parametrize("length", [0, 1, 17, 2**40])
+def test_a_header_that_cannot_be_is_refused_by_its_length(length, tmp_path):
+    """The message says where it would end: nothing of it is read."""
+    path = tmp_path / "odd.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + b"{}" + bytes(14))
+    message = f"its header ends at byte {8 + length} of 24"
+    with pytest.raises(ValueError, match=message):
+        bptt.load(path, like=SMALL)
+
+
+@pytest.mark.parametrize("more", [b"x", bytes(8)])
+def test_bytes_behind_the_numbers_of_a_member_are_refused(more, tmp_path):
+    """A .npz file whose archive is whole, and whose array has more bytes than its shape says."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    path = tmp_path / "long.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("array.npy", buffer.getvalue() + more)
+    with pytest.raises(ValueError, match=r"array must have 24 bytes, got more"):
+        bptt.load(path, like=np.zeros(3))
