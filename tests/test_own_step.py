@@ -44,7 +44,12 @@ def test_a_right_step_is_compared_under_the_names_of_its_formula():
 
 
 PLACES = {"d_z_r": (0, 0), "d_h_n": (0, 3), "d_a": (1, 0), "d_c": (2, 0)}
-FACTORS = {2.0: "factor 2", 0.5: "factor 2", -1.0: "wrong sign", 0.0: "gradient missing"}
+FACTORS = {
+    2.0: ("factor 2", "twice the true one"),
+    0.5: ("factor 2", "half the true one"),
+    -1.0: ("wrong sign", "minus the true one"),
+    0.0: ("gradient missing", "zeros"),
+}
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -52,10 +57,10 @@ FACTORS = {2.0: "factor 2", 0.5: "factor 2", -1.0: "wrong sign", 0.0: "gradient 
 def test_a_tensor_times_a_number_is_named(name, factor):
     cell = Wrong(*PLACES[name], factor)
     step = step_of(cell)
-    bug = "direct path missing" if (name, factor) == ("d_a", 0.0) else FACTORS[factor]
+    bug, evidence = FACTORS[factor]
+    bug = "direct path missing" if (name, factor) == ("d_a", 0.0) else bug
     assert step.check.faulty == (name,)
-    told = (bug, name, f"{factor:g} times the true one")
-    assert list(own_step.own_step_bugs(cell, step)) == [told]
+    assert list(own_step.own_step_bugs(cell, step)) == [(bug, name, evidence)]
 
 
 def test_means_over_the_batch_and_a_reset_that_is_left_out_are_named():
