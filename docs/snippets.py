@@ -120,6 +120,7 @@ def _process(snippets: Sequence[Snippet]) -> tuple[dict[int, dict[str, Any]], st
         "snippets": [snippet.code for snippet in snippets],
         "name": snippets[0].page,
         "packages": [*requirements.importable(needs), "bptt"],
+        "distributions": [*requirements.closure(tuple(needs)), "bptt"],
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

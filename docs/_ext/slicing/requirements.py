@@ -47,11 +47,12 @@ def needed(sources: Iterable[str]) -> list[str]:
 
 def importable(distributions: Sequence[str]) -> list[str]:
     """Return the top-level modules that distributions, and what they require, bring."""
-    return sorted(set().union(*(_brings(name) for name in _closure(tuple(distributions)))))
+    return sorted(set().union(*(_brings(name) for name in closure(tuple(distributions)))))
 
 
 @cache
-def _closure(names: tuple[str, ...]) -> frozenset[str]:
+def closure(names: tuple[str, ...]) -> frozenset[str]:
+    """Return the names of distributions, and of all that they require."""
     todo, seen = list(names), set()
     while todo:
         name = todo.pop().lower().replace("_", "-")

@@ -22,7 +22,7 @@ import os
 import sys
 import time
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,10 @@ STDOUT = 1
 class OnlyDeclared(importlib.abc.MetaPathFinder):
     """Finds what another finder finds, but no package that the page does not declare."""
 
-    def __init__(self, finder: Any, allowed: Sequence[str]) -> None:
+    def __init__(self, finder: Any, job: dict[str, Any]) -> None:
         self.finder = finder
-        self.allowed = {*allowed, *sys.stdlib_module_names}
+        self.allowed = {*job["packages"], *sys.stdlib_module_names}
+        self.distributions = set(job["distributions"])
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """Find a module, or say that there is none, as on a machine that has only what is declared."""
@@ -48,9 +49,11 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
         return found
 
     def find_distributions(self, *context: Any) -> Iterable[Any]:
-        """Find what is known of installed packages, their versions for one."""
+        """Find what is known of declared packages, their versions for one; all, if none is asked for by name."""
         find = getattr(self.finder, "find_distributions", None)
-        return find(*context) if find else ()
+        asked = context[0].name if context else None
+        known = asked is None or asked.lower().replace("_", "-") in self.distributions
+        return find(*context) if find and known else ()
 
 
 class Backend(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -193,7 +196,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text("utf-8"))
     first, backend = os.getpid(), Backend()
-    sys.meta_path[:] = [backend, *(OnlyDeclared(f, job["packages"]) for f in sys.meta_path)]
+    sys.meta_path[:] = [backend, *(OnlyDeclared(f, job) for f in sys.meta_path)]
     snippets = [Snippet(k, code) for k, code in enumerate(job["snippets"])]
     Runner(folder, job, backend).run(snippets)
     if os.getpid() != first:
