@@ -18,7 +18,9 @@ STATE = "(number) => ['done', 'error'].includes(bptt.cells[number].box.dataset.s
 
 def run(page: Page, number: int, timeout: float = LONGEST) -> str:
     """Press Run at a cell (from 1) and wait; return the state it ends in."""
-    page.evaluate("() => document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+    page.evaluate(
+        "() => document.querySelectorAll('details').forEach((fold) => { fold.open = true; })"
+    )
     cell = page.locator("div.cell:has(.cell_input)").nth(number - 1)
     cell.get_by_role("button", name=f"Run cell {number}", exact=True).click()
     page.wait_for_function("() => window.bptt.live")
