@@ -327,7 +327,8 @@ def prepared() -> Path:
     files = [
         f
         for name in names
-        for f in ([ROOT / name] if "." in name else (ROOT / name).rglob("*.[pm][yd]"))
+        for f in ([ROOT / name] if "." in name else (ROOT / name).rglob("*"))
+        if f.suffix in {".md", ".py", ".toml", ".txt"}
     ]
     digest = hashlib.sha256(b"".join(str(f).encode() + f.read_bytes() for f in sorted(files)))
     folder = ROOT / ".cache" / "mutants" / digest.hexdigest()[:16]

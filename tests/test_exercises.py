@@ -22,7 +22,7 @@ CELL = re.compile(
 ASKED = re.compile(r'exercises\.check\("([\w-]+)"')
 FUNCTIONS = {name: task for name, task in _TASKS.items() if isinstance(task, Function)}
 needs_pages = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="the pages are not part of the library"
+    not FOLDER.parent.is_dir(), reason="the pages are not part of the library"
 )
 # Of each mistake, in the order of the exercise, for the first random case: which results are wrong, and by how much.
 # Which are wrong follows from the mistake's own words; the percentages are those printed when this was written.

@@ -196,9 +196,8 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
                 bad = {gate: wrong[gate][name][1] for gate in each}
                 found = _made(steps, known, cotangents, "", bad)
                 yield name, where if known.bugs else evidence, found
-        if (
-            known.bugs
-        ):  # no other order of gates does the same, while relu may look like the identity
+        # No other order of gates does the same; an Elman cell's relu may look like the identity.
+        if known.bugs:
             return
 
 
