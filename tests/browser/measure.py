@@ -36,6 +36,17 @@ WIDE = """() => {
 UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
   .filter((e) => { const box = e.getBoundingClientRect(); return !(box.width && box.height); })
   .map((e) => e.textContent.slice(0, 40))"""
+COLLISIONS = """() => [...document.querySelectorAll(".math-wrapper")].flatMap((wrapper) => {
+  const parts = [...wrapper.querySelectorAll(".math-scroll, .eqno, .ledger")];
+  const boxes = parts.map((part) => part.getBoundingClientRect());
+  const wide = document.documentElement.clientWidth;
+  const out = boxes.filter((b) => b.right > wide + 1 || b.left < 0).map(() => `${wrapper.id} leaves`);
+  boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
+    const apart = a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 4 || b.bottom <= a.top + 4;
+    if (!apart) out.push(`${wrapper.id} collides`);
+  }));
+  return out;
+})"""
 HIDE = """() => {
   const all = new CSSStyleSheet();
   all.replaceSync("[data-unlooked] { visibility: hidden !important }");
@@ -145,6 +156,7 @@ class Seen:
     failed: list[str] = field(default_factory=list)
     overflow: list[str] = field(default_factory=list)
     formulas: list[str] = field(default_factory=list)
+    collisions: list[str] = field(default_factory=list)
     axe: list[str] = field(default_factory=list)
     transferred: int = 0
 
@@ -210,6 +222,7 @@ def inspect(reader: BrowserContext, home: str, name: str, *, axe: bool = True) -
             page.set_viewport_size({"width": width, "height": 900})
             seen.overflow += [f"{width}: {words}" for words in page.evaluate(WIDE)]
             seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
+            seen.collisions += [f"{width}: {words}" for words in page.evaluate(COLLISIONS)]
         if not axe:
             return seen
         page.evaluate(HIDE)

@@ -59,6 +59,10 @@ FAULTS: dict[str, tuple[str, str, list[str]]] = {
         ["axe: light 1280: image-alt"]),
     "a formula that is not seen": (".katex-html { display: none }", '<span class="katex-html">x</span>',
         ["formulas: 1280: x", "formulas: 390: x"]),
+    "a number upon a formula on a phone": (
+        f"{NARROW} {{ .eqno {{ margin-top: -20px }} }} .eqno {{ display: block }}",
+        '<div class="math-wrapper" id="e"><div class="math-scroll">x</div><span class="eqno">(1)</span></div>',
+        ["collisions: 390: e collides"]),
     "a third party": ("", '<script src="http://127.0.0.1:9/foreign.js"></script>',
         ["console: Failed to load", "foreign: http://127.0.0.1:9/", "failed: http://127.0.0.1:9/"]),
     "a message": ("", "<script>console.log('heard')</script>", ["console: heard"]),
