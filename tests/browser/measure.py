@@ -92,9 +92,9 @@ AXE = """async ([only, where]) => {
 # What of axe's findings depends on the theme, and what on the width; all else is the same for both.
 BY_THEME = ["color-contrast", "link-in-text-block"]
 BY_WIDTH = ["scrollable-region-focusable", "target-size"]
-# kinds: a text of each kind that this theme did not show before. Two of one color and one class of size, on the same
+# kinds: a text of each kind that this theme did not show before, here or on a page seen earlier. Two of one color and one class of size, on the same
 # backgrounds, have the same contrast. fresh: these, and elements that the first width did not show.
-SORT = """(theme) => {
+SORT = """([theme, before]) => {
   const clear = "rgba(0, 0, 0, 0)", behind = new Map([[null, ""]]), kinds = new Map(), seen = [];
   const stack = (e) => {
     if (!behind.has(e)) {
@@ -110,15 +110,17 @@ SORT = """(theme) => {
     if (![...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
     const s = getComputedStyle(e), size = parseFloat(s.fontSize);
     const large = size >= (parseInt(s.fontWeight) >= 700 ? 18.66 : 24);  // as WCAG has it
-    const kind = [theme, s.color, large, s.textShadow, s.textDecorationLine, e.localName] + stack(e);
+    const around = getComputedStyle(e.parentElement).color;  // a link is compared with the words around it
+    const look = [s.color, around, large, s.textShadow, s.textDecorationLine, e.localName];
+    const kind = [theme, ...look] + stack(e);
     if (!kinds.has(kind)) kinds.set(kind, e);
   }
-  const known = (window.known ??= new Set()), first = !window.looked;
+  const known = new Set(before), first = !window.looked;
   const fresh = new Set(first ? [] : seen.filter((e) => !window.looked.has(e)));
   window.looked = new Set([...(window.looked ?? []), ...seen]);
   window.kinds = [...kinds].filter(([kind]) => !known.has(kind)).map(([, e]) => e);
-  kinds.forEach((_, kind) => known.add(kind));
   window.fresh = [...[...fresh].filter((e) => !fresh.has(e.parentElement)), ...window.kinds];
+  return [...kinds.keys()];
 }"""
 DRESS = """async (theme) => {
   localStorage.setItem("theme", theme);
@@ -211,12 +213,16 @@ def look(reader: BrowserContext, home: str, name: str) -> Seen:
     return seen
 
 
-def inspect(reader: BrowserContext, home: str, name: str, *, axe: bool = True) -> Seen:
+def inspect(
+    reader: BrowserContext, home: str, name: str, *, axe: bool = True, known: set[str] | None = None
+) -> Seen:
     """Open a page once and return what is seen in both themes and at both widths, with or without axe.
 
     All of axe's rules look at all of the page at the first width in the first theme. Of the other three views they look
     at what was not shown before; of the second width, at the size of targets and at what scrolls on all of the page.
+    The kinds of text in `known` were shown before, on other pages of the site; those of this page are added.
     """
+    known = set() if known is None else known
     with opened(reader, home, name) as (page, seen):
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
@@ -233,14 +239,14 @@ def inspect(reader: BrowserContext, home: str, name: str, *, axe: bool = True) -
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme)
                 page.evaluate(DRESS, theme)
-                found = [words for look in _looks(page, width, theme) for words in look]
+                found = [words for look in _looks(page, width, theme, known) for words in look]
                 seen.axe += [f"{theme} {width}: {words}" for words in dict.fromkeys(found)]
     return seen
 
 
-def _looks(page: Page, width: int, theme: str) -> Iterator[list[str]]:
+def _looks(page: Page, width: int, theme: str, known: set[str]) -> Iterator[list[str]]:
     """Let axe look at one view of a page."""
-    page.evaluate(SORT, theme)
+    known.update(page.evaluate(SORT, [theme, sorted(known)]))
     if (width, theme) == (WIDTHS[0], THEMES[0]):
         yield page.evaluate(AXE, [[], ""])
         return

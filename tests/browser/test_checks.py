@@ -93,6 +93,20 @@ def test_fault_is_found(fault: str, planted: Callable[[str, str], str], reader: 
     assert all(words.startswith(start) for words, start in zip(found, wanted, strict=True)), found
 
 
+def test_a_kind_of_text_that_another_page_showed_is_not_shown_again(
+    planted: Callable[[str, str], str], reader: Reader
+) -> None:
+    known: set[str] = set()
+    styles = ("", *2 * ["[data-theme=dark] p { color: #333 }"])
+    found = [
+        measure.inspect(
+            reader("light", 1280), planted(style, "<p>Words.</p>"), "page.html", known=known
+        )
+        for style in styles
+    ]
+    assert [len(seen.wrong()) for seen in found] == [0, 1, 0]
+
+
 def test_fault_of_a_file_is_found(
     planted: Callable[[str, str], str], reader: Reader, tmp_path: Path
 ) -> None:
