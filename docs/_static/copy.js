@@ -109,6 +109,10 @@
     });
     return live;
   };
+  // In a tab that has run Python, the next page's starts by itself: whoever ran one cell runs another.
+  const early = () => { try { return sessionStorage.getItem("bptt-live"); } catch { return null; } };
+  if (data && early()) addEventListener("load", () => load().then(() => window.bptt.live.prepare(), () => { live = null; }));
+
   const press = (cell, what) => async ({ currentTarget: pressed }) => {
     const words = pressed.textContent;
     if (!window.bptt.live) pressed.textContent = "Starting"; // at once, whatever has to come first

@@ -10,6 +10,7 @@
   const waiting = new Map();
   const declared = (document.getElementById("bptt-live")?.dataset.packages ?? "").split("\n"); // those that each cell needs
 
+  const needed = (number) => (declared[number] ?? "").split(" ").filter(Boolean);
   const tell = (cell, words, spoken = true) => {
     cell.status.textContent = words;
     if (spoken) say(words);
@@ -34,6 +35,7 @@
     },
     ready() {
       ready = true;
+      try { sessionStorage.setItem("bptt-live", "yes"); } catch { /* the next page waits for its Run, then */ }
       if (pressed) pressed.progress.hidden = true;
     },
     loading({ names }) { load(`Loading ${names}`); },
@@ -159,9 +161,13 @@
       const id = ++serial;
       waiting.set(id, { cell, resolve });
       const alt = cell.area ? "Figure drawn by the edited code" : cell.box.querySelector(".cell_output svg[aria-label]")?.getAttribute("aria-label");
-      const packages = (declared[cell.number] || "").split(" ").filter(Boolean);
-      worker.postMessage({ id, packages, code: source(cell), name: `cell ${cell.number + 1}`, alt: alt ?? "Figure drawn by this cell" });
+      worker.postMessage({ id, packages: needed(cell.number), code: source(cell), name: `cell ${cell.number + 1}`, alt: alt ?? "Figure drawn by this cell" });
     });
+  }
+  function prepare() { // before any press: nothing is said of it, and a failure is met again at the press
+    if (worker || location.protocol === "file:") return;
+    start();
+    worker.postMessage({ id: 0, packages: needed(0), code: "__import__('bptt') and None", name: "before the first cell" });
   }
   const fails = (cell) => Boolean(cell.shown?.querySelector(".traceback")); // it is meant to, as built
   const from = (number, all = new Set()) => { // all cells that a cell needs: each runs whole, and so needs its own
@@ -292,5 +298,5 @@
     cell.edit.after(cell.reset);
     buttons(cell);
   });
-  window.bptt.live = { run, edit, reset, source, runnable };
+  window.bptt.live = { prepare, run, edit, reset, source, runnable };
 })();

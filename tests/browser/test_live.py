@@ -17,6 +17,16 @@ SPINE = sorted(
     if 'id="bptt-live"' in file.read_text("utf-8")
 )
 SLOW = 120_000  # milliseconds; the machine may be busy
+HEAR = """
+  const Plain = Worker;
+  window.heard = [];
+  window.Worker = class extends Plain {
+    constructor(...how) {
+      super(...how);
+      this.addEventListener("message", ({ data }) => heard.push(data));
+    }
+  };
+"""
 
 
 @pytest.fixture
@@ -51,6 +61,18 @@ def test_nothing_is_loaded_before_the_first_run(page: Page, home: str) -> None:
     assert [
         url for url in asked if re.search(r"pyodide|prism|/live[./]", url) and "live.css" not in url
     ] == []
+
+
+def test_python_starts_by_itself_on_the_next_page_of_a_tab_that_has_run_it(
+    page: Page, home: str
+) -> None:
+    page.add_init_script(HEAR)
+    page.goto(f"{home}index.html")
+    assert live_figures.run(page, 1) == "done"
+    page.goto(f"{home}learn/bp2.html")
+    page.wait_for_function("() => heard.some((m) => m.type === 'done')", timeout=SLOW)
+    page.route("**/pyodide/**", lambda route: route.abort())  # for all of it is there
+    assert live_figures.run(page, 1) == "done"
 
 
 @pytest.mark.parametrize("name", SPINE)
@@ -189,23 +211,14 @@ def test_a_package_that_only_the_library_imports_is_loaded(page: Page, home: str
 
 def test_what_the_cells_of_a_page_need_is_loaded_before_they_run(page: Page, home: str) -> None:
     """A cell that ran twice would have drawn its random numbers twice."""
-    page.add_init_script("""
-      const Plain = Worker;
-      window.begun = [];
-      window.Worker = class extends Plain {
-        constructor(...how) {
-          super(...how);
-          this.addEventListener("message", ({ data }) => data.type === "began" && begun.push(data.id));
-        }
-      };
-    """)
+    page.add_init_script(HEAR)
     page.goto(f"{home}learn/bp2.html")
     unfold(page)
     number = 1 + page.evaluate(
         "bptt.cells.findIndex(({ pre }) => pre.textContent.includes('proof.bench('))"
     )
     assert live_figures.run(page, number) == "done"
-    begun = page.evaluate("begun")
+    begun = page.evaluate("heard.filter((m) => m.type === 'began').map((m) => m.id)")
     assert begun == sorted(set(begun))
 
 
