@@ -141,6 +141,28 @@ def _children(name: str, record: Tree) -> Iterator[tuple[str, Tree]]:
         yield (f"{name}.{fields[i]}".lstrip(".") if fields else f"{name}[{i}]"), part
 
 
+def one_precision(*named: tuple[str, Tree]) -> None:
+    """Refuse records that mix float32 and float64: one of the two was not meant."""
+    if len({kind for _, record in named for kind in _kinds(record)}) < 2:
+        return  # names are made for those who need them
+    (first_name, first), *rest = (
+        leaf for name, record in named for leaf in tree_leaves(record, name)
+    )
+    for name, other in rest:
+        if (other.dtype.char == "f") != (first.dtype.char == "f"):
+            msg = (
+                f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
+            )
+            raise TypeError(msg)
+
+
+def _kinds(record: Tree) -> set[bool]:
+    """Return whether the arrays of a record are of single precision: yes, no, or both."""
+    if isinstance(record, np.ndarray):
+        return {record.dtype.char == "f"}
+    return set().union(*map(_kinds, record))
+
+
 def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
     """Lay the arrays of a record out in one vector, as general optimizers want them.
 

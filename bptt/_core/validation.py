@@ -6,7 +6,7 @@ and never write to it; without a copy, unless its numbers lie in memory in a for
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -223,17 +223,6 @@ def all_finite(value: Array) -> bool:
 def all_finite_in(record: Tree) -> bool:
     """Say whether all arrays of nested tuples are finite."""
     return all_finite(record) if isinstance(record, np.ndarray) else all(map(all_finite_in, record))
-
-
-def one_precision(arrays: Iterable[tuple[str, Array]]) -> None:
-    """Refuse a mix of float32 and float64: one of the two was not meant."""
-    (first_name, first), *rest = arrays
-    for name, other in rest:
-        if (other.dtype.char == "f") != (first.dtype.char == "f"):
-            msg = (
-                f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
-            )
-            raise TypeError(msg)
 
 
 def real(name: str, value: Array) -> None:

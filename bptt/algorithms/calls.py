@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import tree_map
+from bptt._core.tree import one_precision, tree_map
 from bptt._core.types import Array, LayerState, Mask
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
@@ -216,7 +216,7 @@ def cost_of(cost: object, outputs: Array, *steps: slice) -> tuple[float, Array]:
     validation.real("outputs", outputs)
     found = ask(cost, outputs, *steps)
     d_outputs = validation.array("d_outputs", found.d_outputs, outputs.shape)
-    validation.one_precision([("outputs", outputs), ("d_outputs", d_outputs)])
+    one_precision(("outputs", outputs), ("d_outputs", d_outputs))
     value = np.asarray(found.value)
     if value.shape or value.dtype.kind not in "fiu":
         msg = f"cost must be a real number, got {validation.describe(found.value)}"

@@ -101,10 +101,7 @@ def layout_of(cell: Formula) -> Layout:
     >>> bptt.cells.layout_of(bptt.GRU()).weighted
     ('z_r', 'z_s', 'x_n', 'h_n')
     """
-    name = type(cell).__name__
-    return _layout(
-        name, _names(f"{name}.step", cell.step), _names(f"{name}.step_backward", cell.step_backward)
-    )
+    return _layout(type(cell).__name__, _names(cell, "step"), _names(cell, "step_backward"))
 
 
 @lru_cache(maxsize=128)
@@ -137,8 +134,9 @@ def _layout(name: str, names: tuple[str, ...], back_names: tuple[str, ...]) -> L
     return layout
 
 
-def _names(what: str, method: Callable[..., object]) -> tuple[str, ...]:
+def _names(cell: Formula, what: str) -> tuple[str, ...]:
     """Return the names of the parameters of a method, without self."""
+    method = getattr(cell, what)
     function = getattr(method, "__func__", method)
     first = int(hasattr(method, "__func__"))
     try:
@@ -147,7 +145,7 @@ def _names(what: str, method: Callable[..., object]) -> tuple[str, ...]:
         parameters = inspect.signature(function).parameters.values()
     free = [p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if free:
-        msg = f"{what} must name its parameters one by one, got *{free[0]}"
+        msg = f"{type(cell).__name__}.{what} must name its parameters one by one, got *{free[0]}"
         raise TypeError(msg)
     names = tuple(p.name for p in parameters)
     with suppress(TypeError):

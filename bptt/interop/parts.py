@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves
+from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.layout import parameters_of
@@ -172,7 +172,7 @@ class Reader:
         if self.left:
             msg = f"{self.name} must hold nothing but {what}, got {_listed(self.left)} too"
             raise ValueError(msg)
-        validation.one_precision(self.taken)
+        one_precision(*self.taken)
 
 
 def _leaves(given: Nested, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Entry]]:

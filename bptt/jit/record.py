@@ -185,7 +185,7 @@ def _sources(cell: Formula) -> dict[np.dtype, Source]:
 
 def _flat(array: np.ndarray) -> np.ndarray:
     """Return an array as one axis, of the one kind that is compiled for: C-contiguous and writable."""
-    flat = np.ravel(array)
+    flat = array.ravel()
     return flat if flat.flags.writeable else flat.copy()
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves
+from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array, LayerState
 from bptt.cells import BothDirections
 from bptt.network import engines
@@ -98,9 +98,7 @@ def backward(
     validation.real("trace.outputs", trace.outputs)
     d_a: Array = validation.array("d_outputs", d_outputs, trace.outputs.shape)
     d_states = final_states(trace.layers, d_final)
-    validation.one_precision(
-        [("trace.outputs", trace.outputs), ("d_outputs", d_a), *tree_leaves(d_states, "d_final")]
-    )
+    one_precision(("trace.outputs", trace.outputs), ("d_outputs", d_a), ("d_final", d_states))
     gradient = run_backward(trace, d_a, d_states)
     _refuse_overflow(gradient)
     return gradient
@@ -175,9 +173,7 @@ def layer_backward(
     validation.real("trace.outputs", trace.outputs)
     d_above = validation.array("d_a", d_a, trace.outputs.shape)
     d_state = final_state("d_final", trace, d_final)
-    validation.one_precision(
-        [("trace.outputs", trace.outputs), ("d_a", d_above), *tree_leaves(d_state, "d_final")]
-    )
+    one_precision(("trace.outputs", trace.outputs), ("d_a", d_above), ("d_final", d_state))
     with np.errstate(all="ignore"):
         gradient = run_any_layer_backward(trace, d_above, d_state)
     _refuse_overflow(gradient)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves
+from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array, LayerParams, LayerState, Mask, State
 from bptt.cells import Bidirectional
 from bptt.cells.layout import state_names_of
@@ -101,9 +101,7 @@ def check_run(
     x = _input(x, params.layers[0])
     states = initial_states(stack.cells, params, x, initial)
     found = check_mask(mask, x)
-    validation.one_precision(
-        [*tree_leaves(params, "params"), ("x", x), *tree_leaves(states, "initial")]
-    )
+    one_precision(("params", params), ("x", x), ("initial", states))
     return params, x, states, found
 
 
@@ -201,9 +199,7 @@ def layer_forward(
     x = _input(x, params)
     state = initial_state("initial", cell, params, x, initial)
     found = check_mask(mask, x)
-    validation.one_precision(
-        [*tree_leaves(params, "params"), ("x", x), *tree_leaves(state, "initial")]
-    )
+    one_precision(("params", params), ("x", x), ("initial", state))
     with np.errstate(all="ignore"):
         trace = run_any_layer(cell, params, x, state, found)
     _refuse_overflow("", trace)
@@ -225,7 +221,9 @@ def run_any_layer(
 
 def _input(x: ArrayLike, params: LayerParams) -> Array:
     """Return the input of a layer, checked; the rows of the layer's first parameter are n_below."""
-    (_, first), *_ = tree_leaves(params)
+    first = params
+    while isinstance(first, tuple):
+        first = first[0]
     return validation.numbers("x", x, ("T", "B", len(first)), first, validation.ANALYTIC)
 
 

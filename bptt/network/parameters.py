@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import check_like, tree_leaves
+from bptt._core.tree import check_like, one_precision, tree_leaves
 from bptt._core.types import Array, LayerParams, Tree
 
 __all__ = ["Affine", "Params"]
@@ -67,8 +67,7 @@ def check_twins(params: Tree, **records: Tree) -> None:
     for name, record in records.items():
         check_floats(name, record)
         check_like(name, record, "params", params)
-        for leaf, own in zip(tree_leaves(record, name), tree_leaves(params, "params"), strict=True):
-            validation.one_precision([own, leaf])
+        one_precision(("params", params), (name, record))
 
 
 def refuse_overflow(**records: Tree) -> None:

@@ -201,20 +201,20 @@ def check_layer(
 def _check_factored(
     names: Sequence[str], layout: Layout, layer: LayerParams, below: int | None
 ) -> tuple[LayerParams, int]:
-    n = _units(names[1], layer[1], layout)
+    second, n = _units(names[1], layer[1], layout)
     shapes = layout.shapes(0, n)
     w = validation.array(
         names[0], layer[0], (below or "n_below", shapes[0][1]), validation.ANALYTIC
     )
     rest = (
         validation.array(name, array, shape, validation.ANALYTIC)
-        for name, array, shape in zip(names[1:], layer[1:], shapes[1:], strict=True)
+        for name, array, shape in zip(names[2:], layer[2:], shapes[2:], strict=True)
     )
-    return type(layer)(w, *rest), n
+    return type(layer)(w, second, *rest), n
 
 
-def _units(name: str, given: ArrayLike, layout: Layout) -> int:
-    """Read the number of units off u, or off b if there is no u."""
+def _units(name: str, given: ArrayLike, layout: Layout) -> tuple[Array, int]:
+    """Return u, or b if there is no u, and the number of units that is read off it."""
     blocks = layout.count("zh")
     across = blocks or layout.count("zx")
     axis = "n" if across == 1 else f"{across} n"
@@ -225,7 +225,7 @@ def _units(name: str, given: ArrayLike, layout: Layout) -> int:
         inner = ", ".join(size.replace(" ", "") for size in shape) + ("" if blocks else ",")
         msg = f"{name} must have shape ({inner}), got {array.shape}"
         raise ValueError(msg)
-    return n
+    return array, n
 
 
 def _check_unfactored(

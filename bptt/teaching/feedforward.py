@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import tree_leaves
+from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array
 from bptt.cells.activations import Activation
 from bptt.network.parameters import Affine, check_affine
@@ -165,7 +165,7 @@ def backward(trace: Trace, d_outputs: ArrayLike) -> Gradient:
     validation.instance("trace", trace, Trace)
     validation.real("trace.outputs", trace.outputs)
     d_a = validation.array("d_outputs", d_outputs, trace.outputs.shape)
-    validation.one_precision([("trace.outputs", trace.outputs), ("d_outputs", d_a)])
+    one_precision(("trace.outputs", trace.outputs), ("d_outputs", d_a))
     run = zip(trace.activations, trace.z, trace.a[1:], strict=True)
     with np.errstate(all="ignore"):
         slopes = [function.derivative(z, a) for function, z, a in run]
@@ -195,12 +195,7 @@ def _checked(layers: Sequence[Affine], x: ArrayLike) -> tuple[tuple[Affine, ...]
         checked.append(check_affine(f"layers[{i}]", layer, below))
         below = checked[-1].w.shape[1]
     a0 = validation.array("x", x, ("B", checked[0].w.shape[0]), validation.ANALYTIC)
-    named = [
-        (f"layers[{i}].{part}", p)
-        for i, layer in enumerate(checked)
-        for part, p in layer._asdict().items()
-    ]
-    validation.one_precision([*named, ("x", a0)])
+    one_precision(("layers", checked), ("x", a0))
     return tuple(checked), a0
 
 

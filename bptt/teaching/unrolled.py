@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import check_like, tree_leaves, tree_map
+from bptt._core.tree import check_like, one_precision, tree_map
 from bptt._core.types import Array, State
 from bptt.cells import Elman
 from bptt.cells.activations import Activation
@@ -75,9 +75,7 @@ class Unrolled(NamedTuple):
         found = np.zeros((self.x.shape[0], _width(self.blocks[-1])), self.x.dtype)
         outputs = validation.array("d_outputs", d_outputs, self.trace.outputs.shape)
         states = final_states(self.trace.layers, d_final)
-        validation.one_precision(
-            [("trace.outputs", found), ("d_outputs", outputs), *tree_leaves(states, "d_final")]
-        )
+        one_precision(("trace.outputs", found), ("d_outputs", outputs), ("d_final", states))
         for (kind, l, t), columns in self.blocks[-1].items():
             if kind == "y":
                 found[:, columns] = outputs[t - 1]

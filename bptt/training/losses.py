@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
+from bptt._core.tree import one_precision
 from bptt._core.types import Array, Scalar
 
 __all__ = ["Cost", "softmax_cross_entropy", "squared_error"]
@@ -154,7 +155,7 @@ def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
 def _targets(targets: ArrayLike, outputs: Array, weights: Array) -> Array:
     given = validation.whole_as("targets", targets, outputs)
     y = validation.shaped("targets", given, outputs.shape)
-    validation.one_precision([("outputs", outputs), ("targets", y)])
+    one_precision(("outputs", outputs), ("targets", y))
     counted = np.where(weights[..., None] > 0, y, y.dtype.type(0))
     validation.finite("targets (where they count)", counted)
     return counted
