@@ -97,13 +97,11 @@ def test_a_kind_of_text_that_another_page_showed_is_not_shown_again(
     planted: Callable[[str, str], str], reader: Reader
 ) -> None:
     known: set[str] = set()
-    styles = ("", *2 * ["[data-theme=dark] p { color: #333 }"])
-    found = [
-        measure.inspect(
-            reader("light", 1280), planted(style, "<p>Words.</p>"), "page.html", known=known
-        )
-        for style in styles
-    ]
+    found = []
+    for number, style in enumerate(("", *2 * ["[data-theme=dark] p { color: #333 }"])):
+        home = planted(style, "<p>Words.</p>")
+        page = f"page.html?{number}"  # a name of its own: what one name led to is cached
+        found.append(measure.inspect(reader("light", 1280), home, page, known=known))
     assert [len(seen.wrong()) for seen in found] == [0, 1, 0]
 
 
