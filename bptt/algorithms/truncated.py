@@ -11,7 +11,7 @@ Every k1 steps, the costs of these k1 steps are carried back through the last k2
 where :math:`\delta_c` is the error of the costs of steps :math:`(c - 1) k_1 + 1` to :math:`e_c` alone.
 Two cases have names. With k1 = k2 the sequence is cut into windows, and the state, but no gradient, is
 carried from one to the next. (If k1 does not divide T, the last pass has fewer costs, and still goes back
-through k2 steps.) With k1 = 1 every cost reaches back exactly k2 steps.
+through k2 steps.) With k1 = 1 every cost reaches back k2 steps, or to the start.
 
 A truncated gradient is not the gradient of C. It is the exact gradient of a surrogate, the sum of the
 costs of all pieces, each run from a state that is held constant; `surrogate` is that function, and so a
