@@ -27,6 +27,7 @@ def said(capsys) -> str:
 
 EXACT = {
     "integers": (3, 3),
+    "zeros": (np.zeros(2, int), np.zeros(2, int)),
     "counts larger than any int64": (2**80, 2**80),
     "fractions": (Fraction(1, 3) + Fraction(1, 6), Fraction(1, 2)),
     "integer arrays": (np.arange(4), np.arange(4)),
@@ -63,7 +64,7 @@ def test_the_error_is_the_largest_relative_to_the_largest_entry_of_the_pair(caps
     ("left", "right", "where"),
     [
         (1.0, 2.0, "eq does not hold: left 1.0"),
-        ([1.0, 1.0], [1.0, 2.0], "eq does not hold in case 2 of 2: left 1.0"),
+        ([1.0] * 3, [1.0, 2.0, 1.0], "eq does not hold in case 2 of 3: left 1.0"),
         (Pair(np.zeros(1), np.ones((2, 2))), Pair(np.zeros(1), np.eye(2)), r"at \.u\[0, 1\]"),
         ({"b": (1.0, 2.0)}, {"b": (1.0, 3.0)}, r"at \['b'\]\[1\]"),
         (
@@ -149,7 +150,7 @@ def test_bound(capsys):
     [
         (1.1, 1.0, "eq does not hold: 1.1 is not <= 1.0, up to a tolerance of 1e-12"),
         ((1.0, np.array([0.0, 2.0])), (1.0, np.ones(2)), r"at \[1\]\[1\]: 2.0 is not <= 1.0"),
-        ([1.0, np.nan], [1.0, 1.0], "in case 2 of 2"),
+        ([1.0, np.nan, 1.0], [1.0] * 3, "in case 2 of 3"),
         (-np.inf, np.inf, "is not <="),
     ],
 )
@@ -176,7 +177,7 @@ def test_fails(capsys):
 @pytest.mark.parametrize(
     ("left", "right", "words"),
     [
-        ([1.0, 1.0], [2.0, 1.0], "eq should fail and does not in case 2 of 2: .* must be >= 0.5"),
+        ([1.0] * 3, [2.0, 1.0, 2.0], "should fail and does not in case 2 of 3: .* must be >= 0.5"),
         (np.nan, 1.0, "should fail and does not: .* relative error nan"),
         (X, X, "should fail and does not"),
         (sympy.nan, X, "SymPy cannot compare"),
@@ -197,10 +198,12 @@ CHECKS = [
     EquationCheck("bp2", "exact", 12),
     EquationCheck("bp2-end", "close", 1, 1.6e-14, 2.5e-13),
     EquationCheck("bp2", "close", 1, 0.0, 0.0),
+    EquationCheck("bp2", "close", 3, 1e-12, 1e-12),
     EquationCheck("gamma-bound", "bound", 200, -1e-17, -1e-12),
     EquationCheck("gamma-bound", "bound", 200, 3.4e-2, 0.0),
     EquationCheck("bp2", "broken", 2, 0.36, 0.01),
     EquationCheck("bp2", "broken", 2, 1e7, 100.0),
+    EquationCheck("bp2", "broken", 2, 0.5, 0.5),
     EquationCheck("bp2", "unequal", 3),
 ]
 
@@ -209,7 +212,7 @@ def test_lines_are_read_as_they_were_written():
     text = "".join(f"{check}\nsome other line: holds exactly\n" for check in CHECKS)
     assert EquationCheck.read(text) == CHECKS
     assert all(check.within for check in CHECKS)
-    assert [check.holds for check in CHECKS] == [True] * 5 + [False] * 3
+    assert [check.holds for check in CHECKS] == [True] * 6 + [False] * 4
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,10 @@ def truncated(k1, k2, of=cost):
     return bptt.truncated_bptt(STACK, PARAMS, X, of, k1=k1, k2=k2)
 
 
+def surrogate(stack, params, x, cost):
+    return bptt.algorithms.surrogate(stack, params, x, cost, k1=1, k2=1)(params)
+
+
 def product(vector, of=cost, params=PARAMS, stack=STACK, x=X):
     return bptt.hessian_vector_product(stack, params, x, of, vector)
 
@@ -126,7 +130,8 @@ WAYS_TO = [
     *((lambda w=w: w(STACK, PARAMS, X, lambda o, _: o.sum()), T, "cost(outputs, steps) must be a Cost, got float64") for w in WAYS),
     *((lambda w=w: w(STACK, PARAMS, X, returning(d_outputs=np.ones((9, 1, 1)))), V, "d_outputs must have shape (") for w in WAYS),
     *((lambda w=w: w(STACK, PARAMS, X, returning(np.nan)), V, "cost must be finite, got nan") for w in WAYS),
-    *((lambda w=w: w(BOTH if w is not bptt.full_bptt else "both", BOTH_PARAMS, X, cost), T, "stack") for w in WAYS),
+    *((lambda w=w: w("S", PARAMS, X, cost), T, "stack must be a Stack, got str ('S')") for w in (*WAYS, surrogate)),
+    *((lambda w=w: w(BOTH, BOTH_PARAMS, X, cost), T, "stack.cells[0] must read in one direction, got Bid") for w in (*WAYS[1:], surrogate)),
     (lambda: bptt.full_bptt(STACK, PARAMS, X, returning("1")), T, "cost must be a real number, got str ('1')"),
     (lambda: bptt.full_bptt(STACK, PARAMS, X, returning(np.ones(2))), T, "cost must be a real number, got ndarray"),
     (lambda: bptt.full_bptt(STACK, PARAMS, X, returning(d_outputs=D * np.inf)), V, "d_outputs must be finite, got inf at index (0, 0, 0)"),
@@ -300,10 +305,6 @@ def test_a_sum_over_steps_that_overflows_is_no_silent_infinity(way, recurrent, r
     large = lambda outputs, _: bptt.Cost(0.0, np.full_like(outputs, 2e38))
     with pytest.raises(FloatingPointError, match=r"^[a-z].* must stay finite, got inf first at"):
         way(LINEAR, params, full(1, 4, 1, 1), large)
-
-
-def surrogate(stack, params, x, cost):
-    return bptt.algorithms.surrogate(stack, params, x, cost, k1=1, k2=1)(params)
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,38 @@ def test_an_array_whose_trusted_gradient_is_zero_is_measured_by_the_largest_of_a
     assert bptt.compare((np.full(2, 0.5),), (np.zeros(2),)).errors == {"[0]": 0.5}
 
 
+def test_an_error_at_the_tolerance_is_right_and_the_first_of_the_largest_is_named():
+    """One in four, of two entries in two arrays; what is right is called so beside what is wrong."""
+    want = np.full(3, 4.0)
+    got, more = np.array([4.0, 3.0, 5.0]), np.array([4.0, 4.0, 6.0])
+    report = bptt.compare((got, got), (want, want), 0.25)
+    assert report.ok
+    assert str(report) == "gradient right: largest relative error 2.5e-01 <= 2e-01, at [0][1]"
+    assert (report.worst, report.got, report.want) == ("[0][1]", 3.0, 4.0)
+    assert not bptt.compare((got, got), (want, want), 0.2499).ok
+    report = bptt.compare((got, more, more), (want,) * 3, 0.25)
+    assert (report.worst, report.got, report.want) == ("[1][2]", 6.0, 4.0)
+    *_, first, second, third = str(report).splitlines()
+    assert (first, second, third) == (
+        "  ok    [0]: 2.5e-01", "  WRONG [1]: 5.0e-01", "  WRONG [2]: 5.0e-01"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("cost", "times_h", "refused"),
+    [(0.99e-262, 1e-309, True), (1.01e-262, 1e-309, False), (0.99e-262, 3e-308, False), (0, 1e-309, False)],
+)  # fmt: skip
+def test_a_cost_below_the_size_that_the_docstring_says_is_refused(cost, times_h, refused, sign):
+    """If h times its slope is below 2.2e-308, the smallest number that has all digits."""
+    call = lambda: bptt.complex_step(lambda _: sign * complex(cost, times_h), np.ones(1))
+    if refused:
+        with pytest.raises(ValueError, match="cost must be larger for the complex step"):
+            call()
+    else:
+        assert call() == pytest.approx([sign * times_h / 1e-30])
+
+
 def test_a_comparison_is_frozen():
     report = bptt.compare(np.ones(1), np.ones(1))
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -711,6 +711,7 @@ def test_what_is_no_path_is_refused_by_name(path, tmp_path, monkeypatch):
         (lambda: bptt.save_snapshot(path, 1, one), "folder"),
         (lambda: bptt.load_snapshot(path, one), "folder"),
     ):
-        with pytest.raises((TypeError, ValueError), match=f"^{name} {words}"):
+        with pytest.raises((TypeError, ValueError), match=f"^{name} {words}") as refused:
             call()
+        assert refused.type is (ValueError if isinstance(path, str) else TypeError)
     assert not list(tmp_path.iterdir())

@@ -60,10 +60,13 @@ def test_fails_reports_a_wrong_line_and_refuses_a_right_one(small, capsys):
 
     small.fails("bp2", without_future, places=early, at_least=1e-4)
     (found,) = EquationCheck.read(capsys.readouterr().out)
-    assert found.kind == "broken"
+    assert (found.kind, found.limit, found.of) == ("broken", 1e-4, "random net")
     assert found.cases == sum(net.T > 1 for net in small.numbers)
     with pytest.raises(EquationError, match="should fail and does not"):
         small.fails("bp2", bp2)
+    small.fails("bp2", lambda *at: 1.015 * bp2(*at))  # one hundredth is enough if nothing is said
+    with pytest.raises(EquationError, match="must be >= 0.01"):
+        small.fails("bp2", lambda *at: 1.009 * bp2(*at))
 
 
 def test_the_tied_weight_moves_all_its_copies(small):

@@ -157,7 +157,7 @@ class Comparison:
     errors
         The largest error in each array, by the array's name.
     worst
-        The name of the entry with the largest error of all, such as ``layers[0].u[1, 2]``.
+        The name of the first entry with the largest error of all, such as ``layers[0].u[1, 2]``.
     got
         The gradient there.
     want
@@ -235,17 +235,16 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
     gradient, trusted = tree_map(_as_floats, gradient), tree_map(_as_floats, trusted)
     named = list(zip(tree_leaves(gradient), tree_leaves(trusted), strict=True))
     overall = max(float(np.abs(want).max()) for _, (_, want) in named) or 1.0
-    errors, worst = {}, (-1.0, "", 0.0, 0.0)
+    errors, entries = {}, []
     for (name, got), (_, want) in named:
         with np.errstate(all="ignore"):  # what is beyond all numbers is an infinite error
             relative = np.abs(got - want) / (float(np.abs(want).max()) or overall)
         at = np.unravel_index(relative.argmax(), relative.shape)
         errors[name or "gradient"] = float(relative[at])
         entry = f"{name}[{', '.join(str(i) for i in at)}]" if at else name
-        worst = max(
-            worst, (float(relative[at]), entry, float(got[at]), float(want[at])), key=lambda w: w[0]
-        )
-    return Comparison(errors, *worst[1:], tolerance)
+        entries.append((entry, float(got[at]), float(want[at])))
+    first_largest = int(np.argmax(list(errors.values())))
+    return Comparison(errors, *entries[first_largest], tolerance)
 
 
 def check_gradient(

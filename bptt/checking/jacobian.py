@@ -103,7 +103,7 @@ def along(function: Function, at: Arrays, direction: Arrays, truth: Truth) -> Ar
             raise TypeError(msg)
         return joined(moved).imag / TINY
     wide, narrow = (_difference(function, at, direction, step) for step in (STEP, STEP / 64))
-    scale = max(1e-3, float(np.abs(narrow).max(initial=0)))
+    scale = max(1e-3, float(np.abs(narrow).max()))
     kink = np.abs(wide - narrow) > AGREE * scale  # between the points of the wide one
     return np.where(kink, narrow, wide)
 
@@ -143,8 +143,8 @@ def choose(function: Function, at: Arrays, rng: np.random.Generator, watch: Func
             return Truth(False, "a real buffer, or a cast to float, takes complex numbers")
         except Exception as error:  # noqa: BLE001 - a user's function may refuse complex numbers anyhow
             return Truth(False, f"{_seen(watch, at) or type(error).__name__}: {error}")
-        scale = max(1e-3, float(np.abs(want).max(initial=0)))
-        if not np.abs(got - want).max(initial=0) <= AGREE * scale:
+        scale = max(1e-3, float(np.abs(want).max()))
+        if not np.abs(got - want).max() <= AGREE * scale:
             lost = "the imaginary part is lost on the way"
             return Truth(False, _seen(watch, at) or lost)
     return analytic

@@ -101,13 +101,10 @@ def _entered(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
     zero: Carry = lambda _, d, __: without(d)
     evidence = "only the error from above is left, at the last step too"
     yield "overwritten instead of added", evidence, made(outputs, none, zero)
-    for by, fill in ((1, "zero"), (-1, "zero"), (1, "round"), (-1, "round")):
-        moved = np.roll(outputs, by, axis=0)
-        if fill == "zero":
-            moved[0 if by > 0 else -1] = 0
-        way = "later" if by > 0 else "earlier"
-        for d_final in (final, none):
-            yield "d_outputs shifted by one step", f"a step {way}", made(moved, d_final)
+    for by, way in ((1, "a step later"), (-1, "a step earlier")):
+        for moved in (_shifted(outputs, by), np.roll(outputs, by, axis=0)):
+            for d_final in (final, none):
+                yield "d_outputs shifted by one step", way, made(moved, d_final)
     yield "d_outputs in reverse", "as if d_outputs[::-1] were given", made(outputs[::-1], final)
 
 

@@ -133,26 +133,29 @@ def functions(real: Real) -> tuple[Callable[..., Inferred], ...]:
     return exp, tanh, absolute, maximum, minimum, sign
 
 
+INVERSE = tuple(1 / math.factorial(k) for k in range(14))  # of k!, the coefficients of e^r
+
+
 def _taylor_32(r: Inferred) -> Inferred:
     f = np.float32
-    p = r * f(1 / 5040) + f(1 / 720)
-    p = p * r + f(1 / 120)
-    p = p * r + f(1 / 24)
-    p = p * r + f(1 / 6)
-    p = p * r + f(1 / 2)
+    p = r * f(INVERSE[7]) + f(INVERSE[6])
+    p = p * r + f(INVERSE[5])
+    p = p * r + f(INVERSE[4])
+    p = p * r + f(INVERSE[3])
+    p = p * r + f(INVERSE[2])
     return p * (r * r) + r
 
 
 def _taylor_64(r: Inferred) -> Inferred:
-    p = r * (1 / 6227020800) + 1 / 479001600
-    p = p * r + 1 / 39916800
-    p = p * r + 1 / 3628800
-    p = p * r + 1 / 362880
-    p = p * r + 1 / 40320
-    p = p * r + 1 / 5040
-    p = p * r + 1 / 720
-    p = p * r + 1 / 120
-    p = p * r + 1 / 24
-    p = p * r + 1 / 6
-    p = p * r + 1 / 2
+    p = r * INVERSE[13] + INVERSE[12]
+    p = p * r + INVERSE[11]
+    p = p * r + INVERSE[10]
+    p = p * r + INVERSE[9]
+    p = p * r + INVERSE[8]
+    p = p * r + INVERSE[7]
+    p = p * r + INVERSE[6]
+    p = p * r + INVERSE[5]
+    p = p * r + INVERSE[4]
+    p = p * r + INVERSE[3]
+    p = p * r + INVERSE[2]
     return p * (r * r) + r

@@ -123,7 +123,7 @@ class Net:
     def delta(self) -> Values:
         """The errors, each by its definition."""
         found = {key: self.total(self.cost, "z", *key) for key in self.z}
-        return found | {(l, self.T + 1): 0 * self.b[l] for l in self.b}
+        return found | {(l, self.T + 1): np.zeros_like(b) for l, b in self.b.items()}
 
     def weighted_input(self, values: Values, l: int, t: int) -> Value:
         r"""Return :math:`(w^l)^\top a^{l-1(t)} + (u^l)^\top a^{l(t-1)} + b^l`, by :eq:`fwd`."""
