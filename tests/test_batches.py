@@ -4,6 +4,7 @@ Where windows cut the gradient the truth is the complex step, on the surrogate t
 first state; where a run is interrupted it is the run that was not.
 """
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -205,6 +206,22 @@ def test_a_file_is_read_window_by_window(tmp_path):
     windows = bptt.windows(written, length=2)
     assert np.shares_memory(windows[0].x, written)
     assert (windows[0].x == 1).all()
+
+
+@pytest.mark.parametrize("form", [">f4", ">i8"])
+def test_a_file_of_another_byte_order_is_read_window_by_window(form, tmp_path):
+    """Only what is cut is converted: no more memory than a window takes."""
+    written = np.memmap(tmp_path / "long", form, "w+", shape=(100_000, 2, 3))
+    written[:] = 7
+    tracemalloc.start()
+    window = bptt.windows(written, length=2)[1]
+    batch = bptt.minibatches(written[:4], size=1, rng=0)[0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**16
+    for x in window.x, batch.x:
+        assert x.dtype.isnative
+        assert (x == 7).all()
 
 
 def test_a_progress_bar_knows_its_total():

@@ -576,7 +576,7 @@ class Form(bptt.Elman):
 def test_the_numbers_of_a_cell_are_real_and_plain(form, words):
     with pytest.raises(TypeError, match=rf"Form.step: new_state\[0\] must {words}"):
         bptt.check_cell(Form(step=form))
-    with pytest.raises(TypeError, match=rf"Form.step_backward\[0\] must {words}"):
+    with pytest.raises(TypeError, match=rf"Form.step_backward: d_weighted\[0\] must {words}"):
         bptt.check_cell(Form(back=form))
 
 

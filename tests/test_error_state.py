@@ -148,6 +148,7 @@ def numbers(given):
         bptt.softmax(np.array([0, 0.3, low], given.dtype))
     bptt.softmax_cross_entropy(z, [0, 1])
     bptt.squared_error(np.full_like(z, given.tiny), 0 * z)
+    bptt.squared_error(z, 0 * z, np.array([1e-60, 5e-324]))
     bptt.clip_by_global_norm(np.full_like(z, given.tiny), 1e-30)
     bptt.clip_by_global_norm(z, 1e-40)
     bptt.global_norm(z)
@@ -158,7 +159,8 @@ def numbers(given):
 
 
 def drawn(given):
-    bptt.orthogonal_recurrent(given.stack, given.params, 0, gain=1e-30)
+    for gain in (1e-30, 1e-44, 1e-320):
+        bptt.orthogonal_recurrent(given.stack, given.params, 0, gain)
     bptt.forget_bias(given.stack, given.params, 1e-30)
     bptt.initialize(given.stack, SIZES, 0, given.dtype)
 

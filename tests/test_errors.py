@@ -296,6 +296,23 @@ def test_only_elman_cells_unroll():
         bptt.teaching.unroll(trace)
 
 
+class Twice(bptt.Elman):
+    """Computes something else than the cell that it inherits from."""
+
+    def step(self, z, a):
+        return (2 * a,), (z, a)
+
+
+def test_what_an_unrolled_net_would_drop_is_refused():
+    """The other step of a subclass, and a mask."""
+    with pytest.raises(
+        TypeError, match=r"cells\[0\] must be an Elman itself, not of a subclass, got"
+    ):
+        bptt.teaching.unroll(forward(stack=bptt.Stack((Twice(),))))
+    with pytest.raises(ValueError, match=r"^trace must be of a run without a mask"):
+        bptt.teaching.unroll(bptt.forward(STACK, ONE, X, mask=bptt.lengths_to_mask([4, 2])))
+
+
 def test_a_cell_with_gates_names_its_shape():
     gated = type("Gated", (Other,), {"step": lambda self, z_p, z_q, a: None})()
     with pytest.raises(ValueError, match=r"params\.u must have shape \(n, 2n\), got \(3, 3\)"):

@@ -206,3 +206,70 @@ def test_where_a_write_ends_half_way_the_old_file_stays(room, suffix, tmp_path):
     assert done.returncode == 7
     assert bits(bptt.load(path, like=SMALL)) == bits(SMALL)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", ["w", "bptt.sha256"])
+def test_a_header_without_end_is_refused_before_it_is_read(name, tmp_path):
+    """A header of 100 MB, in a file of 100 kB."""
+    path = tmp_path / "a.npz"
+    bptt.save(path, SMALL)
+    with zipfile.ZipFile(path) as archive:
+        whole = {member: archive.read(member) for member in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, data in whole.items():
+            with archive.open(member, "w", force_zip64=True) as file:
+                if member == f"{name}.npy":
+                    file.write(b"\x93NUMPY\x02\x00" + (10**8).to_bytes(4, "little"))
+                    for _ in range(100):
+                        file.write(b" " * 10**6)
+                else:
+                    file.write(data)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"^a\.npz must be a whole file, got a damaged one"):
+        bptt.load(path, like=SMALL)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+@formats
+def test_a_whole_file_for_which_memory_is_short_is_not_called_damaged(suffix, tmp_path):
+    path = tmp_path / f"large{suffix}"
+    code = (
+        "import os, resource, sys, numpy as np, bptt\n"
+        "record = (np.ones(3 * 10**6),)\n"
+        "bptt.save(sys.argv[1], record)\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * os.sysconf('SC_PAGE_SIZE')\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 8 * 10**6,) * 2)\n"
+        "try:\n    bptt.load(sys.argv[1], record)\n"
+        "except MemoryError:\n    print('no memory')\n"
+    )
+    if not os.path.exists("/proc/self/statm"):  # noqa: PTH110
+        pytest.skip("this system does not say there how much memory a process has")
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "no memory\n"
+
+
+@formats
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
+def test_a_pipe_is_refused_and_not_waited_for(suffix, tmp_path):
+    """To open it would be to wait until another program writes to it."""
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    with pytest.raises(OSError, match="path must lead to a file, got a pipe"):
+        bptt.load(tmp_path / f"pipe{suffix}", SMALL)
+
+
+def test_an_array_header_that_python_cannot_parse_is_damage(tmp_path, monkeypatch):
+    """Some versions of Python say that they have no memory for what nests too deep."""
+    path = tmp_path / "a.npz"
+    bptt.save(path, SMALL)
+
+    def nested(*_):
+        msg = "Parser stack overflowed"
+        raise MemoryError(msg)
+
+    monkeypatch.setattr(np.lib.format, "read_array_header_1_0", nested)
+    with pytest.raises(ValueError, match="must be a whole file, got a damaged one: Parser stack"):
+        bptt.load(path, SMALL)

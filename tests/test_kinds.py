@@ -692,6 +692,135 @@ def test_subclasses_of_arrays_are_refused_by_functions_of_one_array(name):
         call()
 
 
+NOT_PLAIN = (
+    np.ma.masked_array,
+    lambda array: array.view(np.recarray),
+    lambda array: array + 0j,
+)
+
+
+class Odd(bptt.Elman):
+    """Returns a new state that is no plain array of real numbers."""
+
+    def step(self, z, a):
+        a_new, kept = NOT_PLAIN[self.which](np.tanh(z)), (z,)
+        return (a_new,), kept
+
+    def step_backward(self, d_a, a, z):
+        return (d_a * (1 - np.tanh(z) ** 2),), (0.0,), ()
+
+
+class OddSaved(Odd):
+    """Saves no plain array."""
+
+    def step(self, z, a):
+        return (np.tanh(z),), (NOT_PLAIN[self.which](z),)
+
+
+class OddBack(Odd):
+    """Returns them on the way back."""
+
+    def step(self, z, a):
+        return (np.tanh(z),), (z,)
+
+    def step_backward(self, d_a, a, z):
+        return (NOT_PLAIN[self.which](d_a * (1 - np.tanh(z) ** 2)),), (0.0,), ()
+
+
+class OddGRU(bptt.ResetBeforeGRU):
+    """The same on the unfactored level."""
+
+    def unfactored_step(self, params, x, state):
+        (a,), saved = super().unfactored_step(params, x, state)
+        return (NOT_PLAIN[self.which](a),), saved
+
+
+class OddBackGRU(bptt.ResetBeforeGRU):
+    """And on its way back."""
+
+    def unfactored_backward(self, params, d_state, saved):
+        d_params, d_x, d_past = super().unfactored_backward(params, d_state, saved)
+        return d_params, NOT_PLAIN[self.which](d_x), d_past
+
+
+@pytest.mark.parametrize("which", range(len(NOT_PLAIN)))
+@pytest.mark.parametrize("base", [Odd, OddSaved, OddBack, OddGRU, OddBackGRU])
+def test_what_a_cell_returns_is_plain_and_real_where_it_is_run(base, which):
+    """Not in check_cell alone: a masked array would lose its mask, a complex one its imaginary part."""
+    if base is OddSaved and which == 2:
+        return  # what is saved may be of any kind
+    made = type("Mine", (base,), {"which": which})()
+    words = "hold real numbers, as the arguments do" if which == 2 else "be a plain NumPy array"
+    with pytest.raises(
+        TypeError, match=rf"^Mine\.\w+: \w+\[\d\] must {words}, got|^Mine\.\w+: d_x must {words}"
+    ):
+        run(made)
+
+
+def test_an_activation_and_a_cost_are_made_of_plain_arrays():
+    with pytest.raises(
+        TypeError, match=r"^function of mine must be a plain NumPy array, got numpy"
+    ):
+        bptt.Activation("mine", lambda z: np.ma.masked_less(np.tanh(z), 0), lambda z, a: 1 - a**2)
+    tiny = bptt.teaching.tiny()
+    with pytest.raises(TypeError, match=r"^cost must be a plain NumPy array, got numpy"):
+        bptt.value_and_grad(
+            tiny.stack, tiny.params, tiny.x, lambda a: bptt.Cost(np.ma.masked, 0 * a)
+        )
+
+
+@pytest.mark.parametrize(
+    "activation", [bptt.sigmoid, bptt.tanh, bptt.relu, bptt.softplus, bptt.identity]
+)
+def test_an_activation_takes_what_makes_an_array_of_its_dtypes(activation):
+    want = activation(np.array([0.5, -1.0]))
+    for z in ([0.5, -1.0], (0.5, -1.0), np.array([0.5, -1.0], ">f8")):
+        np.testing.assert_array_equal(activation(z), want)
+    assert activation(0.5) == want[0]
+    for z in (1, None, "a", [1, 2], np.float16([1]), np.longdouble([1]), np.complex64([1])):
+        with pytest.raises(TypeError, match=r"^z must have dtype float32 or float64, got"):
+            activation(z)
+
+
+PROTOCOL = {
+    "parameters": [tuple, None, 3, ()],
+    "shapes": [lambda *_: None, lambda *_: [2, 3], lambda *_: [(2, 3)], lambda *_: 3],
+    "state_names": [None, (), "a", 3],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, each in PROTOCOL.items() for v in each])
+def test_what_an_unfactored_cell_must_have_is_said(name, value):
+    made = type("Mine", (bptt.ResetBeforeGRU,), {name: value})()
+    for call in (run, bptt.check_cell):
+        with pytest.raises(TypeError, match=rf"^Mine\.{name} must .* got "):
+            call(made)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (3, "be a function whose parameters have names: 3 is not"),
+        (None, "be a function whose parameters have names: None is not"),
+        (lambda self, z, a, *, k: ((z,), ()), r"name its parameters one by one, got \*, k"),
+        (lambda self, z, a, **k: ((z,), ()), r"name its parameters one by one, got \*\*k"),
+    ],
+)
+def test_what_names_no_parameters_is_refused_by_name(step, words):
+    with pytest.raises(TypeError, match=rf"^Mine\.step must {words}"):
+        bptt.Stack([type("Mine", (Elman,), {"step": step})()])
+
+
+def test_a_schedule_that_was_not_called_is_refused_by_name():
+    tiny = bptt.teaching.tiny()
+    of = bptt.algorithms
+    for schedule in (of.every, of.square_root, of.binomial, 3):
+        with pytest.raises(TypeError, match=r"^schedule must be made by every, square_root or bi"):
+            bptt.checkpointed_bptt(
+                tiny.stack, tiny.params, tiny.x, lambda a, _: bptt.Cost(0.0, a), schedule=schedule
+            )
+
+
 class BytesPath:
     """A path of the system's, as bytes."""
 

@@ -175,3 +175,33 @@ def test_underflow_is_no_error_whoever_calls():
         tiny = np.full((3, 1, 1), 1e-200)
         trace = bptt.forward(STACK, PARAMS, tiny)
         bptt.backward(trace, 1e-200 * trace.outputs)
+
+
+def steps_cost(outputs, steps):
+    return bptt.squared_error(outputs, 0 * outputs)
+
+
+def test_the_functions_that_are_returned_can_be_pickled():
+    """An unrolled net has activations of its own, and a surrogate is a function."""
+    tiny = bptt.teaching.tiny()
+    unrolled = bptt.teaching.unroll(bptt.forward(tiny.stack, tiny.params, tiny.x))
+    again = pickle.loads(pickle.dumps(unrolled))
+    run, want = (
+        bptt.teaching.feedforward.forward(net.layers, net.x, net.activations)
+        for net in (again, unrolled)
+    )
+    np.testing.assert_array_equal(run.outputs, want.outputs)
+    problem = tiny.stack, tiny.params, tiny.x, steps_cost
+    surrogate = bptt.algorithms.surrogate(*problem, k1=1, k2=2)
+    assert pickle.loads(pickle.dumps(surrogate))(tiny.params) == surrogate(tiny.params)
+
+
+@pytest.mark.parametrize(
+    "way", ["full_bptt", "scan_bptt", "truncated_bptt", "checkpointed_bptt", "rtrl"]
+)
+def test_a_final_state_does_not_keep_the_states_of_all_steps(way):
+    tiny = bptt.teaching.tiny()
+    windows = {"k1": 1, "k2": 2} if way == "truncated_bptt" else {}
+    found = getattr(bptt, way)(tiny.stack, tiny.params, tiny.x, steps_cost, **windows)
+    for final in leaves(found.final):
+        assert final.base is None or len(final.base) <= 2  # of one step: before and after

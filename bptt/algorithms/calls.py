@@ -107,7 +107,7 @@ def full_bptt(
     trace = forward(stack, params, x, initial, mask)
     value, d_outputs = cost_of(cost, trace.outputs, slice(0, len(trace.x)))
     gradient = backward(trace, d_outputs)
-    return Result(value, gradient, trace.outputs, trace.final, len(trace.x))
+    return Result(value, gradient, trace.outputs, final_of(trace), len(trace.x))
 
 
 def value_and_grad(
@@ -217,7 +217,7 @@ def cost_of(cost: object, outputs: Array, *steps: slice) -> tuple[float, Array]:
     found = ask(cost, outputs, *steps)
     d_outputs = validation.array("d_outputs", found.d_outputs, outputs.shape)
     one_precision(("outputs", outputs), ("d_outputs", d_outputs))
-    value = np.asarray(found.value)
+    value = validation.as_array("cost", found.value)
     if value.shape or value.dtype.kind not in "fiu":
         msg = f"cost must be a real number, got {validation.describe(found.value)}"
         raise TypeError(msg)
@@ -259,6 +259,11 @@ def add(total: Record | None, more: Record) -> Record:
     """Add two records of arrays; `checked` looks at the sum."""
     with np.errstate(all="ignore"):
         return more if total is None else tree_map(np.add, total, more)
+
+
+def final_of(trace: Trace) -> tuple[LayerState, ...]:
+    """Copy the final states: views of them would keep those of all steps alive."""
+    return tree_map(np.copy, trace.final)
 
 
 def checked(result: Result) -> Result:

@@ -26,9 +26,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import tree_map
 from bptt._core.types import Array, Mask, State, Tree
-from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of
+from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of, final_of
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import run_forward, run_to_final
 from bptt.network.parameters import Params
@@ -200,7 +199,8 @@ def checkpointed_bptt(
 
 
 def _plan(schedule: object, steps: int) -> Plan:
-    plan = schedule(steps) if callable(schedule) else None
+    made = callable(schedule) and schedule is not square_root
+    plan = schedule(steps) if made else None
     if not isinstance(plan, Plan):
         msg = f"schedule must be made by every, square_root or binomial, got {schedule!r:.40}"
         raise TypeError(msg)
@@ -264,8 +264,7 @@ class _Sweep:
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
         # (compose), (segment)
         gradient = backward(trace, d_outputs, self.d_state)
-        # The last piece comes first. A copy: a view would keep the states of all its steps alive.
-        self.final = self.final or tree_map(np.copy, trace.final)
+        self.final = self.final or final_of(trace)  # the last piece comes first
         self.value += value
         self.d_params = add(self.d_params, gradient.params)
         self.d_state = gradient.initial

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, State
-from bptt.algorithms.calls import CostOfSteps, Result, checked, cost_of, one_direction
+from bptt.algorithms.calls import CostOfSteps, Result, checked, cost_of, final_of, one_direction
 from bptt.cells.layout import layout_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.network.backward import LayerGradient, layer_backward, run_backward
@@ -85,7 +85,7 @@ def scan_bptt(
     gradient = run_backward(
         trace, arrives, none, lambda layer, d_a, *_: _layer(layer, d_a, parallel)
     )
-    return checked(Result(value, gradient, trace.outputs, trace.final, len(trace.x)))
+    return checked(Result(value, gradient, trace.outputs, final_of(trace), len(trace.x)))
 
 
 def step_jacobians(trace: LayerTrace) -> Array:

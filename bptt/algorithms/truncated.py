@@ -22,6 +22,7 @@ names k1 and k2.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,6 +37,7 @@ from bptt.algorithms.calls import (
     ask,
     checked,
     cost_of,
+    final_of,
     one_direction,
     segment,
 )
@@ -110,7 +112,7 @@ def truncated_bptt(
         # (TRUNC)
         total = add(total, _placed(backward(piece, d_piece), trace, start))
     assert total is not None
-    return checked(Result(value, total, trace.outputs, trace.final, min(k2, steps)))
+    return checked(Result(value, total, trace.outputs, final_of(trace), min(k2, steps)))
 
 
 def surrogate(
@@ -136,7 +138,8 @@ def surrogate(
     Returns
     -------
     callable
-        Takes parameters, complex ones too, and returns the sum of the costs of all pieces.
+        Takes parameters, complex ones too, and returns the sum of the costs of all pieces; it can be
+        pickled if `cost` can.
 
     Raises
     ------
@@ -156,24 +159,21 @@ def surrogate(
     """
     one_direction(stack)
     k1, k2 = _sizes(k1, k2)
-    trace = forward(stack, params, x, initial, mask)
-    pieces = _pieces(len(trace.x), k1)
+    return partial(_surrogate, forward(stack, params, x, initial, mask), cost, k1, k2)
 
-    def total(at: Params) -> float | Scalar:
-        value: float | Scalar = 0.0
-        for first, end in pieces:
-            start = max(0, end - k2)
-            frozen = tuple(tuple(s[start] for s in layer.states) for layer in trace.layers)
-            there = trace.layers[0].mask
-            now = forward(
-                stack, at, trace.x[start:end], frozen, None if there is None else there[start:end]
-            )
-            # (surrogate)
-            value = value + ask(cost, now.outputs[first - start :], slice(first, end)).value
-        validation.computed("cost", np.asarray(value))
-        return value
 
-    return total
+def _surrogate(trace: Trace, cost: CostOfSteps, k1: int, k2: int, at: Params) -> float | Scalar:
+    value: float | Scalar = 0.0
+    for first, end in _pieces(len(trace.x), k1):
+        start = max(0, end - k2)
+        frozen = tuple(tuple(s[start] for s in layer.states) for layer in trace.layers)
+        there = trace.layers[0].mask
+        piece = None if there is None else there[start:end]
+        now = forward(trace.stack, at, trace.x[start:end], frozen, piece)
+        # (surrogate)
+        value = value + ask(cost, now.outputs[first - start :], slice(first, end)).value
+    validation.computed("cost", np.asarray(value))
+    return value
 
 
 def _sizes(k1: int, k2: int) -> tuple[int, int]:

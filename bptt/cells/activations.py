@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
@@ -78,6 +79,7 @@ class Activation:
     def _try(self, part: str, z: Array, *more: Array) -> Array:
         """Call one of the pair, and refuse what it returns if the form of z is not kept."""
         got: object = validation.tried(f"{part} of {self.name}", getattr(self, part), z, *more)
+        validation.plain(f"{part} of {self.name}", got)
         if not isinstance(got, np.ndarray) or got.shape != z.shape or got.dtype != z.dtype:
             what = f"{got.dtype} {got.shape}" if isinstance(got, np.ndarray) else type(got).__name__
             msg = (
@@ -86,9 +88,12 @@ class Activation:
             raise ValueError(msg)
         return got
 
-    def __call__(self, z: Array) -> Array:
-        """Return a(z)."""
-        validation.plain("z", z)
+    def __call__(self, z: ArrayLike) -> Array:
+        """Return a(z), of float32 or float64 (or complex128, for the complex step)."""
+        if not isinstance(
+            z, NDArrayOperatorsMixin
+        ):  # what records a formula stands in for an array
+            z = validation.floating("z", z, validation.ANALYTIC)
         with np.errstate(under="ignore"):  # what is too small to be held is zero
             return self.function(z)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from bptt._core.record import array_record
 from bptt._core.types import Array, LayerParams, Tree
+from bptt._core.validation import plain
 from bptt.cells.protocol import (
     Cell,
     Formula,
@@ -142,10 +143,16 @@ def _names(cell: Formula, what: str) -> tuple[str, ...]:
     try:
         return READ[function][first:]
     except (KeyError, TypeError):  # not read yet, or nothing that a weak reference can be made of
-        parameters = inspect.signature(function).parameters.values()
-    free = [p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        name = f"{type(cell).__name__}.{what}"
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError) as error:
+            msg = f"{name} must be a function whose parameters have names: {error}"
+            raise TypeError(msg) from None
+    free = [p for p in parameters if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if free:
-        msg = f"{type(cell).__name__}.{what} must name its parameters one by one, got *{free[0]}"
+        star = "*, " if free[0].kind is free[0].KEYWORD_ONLY else ""
+        msg = f"{name} must name its parameters one by one, got {star}{free[0]}"
         raise TypeError(msg)
     names = tuple(p.name for p in parameters)
     with suppress(TypeError):
@@ -173,23 +180,26 @@ def state_names_of(cell: Cell | UnfactoredCell | OwnEngine) -> tuple[str, ...]:
     ('a', 'c')
     """
     formula = formula_of(cell)
-    return layout_of(formula).states if is_factored(formula) else tuple(formula.state_names)
+    if is_factored(formula):
+        return layout_of(formula).states
+    names = formula.state_names
+    if not isinstance(names, (tuple, list)) or not names:
+        msg = f"{type(formula).__name__}.state_names must be a tuple of one name or more, got {names!r:.40}"
+        raise TypeError(msg)
+    return tuple(names)
 
 
 def parameters_of(cell: object) -> ParamsType:
     """Return the type of a cell's parameter record: the one it names, or one made from the names."""
     formula = formula_of(cell)
     named = getattr(formula, "parameters", None)
-    if not is_factored(formula):
-        return named
-    fields = layout_of(formula).fields
-    if named is None:
+    own = getattr(named, "_fields", ())
+    fields = layout_of(formula).fields if is_factored(formula) else own
+    if named is None and fields:
         return Recurrent if fields == Recurrent._fields else record_type(fields)
-    if len(getattr(named, "_fields", ())) != len(fields):
-        msg = (
-            f"{type(formula).__name__}.parameters must be a named tuple of {', '.join(fields)}, "
-            f"got {getattr(named, '_fields', named)!r:.60}"
-        )
+    if not fields or len(own) != len(fields):
+        wanted = f"named tuple of {', '.join(fields)}" if fields else "named tuple"
+        msg = f"{type(formula).__name__}.parameters must be a {wanted}, got {own or named!r:.60}"
         raise TypeError(msg)
     return named
 
@@ -214,35 +224,48 @@ def _record(fields: tuple[str, ...], *arrays: Array) -> LayerParams:
     return record_type(fields)(*arrays)
 
 
-def check_step(cell: object, layout: Layout, returned: object, shape: tuple[int, ...]) -> None:
+def check_step(cell: object, layout: Layout, returned: object, like: Array) -> None:
     """Refuse what a `step` returned if it is not a state and what is saved, two tuples of arrays."""
     name = f"{type(cell).__name__}.step"
     state, saved = _tuples(name, returned, ("new_state", "saved"))
     for what, part, names in (("new_state", state, layout.states), ("saved", saved, layout.saved)):
-        _items(f"{name}: {what}", part, names, shape, number=False)
+        _items(f"{name}: {what}", part, names, like.shape, number=False)
+    _numbers(f"{name}: new_state", state, like)
+    plain(f"{name}: saved", saved)
 
 
-def check_backward(cell: object, layout: Layout, returned: object, shape: tuple[int, ...]) -> None:
+def check_backward(cell: object, layout: Layout, returned: object, like: Array) -> None:
     """Refuse what a `step_backward` returned if it is not three tuples of arrays, of the right lengths."""
     name = f"{type(cell).__name__}.step_backward"
     parts = ("d_weighted", "d_state", "d_own")
     names = (layout.weighted, layout.states, layout.own)
     for what, part, each in zip(parts, _tuples(name, returned, parts), names, strict=True):
-        _items(f"{name}: {what}", part, tuple(f"d_{n}" for n in each), shape, number=True)
+        _items(f"{name}: {what}", part, tuple(f"d_{n}" for n in each), like.shape, number=True)
+        _numbers(f"{name}: {what}", part, like)
 
 
-def check_unfactored(name: str, returned: object, like: Mapping[str, Tree]) -> None:
+def _numbers(name: str, part: Tree, like: Array) -> None:
+    """Refuse subclasses of arrays, and what holds no real numbers; complex ones too, if `like` is not complex."""
+    plain(name, part)
+    for i, item in enumerate(part if isinstance(part, tuple) else (part,)):
+        dtype = np.asarray(item).dtype
+        if dtype.kind not in ("fiubc" if like.dtype.kind == "c" else "fiub"):
+            msg = f"{name}[{i}] must hold real numbers, as the arguments do, got {dtype}"
+            raise TypeError(msg)
+
+
+def check_unfactored(name: str, returned: object, like: Mapping[str, Tree], of: Array) -> None:
     """Refuse what a method of an unfactored cell returned if its parts have not the shapes of `like`."""
     given = returned if isinstance(returned, tuple) else (returned,)
-    parts = zip(given, like.values(), strict=False)
-    if len(given) != len(like) or any(
-        _shapes(part) != _shapes(twin) for part, twin in parts if twin is not None
-    ):
+    parts = [each for each in zip(like, given, like.values(), strict=False) if each[2] is not None]
+    if len(given) != len(like) or any(_shapes(part) != _shapes(twin) for _, part, twin in parts):
         wanted = ", ".join(
             what if twin is None else f"{what} {_shapes(twin)}" for what, twin in like.items()
         )
         msg = f"{name} must return the tuple ({wanted}), got {_shown(returned)}"
         raise TypeError(msg)
+    for what, part, _ in parts:
+        _numbers(f"{name}: {what}", part, of)
 
 
 def _shapes(part: Tree) -> tuple[object, ...]:

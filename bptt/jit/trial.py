@@ -31,12 +31,12 @@ def check(cell: Cell, layout: Layout, dtype: np.dtype, texts: tuple[str, str]) -
     given = {"z": weighted, "s": states, "o": own}
     with np.errstate(all="ignore"):
         returned: Returned = cell.step(*_copies(given))
-        check_step(cell, layout, returned, SHAPE)
+        check_step(cell, layout, returned, weighted[0])
         saved = [np.array(array) for array in returned[1]]
         _compare(cell, "step", returned, _computed(texts[0], dtype, given))
         given = {"d": errors, "s": states, "o": own, "k": saved}
         returned = cell.step_backward(*_copies(given))
-        check_backward(cell, layout, returned, SHAPE)
+        check_backward(cell, layout, returned, errors[0])
         _compare(cell, "step_backward", returned, _computed(texts[1], dtype, given))
 
 

@@ -57,7 +57,7 @@ def forward(
     mask
         Which steps of which sequences there are, booleans of shape (T, B), such as
         `bptt.lengths_to_mask` makes; all of them if not given. Where there is no step the state stays
-        as it was, and what stands in `x` does not matter (but must be finite).
+        as it was, and what stands in `x` does not matter (but must be finite). Kept in the trace likewise.
 
     Returns
     -------

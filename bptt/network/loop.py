@@ -60,7 +60,7 @@ def walk(
             np.add(z_h, np.dot(state[0], u, out=product), out=z_h)  # (FWD), (lstm-z)
         if t == 0:
             returned = called(f"{type(cell).__name__}.step", cell.step, *weighted, *state, *own)
-            check_step(cell, layout, returned, (batch, n))
+            check_step(cell, layout, returned, weighted[0])
             other = any(array.dtype != z.dtype for array in returned[0])
         else:
             returned = cell.step(*weighted, *state, *own)  # (CELL), (rtrl-step)
@@ -136,7 +136,7 @@ def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype) -> 
         unit = [one if j == k else zero for j in range(len(past))]
         # (CELL-DELTA), (gate-direct)
         returned = called(f"{type(cell).__name__}.step_backward", cell.step_backward, *unit, *given)
-        check_backward(cell, layout, returned, shape)
+        check_backward(cell, layout, returned, one)
         d_weighted, (d_a, *d_further), d_own = returned
         cut = len(d_weighted) - h
         found.append((*d_weighted[cut:], *d_weighted[:cut], *d_own, *d_further, d_a))

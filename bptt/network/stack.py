@@ -154,7 +154,12 @@ def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[in
     formula = formula_of(cell)
     if is_factored(formula):
         return layout_of(formula).shapes(n_below, n)
-    return tuple(map(tuple, formula.shapes(n_below, n)))  # lists will do
+    found, count = formula.shapes(n_below, n), len(parameters_of(formula)._fields)
+    lists = isinstance(found, (tuple, list)) and all(isinstance(s, (tuple, list)) for s in found)
+    if not lists or len(found) != count:
+        msg = f"{type(formula).__name__}.shapes must return {count} tuples of sizes, got {found!r:.60}"
+        raise TypeError(msg)
+    return tuple(map(tuple, found))
 
 
 def units_of(cell: OneDirection, params: LayerParams) -> int:

@@ -19,10 +19,11 @@ def walk(
     """Go forward step by step: yield the state after each, and what the cell saved."""
     params, x, state = tree_map(read_only, (params, x, state))
     name = f"{type(cell).__name__}.unfactored_step"
+    of = np.empty(0, np.result_type(x, *params, *state))
     for t, x_t in enumerate(x):
         returned = called(name, cell.unfactored_step, params, x_t, state)
         if t == 0:
-            check_unfactored(name, returned, {"new_state": state, "saved": None})
+            check_unfactored(name, returned, {"new_state": state, "saved": None}, of)
         stepped, kept = returned
         if mask is None:
             state = stepped
@@ -49,7 +50,7 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
         returned = called(name, cell.unfactored_backward, params, d_state, trace.saved[t])
         if t == len(d_a) - 1:
             like = {"d_params": params, "d_x": trace.x[t], "d_state": d_state}
-            check_unfactored(name, returned, like)
+            check_unfactored(name, returned, like, d_x)
         now, d_x[t], d_state = returned
         d_params = tree_map(np.add, d_params, now)
         if held is not None:

@@ -14,6 +14,7 @@ Source: Rumelhart, Hinton & Williams (1986), section "Recurrent nets"; Minsky & 
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -100,7 +101,9 @@ def unroll(trace: Trace) -> Unrolled:
     Raises
     ------
     TypeError
-        If `trace` is not a trace, or one of its cells is not an `bptt.Elman`.
+        If `trace` is not a trace, or one of its cells is not an `bptt.Elman` itself.
+    ValueError
+        If the run had a mask, for which a feedforward network has no place.
 
     Examples
     --------
@@ -114,7 +117,12 @@ def unroll(trace: Trace) -> Unrolled:
     """
     validation.instance("trace", trace, Trace)
     for i, cell in enumerate(trace.stack.cells):
-        validation.instance(f"trace.stack.cells[{i}]", cell, Elman)
+        if type(validation.instance(f"trace.stack.cells[{i}]", cell, Elman)) is not Elman:
+            msg = f"trace.stack.cells[{i}] must be an Elman itself, not of a subclass, got {cell!r:.60}"
+            raise TypeError(msg)
+    if trace.layers[0].mask is not None:
+        msg = "trace must be of a run without a mask, got one with a mask"
+        raise ValueError(msg)
     top, steps = len(trace.layers) + 1, len(trace.x)
     order = [
         ("a" if l < top else "y", l, t) for t in range(1, steps + 1) for l in range(1, top + 1)
@@ -292,20 +300,21 @@ def _function(trace: Trace, block: Block) -> Activation:
 
 def _only_on(columns: slice, inner: Activation) -> Activation:
     """Apply an activation to some units of a layer, and the identity to the others."""
+    name = f"{inner.name} on units {columns.start} to {columns.stop - 1}"
+    both = partial(_applied, columns, inner), partial(_slope, columns, inner)
+    return Activation(name, *both)
 
-    def function(z: Array) -> Array:
-        a = z.copy()
-        a[..., columns] = inner.function(z[..., columns])
-        return a
 
-    def derivative(z: Array, a: Array) -> Array:
-        slope = np.ones_like(z)
-        slope[..., columns] = inner.derivative(z[..., columns], a[..., columns])
-        return slope
+def _applied(columns: slice, inner: Activation, z: Array) -> Array:
+    a = z.copy()
+    a[..., columns] = inner.function(z[..., columns])
+    return a
 
-    return Activation(
-        f"{inner.name} on units {columns.start} to {columns.stop - 1}", function, derivative
-    )
+
+def _slope(columns: slice, inner: Activation, z: Array, a: Array) -> Array:
+    slope = np.ones_like(z)
+    slope[..., columns] = inner.derivative(z[..., columns], a[..., columns])
+    return slope
 
 
 def _start_values(trace: Trace, block: Block) -> Array:

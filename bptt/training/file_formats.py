@@ -27,6 +27,7 @@ CODES: dict[str, np.dtype] = {
 }
 DIGEST = "bptt.sha256"
 HEADER = 2**24  # bytes; names and shapes of a million arrays take less
+NPY_HEADER = 2**16  # bytes; it holds one shape
 
 Wanted = Mapping[str, Array]
 
@@ -40,7 +41,7 @@ def digest_of(arrays: Mapping[str, Array]) -> str:
     found = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         found.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
-        found.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        found.update(array.astype(array.dtype.newbyteorder("<"), copy=False).ravel().data)
     return found.hexdigest()
 
 
@@ -119,11 +120,11 @@ def from_npz(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array], str | N
         _same_names(wanted, set(members))
         arrays: dict[str, Array] = {}
         for name, info in members.items():
-            with archive.open(info) as member:
+            with _member(archive, info, wanted[name].nbytes) as member:
                 arrays[name] = _read_member(name, member, wanted[name])
         if digest is None:
             return arrays, None
-        with archive.open(digest) as member:
+        with _member(archive, digest, 4 * 64) as member:
             shape, _, dtype = _npy_header(member)
             if shape or dtype != np.dtype("<U64"):
                 msg = f"{DIGEST} must be 64 characters, got {dtype} {shape}"
@@ -131,10 +132,25 @@ def from_npz(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array], str | N
             return arrays, str(np.frombuffer(member.read(dtype.itemsize), dtype)[0])
 
 
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> IO[bytes]:
+    """Open a member of an archive that says to hold no more than a header and so many bytes."""
+    if info.file_size > NPY_HEADER + size:
+        msg = (
+            f"{info.filename} must have {size} bytes after its header, got {info.file_size} in all"
+        )
+        raise ValueError(msg)
+    return archive.open(info)
+
+
 def _npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy.read_magic(member)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(member)
+    try:
+        shape, fortran, dtype = read(member)
+    except (
+        MemoryError
+    ) as error:  # of Python's parser, for a few letters: they are not what was written
+        raise ValueError(str(error)) from None
     return shape, fortran, dtype
 
 

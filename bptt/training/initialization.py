@@ -80,8 +80,10 @@ def orthogonal_recurrent(
         u = layer[fields.index("u")]
         _fits("gain", gain, u)
         n = len(u)
-        blocks = [gain * _orthogonal(n, rng) for _ in range(u.shape[1] // n)]
-        return _replaced(layer, fields.index("u"), np.concatenate(blocks, axis=1).astype(u.dtype))
+        blocks = [_orthogonal(n, rng) for _ in range(u.shape[1] // n)]
+        with np.errstate(under="ignore"):  # what is too small to be held is zero
+            new = (gain * np.concatenate(blocks, axis=1)).astype(u.dtype)
+        return _replaced(layer, fields.index("u"), new)
 
     return _each_layer(stack, params, change)
 

@@ -127,12 +127,16 @@ def softmax_cross_entropy(
     m = _weights(mask, z)
     right = _class_indices(classes, z, m)[..., None]
     with np.errstate(all="ignore"):
-        shifted = z - z.real.max(axis=-1, keepdims=True)
-        log_a = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        error = np.exp(log_a)
-        # (ff-softmax-error): a - y
-        np.put_along_axis(error, right, np.take_along_axis(error, right, -1) - 1, -1)
-        log_right = np.where(m > 0, np.take_along_axis(log_a, right, -1)[..., 0], 0)
+        largest = z.real.argmax(axis=-1)[..., None]
+        shifted = z - np.take_along_axis(z, largest, -1)
+        error = np.exp(shifted)
+        np.put_along_axis(error, largest, 0, -1)  # the 1 there would take the digits of the others
+        others = error.sum(axis=-1, keepdims=True)
+        np.put_along_axis(error, largest, 1, -1)
+        error /= 1 + others
+        log_right = np.take_along_axis(shifted, right, -1) - np.log1p(others)
+        np.put_along_axis(error, right, np.expm1(log_right), -1)  # (ff-softmax-error): a - y
+        log_right = np.where(m > 0, log_right[..., 0], 0)
         value = -(m * log_right).sum()  # (ff-cross-entropy)
     validation.computed("cost", value)
     return Cost(value, m[..., None] * error)
@@ -144,7 +148,9 @@ def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
     if mask is None:
         return np.ones(outputs.shape[:-1], real)
     shape = outputs.shape[:-1]
-    weights = validation.of_kind("mask", mask, "bf", "boolean or float", shape).astype(real)
+    given = validation.of_kind("mask", mask, "bf", "boolean or float", shape)
+    with np.errstate(all="ignore"):  # what is too small to be held is zero
+        weights = given.astype(real)
     validation.finite("mask", weights)
     if (weights < 0).any():
         msg = f"mask must be >= 0, got {weights.min()}"

@@ -41,7 +41,9 @@ class Pieces(Sequence[Piece], Generic[Piece]):
 
 def checked(x: ArrayLike, targets: ArrayLike | None, mask: ArrayLike | None) -> Data:
     """Check shapes and dtypes, and not the numbers: a file that is mapped would be read for that."""
-    found = validation.shaped("x", x, ("T", "B", "n"), validation.DATA)
+    found = validation.as_array("x", x)
+    form = np.broadcast_to(np.empty((), found.dtype.newbyteorder("=")), found.shape)
+    validation.shaped("x", form, ("T", "B", "n"), validation.DATA)
     return found, None if targets is None else _targets(targets, found), check_mask(mask, found)
 
 
@@ -49,7 +51,7 @@ def each(arrays: Data, cut: Callable[[np.ndarray], np.ndarray]) -> Data:
     """Cut all arrays that there are in the same way."""
     x, *others = arrays
     targets, mask = (None if whole is None else cut(whole) for whole in others)
-    return cut(x), targets, mask
+    return validation.floating("x", cut(x), validation.DATA), targets, mask
 
 
 def _targets(targets: ArrayLike, x: Array) -> np.ndarray:

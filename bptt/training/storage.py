@@ -44,8 +44,8 @@ Record = TypeVar("Record")
 Pack: TypeAlias = Callable[[Mapping[str, Array]], bytes]
 Unpack: TypeAlias = Callable[[IO[bytes], Wanted], tuple[dict[str, Array], str | None]]
 
-# What the readers of JSON, ZIP and NPY raise where a file is not what it seems. (RuntimeError: a ZIP of
-# another version, with a password, or nesting without end; MemoryError: a size that was never meant.)
+# What the readers of JSON, ZIP and NPY raise where a file is not what it seems. (RuntimeError: a ZIP of another
+# version, with a password, or nesting without end. MemoryError is none: what is read has the size of `like`.)
 DAMAGE = (
     ValueError,
     LookupError,
@@ -53,7 +53,6 @@ DAMAGE = (
     AttributeError,
     ArithmeticError,
     EOFError,
-    MemoryError,
     RuntimeError,
     struct.error,
     zipfile.BadZipFile,
@@ -147,6 +146,8 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     source = validation.path("path", path)
     unpack = _format(source)[1]
     wanted = _leaves("like", like)
+    if source.is_fifo():  # to open it would be to wait for its writer
+        raise OSError(errno.ESPIPE, "path must lead to a file, got a pipe", str(source))
     with source.open("rb") as file:
         try:
             arrays, digest = unpack(file, wanted)
