@@ -76,10 +76,13 @@
   }
 
   // --- others' words: the table's rows that a query has words of
-  const table = others.map((row) => ({ ...row, others: row.others.split(",").map((word) => whole(word).join(" ")) }));
+  const said = (text) => ` ${whole(text).join(" ")} `;
+  const short = (text) => ` ${whole(text).filter((word) => !SMALL.has(word)).join(" ")} `;
+  const table = others.map((row) => ({ ...row, others: row.others.split(",") }));
   const rowsOf = (query) => {
-    const text = ` ${whole(query).join(" ")} `;
-    const sizes = table.map((row) => Math.max(0, ...row.others.filter((word) => text.includes(` ${word} `)).map((word) => word.split(" ").length)));
+    const all = said(query), few = short(query); // "check the backward pass" asks for what "check my backward pass" does
+    const asks = (word) => all.includes(said(word)) || (short(word).trim().includes(" ") && few.includes(short(word)));
+    const sizes = table.map((row) => Math.max(0, ...row.others.filter(asks).map((word) => whole(word).length)));
     const most = Math.max(...sizes, 0);
     return most ? table.filter((_, k) => sizes[k] === most) : [];
   };
