@@ -17,7 +17,7 @@
 
   // --- the entries, and in which of them a word stands: in the title, or in the text
   const FOR_KIND = { page: 1.6, section: 1, name: 1, equation: 1, word: 1 };
-  const FOR_PART = [[/^(changelog|contributing)/, 0.3], [/^(reference\/comparison|reference\/bibliography|index)/, 0.5], [/^reference\/benchmarks/, 0.5],
+  const FOR_PART = [[/^(changelog|contributing)/, 0.3], [/^(reference\/(index|api\/(index|map)|comparison|bibliography|benchmarks)|howto\/index|index)/, 0.5], // they name all
     [/^exercises\/answers/, 0.4], [/^exercises/, 0.7], [/^howto\/bug-gallery/, 0.8], [/^reference\/faq/, 0.9], [/^learn/, 1.15]];
   const entries = [], places = new Map();
   for (const [name, part, rows] of pages) {
