@@ -123,7 +123,9 @@ def test_directives_say_it_and_answers_are_gathered(tmp_path: Path) -> None:
     site = Scratch(tmp_path / "site")
     cff = "title: t\nversion: 1\nauthors:\n  - name: n\n"
     site.write("CITATION.cff", cff)
-    site.write("pyproject.toml", '[project]\nrequires-python = ">=3.1"\ndependencies = ["numpy>=1"]\n')
+    site.write(
+        "pyproject.toml", '[project]\nrequires-python = ">=3.1"\ndependencies = ["numpy>=1"]\n'
+    )
     site.page("reference/cite", PAGE)
     site.page("exercises/one", ANSWERED)
     site.page("exercises/answers", "```{answers-of}\none\n```")
