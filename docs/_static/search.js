@@ -17,7 +17,7 @@
 
   // --- the entries, and in which of them a word stands: in the title, or in the text
   const FOR_KIND = { page: 1.6, section: 1, name: 1, equation: 1, word: 1 };
-  const FOR_PART = [[/^(changelog|contributing)/, 0.3], [/^(reference\/comparison|reference\/bibliography|index)/, 0.5], [/^reference\/benchmarks/, 0.5],
+  const FOR_PART = [[/^(changelog|contributing)/, 0.3], [/^(reference\/(index|api\/(index|map)|comparison|bibliography|benchmarks)|howto\/index|index)/, 0.5], // they name all
     [/^exercises\/answers/, 0.4], [/^exercises/, 0.7], [/^howto\/bug-gallery/, 0.8], [/^reference\/faq/, 0.9], [/^learn/, 1.15]];
   const entries = [], places = new Map();
   for (const [name, part, rows] of pages) {
@@ -76,10 +76,13 @@
   }
 
   // --- others' words: the table's rows that a query has words of
-  const table = others.map((row) => ({ ...row, others: row.others.split(",").map((word) => whole(word).join(" ")) }));
+  const said = (text) => ` ${whole(text).join(" ")} `;
+  const short = (text) => ` ${whole(text).filter((word) => !SMALL.has(word)).join(" ")} `;
+  const table = others.map((row) => ({ ...row, others: row.others.split(",") }));
   const rowsOf = (query) => {
-    const text = ` ${whole(query).join(" ")} `;
-    const sizes = table.map((row) => Math.max(0, ...row.others.filter((word) => text.includes(` ${word} `)).map((word) => word.split(" ").length)));
+    const all = said(query), few = short(query); // "check the backward pass" asks for what "check my backward pass" does
+    const asks = (word) => all.includes(said(word)) || (short(word).trim().includes(" ") && few.includes(short(word)));
+    const sizes = table.map((row) => Math.max(0, ...row.others.filter(asks).map((word) => whole(word).length)));
     const most = Math.max(...sizes, 0);
     return most ? table.filter((_, k) => sizes[k] === most) : [];
   };

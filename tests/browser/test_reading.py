@@ -11,11 +11,42 @@ from playwright.sync_api import Browser, Page, expect
 
 DEEP = ("nowhere.html", "learn/nowhere.html", "reference/api/no/where", "elsewhere/no/where.html")
 
+# The clicks of four readers: a page, the words of a link on it, where it leads, what stands there.
+CLICKS = [
+    ("index.html", "From layers to time", "learn/unrolling.html", "h1"),
+    ("learn/bp2.html", "exercise 6", "exercises/one-step.html#bp2", "#bp2 .exercise"),
+    ("index.html", "The derivation, to print", "learn/index.html#to-hand-out", "#to-hand-out"),
+    ("index.html", "license", "reference/cite.html#license", "#license pre"),
+    ("index.html", "tested versions", "reference/cite.html#versions", "#versions td"),
+    ("learn/bp2.html", "all versions", "reference/cite.html#versions", "#versions td"),
+    ("howto/index.html", "Truncate in PyTorch", "learn/truncated.html#in-pytorch-detach", "h1"),
+    ("howto/own-cell.html", "an example with one wrong line", "reference/faq.html", "h1"),
+]
+
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with measure.context(browser, "light", 1280) as reader:
         yield reader.new_page()
+
+
+@pytest.mark.parametrize(("name", "words", "leads", "there"), CLICKS)
+def test_readers_are_one_click_from_their_goal(
+    name: str, words: str, leads: str, there: str, page: Page, home: str
+) -> None:
+    page.goto(home + name)
+    page.locator("article, footer").get_by_role("link", name=words, exact=True).first.click()
+    page.wait_for_url(lambda url: url.removeprefix(home).startswith(leads))
+    expect(page.locator(there).first).to_be_visible()
+
+
+def test_what_the_numbers_of_the_map_are_is_said_above_it(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/index.html")
+    words = page.get_by_text("Numbers are minutes").bounding_box()
+    picture = page.locator(".derivation-map").bounding_box()
+    assert words
+    assert picture
+    assert words["y"] < picture["y"]
 
 
 @pytest.mark.parametrize("name", DEEP)

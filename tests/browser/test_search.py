@@ -44,6 +44,36 @@ QUERIES = {
     "repository": ["reference/cite.html#get-the-library"],
     "github": ["reference/cite.html#get-the-library"],
     "source code": ["reference/cite.html#get-the-library"],
+    "what is bptt": ["index.html", "learn/index.html"],
+    "exercise backpropagation": ["exercises/index.html", "exercises/one-step.html"],
+    "total derivative chain rule": [
+        "learn/notation.html#total-and-immediate-derivatives",
+        "learn/tied-weights.html",
+    ],
+    "where to start": ["learn/index.html"],
+    "unrolled network": ["learn/unrolling.html"],
+    "prerequisites": ["learn/index.html"],
+    "printable handout": ["learn/index.html#to-hand-out"],
+    "lecture slides": ["learn/index.html"],
+    "common mistakes in derivation": ["learn/errata.html"],
+    "adapt for my course": ["reference/cite.html"],
+    "check the backward pass": ["howto/own-cell.html#then-the-check"],
+    "off by one time step": ["howto/bug-gallery.html"],
+    "bias gradient shape": ["learn/notation.html", "exercises/one-step.html"],
+    "load pytorch weights": ["howto/move-weights.html"],
+    "tested with pytorch version": ["reference/cite.html#versions"],
+    "supported python versions": ["reference/cite.html#versions"],
+    "requirements": ["reference/cite.html#versions"],
+    "resume training": ["howto/resume.html"],
+    "compatibility": ["reference/cite.html#versions"],
+    "notation table": ["learn/notation.html#the-symbols"],
+    "literature": ["reference/bibliography.html"],
+    "cheatsheet": ["reference/cheat-sheet.html"],
+    "adam optimizer": ["reference/api/updates.html"],
+    "release notes": ["changelog.html"],
+    "performance compared to pytorch": ["reference/benchmarks.html"],
+    "how are equations verified": ["reference/claims.html"],
+    "how does backprop work in rnn": ["index.html"],
 }
 # query -> places of which each is among the first ten
 ALL_OF = {
@@ -52,7 +82,12 @@ ALL_OF = {
         "reference/faq.html#the-step-check-passes-the-sequence-check-fails-why",
         "reference/api/check.html",
     ],
-    "print": ["exercises/answers.html", "exercises/index.html", "reference/cheat-sheet.html"],
+    "print": [
+        "learn/index.html#to-hand-out",
+        "exercises/answers.html",
+        "exercises/index.html",
+        "reference/cheat-sheet.html",
+    ],
 }
 
 

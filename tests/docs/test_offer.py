@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from scratch import DOCS, Scratch
 
@@ -68,6 +70,23 @@ def test_what_is_not_known_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "year" not in offer.bibtex(CFF, "outside git", "")
 
 
+def test_versions_are_what_is_asked_for_and_what_is_here() -> None:
+    data = {
+        "project": {
+            "requires-python": ">=3.1",
+            "dependencies": ["numpy>=1"],
+            "optional-dependencies": {"none": ["no-such-package>=2"]},
+        },
+        "dependency-groups": {"frameworks": ["pytest>=1"]},
+    }
+    assert list(offer.versions(data)) == [
+        ("Python >=3.1", "the library", platform.python_version()),
+        ("numpy>=1", "the library", np.__version__),
+        ("no-such-package>=2", "the extra `none`", "not installed"),
+        ("pytest>=1", "pages and tests only", pytest.__version__),
+    ]
+
+
 ANSWERED = """
 ## 1. Half
 
@@ -91,6 +110,11 @@ PAGE = """
 
 ```{citation}
 ```
+
+## Versions
+
+```{versions}
+```
 """
 
 
@@ -99,6 +123,9 @@ def test_directives_say_it_and_answers_are_gathered(tmp_path: Path) -> None:
     site = Scratch(tmp_path / "site")
     cff = "title: t\nversion: 1\nauthors:\n  - name: n\n"
     site.write("CITATION.cff", cff)
+    site.write(
+        "pyproject.toml", '[project]\nrequires-python = ">=3.1"\ndependencies = ["numpy>=1"]\n'
+    )
     site.page("reference/cite", PAGE)
     site.page("exercises/one", ANSWERED)
     site.page("exercises/answers", "```{answers-of}\none\n```")
@@ -110,6 +137,10 @@ def test_directives_say_it_and_answers_are_gathered(tmp_path: Path) -> None:
     assert text.startswith("n")
     assert text.endswith(". t. Version 1, commit scratch.\n")
     assert entry.startswith("@misc{bptt,")
+    cells = [cell.text().strip() for cell in cite.css("table td")]
+    assert cells[3:] == ["numpy>=1", "the library", np.__version__]
+    foot = cite.css_first(".provenance a[href$='#versions']")
+    assert foot.attributes["href"] == "#versions"
     page = LexborHTMLParser((site.html / "exercises/answers.html").read_text("utf-8"))
     assert [block.text() for block in page.css("article pre")] == [
         "def half(x):\n    return x / 2\n\n\nclass exercises:\n    check = print\n"

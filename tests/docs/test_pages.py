@@ -1,4 +1,4 @@
-"""Pages that promise to be complete are: home, the API's overview and map, the table of errata."""
+"""Pages that promise to be complete are: home, the API's overview and map, the table of errata, ends with exercises."""
 
 import re
 from pathlib import Path
@@ -54,6 +54,23 @@ def test_table_of_errata_says_what_its_cells_found():
     shown = {number: set(re.findall(r"\d+", sizes)) - {"0"} for number, sizes in found}
     shown["17"] = {"2", "4"}  # the seed's count and the right one; the cell counts 4 of 8
     assert said == shown
+
+
+def test_each_exercise_is_named_at_the_end_of_a_page_of_the_derivation():
+    heading, link = r"^## (\d+)\. ", r"(\d+)\]\(\.\./exercises/([\w-]+)\.md#(\d+)-"
+    parts = ("one-step", "over-time", "gates-and-ways")
+    every = {
+        (number, part)
+        for part in parts
+        for number in re.findall(heading, page(f"exercises/{part}"), re.MULTILINE)
+    }
+    assert len(every) == 24
+    said, tried = [], re.compile(r"^\*\*Now try:\*\* (.+)\.\n\n(?:\*\*)?Next:", re.MULTILINE)
+    for file in (DOCS / "learn").glob("*.md"):
+        for line in tried.findall(file.read_text("utf-8")):
+            said += re.findall(link, line)
+    assert all(number == anchor for number, _, anchor in said)
+    assert sorted((number, part) for number, part, _ in said) == sorted(every)
 
 
 def test_a_page_to_learn_or_do_says_what_it_needs_and_gives_and_how_long_it_takes():

@@ -131,7 +131,7 @@ def as_text(minutes: dict[str, int]) -> str:
 
 
 class DerivationMap(SphinxDirective):
-    """The map, and below it the time that the core takes."""
+    """The map, and above it what its numbers are and the time that the core takes."""
 
     def run(self) -> list[nodes.Node]:
         """Read the minutes of each page and draw."""
@@ -147,7 +147,7 @@ class DerivationMap(SphinxDirective):
             "what stands on the right can be left out."
         )
         picture = nodes.raw("", draw(minutes), format="html", twin=as_text(minutes))
-        return [picture, nodes.paragraph(words, words)]
+        return [nodes.paragraph(words, words), picture]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -48,10 +48,7 @@ def _git(root: Path, *args: str) -> str:
 
 def installed() -> str:
     """Return the versions that matter to what the pages show."""
-    names = {"NumPy": "numpy", "Sphinx": "sphinx"}
-    return ", ".join(
-        [f"Python {platform.python_version()}"] + [f"{n} {version(d)}" for n, d in names.items()]
-    )
+    return f"Python {platform.python_version()}, NumPy {version('numpy')}"
 
 
 def site_address() -> str:

@@ -3,13 +3,19 @@
 ``{get-library}``  the wheel that the site has for its live cells, the repository where its address is known, and the
                    command that installs each;
 ``{citation}``     a sentence and an entry of BibTeX, made of ``CITATION.cff``, each a block to copy. The year is that of
-                   ``date-released``, or else of the commit (``SOURCE_DATE_EPOCH``, the only date that a build may know).
+                   ``date-released``, or else of the commit (``SOURCE_DATE_EPOCH``, the only date that a build may know);
+``{versions}``     a table of what ``pyproject.toml`` asks for, and of the version that this build ran with.
 """
 
 from __future__ import annotations
 
 import os
+import platform
+import re
 import time
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +129,38 @@ class Citation(SphinxDirective):
         return found
 
 
+def versions(data: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield a package as it is asked for, what asks for it, and the version that is here."""
+    project, groups = data["project"], data.get("dependency-groups", {})
+    yield f"Python {project['requires-python']}", "the library", platform.python_version()
+    asked = {"the library": project["dependencies"]}
+    for extra, lines in project.get("optional-dependencies", {}).items():
+        asked[f"the extra `{extra}`"] = lines
+    asked["pages and tests only"] = groups.get("frameworks", [])
+    for purpose, lines in asked.items():
+        for line in lines:
+            name = re.match(r"[\w.-]+", line)[0]
+            try:
+                yield line, purpose, version(name)
+            except PackageNotFoundError:
+                yield line, purpose, "not installed"
+
+
+class Versions(SphinxDirective):
+    """A table of packages, with the versions that are asked for and that were there."""
+
+    def run(self) -> list[nodes.Node]:
+        """Read pyproject.toml."""
+        file = Path(self.env.srcdir).parent / "pyproject.toml"
+        self.env.note_dependency(str(file))
+        rows = [("package", "for", "this site ran with"), ("---",) * 3]
+        rows += versions(tomllib.loads(file.read_text("utf-8")))
+        return self.parse_text_to_nodes("\n".join(f"| {' | '.join(row)} |" for row in rows))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the two directives."""
+    """Register the directives."""
     app.add_directive("get-library", GetLibrary)
     app.add_directive("citation", Citation)
+    app.add_directive("versions", Versions)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
