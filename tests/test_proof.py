@@ -65,7 +65,7 @@ def test_fails_reports_a_wrong_line_and_refuses_a_right_one(small, capsys):
     with pytest.raises(EquationError, match="should fail and does not"):
         small.fails("bp2", bp2)
     small.fails("bp2", lambda *at: 1.015 * bp2(*at))  # one hundredth is enough if nothing is said
-    with pytest.raises(EquationError, match="must be >= 0.01"):
+    with pytest.raises(EquationError, match=r"must be >= 0\.01"):
         small.fails("bp2", lambda *at: 1.009 * bp2(*at))
 
 
