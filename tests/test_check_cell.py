@@ -87,6 +87,26 @@ def test_gradients_that_are_not_there_count_as_zeros():
     assert report.likely == ("gradient missing",)
 
 
+def test_a_gradient_without_entries_has_the_wrong_shape_and_is_nothing_else():
+    report = handwritten.check_elman((planted.RETURN, "return (d_w, d_u, d_b[:0]), d_x, d_next"))
+    assert report.faulty == ("b",)
+    assert "b has shape (0,), not (2,)" in report["one step"].note
+
+
+@pytest.mark.parametrize("bug", ["mask ignored", "error lost at the mask"])
+def test_bugs_of_a_mask_are_named_where_outputs_are_wider_than_the_state(bug):
+    """Outputs that hold the state twice: what a masked step passes on is the state's error alone."""
+    given = next(p for p in planted.PLANTED if p.bug == bug)
+    twice = (
+        ("return h[1:], h[-1]", "return np.concatenate([h[1:], h[1:]], axis=2), h[-1]"),
+        (planted.D_H, "d_h = sum(np.split(d_outputs[t], 2, axis=1)) + d_next"),
+    )
+    report = handwritten.check_elman(*twice)
+    assert all(report[name].ok for name in ("all 5 steps", "batch backward")), report
+    report = handwritten.check_elman(*twice, (given.right, given.wrong))
+    assert report.likely == (bug,)
+
+
 def test_two_bugs_at_once_are_both_named():
     report = handwritten.check_elman(
         (planted.D_U, "d_u += h[t + 1].T @ delta"), (planted.D_B, "d_b += delta.mean(axis=0)")
@@ -332,6 +352,11 @@ FAR_OUT = {
         lambda z: 50 * bptt.sigmoid(50 * z) * bptt.sigmoid(-50 * z),
         lambda z: 50 * bptt.sigmoid(50 * z) * bptt.sigmoid(-50 * z) + (z > 5),
     ),
+    "waves": (  # of which central differences have the slope wrong by a thousandth and more
+        lambda z: np.where(np.abs(z.real) < 4, z, np.sin(1e6 * z) / 1e6),
+        lambda z: np.where(np.abs(z) < 4, 1, np.cos(1e6 * z)),
+        lambda z: np.where(np.abs(z) < 4, 1, np.cos(1e6 * z) + 0.001),
+    ),
     "tiny": (
         lambda z: z**2,
         lambda z: 2 * z,
@@ -418,6 +443,45 @@ def test_a_buffer_that_a_later_step_overwrites_is_named(cell, method):
     with pytest.raises(TypeError, match=words):
         bptt.check_cell(cell)
     assert bptt.check_cell(Kept()).ok
+
+
+class Ranges:
+    """Notes the largest of its arguments: weighted inputs of a factored cell, and all others."""
+
+    def __init__(self):
+        object.__setattr__(self, "seen", {"z": 0.0, "other": 0.0})
+
+    def note(self, **arrays):
+        for name, array in arrays.items():
+            self.seen[name] = max(self.seen[name], float(np.abs(array).max()))
+
+
+class Factored(Ranges, bptt.Elman):
+    """Of a weighted input and a state."""
+
+    def step(self, z, a):
+        self.note(z=z, other=a)
+        return (np.tanh(z),), (np.tanh(z),)
+
+    def step_backward(self, d_a, a, a_new):
+        return (d_a * (1 - a_new**2),), (0.0,), ()
+
+
+class Unfactored(Ranges, bptt.ResetBeforeGRU):
+    """Of parameters."""
+
+    def unfactored_step(self, params, x, state):
+        self.note(other=params.u)
+        return super().unfactored_step(params, x, state)
+
+
+@pytest.mark.parametrize("cell", [Factored(), Unfactored()])
+def test_weighted_inputs_are_up_to_15_and_all_else_is_below_one(cell):
+    """As the docstring of `check_cell` says."""
+    assert bptt.check_cell(cell).ok
+    assert 0.6 < cell.seen["other"] < 1
+    if isinstance(cell, Factored):
+        assert 10 < cell.seen["z"] <= 15
 
 
 def test_a_layer_may_return_its_outputs_in_a_buffer():

@@ -354,6 +354,30 @@ def test_a_truth_value_becomes_one_or_zero_of_any_type(dtype, real):
         there.astype(np.float16)
 
 
+@pytest.mark.parametrize(
+    ("exponent", "statements"),
+    [
+        (1, ["v0 = z0"]),
+        (2, ["v0 = z0 * z0"]),
+        (3, ["v0 = z0 * z0 * z0"]),
+        (4, ["v0 = z0 * z0 * z0 * z0"]),
+        (5, ["v0 = real(np.power(z0, real(5.0)))"]),
+        (0, ["v0 = real(np.power(z0, zero))"]),
+        (0.5, ["v0 = real(np.sqrt(z0))"]),
+        (-0.5, ["v0 = real(np.power(z0, real(-0.5)))"]),
+        (-1, ["v0 = one / (z0)"]),
+        (-2, ["v0 = one / (z0 * z0)"]),
+        (-3, ["v0 = real(np.power(z0, real(-3.0)))"]),
+        (-4, ["v0 = real(np.power(z0, real(-4.0)))"]),
+    ],
+)
+def test_a_small_whole_power_is_a_product(exponent, statements):
+    """Up to the fourth, and one over the first two: each is one multiplication or two more than none."""
+    record = recording.Record(np.dtype(np.float64))
+    np.power(recording.Symbol(record, "z0"), exponent)
+    assert record.statements == statements
+
+
 def test_equal_statements_stand_once():
     record = recording.Record(np.dtype(np.float64))
     z = recording.Symbol(record, "z0")
@@ -505,6 +529,17 @@ def test_an_error_of_the_compiler_is_none_of_the_disk(tmp_path, monkeypatch, cap
     with pytest.raises(numba.core.errors.TypingError, match="Unknown attribute 'b'"):
         program.forward(1)
     assert "compiled anew" not in caplog.text
+
+
+def test_an_error_of_a_loop_that_has_run_is_none_of_the_disk(tmp_path, monkeypatch, caplog):
+    """What is kept is read at the first call, and not looked for after it."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    cache.load.cache_clear()
+    program = cache.load("def forward(a): assert a[0] == 0\ndef backward(): return 2\n")
+    program.forward(np.zeros(1))
+    with pytest.raises(AssertionError):
+        program.forward(np.ones(1))
+    assert not warnings_in(caplog)
 
 
 @pytest.mark.parametrize(

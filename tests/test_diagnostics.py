@@ -168,6 +168,22 @@ def test_a_truncated_gradient_of_zero_has_no_angle():
     assert (found.cosine.tolist(), found.norm.tolist()) == ([0.0], [0.0])
 
 
+@pytest.mark.parametrize("sizes", [(1e308, 1.0), (1.0, 1e308)], ids=["full", "truncated"])
+def test_a_gradient_whose_norm_overflows_has_no_bias_of_truncation(sizes):
+    """Four numbers of 1e308 have the norm 2e308, more than any float64."""
+    stack = bptt.Stack((bptt.Elman(bptt.identity),))
+    params = bptt.tree_map(np.zeros_like, bptt.initialize(stack, (1, 1, 4), 0))
+
+    def cost(outputs, steps):
+        d = np.zeros_like(outputs)
+        if steps.start == 0:
+            d[0] = sizes[0] if steps.stop == 2 else sizes[1]
+        return bptt.Cost(0.0, d)
+
+    with pytest.raises(FloatingPointError, match=r"^norm of the gradient must stay finite"):
+        bptt.truncation_bias(stack, params, np.zeros((2, 1, 1)), cost, ks=[1])
+
+
 @cells
 @pytest.mark.parametrize("mask", ["none", "holes"])
 def test_hessian_is_the_derivative_of_the_gradient(name, mask):

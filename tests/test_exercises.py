@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import bptt
-from bptt.teaching.exercises import _TASKS, NAMES, WrongAnswerError, check
+from bptt.checking import KNOWN_BUGS
+from bptt.teaching.exercises import _TASKS, NAMES, WrongAnswerError, _indented, check
 from bptt.teaching.exercises.tasks import CASES, Backward, Function
 
 PAGES = ("one-step", "over-time", "gates-and-ways")
@@ -238,6 +239,33 @@ def test_an_unknown_bug_of_a_backward_pass_is_caught_though_not_named():
     with pytest.raises(WrongAnswerError, match="first in the check") as wrong:
         check("elman-backward", half)
     assert "likely" not in str(wrong.value)
+
+
+def test_a_backward_pass_is_told_what_is_wrong_what_is_right_and_the_likely_bug():
+    """An error that does not go back: right at one step, and wrong from two steps on."""
+
+    def without_future(params, saved, d_outputs, d_final):
+        w, u, _ = params
+        x, h = saved
+        d = d_outputs.copy()
+        d[-1] += d_final
+        delta = d * (1 - h[1:] ** 2)
+        d_w = np.einsum("tbi,tbj->ij", x, delta)
+        d_u = np.einsum("tbi,tbj->ij", h[:-1], delta)
+        return (d_w, d_u, delta.sum(axis=(0, 1))), delta @ w.T, delta[0] @ u.T
+
+    assert _TASKS["elman-backward"].problem(without_future).splitlines() == [
+        "w, u, b, x, initial wrong, first in the check 'two steps'",
+        "right: one step",
+        f"likely: no recurrence; {KNOWN_BUGS['no recurrence']}",
+    ]
+
+
+def test_a_line_of_a_message_has_up_to_72_characters_and_goes_on_below():
+    words = "o" * 34, "n" * 35
+    assert _indented(" ".join(words)) == f"  {words[0]} {words[1]}"
+    assert _indented(" ".join((*words, "e"))) == f"  {words[0]} {words[1]}\n    e"
+    assert _indented(f"{words[0]} {words[1]}e") == f"  {words[0]}\n    {words[1]}e"
 
 
 def test_a_notebook_shows_the_message_alone():

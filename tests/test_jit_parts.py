@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("numba")
 
+import llvmlite.binding
 from numba import njit
 
 from bptt.jit.memory import SCOPES, begin, load, store
@@ -36,6 +37,20 @@ def test_product_in_panels_is_numpys(real):
             assert error <= depth * np.finfo(real).eps, (rows, columns)
             assert (out[:rows, columns:] == 0).all()  # what fills up the last vector
             assert np.isnan(out[rows]).all()  # and nothing is written behind the last row
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_a_product_is_added_before_it_is_rounded_if_the_processor_can(real):
+    """(1 + e)(1 - e) - 1 = -e²; rounded first, the product is one, and nothing is left."""
+    if not llvmlite.binding.get_host_cpu_features().get("fma"):
+        pytest.skip("this processor has no such instruction, or another name for it")
+    in_panels, in_whole_vectors, multiply = multiplier(real)
+    e = np.finfo(real).eps
+    for rows in (1, ROWS):
+        a, stride = np.tile(np.array([1, 1 + e], real), rows), in_whole_vectors(1)
+        panels, out = in_panels(np.array([-1, 1 - e], real), 2, 1), np.empty(rows * stride, real)
+        multiply(a, 0, rows, 2, panels, stride, out)
+        assert (out[::stride] == -(e**2)).all()
 
 
 @pytest.mark.parametrize("scope", [0, 1, SCOPES - 1, SCOPES])

@@ -16,10 +16,12 @@ import planted
 import pytest
 from handwritten import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, replaced
 
+import bptt
 from bptt.checking.cell_bugs import GRU_BUGS
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Truth
 from bptt.checking.suite import Case, Masked
+from bptt.checking.sweep import _roles
 
 # The same units, s being how much of the past is kept.
 KEPT = (
@@ -200,6 +202,64 @@ def test_weights_in_columns_are_turned_round_everywhere():
     assert KNOWN._from_below(unknown) is unknown
     unsummed = case(at)._replace(got=[*at[:2], np.ones((2, 12)), x, h])
     assert KNOWN._from_below(unsummed).got[2].shape == (2, 12)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "roles"),
+    [
+        ([(2, 9), (3, 9), (9,)], (0, 1, 2)),
+        ([(3, 9), (9,), (2, 9)], (2, 0, 1)),
+        ([(3,), (2, 9), (9,), (3, 9)], (1, 3, 2)),  # own parameters before the others
+        ([(7, 7), (3, 9), (7,), (9,), (2, 9)], (4, 1, 3)),  # and some of another width
+        ([(2, 9), (3, 9)], (0, 1, None)),
+        ([(3, 9), (9,)], (None, 0, 1)),
+        ([(2, 9), (9,)], (0, None, None)),
+        ([(2, 7), (3, 7), (7,)], (0, None, None)),  # 7 is no multiple of n
+        ([(9,)], (None, None, None)),
+    ],
+)
+def test_weights_and_biases_are_known_by_their_shapes(shapes, roles):
+    """Of w, (n_below, g n); u, (n, g n); b, (g n,), for n_below = 2, n = 3 and g = 3."""
+    x, a = np.zeros((5, 4, 2)), np.zeros((6, 4, 3))
+    assert _roles([np.zeros(shape) for shape in shapes], x, a) == roles
+
+
+def test_of_two_matrices_of_one_shape_the_first_is_w():
+    params = [np.zeros(shape) for shape in ((3, 6), (6,), (3, 6))]
+    assert _roles(params, np.zeros((5, 4, 3)), np.zeros((6, 4, 3))) == (0, 2, 1)
+
+
+WITH_C = replaced(
+    GRU_BEFORE,
+    ("w, u, b = params\n    h, saved", "b, v, u, c, w = params\n    h, saved"),
+    ("np.tanh(x_n + (r", "np.tanh(x_n + c + (r"),
+    ("w, u, b = params\n    u_s", "b, v, u, c, w = params\n    u_s"),
+    ("d_w, d_u, d_b = map", "d_b, d_v, d_u, d_c, d_w = map"),
+    ("return (d_w, d_u, d_b)", "d_c = d_b[2 * len(u) :]\n    return (d_b, d_v, d_u, d_c, d_w)"),
+)
+
+
+def test_a_bias_beside_that_of_x_has_the_gradient_of_that_whatever_the_bug(monkeypatch):
+    """A GRU whose c is added to x_n, its parameters in another order, with a matrix that it does not use."""
+    made = []
+
+    def collect(_case, _got, _want, bugs):
+        made.extend((evidence, found) for _, evidence, found in bugs)
+        return {}
+
+    rng = np.random.default_rng(0)
+    params = tuple(rng.uniform(-0.6, 0.6, s) for s in ((6,), (4, 2), (2, 6), (2,), (3, 6)))
+    at = params, rng.normal(size=(5, 4, 3)), rng.normal(size=(4, 2))
+    assert bptt.check_layer(*handwritten.functions(WITH_C), *at).ok
+    monkeypatch.setattr(KNOWN, "_best", collect)
+    wrong = replaced(WITH_C, ("+= x", "+= 1.1 * x"))
+    bptt.check_layer(*handwritten.functions(wrong), *at)
+    of_gates = [(told, found) for told, found in made if told.startswith(GATES)]
+    assert len(of_gates) == len(GRU_BUGS) + 5 * 4  # five sets of gates, four wrong slopes
+    for told, (d_b, d_v, _, d_c, *_) in of_gates:
+        assert not d_v.any()
+        if told != GRU_BUGS[0][1]:  # there all of u's product, and c with it, is multiplied by r
+            np.testing.assert_allclose(d_c, d_b[4:], rtol=1e-12, atol=1e-15, err_msg=told)
 
 
 def test_what_can_be_seen_in_a_tensor_by_itself_is_made_of_the_true_one():

@@ -195,6 +195,23 @@ def test_its_parameters_stay_valid_however_many_cells_there_are():
     assert bptt.forward(stack, params, x).outputs.tolist() == before.outputs.tolist()
 
 
+class Named:
+    """A weighted input z_1; a state and own parameters that begin with its letters and are none."""
+
+    def step(self, z_1, xi, zeta, h1):
+        return (np.tanh(z_1) + xi * zeta + h1,), ()
+
+    def step_backward(self, d_xi, xi, zeta, h1):
+        return (d_xi,), (d_xi * zeta,), (d_xi * xi, d_xi)
+
+
+def test_weighted_inputs_are_one_letter_or_a_letter_and_an_underscore():
+    """As the docstring of `bptt.Cell` says."""
+    found = bptt.cells.layout_of(Named())
+    assert found == (("z_1",), ("xi",), ("zeta", "h1"), ())
+    assert found.fields == ("w", "u", "b", "zeta", "h1")
+
+
 def test_a_cell_that_is_gone_leaves_nothing_behind():
     """Neither do functions, of an instance or built by hand, nor what they close over."""
 

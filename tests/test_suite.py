@@ -1,5 +1,8 @@
 """The checks of a layer, each by itself: tolerances, masks and directions against what the docstrings say."""
 
+import importlib
+from itertools import permutations, product
+
 import handwritten
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from bptt.checking import suite
 from bptt.checking.cell import LONG, WIDE
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Truth, along, choose, jacobian
+from bptt.checking.report import CellReport
 
 HELD, ITSELF = (1e-10, False), (1e-12, True)
 CHECKS = {
@@ -66,7 +70,7 @@ def test_what_a_layer_is_called_with():
     assert {a.shape[1] for a in inputs} == {1, 3}
     changes = [a / x - 1 for a in inputs if a.shape == x.shape and a.dtype == x.dtype]
     moved = [c for c in changes if 1e-12 < np.abs(c).max() < 1e-5]
-    nudged = [c for c in moved if np.allclose(np.abs(c), 2.0**-20, rtol=1e-6, atol=0)]
+    nudged = [c for c in moved if np.allclose(np.abs(c), 2.0**-20, rtol=1e-9, atol=0)]
     assert len(nudged) == 3
     assert all({-1, 1} == set(np.sign(c).ravel()) for c in nudged)
     whole = [c for c in costs if c.shape == (3, 5) and c.dtype == float]
@@ -115,6 +119,11 @@ def test_errors_are_relative_to_the_largest_entry_or_to_a_thousandth_of_all():
     assert off([[1000.0], [0.5]], [[1000.0], [0.25]]) == [0, 0.25]
     assert off([[0.5], [0.0]], [[0.0], [0.0]]) == [500, 0]
     assert off([[1.0, 1.0], [np.nan]], [[1.0], [2.0]]) == [np.inf, np.inf]
+    # an array without entries has no error, and no size
+    assert off([[], [0.5]], [[], [0.25]]) == [0, 1]
+    assert off([[1e-3, 0.0], [1e-6]], [[1e-3, 0.0], [0.0]]) == pytest.approx([0, 1])
+    assert off([[], [1.0]], [[1.0], []]) == [np.inf, np.inf]
+    assert off([[], []], [[], []]) == [0, 0]
 
 
 def lines(forward, backward=lambda *_: ((), None, None)):
@@ -148,6 +157,22 @@ def test_where_nothing_moves_the_adjoint_check_takes_what_came_as_it_is():
 def test_sizes_that_are_drawn_are_different_numbers_from_2_to_6():
     assert sorted((*LONG, *WIDE)) == [2, 3, 4, 5, 6]
     assert min(LONG) > max(WIDE)
+
+
+def test_the_sizes_of_a_check_are_drawn_anew_by_each_seed_and_no_two_are_equal(monkeypatch):
+    """T and B from 4 to 6, so that neither is 2; n_below and n are 2 and 3: each of the twelve is drawn."""
+    drawn = set()
+
+    def collect(name, _layer, at):
+        (steps, batch, n_below), n = at[3].shape, at[4].shape[1]
+        drawn.add((steps, batch, n_below, n))
+        return CellReport(name, ())
+
+    monkeypatch.setattr(importlib.import_module("bptt.checking.cell"), "unsound", collect)
+    for seed in range(100):
+        bptt.check_cell(bptt.Elman(), seed=seed)
+    pairs = product(permutations((4, 5, 6), 2), permutations((2, 3)))
+    assert drawn == {(*long, *wide) for long, wide in pairs}
 
 
 # The truth: functions whose derivatives are known.

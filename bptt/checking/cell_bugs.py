@@ -183,6 +183,8 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
     """Make all bugs of the cell that a layer is recognized as."""
     if steps.w is None or steps.u is None or steps.b is None:
         return
+    if cotangents[0].shape != steps.past.shape:  # the outputs are more than the state
+        return
     gates = steps.params[steps.b].size // steps.past.shape[2]
     for known in _candidates(gates, len(steps.states)):
         if not _fits(steps, known):
@@ -247,6 +249,6 @@ def _made(
         moved = [*point[:i], leaf + 1j * TINY * directions, *point[i + 1 :]]
         new = _run(steps, known, moved, bug, wrong)
         columns = np.imag(np.concatenate(np.broadcast_arrays(new[a], *new), axis=-1)) / TINY
-        shape = (entries, *steps.x.shape[:2], columns.shape[-1])
-        jacobians.append(columns.reshape(shape))
+        each = np.broadcast_to(columns, (entries, *columns.shape[-2:]))  # the cell may not read it
+        jacobians.append(each.reshape(entries, *steps.x.shape[:2], -1))
     return sweep(steps, numeric(steps._replace(jacobians=jacobians)), cotangents).record()

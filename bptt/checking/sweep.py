@@ -60,7 +60,7 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
             state.append(after)
     stacked = [np.stack(s) for s in states]
     rows = steps * batch
-    ends = rows * np.cumsum([array.shape[-1] for array in layer.run(at)[0]])[:-1]
+    ends = rows * np.cumsum([array.shape[-1] for array in layer.run(at)[0]])  # split: then nothing
     point = [*at[:k], x.reshape(1, rows, -1), *(s[:-1].reshape(rows, -1) for s in stacked)]
     jacobians = []
     for i, leaf in enumerate(point):

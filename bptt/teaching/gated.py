@@ -180,13 +180,15 @@ def _letters(run: Run, gates: int, peepholes: bool) -> Net:
     return net
 
 
-def _recorded(net: Net, name: str = "", step: int = 0, move: Value = 0.0) -> dict[str, list[Value]]:
-    """Run a layer while one quantity is moved at one step, and return all quantities by step."""
+def _recorded(
+    net: Net, place: tuple[str, int] | None = None, move: Value = None
+) -> dict[str, list[Value]]:
+    """Run a layer while the quantity of a name is moved at one step, and return all quantities by step."""
     found: dict[str, list[Value]] = {}
 
     def keep(kept: str, value: Value) -> Value:
         before = found.setdefault(kept, [])
-        moved = value + move if (kept, len(before)) == (name, step) else value
+        moved = value + move if (kept, len(before)) == place else value
         before.append(net.keep(kept, before, moved))
         return before[-1]
 
@@ -194,8 +196,8 @@ def _recorded(net: Net, name: str = "", step: int = 0, move: Value = 0.0) -> dic
     return found
 
 
-def _cost(net: Net, name: str = "", step: int = 0, move: Value = 0.0) -> Value:
-    return net.cost(np.array(_recorded(net, name, step, move)["a"]))
+def _cost(net: Net, place: tuple[str, int] | None = None, move: Value = None) -> Value:
+    return net.cost(np.array(_recorded(net, place, move)["a"]))
 
 
 def _differentiate(net: Net) -> None:
@@ -208,5 +210,5 @@ def _differentiate(net: Net) -> None:
         for t, *unit in np.ndindex(array.shape):
             move = np.zeros(array.shape[1:], type(net.step))
             move[tuple(unit)] = net.step
-            slopes[(t, *unit)] = net.slope(_cost(net, name, t, move))
+            slopes[(t, *unit)] = net.slope(_cost(net, (name, t), move))
         net.d[name] = slopes
