@@ -103,6 +103,9 @@ def layout_of(cell: Formula) -> Layout:
     ('z_r', 'z_s', 'x_n', 'h_n')
     """
     name = type(cell).__name__
+    if not is_factored(cell):
+        msg = f"cell must be a formula, with step and step_backward, such as bptt.Elman(), got {cell!r:.60}"
+        raise TypeError(msg)
     return _layout(
         name, _names(f"{name}.step", cell.step), _names(f"{name}.step_backward", cell.step_backward)
     )
@@ -183,7 +186,7 @@ def state_names_of(cell: Cell | UnfactoredCell | OwnEngine) -> tuple[str, ...]:
     formula = formula_of(cell)
     if is_factored(formula):
         return layout_of(formula).states
-    names = formula.state_names
+    names = getattr(formula, "state_names", None)
     if not isinstance(names, (tuple, list)) or not names:
         msg = f"{type(formula).__name__}.state_names must be a tuple of one name or more, got {names!r:.40}"
         raise TypeError(msg)
