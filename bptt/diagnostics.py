@@ -288,7 +288,8 @@ def truncation_bias(
     >>> bool(found.cosine[-1] > 1 - 1e-12)
     True
     """
-    if np.ndim(ks) != 1 or len(ks) == 0:
+    validation.instance("windowed", windowed, bool)
+    if validation.as_array("ks", ks).ndim != 1 or len(ks) == 0:
         msg = f"ks must be a sequence of one number or more, got {ks!r:.40}"
         raise ValueError(msg)
     reaches = [validation.size(f"ks[{i}]", k) for i, k in enumerate(ks)]

@@ -821,6 +821,78 @@ def test_a_schedule_that_was_not_called_is_refused_by_name():
             )
 
 
+SQUARES = (lambda z: (z**2).sum()), np.ones(2)
+TINY = bptt.teaching.tiny()
+OF_TINY = TINY.stack, TINY.params, TINY.x, lambda a, steps: bptt.Cost(0.0, a + 1)
+ELMAN = bptt.Elman(), TINY.params.layers[0]
+NO_FUNCTION = {
+    "cost of the complex step": (lambda odd: bptt.complex_step(odd, np.ones(2)), "cost"),
+    "cost of differences": (lambda odd: bptt.central_difference(odd, np.ones(2)), "cost"),
+    "cost": (lambda odd: bptt.check_gradient(odd, np.ones(2), np.ones(2)), "cost"),
+    "truth": (lambda odd: bptt.check_gradient(*SQUARES, np.ones(2), truth=odd), "truth"),
+    "function": (lambda odd: bptt.tree_map(odd, np.ones(2)), "function"),
+}
+NO_FLAG = {
+    "parallel": lambda odd: bptt.scan_bptt(*OF_TINY, parallel=odd),
+    "windowed": lambda odd: bptt.truncation_bias(*OF_TINY, [1], windowed=odd),
+    "bias": lambda odd: bptt.to_torch(*zip(ELMAN), bias=odd),
+    "bias of Keras": lambda odd: bptt.interop.to_keras(*ELMAN, bias=odd),
+    "masked": lambda odd: bptt.check_layer(
+        len, len, np.ones(2), np.ones((2, 2, 2)), np.ones((2, 2)), masked=odd
+    ),
+}
+NO_TEXT = {
+    "name": lambda odd: bptt.tree_leaves(np.ones(2), odd),
+    "label": lambda odd: bptt.teaching.check_equation(odd, 1.0, 1.0),
+    "of": lambda odd: bptt.teaching.check_equation("bp2", 1.0, 1.0, of=odd),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", [None, 3, "a", np.ones(3), bptt.LSTM()], ids=str)
+@pytest.mark.parametrize("name", NO_FUNCTION)
+def test_what_cannot_be_called_is_refused_by_name(name, odd):
+    call, argument = NO_FUNCTION[name]
+    with pytest.raises(TypeError, match=rf"^{argument} must be callable, got "):
+        call(odd)
+
+
+@pytest.mark.parametrize("odd", [None, 3, "no", np.ones(3), np.zeros(0)], ids=str)
+@pytest.mark.parametrize("name", NO_FLAG)
+def test_what_is_no_flag_is_refused_by_name(name, odd):
+    """A text such as "no" would be taken for True."""
+    with pytest.raises(TypeError, match=rf"^{name.split()[0]} must be a bool, got "):
+        NO_FLAG[name](odd)
+
+
+@pytest.mark.parametrize("odd", [None, 3, b"a", np.ones(3)], ids=str)
+@pytest.mark.parametrize("name", NO_TEXT)
+def test_what_is_no_text_is_refused_by_name(name, odd):
+    with pytest.raises(TypeError, match=rf"^{name} must be a str, got "):
+        NO_TEXT[name](odd)
+
+
+@pytest.mark.parametrize("odd", [None, 3, "a", bptt.LSTM, TINY, bptt.ResetBeforeGRU()], ids=str)
+def test_what_is_no_formula_has_no_layout(odd):
+    with pytest.raises(TypeError, match=r"^cell must be a formula|^the parameters of type\.step"):
+        bptt.cells.layout_of(odd)
+
+
+def test_other_things_of_no_use_are_refused_by_name():
+    both = bptt.Bidirectional(bptt.Elman(), bptt.Elman())
+    for call, words in (
+        (lambda: bptt.cells.state_names_of(both), r"^Bidirectional\.state_names must be a tuple"),
+        (
+            lambda: bptt.initialize(TINY.stack, (1, 2, 2, 1), 0, {"a": 1}),
+            "^dtype must be float32 or",
+        ),
+        (lambda: bptt.truncation_bias(*OF_TINY, [[1], [1, 2]]), "^ks must be an array of numbers"),
+        (lambda: bptt.tree_map(np.add, np.ones(1), (np.ones(2), np.ones(1))), "got .* and a tuple"),
+        (lambda: bptt.to_flax(*ELMAN, np.ones(3)), "^form must be 'linen' or"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=words):
+            call()
+
+
 class BytesPath:
     """A path of the system's, as bytes."""
 

@@ -138,6 +138,6 @@ def test_cross_entropy_keeps_its_digits_where_a_class_is_nearly_sure(dtype):
                 value = float((sum(e) / e[right]).ln())
                 want[right] = -others / sum(e)
             cost = bptt.softmax_cross_entropy(row, right)
-            few = 8 * np.finfo(dtype).eps
+            few = 8 * float(np.finfo(dtype).eps)
             assert cost.value == pytest.approx(value, rel=few, abs=0)
             assert cost.d_outputs == pytest.approx(list(map(float, want)), rel=few, abs=0)

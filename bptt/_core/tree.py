@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from bptt._core import validation
 from bptt._core.types import Array, Tree
 from bptt._core.validation import as_array, plain
 
@@ -49,6 +50,7 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     >>> bptt.tree_map(np.add, one, one).w.tolist()
     [[2.0], [2.0]]
     """
+    validation.function("function", function)
     mapped: Record = _map(function, "record", record, others)
     return mapped
 
@@ -58,8 +60,9 @@ def _map(function: Callable[..., Array], name: str, record: Tree, others: tuple[
         plain(name, record)
         for other in others:
             plain(name, other)
-            if np.shape(other) != record.shape:
-                msg = f"{name} must have one shape in all records, got {record.shape} and {np.shape(other)}"
+            shape = "a tuple" if isinstance(other, (tuple, list)) else np.shape(other)
+            if shape != record.shape:
+                msg = f"{name} must have one shape in all records, got {record.shape} and {shape}"
                 raise ValueError(msg)
         found: Any = function(record, *others)
         # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
@@ -127,6 +130,7 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     >>> [name for name, _ in bptt.tree_leaves((layer,), "layers")]
     ['layers[0].w', 'layers[0].b']
     """
+    validation.instance("name", name, str)
     if isinstance(record, np.ndarray):
         plain(name or "record", record)
         return [(name, record)]

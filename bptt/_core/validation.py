@@ -89,6 +89,13 @@ READ_ONLY = (
 )
 
 
+def function(name: str, value: object) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        msg = f"{name} must be callable, got {type(value).__name__}"
+        raise TypeError(msg)
+
+
 def called(name: str, function: Callable[..., Returned], *arguments: object) -> Returned:
     """Call a function of the user with arrays that are read-only; if it writes to one, name it."""
     try:
@@ -244,7 +251,7 @@ def real_dtype(name: str, value: DTypeLike) -> np.dtype:
     """Return float32 or float64; refuse other dtypes, and what names no dtype at all."""
     try:
         got = np.dtype(value).name
-    except TypeError:
+    except (TypeError, ValueError):
         got = describe(value)
     if got not in REAL:
         msg = f"{name} must be {' or '.join(REAL)}, got {got}"

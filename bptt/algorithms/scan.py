@@ -78,6 +78,7 @@ def scan_bptt(
     array([3.6583])
     """
     one_direction(stack)
+    validation.instance("parallel", parallel, bool)
     trace = forward(stack, params, x, initial, mask)
     value, d_outputs = cost_of(cost, trace.outputs, slice(0, len(trace.x)))
     arrives = validation.array("d_outputs", d_outputs, trace.outputs.shape)

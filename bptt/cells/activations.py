@@ -68,9 +68,7 @@ class Activation:
         """Try the pair on a few numbers."""
         validation.instance("name", self.name, str)
         for part in ("function", "derivative"):
-            if not callable(getattr(self, part)):
-                msg = f"{part} must be callable, got {type(getattr(self, part)).__name__}"
-                raise TypeError(msg)
+            validation.function(part, getattr(self, part))
         for dtype in (np.float32, np.float64):
             z: Array = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype)
             with np.errstate(all="ignore"):  # its domain may be smaller: only the form is tried

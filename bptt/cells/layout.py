@@ -102,6 +102,9 @@ def layout_of(cell: Formula) -> Layout:
     >>> bptt.cells.layout_of(bptt.GRU()).weighted
     ('z_r', 'z_s', 'x_n', 'h_n')
     """
+    if not is_factored(cell):
+        msg = f"cell must be a formula, with step and step_backward, such as bptt.Elman(), got {cell!r:.60}"
+        raise TypeError(msg)
     return _layout(type(cell).__name__, _names(cell, "step"), _names(cell, "step_backward"))
 
 
@@ -182,7 +185,7 @@ def state_names_of(cell: Cell | UnfactoredCell | OwnEngine) -> tuple[str, ...]:
     formula = formula_of(cell)
     if is_factored(formula):
         return layout_of(formula).states
-    names = formula.state_names
+    names = getattr(formula, "state_names", None)
     if not isinstance(names, (tuple, list)) or not names:
         msg = f"{type(formula).__name__}.state_names must be a tuple of one name or more, got {names!r:.40}"
         raise TypeError(msg)

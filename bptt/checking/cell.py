@@ -122,11 +122,9 @@ def check_layer(
     (('gain', 'x', 'initial'), ('no recurrence',))
     """
     rng = validation.generator("seed", seed)
-    functions: dict[str, object] = {"forward": forward, "backward": backward}
-    for name, function in functions.items():
-        if not callable(function):
-            msg = f"{name} must be callable, got {type(function).__name__}"
-            raise TypeError(msg)
+    validation.function("forward", forward)
+    validation.function("backward", backward)
+    validation.instance("masked", masked, bool)
     found = _float64("x", validation.array("x", x, ("T", "B", "n_below")))
     at: Arrays = [_float64(*leaf) for leaf in flatten(params, "params")]
     at += [found, *(_float64(*leaf) for leaf in flatten(initial, "initial"))]

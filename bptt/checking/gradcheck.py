@@ -69,6 +69,7 @@ def complex_step(cost: CostFunction, at: Record) -> Record:
     >>> bptt.complex_step(lambda z: (z**3).sum(), np.array([1.0, 2.0]))
     array([ 3., 12.])
     """
+    validation.function("cost", cost)
     leaves = _float64_leaves(at)
     moved = tree_map(lambda leaf: leaf.astype(np.complex128), at)
     shown = tree_map(validation.read_only, moved)
@@ -121,6 +122,7 @@ def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Re
     >>> bptt.central_difference(lambda z: (z**3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
     """
+    validation.function("cost", cost)
     if validation.number("step", step) < EPSILON:
         msg = f"step must be at least {EPSILON:.1e}, or it would not move an entry, got {step}"
         raise ValueError(msg)
@@ -292,6 +294,7 @@ def check_gradient(
     >>> report.ok
     True
     """
+    validation.function("truth", truth)
     if tolerance is None:
         tolerance = 1e-10 if truth is complex_step else 1e-6
     trusted = truth(cost, at)

@@ -82,6 +82,7 @@ def to_keras(cell: AnyCell, layer: LayerParams, *, bias: bool = True) -> dict[st
     """
     for name, one in cells_of("cell", cell):
         kind_of(name, one, tuple(ORDER))
+    validation.instance("bias", bias, bool)
     found = [_written(*each, bias) for each in directions("layer", cell, layer)]
     return dict(zip(SIDES, found, strict=True)) if isinstance(cell, Bidirectional) else found[0]
 

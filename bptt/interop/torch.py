@@ -81,6 +81,7 @@ def to_torch(
     """
     found: dict[str, Array] = {}
     _check_cells(cells)
+    validation.instance("bias", bias, bool)
     given = validation.sequence("layers", layers, len(cells), "recurrent layers")
     below: int | None = None
     units: list[int] = []

@@ -289,10 +289,10 @@ def check_fails(
 def _cases(
     label: str, of: str, left: sides.Side, right: sides.Side
 ) -> list[tuple[sides.Side, sides.Side]]:
-    if not re.fullmatch(LABEL, label):
+    if not re.fullmatch(LABEL, validation.instance("label", label, str)):
         msg = f"label must be letters, digits and hyphens, such as 'bp2', got {label!r}"
         raise ValueError(msg)
-    if not re.fullmatch(WORDS, of):
+    if not re.fullmatch(WORDS, validation.instance("of", of, str)):
         msg = f"of must be words in lower case, in the singular, such as 'random net', got {of!r}"
         raise ValueError(msg)
     return sides.cases(left, right)
