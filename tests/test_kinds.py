@@ -279,6 +279,54 @@ def test_a_layer_that_is_no_function_of_its_arguments_is_called_so(change):
     assert report.likely == ("not a function of its arguments",), report
 
 
+class DropoutBack(Elman):
+    """Draws on the way back alone."""
+
+    def step_backward(self, d_a, a, a_new):
+        kept = 2.0 * (np.random.default_rng().random(d_a.shape) < 0.5)
+        return (kept * d_a * (1 - a_new**2),), (0.0,), ()
+
+
+class NoisyBackGRU(bptt.ResetBeforeGRU):
+    """The same on the unfactored level."""
+
+    def unfactored_backward(self, params, d_state, saved):
+        d_params, d_x, d_past = super().unfactored_backward(params, d_state, saved)
+        return d_params, d_x * np.random.default_rng().random(d_x.shape), d_past
+
+
+@pytest.mark.parametrize("cell", [DropoutBack, NoisyBackGRU])
+def test_a_derivative_that_is_no_function_of_its_arguments_is_called_so(cell):
+    report = bptt.check_cell(cell())
+    assert not report.ok
+    assert report.likely == ("not a function of its arguments",)
+    assert "backward, called twice, gave two answers" in " ".join(str(report).split())
+
+
+def test_a_backward_that_is_no_function_of_its_arguments_is_called_so():
+    noise = "np.random.default_rng().random(d_b.shape)"
+    report = handwritten.check_elman(
+        (planted.RETURN, f"return (d_w, d_u, d_b * {noise}), d_x, d_next")
+    )
+    assert report.likely == ("not a function of its arguments",), report
+
+
+class Heaviside(Elman):
+    """Real numbers whatever comes, with a derivative that is zero."""
+
+    def step(self, z, a):
+        return ((z.real > 0).astype(float),), (z,)
+
+    def step_backward(self, d_a, a, z):
+        return (0 * z,), (0.0,), ()
+
+
+def test_a_step_whose_outputs_are_real_is_checked_by_differences():
+    report = bptt.check_cell(Heaviside())
+    assert report.ok, report
+    assert "an output is real, whatever is complex" in str(report)
+
+
 class WritesZ(Elman):
     """Writes to its weighted input."""
 

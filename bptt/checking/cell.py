@@ -296,7 +296,8 @@ def _report(
         checks = (own_step.check, far, *checks)
     if not all(check.ok for check in checks):
         bugs |= diagnose(case)
-        if own_step is not None and not own_step.check.ok:
+        steady = "not a function of its arguments" not in bugs
+        if own_step is not None and steady and not own_step.check.ok:
             bugs |= {k: v for k, v in diagnose_step(cell, own_step).items() if k not in bugs}
     named = tuple(bugs.items())
     return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own_step else "")

@@ -147,6 +147,8 @@ def choose(function: Function, at: Arrays, rng: np.random.Generator, watch: Func
         if not np.abs(got - want).max() <= AGREE * scale:
             lost = "the imaginary part is lost on the way"
             return Truth(False, _seen(watch, at) or lost)
+    if not all(map(np.iscomplexobj, watch([a + 1j * TINY for a in at]))):
+        return Truth(False, "an output is real, whatever is complex")
     return analytic
 
 

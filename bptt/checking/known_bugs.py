@@ -10,6 +10,7 @@ The families come from questions, issues and corrections in public repositories 
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from bptt.checking.handwritten import Ran
 from bptt.checking.jacobian import Arrays, Nested, rebuild
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
 from bptt.checking.own_step import OwnStep, own_step_bugs
-from bptt.checking.suite import LARGE, Case, errors
+from bptt.checking.suite import LARGE, SAME, Case, errors
 from bptt.checking.sweep import Bugs, factors, numeric, sweep, trusted
 
 __all__ = ["KNOWN_BUGS"]
@@ -109,6 +110,9 @@ class _Guess(NamedTuple):
 
 def diagnose(case: Case) -> dict[str, str]:
     """Name the known bugs that give the numbers of a layer, with the evidence."""
+    checks = case.checks
+    if not checks["called twice"].ok and checks["arguments left alone"].ok and _unsteady(case):
+        return {"not a function of its arguments": "backward, called twice, gave two answers"}
     case = _from_below(case)
     found = dict(_habits(case))
     if not case.checks["batch forward"].ok:
@@ -180,6 +184,13 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
             return  # what such a layer gives for a large cost has earlier sums in it
     for bug, clipped in _clipped(case).items():
         yield bug, "; ".join(clipped)
+
+
+def _unsteady(case: Case) -> bool:
+    """Say whether whole runs differ by something else than the one amount by which a sum would grow."""
+    runs = [case.layer.gradient(case.at, case.cotangents) for _ in range(3)]
+    one, two = ([b - a for a, b in zip(*pair, strict=True)] for pair in pairwise(runs))
+    return any(error > SAME for error in errors(case.layer.names, two, one).values())
 
 
 def _clipped(case: Case) -> dict[str, list[str]]:
