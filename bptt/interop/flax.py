@@ -155,7 +155,7 @@ def from_flax(cell: OneDirection, tree: Nested) -> LayerParams:
     return layer_of("tree", cell, parts)
 
 
-def _known(form: str, kind: type) -> str:
+def _known(form: object, kind: type) -> str:
     """Refuse a form that Flax does not have."""
     if not isinstance(form, str) or form not in FORMS or (form == NNX_IN_ONE and kind is not LSTM):
         known = FORMS if kind is LSTM else FORMS[:2]
