@@ -352,6 +352,11 @@ FAR_OUT = {
         lambda z: 50 * bptt.sigmoid(50 * z) * bptt.sigmoid(-50 * z),
         lambda z: 50 * bptt.sigmoid(50 * z) * bptt.sigmoid(-50 * z) + (z > 5),
     ),
+    "conjugate": (  # of which the complex step has half the slope, far out
+        lambda z: np.where(np.abs(z.real) < 4, z, 0.75 * (z + np.conj(z) / 3)),
+        lambda z: 0 * z + 1,
+        lambda z: np.where(np.abs(z) < 4, 1, 1.001),
+    ),
     "waves": (  # of which central differences have the slope wrong by a thousandth and more
         lambda z: np.where(np.abs(z.real) < 4, z, np.sin(1e6 * z) / 1e6),
         lambda z: np.where(np.abs(z) < 4, 1, np.cos(1e6 * z)),

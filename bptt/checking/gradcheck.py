@@ -237,7 +237,8 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
     gradient, trusted = tree_map(_as_floats, gradient), tree_map(_as_floats, trusted)
     named = list(zip(tree_leaves(gradient), tree_leaves(trusted), strict=True))
     overall = max(float(np.abs(want).max()) for _, (_, want) in named) or 1.0
-    errors, entries = {}, []
+    errors: dict[str, float] = {}
+    entries: list[tuple[str, float, float]] = []
     for (name, got), (_, want) in named:
         with np.errstate(all="ignore"):  # what is beyond all numbers is an infinite error
             relative = np.abs(got - want) / (float(np.abs(want).max()) or overall)
