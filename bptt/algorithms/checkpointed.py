@@ -199,8 +199,7 @@ def checkpointed_bptt(
 
 
 def _plan(schedule: object, steps: int) -> Plan:
-    made = callable(schedule) and schedule is not square_root
-    plan = schedule(steps) if made else None
+    plan = schedule(steps) if callable(schedule) and schedule is not square_root else None
     if not isinstance(plan, Plan):
         msg = f"schedule must be made by every, square_root or binomial, got {schedule!r:.40}"
         raise TypeError(msg)
