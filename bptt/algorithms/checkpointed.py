@@ -199,9 +199,7 @@ def checkpointed_bptt(
 
 
 def _plan(schedule: object, steps: int) -> Plan:
-    plan = None
-    if callable(schedule) and schedule is not square_root:
-        plan = schedule(steps)
+    plan = schedule(steps) if callable(schedule) and schedule is not square_root else None
     if not isinstance(plan, Plan):
         msg = f"schedule must be made by every, square_root or binomial, got {schedule!r:.40}"
         raise TypeError(msg)

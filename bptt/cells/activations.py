@@ -9,7 +9,7 @@ All of them accept complex128 too, and are analytic there, so that the complex s
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -88,12 +88,11 @@ class Activation:
 
     def __call__(self, z: ArrayLike) -> Array:
         """Return a(z), of float32 or float64 (or complex128, for the complex step)."""
-        if not isinstance(
-            z, NDArrayOperatorsMixin
-        ):  # what records a formula stands in for an array
-            z = validation.floating("z", z, validation.ANALYTIC)
+        # What records a formula stands in for an array.
+        recorded = isinstance(z, NDArrayOperatorsMixin)
+        given = cast("Array", z) if recorded else validation.floating("z", z, validation.ANALYTIC)
         with np.errstate(under="ignore"):  # what is too small to be held is zero
-            return self.function(z)
+            return self.function(given)
 
 
 # The largest z whose exponential is finite, and one, in each precision. NumPy takes an array without axes faster

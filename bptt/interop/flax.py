@@ -157,7 +157,7 @@ def from_flax(cell: OneDirection, tree: Nested) -> LayerParams:
 
 def _known(form: object, kind: type) -> str:
     """Refuse a form that Flax does not have."""
-    if not isinstance(form, str) or form not in FORMS or (form == NNX_IN_ONE and kind is not LSTM):
+    if form not in FORMS or (form == NNX_IN_ONE and kind is not LSTM):
         known = FORMS if kind is LSTM else FORMS[:2]
         msg = (
             f"form must be {' or '.join(map(repr, known))} for a {kind.__name__}, got {form!r:.40}"
