@@ -243,10 +243,12 @@ def test_an_unknown_bug_of_a_backward_pass_is_caught_though_not_named():
 
 def test_a_backward_pass_is_told_what_is_wrong_what_is_right_and_the_likely_bug():
     """An error that does not go back: right at one step, and wrong from two steps on."""
+    task, given = _TASKS["elman-backward"], []
 
     def without_future(params, saved, d_outputs, d_final):
         w, u, _ = params
         x, h = saved
+        given.append(w)
         d = d_outputs.copy()
         d[-1] += d_final
         delta = d * (1 - h[1:] ** 2)
@@ -254,11 +256,12 @@ def test_a_backward_pass_is_told_what_is_wrong_what_is_right_and_the_likely_bug(
         d_u = np.einsum("tbi,tbj->ij", h[:-1], delta)
         return (d_w, d_u, delta.sum(axis=(0, 1))), delta @ w.T, delta[0] @ u.T
 
-    assert _TASKS["elman-backward"].problem(without_future).splitlines() == [
+    assert task.problem(without_future).splitlines() == [
         "w, u, b, x, initial wrong, first in the check 'two steps'",
         "right: one step",
         f"likely: no recurrence; {KNOWN_BUGS['no recurrence']}",
     ]
+    np.testing.assert_array_equal(given[0], task.draw(np.random.default_rng(0))[0][0])
 
 
 def test_a_line_of_a_message_has_up_to_72_characters_and_goes_on_below():

@@ -80,6 +80,9 @@ def test_the_last_digits_count_for_the_complex_step():
     args = tiny_cost, TINY.params, gradient
     assert bptt.check_gradient(*args, truth=bptt.central_difference).ok
     assert bptt.check_gradient(*args, tolerance=1e-6).ok
+    assert bptt.compare(gradient, gradient).tolerance == 1e-10
+    for truth, tolerance in ((bptt.complex_step, 1e-10), (bptt.central_difference, 1e-6)):
+        assert bptt.check_gradient(*args, truth=truth).tolerance == tolerance
 
 
 def test_both_truths_agree_on_a_network():
