@@ -378,6 +378,19 @@ def test_a_small_whole_power_is_a_product(exponent, statements):
     assert record.statements == statements
 
 
+@pytest.mark.parametrize("exponent", range(6))
+def test_a_power_of_whole_numbers_is_a_product_or_refused(exponent):
+    """Of int64, as NumPy's; the same four are products there as of other numbers."""
+    record = recording.Record(np.dtype(np.float64))
+    whole = np.where(recording.Symbol(record, "z0") > 0, 1, 2)
+    if exponent in {1, 2, 3, 4}:
+        assert np.power(whole, exponent).dtype == np.int64
+        assert record.statements[-1].count("*") == exponent - 1
+    else:
+        with pytest.raises(recording.NotElementwiseError, match=r"np\.power where NumPy's result"):
+            np.power(whole, exponent)
+
+
 def test_equal_statements_stand_once():
     record = recording.Record(np.dtype(np.float64))
     z = recording.Symbol(record, "z0")
