@@ -8,9 +8,9 @@ which negative number stands for the length that `reshape` finds.
 
 Everything happens in a copy of the library, its tests, and the pages whose answers these run. Once for each
 state of them, all tests run with coverage measured test by test. After that a mutant is met by the tests that
-reach its line (by those that reach its module, if it is run at import or compiled), the ten fastest of each file
-first, until one fails or they have taken half a minute: what survives then is met by all of them with
-`-- --again FILE --seconds 1e6`.
+reach its line (by those that reach its module, if few reach the line: it may be run at import, be compiled, or keep
+for later tests what it gave the first), the ten fastest of each file first, until one fails or they have taken half
+a minute: what survives then is met by all of them with `-- --again FILE --seconds 1e6`.
 `tests/equivalent_mutants.txt` lists mutants that no test can tell from the library, each with the reason.
 
 mutmut 3 changes functions alone and draws nothing at random; Cosmic Ray has one command for all mutants.
@@ -52,6 +52,7 @@ HEAVY = ("matplotlib.pyplot", "numba", "numpy", "safetensors", "sympy")
 SELECTION = ["-m", "not house", "--ignore=tests/docs", "--ignore=tests/browser"]
 OPTIONS = ["-q", "-o", "addopts=", "--tb=no", "-p", "no:cacheprovider", *SELECTION]
 BROKEN = 70  # the status of a child that failed by itself: no verdict on a mutant
+FEW = 4  # tests that reach a line: with fewer, all that reach the module are taken
 SAVED = "every-test.json"  # in a state's folder: what its tests reach, and how long they take
 
 OPERATORS = {
@@ -366,7 +367,8 @@ class Reach:
         by_line = self.lines.get(mutant.file, {})
         first, last = mutant.lines
         found = {test for n in range(first, last + 1) for test in by_line.get(str(n), ())}
-        found = found or {test for tests in by_line.values() for test in tests}
+        if len(found) < FEW:
+            found = {test for tests in by_line.values() for test in tests}
         files: dict[str, list[str]] = {}
         for test in sorted((self.tests[k] for k in found), key=self.seconds.__getitem__):
             files.setdefault(test.partition("::")[0], []).append(test)
