@@ -325,6 +325,19 @@ def test_a_right_cell_that_leaves_the_range_of_float32_is_right(name, seed):
         assert bptt.check_cell(steeper, seed=seed).faulty == ("d_z",)
 
 
+@pytest.mark.parametrize(("far", "ok"), [(1.0, True), (0.6, False)])
+def test_where_no_complex_step_passes_far_out_central_differences_decide(far, ok):
+    """|z| far out, where the complex step finds 0: a slope nearer to 0 than to 1 would still be wrong."""
+    cell = Formula(
+        lambda z: np.where(np.abs(z.real) < 5, z, np.abs(z.real)),
+        lambda z: np.where(np.abs(z) < 5, 1.0, far * np.sign(z)),
+    )
+    report = bptt.check_cell(cell, seed=0)
+    assert report.truth == "complex step"
+    assert report.ok == ok
+    assert ok or "faulty: d_z" in str(report).splitlines()
+
+
 def hard_sigmoid(z):
     return np.where(z.real < -3, 0 * z, np.where(z.real > 3, 0 * z + 1, z / 6 + 0.5))
 

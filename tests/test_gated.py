@@ -74,6 +74,8 @@ def lstm(net, keep):
 
 @pytest.mark.parametrize("peepholes", [True, False])
 def test_gates_and_peepholes_of_numbers_are_those_of_the_library(peepholes):
+    letters = gated.bench(lstm, 4, peepholes=peepholes).letters
+    assert (letters.w.shape, letters.u.shape, letters.b.shape) == ((1, 8), (2, 8), (8,))
     cell = bptt.PeepholeLSTM() if peepholes else bptt.LSTM()
     for seed in range(10):
         net = gated._numbers(seed, lstm, 4, peepholes)

@@ -5,6 +5,7 @@ are masked, in turn by lengths and by holes anywhere.
 """
 
 import functools
+import re
 from functools import partial
 
 import numpy as np
@@ -169,6 +170,16 @@ def test_segments_are_views_and_begin_where_they_should():
     assert_close(bptt.segment(trace, 0, 7).final, trace.final, 1e-300)
 
 
+class Coins:
+    """A generator that says what it is told."""
+
+    def __init__(self, faces):
+        self.faces = iter(faces)
+
+    def choice(self, _, size):
+        return np.full(size, next(self.faces))
+
+
 def test_uoro_is_unbiased():
     """The mean of many estimates comes as near to the exact gradient as its standard error says."""
     given = draw([bptt.GRU()], np.random.default_rng(23), steps=3, batch=1, sizes=(1, 2, 1))
@@ -195,19 +206,37 @@ def test_uoro_in_expectation_over_all_signs(mask, monkeypatch):
     exact = given.by(bptt.full_bptt).gradient.params
     signs = [[1.0 if k >> i & 1 else -1.0 for i in range(3)] for k in range(8)]
 
-    class Coins:
-        """A generator that says what it is told."""
-
-        def __init__(self, faces):
-            self.faces = iter(faces)
-
-        def choice(self, _, size):
-            return np.full(size, next(self.faces))
-
     monkeypatch.setattr("numpy.random.Generator", Coins)
     estimates = [given.by(partial(bptt.uoro, rng=Coins(s))).gradient.params for s in signs]
     mean = bptt.tree_map(lambda *each: sum(each) / 8, *estimates)
     assert_close(mean, exact, 1e-13)
+
+
+def test_uoro_mixes_by_the_factors_of_least_variance(monkeypatch):
+    """Truth: the recursion of Tallec and Ollivier written out for one linear unit, with both factors balanced."""
+    T, w, u, b, v = 4, 0.7, -1.3, 0.2, 0.9
+    xs, targets, signs = [0.5, -1.0, 2.0, 0.3], [1.0, 0.0, -1.0, 2.0], [1.0, -1.0, -1.0, 1.0]
+    a, s, theta, total = 0.0, 0.0, np.zeros(3), np.zeros(3)
+    for t in range(T):
+        before, a = a, w * xs[t] + u * a + b
+        own = np.array([xs[t], before, 1.0])  # how w, u and b move this step's state
+        d_a = (v * a - targets[t]) * v
+        total += d_a * own + d_a * u * s * theta
+        moved, new = u * s, signs[t] * own
+        old_factor = np.sqrt(np.linalg.norm(theta) / abs(moved)) if t else 1.0
+        new_factor = np.sqrt(np.linalg.norm(new))
+        s = old_factor * moved + new_factor * signs[t]
+        theta = theta / old_factor + new / new_factor
+    one = np.ones((1, 1))
+    layer = bptt.Recurrent(w * one, u * one, np.array([b]))
+    params = bptt.Params((layer,), bptt.Affine(v * one, np.zeros(1)))
+    x, wanted = np.reshape(xs, (T, 1, 1)), np.reshape(targets, (T, 1, 1))
+    monkeypatch.setattr("numpy.random.Generator", Coins)
+    found = bptt.uoro(
+        bptt.Stack((bptt.Elman(bptt.identity),)), params, x,
+        lambda outputs, steps: bptt.squared_error(outputs, wanted[steps]), rng=Coins(signs),
+    )  # fmt: skip
+    np.testing.assert_allclose(bptt.flatten(found.gradient.params.layers[0])[0], total, rtol=1e-12)
 
 
 class Softsign(bptt.Elman):
@@ -228,8 +257,11 @@ def test_uoro_refuses_a_cell_that_is_not_analytic(n):
     x, cost = 2 * np.ones((3, 1, 1)), lambda outputs, _: bptt.squared_error(outputs, 0 * outputs)
     assert bptt.check_cell(Softsign()).ok
     for seed in range(5):
-        with pytest.raises(TypeError, match=r"^cells must be analytic.*np\.abs"):
+        with pytest.raises(TypeError, match=r"^cells must be analytic.*np\.abs") as refused:
             bptt.uoro(stack, params, x, cost, rng=seed)
+        found = re.search(r"step finds (\S+) along .* product finds (\S+):", str(refused.value))
+        # With |z| taken for a constant the slope is 1 / (1 + |z|), larger than the true one, its square.
+        assert abs(float(found[1])) > abs(float(found[2])) > 0
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1e3, 1e6])
