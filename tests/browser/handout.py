@@ -52,7 +52,6 @@ def printed(page: Page, home: str) -> bytes:
     articles, styles = [], {}
     for name in names:
         page.goto(f"{home}learn/{name}")
-        page.wait_for_load_state("networkidle")
         article, *used = page.evaluate(TAKE)
         articles.append(article)
         styles |= dict.fromkeys(used)

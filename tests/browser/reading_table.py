@@ -107,7 +107,6 @@ def read(browser: Browser, file: Path, name: str, width: int) -> Reading:
     context.set_default_navigation_timeout(120_000)  # milliseconds; the machine may be busy
     page = context.new_page()
     page.goto(file.as_uri())
-    page.wait_for_load_state("networkidle")
     found = page.evaluate(MEASURE)
     context.close()
     stated = re.search(r"(\d+) minutes\.", found["text"])

@@ -47,7 +47,6 @@ def photograph(browser: Browser, file: Path, out: Path, width: int, theme: str) 
         lambda r: None if r.url.startswith(("file:", "data:")) else wrong.append(f"asks {r.url}"),
     )
     page.goto(file.as_uri())
-    page.wait_for_load_state("networkidle")
     wrong += [f"overflows sideways: {e}" for e in page.evaluate(OVERFLOW)]
     page.screenshot(path=out / f"{file.stem}-{width}-{theme}.png", full_page=True)
     context.close()

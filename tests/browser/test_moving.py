@@ -43,7 +43,6 @@ def visit(context: BrowserContext, url: str) -> Page:
     page.on("console", lambda message: pytest.fail(message.text))
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     page.goto(url)
-    page.wait_for_load_state("networkidle")
     return page
 
 
@@ -251,9 +250,7 @@ def test_only_pages_with_such_a_figure_load_its_script(context, address):
     page = context.new_page()
     page.on("request", lambda request: asked.append(request.url.partition("?")[0]))
     page.goto(address + "learn/notation.html")
-    page.wait_for_load_state("networkidle")
     assert not [url for url in asked if "moving" in url]
     page.goto(address + NET)
-    page.wait_for_load_state("networkidle")
     names = {url.rpartition("/")[2] for url in asked if "moving" in url}
     assert names == {"moving-net.js"}  # its style is in the bundle of its page
