@@ -225,7 +225,7 @@ def test_both_directions_are_two_layers_by_hand(net):
 
 @given(settings(depth=2, masks=st.just("none")), st.data())
 def test_windows_continue_a_sequence(net, data):
-    """A run from where another ended is the rest of the longer run, bit for bit in its states."""
+    """A run from where another ended is the rest of the longer run, but for the rounding of products of other sizes."""
     params, x, initial = net.at
     cut = data.draw(st.integers(1, len(x)))
     first = bptt.forward(net.stack, params, x[:cut], initial)
@@ -233,7 +233,7 @@ def test_windows_continue_a_sequence(net, data):
     assert_close(first.outputs, whole.outputs[:cut], 1e-13)
     if cut < len(x):
         second = bptt.forward(net.stack, params, x[cut:], first.final)
-        assert_close(second.final, whole.final, 1e-13)
+        near(second.final, whole.final, [params, x, initial])
 
 
 @given(settings(depth=1, masks=st.just("lengths")))
