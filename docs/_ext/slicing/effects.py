@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True)
@@ -20,20 +19,12 @@ class Call:
     """A call of a name, with the names that its arguments begin with."""
 
     name: str
-    positional: tuple[str, ...]
-    keywords: tuple[tuple[str, str], ...]
+    arguments: tuple[tuple[str, str], ...]  # (keyword, name): each "" if there is none
 
     def among(self, local: set[str]) -> Call:
         """Return the call without the names that are local to a function."""
-        positional = tuple("" if name in local else name for name in self.positional)
-        keywords = tuple((k, "" if name in local else name) for k, name in self.keywords)
-        return Call("" if self.name in local else self.name, positional, keywords)
-
-    @property
-    def given(self) -> Iterator[str]:
-        """Return the names among the arguments."""
-        yield from (name for name in self.positional if name)
-        yield from (name for _, name in self.keywords if name)
+        arguments = tuple((k, "" if name in local else name) for k, name in self.arguments)
+        return Call("" if self.name in local else self.name, arguments)
 
 
 @dataclass
@@ -57,15 +48,9 @@ class Effects:
     def run(self, other: Effects) -> None:
         """Add what runs after this, except what it binds."""
         self.uses |= other.uses - self.binds
-        self.deferred |= other.deferred
-        self.changes |= other.changes
-        self.aliases |= other.aliases
-        self.calls |= other.calls
-        self.attributes |= other.attributes
-        self.functions |= other.functions
-        self.methods |= other.methods
-        self.imports |= other.imports
-        self.stateful |= other.stateful
+        for name in (each.name for each in fields(self)):
+            if name not in ("uses", "binds", "may_bind", "rebinds"):
+                getattr(self, name).update(getattr(other, name))
 
 
 @dataclass

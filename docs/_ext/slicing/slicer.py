@@ -70,17 +70,18 @@ class State:
         return parts
 
     def _called(self, call: Call, above: frozenset[str]) -> Iterator[Change]:
-        for name in call.given:
+        for _, name in call.arguments:
             if name in self.stateful:
                 yield Change(name)
             if name in self.functions and name not in above:  # it may be called there
-                yield from self._body(Call(name, (), ()), above | {name})
+                yield from self._body(Call(name, ()), above | {name})
         if call.name in self.functions and call.name not in above:
             yield from self._body(call, above | {call.name})
 
     def _body(self, call: Call, above: frozenset[str]) -> Iterator[Change]:
         function = self.functions[call.name]
-        given = dict(zip(function.parameters, call.positional, strict=False)) | dict(call.keywords)
+        positional = [name for keyword, name in call.arguments if not keyword]
+        given = dict(zip(function.parameters, positional, strict=False)) | dict(call.arguments)
         inner = set(function.effects.changes)
         for called in function.effects.calls:
             inner |= set(self._called(called, above))
