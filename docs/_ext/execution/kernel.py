@@ -98,10 +98,12 @@ def main() -> None:
         start(sys.argv[1:])
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the kernel is told to end by a message
-    with socket.socket(socket.AF_UNIX) as server:
+    with socket.socket(socket.AF_UNIX) as server, server.makefile() as answers:
         server.connect(address)
         server.sendall(f"{json.dumps([str(Path.cwd()), sys.argv[1:]])}\n".encode())
-        server.recv(1)  # nothing comes; the server closes it when the kernel has ended
+        process = int(answers.readline())
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(process, signal.SIGKILL))
+        answers.readline()  # nothing comes; the connection ends with the kernel
 
 
 if __name__ == "__main__":
