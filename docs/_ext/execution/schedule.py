@@ -18,7 +18,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from docutils import nodes
 from myst_nb.core.config import NbParserConfig
 from myst_nb.core.read import create_nb_reader
@@ -29,8 +28,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from _ext.execution import cell_rules, client
-from _ext.execution.record import ONLY, Page, locate, outputs_file, record_file, wanted, write
-from _ext.execution.store import GREEN, NOT_RUN, Outcome, Store, code_cells, not_run, outcome_of
+from _ext.execution.client import Seconds
+from _ext.execution.record import ONLY, Page, left, locate, wanted, write
+from _ext.execution.store import Store, code_cells
 from _ext.slicing import requirements
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Job:
     text: str
     notebook: NotebookNode
     lacking: list[str]  # frameworks that the page needs and this machine does not have
-    outcome: Outcome | None = None
+    seconds: Seconds | None = None  # None where the cells are not run
     kept: bool = True
 
     @property
@@ -93,15 +93,14 @@ def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     """See to it that the store holds every page that is about to be read."""
     store = Store(Path(app.config.nb_execution_cache_path))
     every = sorted(jobs(app, env, docnames), key=longest_first)
+    todo = []
     for job in every:
-        job.outcome = store.find(job.notebook)
-        usable = job.outcome and job.outcome.state == GREEN
-        if job.lacking or (not job.outcome and not job.to_run):
-            job.outcome = not_run(job.notebook)
-            store.keep(job.notebook, job.path, job.outcome)
-        elif job.to_run and not usable:
-            job.kept, job.outcome = False, None
-    _run(store, [job for job in every if not job.kept], app)
+        job.seconds = None if job.lacking else store.find(job.notebook)
+        if job.seconds is None and job.to_run and not job.lacking:
+            todo.append(job)
+        elif job.seconds is None:
+            store.keep(job.notebook, job.path)
+    _run(store, todo, app)
     for job in every:
         if job.to_run:
             _tell(job, Path(app.outdir))
@@ -116,40 +115,38 @@ def _run(store: Store, todo: list[Job], app: Sphinx) -> None:
     with client.kernels(package), ThreadPoolExecutor(max(app.parallel, 1)) as cores:
         running = {cores.submit(client.run, job.notebook, timeout): job for job in todo}
         for number, future in enumerate(as_completed(running), 1):
-            job, seconds = running[future], future.result()
-            job.outcome = outcome_of(job.notebook, seconds)
-            store.keep(job.notebook, job.path, job.outcome)
-            took = sum(s or 0 for s in seconds)
+            job = running[future]
+            job.seconds, job.kept = future.result(), False
+            store.keep(job.notebook, job.path, job.seconds)
+            took = sum(s or 0 for s in job.seconds)
             sys.stderr.write(f"cells: {number} of {len(todo)}, {job.docname} {took:.1f} s\n")
 
 
 def _tell(job: Job, outdir: Path) -> None:
     """Leave the record of a page, and warn of what is wrong with its cells."""
-    assert job.outcome is not None
-    cells, lines = code_cells(job.notebook), job.text.splitlines()
-    page = Page(job.docname, str(job.path), kept=job.kept, why_not=job.why_not)
-    fences = job.notebook.metadata["source_map"]
-    places = [fences[k] for k, c in enumerate(job.notebook.cells) if c.cell_type == "code"]
     if "execution_mode" in job.notebook.metadata.get("mystnb", {}):
         log.warning("a page must not set its own execution_mode", location=job.docname)
-    for cell, seconds, outputs, fence in zip(
-        cells, job.outcome.seconds, job.outcome.outputs, places, strict=True
-    ):
-        cell.outputs = [nbformat.from_dict(output) for output in outputs]
+    lines = job.text.splitlines()
+    page = Page(job.docname, str(job.path), kept=job.kept, why_not=job.why_not)
+    places = zip(job.notebook.cells, job.notebook.metadata["source_map"], strict=True)
+    fences = [fence for cell, fence in places if cell.cell_type == "code"]
+    cells = code_cells(job.notebook)
+    seconds = job.seconds or [None] * len(cells)
+    run = []
+    for cell, took, fence in zip(cells, seconds, fences, strict=True):
         if not cell.source.strip():
             continue
-        start = locate(lines, cell.source, fence)
-        problems = list(cell_rules.problems(cell, ran=job.outcome.state != NOT_RUN))
-        found = page.add_cell(cell, start, seconds, problems)
+        run.append(cell_rules.raw(cell))
+        problems = list(cell_rules.problems(cell, ran=not job.why_not))
+        found = page.add_cell(cell, locate(lines, cell.source, fence), took, problems)
         for words in problems:
             where = (job.docname, found.line)
             log.warning("%s", f"cell {found.number}: {words}", location=where)
-    write(record_file(outdir, job.docname), page.dumps())
-    if job.why_not and must_run():
-        log.warning("the cells were not run: %s", job.why_not, location=job.docname)
+    write(left(outdir, "records", job.docname), page.dumps())
     if not job.why_not:
-        run = [cell_rules.raw(cell) for cell in cells if cell.source.strip()]
-        write(outputs_file(outdir, job.docname), json.dumps(run))
+        write(left(outdir, "outputs", job.docname), json.dumps(run))
+    elif must_run():
+        log.warning("the cells were not run: %s", job.why_not, location=job.docname)
 
 
 def must_run() -> bool:
@@ -159,7 +156,7 @@ def must_run() -> bool:
 
 def _say_so(app: Sphinx, doctree: nodes.document) -> None:
     """Say above the first cell of a page that its cells were not run, and why."""
-    file = record_file(Path(app.outdir), app.env.docname)
+    file = left(Path(app.outdir), "records", app.env.docname)
     why_not = Page.load(file).why_not if wanted(app.env.docname) and file.is_file() else ""
     first = next((c for c in doctree.findall(nodes.container) if "cell" in c["classes"]), None)
     if why_not and first is None:
@@ -181,7 +178,7 @@ def _outdated(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
 def _all_run(app: Sphinx, env: BuildEnvironment) -> None:
     """Refuse a page without a cell that ran, unless a pattern in conf.py excuses it."""
     for docname in sorted(env.found_docs):
-        ran = record_file(Path(app.outdir), docname).is_file()
+        ran = left(Path(app.outdir), "records", docname).is_file()
         excused = any(fnmatch(docname, p) for p in app.config.bptt_pages_without_cells)
         if wanted(docname) and not ran and not excused:
             log.warning("no cell of this page is run", location=docname)

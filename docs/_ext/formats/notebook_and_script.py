@@ -40,7 +40,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from _ext.execution.cell_rules import EXPECTED, SVG
-from _ext.execution.record import left, outputs_file, write
+from _ext.execution.record import left, write
 from _ext.formats.markdown import Cell, Writer, fence
 from _ext.formats.script import GUARD, expecting, guarded, script_name
 from _ext.formulas.references import numbers
@@ -89,7 +89,7 @@ class Page:
         self.source = source(app)
         self.pieces = self.written()  # of the notebook and of the script
         codes = [piece.code for piece in self.pieces if isinstance(piece, Cell)]
-        file = outputs_file(Path(app.outdir), docname)
+        file = left(Path(app.outdir), "outputs", docname)
         kept = json.loads(file.read_text("utf-8")) if file.is_file() else []
         if [cell["source"].rstrip() for cell in kept] != [code.rstrip() for code in codes]:
             # A build of one page has not run the others, or has run them when they were not as now.
@@ -252,7 +252,7 @@ def _text(output: NotebookNode) -> str:
 
 def whole_file(outdir: Path, docname: str) -> Path:
     """Return where a page leaves its part of llms-full.txt."""
-    return left("llms", outdir, docname, "md")
+    return left(outdir, "llms", docname, "md")
 
 
 def source(app: Sphinx) -> Source:
