@@ -93,7 +93,7 @@ def build(pages: list[str], jobs: str = "auto") -> Report:
         else:
             empty(root)
         code = sphinx(root, jobs, not pages, variables)
-    report = Report.gather(root, DOCS, pages, code, time.perf_counter() - start)
+    report = Report(root, DOCS, pages, code, time.perf_counter() - start)
     if kept:
         for page in report.pages:
             page.kept = True
