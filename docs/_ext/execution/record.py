@@ -50,7 +50,7 @@ class Page:
 
     docname: str
     path: str
-    kept: bool
+    kept: bool = True
     why_not: str = ""
     cells: list[Cell] = field(default_factory=list)
 

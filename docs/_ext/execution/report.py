@@ -52,19 +52,12 @@ class Report:
     def text(self) -> str:
         """Return the summary that ends a build."""
         out = [""]
-        out += [
-            self._line(page, cell, words) for page, cell in self.cells for words in cell.problems
-        ]
+        out += [self._line(page, c, words) for page, c in self.cells for words in c.problems]
         out += [f"  warning: {w}" for w in self.warnings]
-        timed = [
-            (cell.seconds, page, cell) for page, cell in self.cells if cell.seconds is not None
-        ]
-        if timed:
-            out += ["", "slowest cells:"]
-        out += [
-            f"  {seconds:7.2f} s  {self._path(page)}:{cell.line} (cell {cell.number})"
-            for seconds, page, cell in sorted(timed, key=lambda each: -each[0])[:SLOWEST]
-        ]
+        timed = [(c.seconds, page, c) for page, c in self.cells if c.seconds is not None]
+        out += ["", "slowest cells:"] if timed else []
+        for seconds, page, cell in sorted(timed, key=lambda each: -each[0])[:SLOWEST]:
+            out.append(f"  {seconds:7.2f} s  {self._path(page)}:{cell.line} (cell {cell.number})")
         ran = [page for page in self.pages if not page.kept]
         kept = len(self.pages) - len(ran) - len(self.not_run)
         spent = sum(page.seconds for page in ran)
@@ -114,18 +107,17 @@ class Report:
                 for words in cell.problems:
                     failure = ET.SubElement(case, "failure", message=_xml(words))
                     failure.text = _xml(self._line(page, cell, words) + "\n" + cell.traceback)
+        words = f"{len(self.warnings)} warnings, exit code {self.code}"
         failed = bool(self.warnings or (self.code and not self.bad_pages))
         suite = ET.SubElement(
             top, "testsuite", name="sphinx", tests="1", failures=str(int(failed)), errors="0"
         )
         case = ET.SubElement(suite, "testcase", classname="sphinx", name="no warnings")
         if failed:
-            words = f"{len(self.warnings)} warnings, exit code {self.code}"
             ET.SubElement(case, "failure", message=words).text = _xml("\n".join(self.warnings))
         ET.indent(top)
-        return (
-            '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
-        )
+        text = ET.tostring(top, encoding="unicode")
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
 def _xml(text: str) -> str:

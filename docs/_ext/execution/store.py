@@ -44,7 +44,7 @@ class Store:
             cell.outputs = [nbformat.from_dict(output) for output in outputs]
         return kept["seconds"]
 
-    def keep(self, notebook: NotebookNode, page: Path, seconds: Seconds | None = None) -> None:
+    def keep(self, notebook: NotebookNode, page: str, seconds: Seconds | None = None) -> None:
         """Keep the outputs of cells, and replace what is kept for the same cells; without seconds, they were not run."""
         shown = deepcopy(notebook)
         shown.metadata["language_info"] = LANGUAGE
@@ -53,7 +53,7 @@ class Store:
         cells = code_cells(notebook)
         failed = any(True for cell in cells for _ in cell_rules.problems(cell))
         data = {"seconds": seconds, "outputs": [cell.outputs for cell in cells]}
-        bundle = CacheBundleIn(shown, str(page), data={} if failed or seconds is None else data)
+        bundle = CacheBundleIn(shown, page, data={} if failed or seconds is None else data)
         self.cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
     def run_by_others(self) -> list[str]:
