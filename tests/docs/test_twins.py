@@ -352,13 +352,7 @@ def test_what_the_launch_links_need_is_made():
     image = root / ".binder/postBuild"
     assert os.access(image, os.X_OK)
     assert "run.py nox -s docs\n" in image.read_text("utf-8")
-    assert "lab/tree/docs/_build/html/{page}.ipynb" in twins.BINDER
-
-
-def test_unknown_repository_has_no_launch_links():
-    nowhere = twins.Source("", "")
-    assert nowhere.links("learn/bp2") == {}
-    assert "Open" not in twins.line({"Markdown": "bp2.md"}, {})
+    assert "lab/tree/docs/_build/html/{page}.ipynb" in twins.LAUNCH["Binder"]
 
 
 def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
@@ -507,7 +501,7 @@ def test_llms_lists_every_page(site):
 
 
 def test_cells_that_are_not_those_that_ran_have_no_outputs(tmp_path):
-    """As when a page was changed and another one is built alone."""
+    """As when a page was changed and another one is built alone; where no repository is known, nothing is launched."""
     scratch = Scratch(tmp_path / "site")
     scratch.page("other", OTHER)
     scratch.cell("one", "1")
@@ -522,3 +516,5 @@ def test_cells_that_are_not_those_that_ran_have_no_outputs(tmp_path):
         ("import bptt\n\nprint(5)", []),
         ("6", []),
     ]
+    page = (scratch.docs / "_build/page/html/other.html").read_text("utf-8")
+    assert [*Links(page).found] == ["notebook", "script", "Markdown"]

@@ -19,6 +19,7 @@ from _ext.formats.inline import SILENT, Inline, escape
 from _ext.formulas.katex import aligned
 from _ext.slicing.page_data import code_of
 
+NAMED = (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
 LABEL = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
 
 
@@ -39,41 +40,37 @@ class Cell(NamedTuple):
 
     index: int
     code: str
-    caption: str
 
 
 class Writer(Inline):
     """Write the Markdown of one page."""
 
-    depth = 0
+    depth = cells = 0
 
     def pieces(self, document: nodes.document) -> list[str | Cell]:
         """Return the page: what stands between its cells, and its cells."""
         found: list[str | Cell] = []
-        text: list[str] = []
-        for piece in self._flow(document, []):
-            if isinstance(piece, Cell):
-                if text:
-                    found.append("\n\n".join(text))
-                found.append(piece)
-                text = [f"*{piece.caption}*"] if piece.caption else []
+        for piece in self._flow(document):
+            if isinstance(piece, str) and found and isinstance(found[-1], str):
+                found[-1] += f"\n\n{piece}"
             else:
-                text.append(piece)
-        return [*found, "\n\n".join(text)] if text else found
+                found.append(piece)
+        return found
 
-    def _flow(self, node: nodes.Element, seen: list[int]) -> Iterator[str | Cell]:
+    def _flow(self, node: nodes.Element) -> Iterator[str | Cell]:
         for child in node.children:
             if isinstance(child, nodes.section):
                 self.depth += 1
-                yield from self._flow(child, seen)
+                yield from self._flow(child)
                 self.depth -= 1
             elif isinstance(child, nodes.container) and child.get("nb_element") == "cell_code":
-                seen.append(len(seen))
+                self.cells += 1
                 if (source := code_of(child)) is None:
-                    msg = f"cell {len(seen)} of the page has no code: its rules let none be hidden"
+                    msg = f"cell {self.cells} of the page has no code: its rules let none be hidden"
                     raise ValueError(msg)
-                captions = [self.inline(c) for c in child.findall(nodes.caption)]
-                yield Cell(seen[-1], source.astext(), " ".join(captions))
+                yield Cell(self.cells - 1, source.astext())
+                if captions := [self.inline(c) for c in child.findall(nodes.caption)]:
+                    yield f"*{' '.join(captions)}*"
             else:
                 yield from self.blocks(child)
 
@@ -208,20 +205,14 @@ class Writer(Inline):
     def block_citation(self, node: nodes.Element) -> list[str]:
         """Say an entry of the bibliography."""
         label, *rest = node.children
-        return [
-            indent(
-                "\n\n".join(b for c in rest for b in self.blocks(c)), f"- [{label.astext()}] ", "  "
-            )
-        ]
+        text = "\n\n".join(b for c in rest for b in self.blocks(c))
+        return [indent(text, f"- [{label.astext()}] ", "  ")]
 
     def block_desc(self, node: addnodes.desc) -> list[str]:
         """Say the entry of a function or a class: a heading, then its docstring."""
         self.depth += 1
-        head = [
-            f"{'#' * min(self.depth, 6)} `{_signature(c)}`"
-            for c in node
-            if isinstance(c, addnodes.desc_signature)
-        ]
+        mark = "#" * min(self.depth, 6)
+        head = [f"{mark} `{_signature(c)}`" for c in node if isinstance(c, addnodes.desc_signature)]
         body = [b for c in node if isinstance(c, addnodes.desc_content) for b in self.children(c)]
         self.depth -= 1
         return head + body
@@ -234,8 +225,6 @@ def _signature(node: addnodes.desc_signature) -> str:
             text += f"({', '.join(parameter.astext() for parameter in child.children)})"
         elif isinstance(child, addnodes.desc_returns):
             text += f" -> {child.astext()}"
-        elif isinstance(
-            child, (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
-        ):
+        elif isinstance(child, NAMED):
             text += child.astext()
     return text.strip()
