@@ -30,21 +30,9 @@ class Report:
         own = tuple(f"{docs / page}.md:" for page in only)
         self.warnings = [w for w in every if not only or w.startswith(own)]
         self.elsewhere = len(every) - len(self.warnings)
-
-    @property
-    def bad_pages(self) -> list[Page]:
-        """Return the pages with a cell that failed."""
-        return [page for page in self.pages if page.failed]
-
-    @property
-    def not_run(self) -> list[Page]:
-        """Return the pages whose cells could not be run on this machine."""
-        return [page for page in self.pages if page.why_not]
-
-    @property
-    def red(self) -> bool:
-        """Say whether anything at all is wrong."""
-        return bool(self.code or self.bad_pages or self.warnings)
+        self.bad_pages = [page for page in self.pages if page.failed]
+        self.not_run = [page for page in self.pages if page.why_not]  # on this machine
+        self.red = bool(code or self.bad_pages or self.warnings)
 
     def _path(self, page: Page) -> str:
         return os.path.relpath(page.path, self.docs.parent)
@@ -77,16 +65,13 @@ class Report:
         passed = len(self.pages) - bad - len(self.not_run)
         wrong = f"; {len(self.warnings)} warnings" if self.warnings else ""
         out.append(f"docs: passed {passed}, failed {bad}{wrong}")
-        out.append(f"docs: {'RED' if self.red else 'green'}; the site is {self._site()}")
+        site = os.path.relpath(self.root / "html" / f"{[*self.only, 'index'][0]}.html")
+        out.append(f"docs: {'RED' if self.red else 'green'}; the site is {site}")
         return "\n".join(out) + "\n"
 
     def _line(self, page: Page, cell: Cell, words: str) -> str:
         seconds = "" if cell.seconds is None else f" ({cell.seconds:.2f} s)"
         return f"  {self._path(page)}:{cell.line}: cell {cell.number}: {words}{seconds}"
-
-    def _site(self) -> str:
-        name = self.only[0] if self.only else "index"
-        return os.path.relpath(self.root / "html" / f"{name}.html")
 
     def junit(self) -> str:
         """Return the report as JUnit XML: a suite a page, a case a cell, and one for the warnings."""

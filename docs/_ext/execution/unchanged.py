@@ -44,8 +44,3 @@ def is_unchanged(root: Path, what_is_read: str) -> bool:
         return False
     stamp = json.loads(file.read_text("utf-8"))
     return bool(stamp["read"] == what_is_read and stamp["left"] == left(root))
-
-
-def remove(root: Path) -> None:
-    """Take the stamp away, before anything of the build is touched."""
-    (root / STAMP).unlink(missing_ok=True)
