@@ -75,8 +75,8 @@ def script(file: Path, cells: list[dict[str, Any]], passed: Path) -> Iterator[st
     with tempfile.TemporaryDirectory() as cwd:
         try:
             done = subprocess.run(
-                [sys.executable, str(file)], cwd=cwd, env=of_reader("agg"), timeout=TIMEOUT, check=False,
-                capture_output=True, text=True, encoding="utf-8",
+                [sys.executable, str(file)], cwd=cwd, env=of_reader("agg"), timeout=TIMEOUT,
+                check=False, capture_output=True, text=True, encoding="utf-8",
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             yield f"the script is still running after {TIMEOUT} s"
@@ -96,11 +96,10 @@ def check(site: Path, record: Path, passed: Path) -> list[str]:
     """Return what is wrong with the twins of one page."""
     page = record.stem.replace(".", "/")
     cells = json.loads(record.read_text("utf-8"))
-    base = site / page
     wrong = [
-        *notebook(base.with_name(f"{base.name}.ipynb"), cells),
-        *markdown(base.with_name(f"{base.name}.md"), cells),
-        *script(base.with_name(script_name(page)), cells, passed),
+        *notebook(site / f"{page}.ipynb", cells),
+        *markdown(site / f"{page}.md", cells),
+        *script((site / page).with_name(script_name(page)), cells, passed),
     ]
     return [f"{page}: {words}" for words in wrong]
 
