@@ -11,7 +11,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from _ext.formats.notebook_and_script import whole_file
+from _ext.execution.record import left
 from _ext.publishing.notes import noted
 
 
@@ -62,7 +62,7 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     pages = order(app, app.config.root_doc)
     pages += sorted(app.env.found_docs - set(pages))
     (out / "llms.txt").write_text(_index(app), "utf-8")
-    whole = [whole_file(out, name) for name in pages]
+    whole = [left(out, "llms", name, "md") for name in pages]
     parts = [file.read_text("utf-8") for file in whole if file.is_file()]
     (out / "llms-full.txt").write_text("\n---\n\n".join(parts), "utf-8")
 

@@ -211,7 +211,8 @@ class Page:
             files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
             write(base.with_name(files["notebook"]), nbformat.writes(self.notebook()) + "\n")
             write(base.with_name(files["script"]), self.script())
-        write(whole_file(Path(self.app.outdir), self.docname), self.markdown(".", []))
+        whole = left(Path(self.app.outdir), "llms", self.docname, "md")  # for llms-full.txt
+        write(whole, self.markdown(".", []))
         return files
 
 
@@ -236,11 +237,6 @@ def _text(output: NotebookNode) -> str:
     return str(output.data.get("text/plain", ""))
 
 
-def whole_file(outdir: Path, docname: str) -> Path:
-    """Return where a page leaves its part of llms-full.txt."""
-    return left(outdir, "llms", docname, "md")
-
-
 # --- on the page
 def line(files: dict[str, str], launch: dict[str, str]) -> str:
     """Return the line of a page that links to its twins."""
@@ -256,8 +252,6 @@ def line(files: dict[str, str], launch: dict[str, str]) -> str:
 
 def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.document) -> None:
     """Write the twins of a page that is being written, and link to them below its title."""
-    if pagename not in app.env.found_docs:
-        return
     page = Page(app, pagename, doctree)
     files = page.write()
     said = line(files, page.launch())
