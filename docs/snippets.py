@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 DOCS = Path(__file__).resolve().parent
@@ -168,14 +169,10 @@ def differences(snippet: Snippet, report: dict[str, Any]) -> Iterator[str]:
         shown = ": ".join(snippet.error) if snippet.error else "no error"
         yield f"the page shows {shown}, alone it raises {': '.join(error) if error else 'nothing'}"
     elif text.rstrip("\n") != snippet.text.rstrip("\n"):
-        yield f"the page shows\n{indent(snippet.text)}\n    alone it prints\n{indent(text)}"
+        page, alone = (indent(each.rstrip("\n"), " " * 6) for each in (snippet.text, text))
+        yield f"the page shows\n{page}\n    alone it prints\n{alone}"
     if figures != snippet.figures and not error:
         yield f"the page shows {snippet.figures} figures, alone it shows {figures}"
-
-
-def indent(text: str) -> str:
-    """Return text as it stands in a report."""
-    return "\n".join(f"      {line}" for line in text.rstrip("\n").split("\n"))
 
 
 def check(every: list[Snippet], passed: Path, jobs: int) -> tuple[dict[str, list[str]], list[str]]:
