@@ -117,23 +117,17 @@ class Reader(ast.NodeVisitor):
     visit_ImportFrom = visit_Import
 
     # --- statements
-    def visit_Assign(self, node: ast.Assign) -> None:
-        """Read the value, then bind or change the targets."""
-        for target in node.targets:
-            self._alias(target, node.value)
-        self.generic_visit(node)
-        if isinstance(node.value, ast.Lambda):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            function = self._function(node.value.args, [node.value.body])
-            self.effects.functions |= dict.fromkeys(names, function)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        """Bind the target, if it is given a value."""
-        if node.value is None:
+    def visit_binding(self, node: ast.Assign | ast.AnnAssign | ast.For) -> None:
+        """Read a value, then bind or change the targets; take a loop to run at least once."""
+        value = node.iter if isinstance(node, ast.For) else node.value
+        if value is None:  # a declaration
             self.visit(node.annotation)
-        else:
-            self._alias(node.target, node.value)
-            self.generic_visit(node)
+            return
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            self._alias(target, value, loop=isinstance(node, ast.For))
+        self.generic_visit(node)
+
+    visit_Assign = visit_AnnAssign = visit_For = visit_binding
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         """Read the value and the target, then bind or change it."""
@@ -145,13 +139,8 @@ class Reader(ast.NodeVisitor):
         else:
             self.visit(node.target)
 
-    def visit_For(self, node: ast.For) -> None:
-        """Take a loop to run at least once."""
-        self._alias(node.target, node.iter, loop=True)
-        self.generic_visit(node)
-
     def _alias(self, target: ast.expr, value: ast.expr, *, loop: bool = False) -> None:
-        """Note which names may hold parts of what others hold, and which name holds a state."""
+        """Note which names may hold parts of what others hold, and which holds a function or a state."""
         names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
         name, method = called(value)
         parts = [value]
@@ -164,9 +153,13 @@ class Reader(ast.NodeVisitor):
             same = len(names) == len(value.elts)
             pairs = zip(names, value.elts, strict=True) if same else product(names, value.elts)
         self.effects.aliases |= {(name, root(part)[0]) for name, part in pairs if root(part)[0]}
+        if not isinstance(target, ast.Name):
+            return
+        if isinstance(value, ast.Lambda):
+            self.effects.functions[target.id] = self._function(value.args, [value.body])
         stateful = (name or method) in STATEFUL or name in ITERATORS
-        if (stateful or isinstance(value, ast.GeneratorExp)) and isinstance(target, ast.Name):
-            self.effects.stateful |= set() if loop else {target.id}
+        if (stateful or isinstance(value, ast.GeneratorExp)) and not loop:
+            self.effects.stateful.add(target.id)
 
     def visit_branching(self, node: ast.If | ast.While | ast.Try | ast.Match) -> None:
         """Bind for certain what every branch binds."""
