@@ -23,6 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from _ext.execution import cell_rules, kernel
+from _ext.execution.record import write
 
 KERNEL = "bptt-docs"
 Seconds: TypeAlias = list[float | None]  # of each code cell; None if it was not run
@@ -70,9 +71,7 @@ def kernels(package: Path) -> Iterator[None]:
             "language": "python",
             "env": {**kernel.environment(package), kernel.SERVER: address},
         }
-        file = Path(home, "kernels", KERNEL, "kernel.json")
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(spec), encoding="utf-8")
+        write(Path(home, "kernels", KERNEL, "kernel.json"), json.dumps(spec))
         os.environ["JUPYTER_PATH"] = home
         server = _server(address, {**os.environ, **spec["env"]}) if hasattr(os, "fork") else None
         try:

@@ -143,15 +143,13 @@ class Reader(ast.NodeVisitor):
         """Note which names may hold parts of what others hold, and which holds a function or a state."""
         names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
         name, method = called(value)
-        parts = [value]
-        if isinstance(value, ast.Call):
+        parts, displayed = [value], isinstance(value, (ast.Tuple, ast.List))
+        if displayed:  # given to one name, it is a new list or tuple
+            parts = [] if isinstance(target, ast.Name) else value.elts
+        elif isinstance(value, ast.Call):
             parts = value.args if (name or method) in LINES_UP else []
-        pairs = product(names, parts)
-        if isinstance(value, (ast.Tuple, ast.List)):
-            if isinstance(target, ast.Name):
-                return  # a new list or tuple
-            same = len(names) == len(value.elts)
-            pairs = zip(names, value.elts, strict=True) if same else product(names, value.elts)
+        one_by_one = displayed and len(names) == len(parts)
+        pairs = zip(names, parts, strict=True) if one_by_one else product(names, parts)
         self.effects.aliases |= {(name, root(part)[0]) for name, part in pairs if root(part)[0]}
         if not isinstance(target, ast.Name):
             return
