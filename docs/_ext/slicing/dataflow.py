@@ -13,7 +13,7 @@ import ast
 from collections.abc import Iterable
 from itertools import product
 
-from _ext.slicing.effects import Call, Change, Effects, Function
+from _ext.slicing.effects import Call, Change, Effects
 
 # Methods that change their object: of lists, sets, mappings, arrays and files; of random generators; of axes.
 _OBJECTS = """add append appendleft clear close defjvp defvjp difference_update discard extend fill insert
@@ -196,7 +196,7 @@ class Reader(ast.NodeVisitor):
         """Take a lambda to run now, and later."""
         function = self._function(node.args, [node.body])
         self.effects.deferred |= function.free
-        self.effects.run(function.effects)
+        self.effects.run(function)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """Run the body of a class; its methods run later."""
@@ -206,22 +206,22 @@ class Reader(ast.NodeVisitor):
         self.effects.run(body)
         methods = Effects()
         for name, function in body.functions.items():
-            methods.run(function.effects)
-            changes = {c.name for c in function.effects.changes if changes_object(c.method)}
+            methods.run(function)
+            changes = {c.name for c in function.changes if changes_object(c.method)}
             if changes & set(function.parameters[:1]):
                 self.effects.methods.add(name)
-        self._define(node.name, Function([], methods))
+        self._define(node.name, methods)
 
-    def _define(self, name: str, function: Function) -> None:
+    def _define(self, name: str, function: Effects) -> None:
         self.effects.binds.add(name)
         self.effects.functions[name] = function
-        self.effects.attributes |= function.effects.attributes
+        self.effects.attributes |= function.attributes
         self.effects.deferred |= function.free
 
-    def _function(self, arguments: ast.arguments, body: Iterable[ast.AST]) -> Function:
+    def _function(self, arguments: ast.arguments, body: Iterable[ast.AST]) -> Effects:
         self.visit(arguments)  # defaults and annotations
         every = ast.iter_child_nodes(arguments)
-        parameters = [part.arg for part in every if isinstance(part, ast.arg)]
+        parameters = tuple(part.arg for part in every if isinstance(part, ast.arg))
         inner = Reader(parameters)
         for node in body:
             inner.visit(node)
@@ -239,7 +239,8 @@ class Reader(ast.NodeVisitor):
         effects.calls = {call.among(local - given) for call in effects.calls}
         effects.uses -= local
         effects.deferred -= local
-        return Function(parameters, effects)
+        effects.parameters = parameters
+        return effects
 
     def visit_comprehension_of(self, node: ast.ListComp | ast.GeneratorExp) -> None:
         """Run a comprehension now; its targets are its own."""

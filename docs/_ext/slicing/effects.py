@@ -29,7 +29,7 @@ class Call:
 
 @dataclass
 class Effects:
-    """The effects of a block of statements, or of a part of one."""
+    """The effects of a block of statements, of a part of one, or of a function when it is called."""
 
     uses: set[str] = field(default_factory=set)  # read while it runs, before it binds them
     deferred: set[str] = field(default_factory=set)  # read when what it defines is called
@@ -40,27 +40,20 @@ class Effects:
     aliases: set[tuple[str, str]] = field(default_factory=set)  # (new name, the name it is part of)
     calls: set[Call] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)  # all attributes that it mentions
-    functions: dict[str, Function] = field(default_factory=dict)
+    functions: dict[str, Effects] = field(default_factory=dict)
     methods: set[str] = field(default_factory=set)  # that it defines, and that change their object
     imports: set[str] = field(default_factory=set)
     stateful: set[str] = field(default_factory=set)  # bound to an iterator or a random generator
+    parameters: tuple[str, ...] = ()  # of a function, in order
+
+    @property
+    def free(self) -> set[str]:
+        """Return the names that a call of the function looks up outside."""
+        return self.uses | self.deferred
 
     def run(self, other: Effects) -> None:
         """Add what runs after this, except what it binds."""
         self.uses |= other.uses - self.binds
         for name in (each.name for each in fields(self)):
-            if name not in ("uses", "binds", "may_bind", "rebinds"):
+            if name not in ("uses", "binds", "may_bind", "rebinds", "parameters"):
                 getattr(self, name).update(getattr(other, name))
-
-
-@dataclass
-class Function:
-    """A function: its parameters in order, and the effects of its body on anything but its own names."""
-
-    parameters: list[str]
-    effects: Effects
-
-    @property
-    def free(self) -> set[str]:
-        """Return the names that a call looks up outside."""
-        return self.effects.uses | self.effects.deferred
