@@ -46,13 +46,8 @@ class Job:
     page: Page
     text: str
     notebook: NotebookNode
+    to_run: bool  # it has cells, and this build is about them
     seconds: Seconds | None = None  # None where the cells are not run
-
-    @property
-    def to_run(self) -> bool:
-        """Say whether this build is about the cells of the page."""
-        code = any(cell.source.strip() for cell in code_cells(self.notebook))
-        return code and wanted(self.page.docname)
 
 
 def lacking(notebook: NotebookNode, frameworks: list[str]) -> str:
@@ -77,8 +72,9 @@ def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Jo
         reader = create_nb_reader(path, markdown, NbParserConfig(), text)
         if reader:  # else a page of plain Markdown
             notebook = reader.read(text)
-            why_not = lacking(notebook, app.config.bptt_frameworks)
-            yield Job(Page(name, path, why_not=why_not), text, notebook)
+            page = Page(name, path, why_not=lacking(notebook, app.config.bptt_frameworks))
+            code = any(cell.source.strip() for cell in code_cells(notebook))
+            yield Job(page, text, notebook, to_run=code and wanted(name))
 
 
 def longest_first(job: Job) -> tuple[bool, int, str]:
