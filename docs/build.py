@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
@@ -59,11 +60,10 @@ def environment(pages: list[str], epoch: str) -> dict[str, str]:
     return {"SOURCE_DATE_EPOCH": epoch, **os.environ, **fixed}
 
 
-def empty(root: Path) -> None:
-    """Remove all that a build wrote, but the cache of cells and the builds of single pages."""
-    for path in root.glob("*"):
-        if path.name not in ("cache", "page"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files and folders, those that are there."""
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def sphinx(root: Path, jobs: str, strict: bool, variables: dict[str, str]) -> int:
@@ -75,7 +75,7 @@ def sphinx(root: Path, jobs: str, strict: bool, variables: dict[str, str]) -> in
     return subprocess.run(command, env=variables, check=False).returncode
 
 
-def build(pages: list[str], jobs: str = "auto") -> Report:
+def build(pages: list[str], jobs: str = "auto", fresh: bool = False) -> Report:
     """Build the site, or some pages of it, and return what happened."""
     root = BUILD / "page" if pages else BUILD
     root.mkdir(parents=True, exist_ok=True)
@@ -83,17 +83,14 @@ def build(pages: list[str], jobs: str = "auto") -> Report:
     name, epoch = commit()
     variables = environment(pages, epoch)
     read = "" if pages else unchanged.read(DOCS, name, variables)
-    kept = not pages and unchanged.is_unchanged(root, read)
+    kept = not (pages or fresh) and unchanged.is_unchanged(root, read)
     code = 0
     if not kept:
-        unchanged.remove(root)
-        if pages:
-            shutil.rmtree(root / "records", ignore_errors=True)
-            (root / "warnings.txt").unlink(missing_ok=True)
-        else:
-            empty(root)
+        told = [root / "records", root / "warnings.txt"]  # a page's build keeps all else
+        every = (path for path in root.glob("*") if path.name not in ("cache", "page"))
+        remove(told if pages else every)
         code = sphinx(root, jobs, not pages, variables)
-    report = Report.gather(root, DOCS, pages, code, time.perf_counter() - start)
+    report = Report(root, DOCS, pages, code, time.perf_counter() - start)
     if kept:
         for page in report.pages:
             page.kept = True
@@ -111,11 +108,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fresh", action="store_true", help="run every cell again")
     args = parser.parse_args(arguments)
     if args.fresh:
-        unchanged.remove(BUILD)
-        for kept in (BUILD / "cache").glob("*"):
-            if kept.name != "pyodide":  # no output of ours
-                shutil.rmtree(kept)
-    report = build([find_page(name) for name in args.page], args.jobs)
+        kept = (BUILD / "cache").glob("*")
+        remove(path for path in kept if path.name != "pyodide")  # no output of ours
+    report = build([find_page(name) for name in args.page], args.jobs, args.fresh)
     sys.stdout.write(report.text())
     return int(report.red)
 

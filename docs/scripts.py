@@ -22,19 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-
-DOCS = Path(__file__).resolve().parent
-BUILD = DOCS / "_build"
-sys.path[:0] = [str(DOCS), str(DOCS.parent)]
-
 from _ext.execution.cache_key import digest
-from _ext.execution.kernel import environment
 from _ext.formats.script import script_name
-from _ext.interactive.answers import CHECK
-from snippets import longest_first
+from _ext.interactive.answers import begins
+from snippets import BUILD, DOCS, PACKAGE, TIMEOUT, longest_first, of_reader
 
-PACKAGE = DOCS.parent / "bptt"
-TIMEOUT = 300
 FENCE = re.compile(r"^(`{3,}).*?^\1$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)\s#]+)[^)\s]*\)")
 
@@ -50,21 +42,16 @@ def printed(cells: list[dict[str, Any]]) -> str:
     return said
 
 
-def begins(cell: dict[str, Any]) -> bool:
-    """Say whether a cell is the beginning of an exercise: a notebook does not show what the check says of it."""
-    return CHECK in cell["source"] and any(o["output_type"] == "error" for o in cell["outputs"])
-
-
 def notebook(file: Path, cells: list[dict[str, Any]]) -> Iterator[str]:
     """Say what is wrong with a notebook."""
     found = nbformat.read(file, as_version=nbformat.NO_CONVERT)
     nbformat.validate(found)
-    setup = {"setup"}
     code = [c for c in found.cells if c.cell_type == "code"]
-    code = [c for c in code if not setup & set(c.metadata.get("tags", []))]
+    code = [c for c in code if "setup" not in c.metadata.get("tags", [])]
+    shown = [c for c in cells if not begins(c["source"], c["tags"])]  # of a beginning nothing is
     if [c.source for c in code] != [c["source"] for c in cells]:
         yield "the notebook's cells are not the page's"
-    elif printed(code) != printed([cell for cell in cells if not begins(cell)]):
+    elif printed(code) != printed(shown):
         yield "the notebook does not hold what the cells printed"
 
 
@@ -85,14 +72,11 @@ def script(file: Path, cells: list[dict[str, Any]], passed: Path) -> Iterator[st
     kept = passed / sha256(json.dumps([text, expected]).encode()).hexdigest()[:24]
     if kept.is_file():
         return
-    env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": "agg", "PYTHONIOENCODING": "utf-8"}
-    env |= {"PYTHONPATH": str(PACKAGE.parent)}
-    env.pop("MATPLOTLIBRC")  # a reader has none of ours
     with tempfile.TemporaryDirectory() as cwd:
         try:
             done = subprocess.run(
-                [sys.executable, str(file)], cwd=cwd, env=env, timeout=TIMEOUT, check=False,
-                capture_output=True, text=True, encoding="utf-8",
+                [sys.executable, str(file)], cwd=cwd, env=of_reader("agg"), timeout=TIMEOUT,
+                check=False, capture_output=True, text=True, encoding="utf-8",
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             yield f"the script is still running after {TIMEOUT} s"
@@ -112,11 +96,10 @@ def check(site: Path, record: Path, passed: Path) -> list[str]:
     """Return what is wrong with the twins of one page."""
     page = record.stem.replace(".", "/")
     cells = json.loads(record.read_text("utf-8"))
-    base = site / page
     wrong = [
-        *notebook(base.with_name(f"{base.name}.ipynb"), cells),
-        *markdown(base.with_name(f"{base.name}.md"), cells),
-        *script(base.with_name(script_name(page)), cells, passed),
+        *notebook(site / f"{page}.ipynb", cells),
+        *markdown(site / f"{page}.md", cells),
+        *script((site / page).with_name(script_name(page)), cells, passed),
     ]
     return [f"{page}: {words}" for words in wrong]
 

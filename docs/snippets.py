@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 DOCS = Path(__file__).resolve().parent
@@ -98,23 +99,17 @@ def shown(outputs: list[dict[str, Any]]) -> tuple[str, int, tuple[str, str] | No
 def run(snippets: Sequence[Snippet]) -> list[tuple[list[str], float]]:
     """Run snippets of one page, each as if alone; return what is wrong with each, and its seconds."""
     together = snippet_process.CAN_FORK and len(snippets) > 1
-    reports = _process(snippets)[0] if together else {}
+    reports = _process(snippets) if together else [{}] * len(snippets)
     found = []
-    for number, snippet in enumerate(snippets):
-        report, trouble = reports.get(number), ""
-        if not report:  # its process could not be forked, or died, or took too long
-            alone_reports, trouble = _process([snippet])
-            report = alone_reports.get(0)
-        if report:
-            bad = differences(snippet, report["text"], report["figures"], report["error"])
-            found.append((list(bad), report["seconds"]))
-        else:
-            found.append(([trouble], float(TIMEOUT)))
+    for snippet, tried in zip(snippets, reports, strict=True):
+        # Without a report its process could not be forked, or died, or took too long.
+        report = tried if "seconds" in tried else _process([snippet])[0]
+        found.append((list(differences(snippet, report)), report.get("seconds", float(TIMEOUT))))
     return found
 
 
-def _process(snippets: Sequence[Snippet]) -> tuple[dict[int, dict[str, Any]], str]:
-    """Run snippets of one page by docs/_ext/slicing/snippet_process.py; return its reports, and what went wrong."""
+def _process(snippets: Sequence[Snippet]) -> list[dict[str, Any]]:
+    """Run snippets of one page by docs/_ext/slicing/snippet_process.py; return its reports, or what went wrong."""
     needs = ["numpy", *snippets[0].needs]
     job = {
         "snippets": [snippet.code for snippet in snippets],
@@ -128,19 +123,17 @@ def _process(snippets: Sequence[Snippet]) -> tuple[dict[int, dict[str, Any]], st
             (folder / part).mkdir()
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         trouble = _wait(folder, TIMEOUT if len(snippets) == 1 else 3 * TIMEOUT)
-        reports = {
-            int(file.stem): json.loads(file.read_text("utf-8"))
-            for file in (folder / "reports").glob("*.json")
-        }
-    return reports, trouble
+        files = [folder / "reports" / f"{number}.json" for number in range(len(snippets))]
+        return [
+            json.loads(file.read_text("utf-8")) if file.is_file() else {"trouble": trouble}
+            for file in files
+        ]
 
 
 def _wait(folder: Path, timeout: int) -> str:
     """Run a job to its end; return how it ended, should a report be missing."""
-    env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": "module://snippet_backend"}
-    env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
+    env = of_reader("module://snippet_backend")
     env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "tmp"))
-    env.pop("MATPLOTLIBRC")  # a reader has none of ours
     command = [sys.executable, snippet_process.__file__, str(folder)]
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         process = subprocess.Popen(
@@ -158,43 +151,45 @@ def _wait(folder: Path, timeout: int) -> str:
     return f"died: {(folder / 'stderr').read_text('utf-8', 'replace').strip()[-500:]}"
 
 
-def differences(
-    snippet: Snippet, text: str, figures: int, error: list[str] | None
-) -> Iterator[str]:
+def of_reader(backend: str) -> dict[str, str]:
+    """Return the environment of a reader whose figures are drawn by a backend of matplotlib."""
+    env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": backend}
+    env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
+    env.pop("MATPLOTLIBRC")  # a reader has none of ours
+    return env
+
+
+def differences(snippet: Snippet, report: dict[str, Any]) -> Iterator[str]:
     """Say how what came differs from what the page shows."""
+    if "trouble" in report:
+        yield report["trouble"]
+        return
+    text, figures, error = report["text"], report["figures"], report["error"]
     if (tuple(error) if error else None) != snippet.error:
         shown = ": ".join(snippet.error) if snippet.error else "no error"
         yield f"the page shows {shown}, alone it raises {': '.join(error) if error else 'nothing'}"
     elif text.rstrip("\n") != snippet.text.rstrip("\n"):
-        yield f"the page shows\n{indent(snippet.text)}\n    alone it prints\n{indent(text)}"
+        page, alone = (indent(each.rstrip("\n"), " " * 6) for each in (snippet.text, text))
+        yield f"the page shows\n{page}\n    alone it prints\n{alone}"
     if figures != snippet.figures and not error:
         yield f"the page shows {snippet.figures} figures, alone it shows {figures}"
 
 
-def indent(text: str) -> str:
-    """Return text as it stands in a report."""
-    return "\n".join(f"      {line}" for line in text.rstrip("\n").split("\n"))
-
-
 def check(every: list[Snippet], passed: Path, jobs: int) -> tuple[dict[str, list[str]], list[str]]:
     """Run what has not passed before; return what is wrong by name, and the lines of a report."""
-    kept = {s.key for s in every if (passed / s.key).is_file()}
-    todo = {s.key: s for s in every if s.key not in kept}
+    todo = {s.key: s for s in every if not (passed / s.key).is_file()}
     pages: dict[str, list[Snippet]] = {}
     for snippet in todo.values():
         requirements.importable(["numpy", *snippet.needs])  # before there are threads
         pages.setdefault(snippet.page, []).append(snippet)
-    with ThreadPoolExecutor(jobs) as pool:
-        found = pool.map(run, pages.values())
-        results = {
-            snippet.key: result
-            for page, judged in zip(pages.values(), found, strict=True)
-            for snippet, result in zip(page, judged, strict=True)
-        }
     passed.mkdir(parents=True, exist_ok=True)
-    for key, (bad, _) in results.items():
-        if not bad:
-            (passed / key).touch()
+    results: dict[str, tuple[list[str], float]] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        for page, judged in zip(pages.values(), pool.map(run, pages.values()), strict=True):
+            for snippet, (bad, seconds) in zip(page, judged, strict=True):
+                results[snippet.key] = bad, seconds
+                if not bad:
+                    (passed / snippet.key).touch()
     slow = sorted(results, key=lambda key: -results[key][1])[:SLOWEST]
     lines = [f"  {results[key][1]:7.2f} s  {todo[key].name}" for key in slow]
     wrong = {s.name: results[s.key][0] for s in every if results.get(s.key, ([], 0))[0]}

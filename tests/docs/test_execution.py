@@ -88,8 +88,8 @@ def test_a_kernel_that_dies_is_named_and_stops_no_other_page(site: Scratch) -> N
 @pytest.mark.parametrize("draws", [True, False])
 def test_a_figure_that_comes_as_words_is_red(draws: bool, site: Scratch) -> None:
     if not draws:
-        kernel, plain = "docs/_ext/execution/kernel.py", "import matplotlib.pyplot as plt"
-        early = f"import matplotlib_inline.backend_inline; {plain}"
+        kernel, plain = "docs/_ext/execution/kernel.py", '"matplotlib.pyplot"'
+        early = f'"matplotlib_inline.backend_inline", {plain}'
         site.patch(kernel, plain, early)  # before there is a shell to configure it
         site.patch(kernel, 'app.shell.enable_matplotlib("inline")', "pass")
     site.cell("needs", FIGURE, options=ALT)

@@ -164,8 +164,8 @@ HOLES: dict[str, Callable[[Scratch], None]] = {
 FIXES: dict[str, tuple[str, str, str, str]] = {
     "broken_library": (
         "docs/_ext/execution/cache_key.py",
-        "in files(library)",
-        "in ()",
+        "list(files(library))",
+        "[]",
         "docs: green",
     ),
     "red_twice": (  # a stamp whatever the verdict, and no memory of why it was red
@@ -226,7 +226,7 @@ def test_fix_matters(hole: str, site: Scratch) -> None:
 
 
 def test_a_kept_failure_is_still_red(site: Scratch) -> None:
-    site.patch("docs/_ext/execution/store.py", "RED if failed else GREEN", "GREEN")
+    site.patch("docs/_ext/execution/store.py", "failed or seconds is None", "seconds is None")
     site.cell("bad", "1 / 0")
     for kept in "0 kept", "2 kept":
         built = site.build()

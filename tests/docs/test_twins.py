@@ -10,12 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
+from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
 from scratch import DOCS, Scratch
+from selectolax.lexbor import LexborHTMLParser
 
 sys.path.insert(0, str(DOCS))
 import scripts
@@ -178,12 +179,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     return scratch
 
 
-@pytest.fixture(scope="module")
-def notebook(site: Scratch) -> nbformat.NotebookNode:
-    """Return the notebook of the page, which must be valid."""
-    found = nbformat.read(site.html / "deep/page.ipynb", as_version=nbformat.NO_CONVERT)
+def valid(file: Path) -> nbformat.NotebookNode:
+    """Return a notebook, which must be valid."""
+    found = nbformat.read(file, as_version=nbformat.NO_CONVERT)
     nbformat.validate(found)
     return found
+
+
+@pytest.fixture(scope="module")
+def notebook(site: Scratch) -> nbformat.NotebookNode:
+    """Return the notebook of the page."""
+    return valid(site.html / "deep/page.ipynb")
 
 
 def environment(site: Scratch) -> dict[str, str]:
@@ -246,8 +252,7 @@ def test_script_runs_alone_and_prints_the_same(site, notebook, tmp_path):
 
 
 def test_answers_are_hidden_in_the_notebook_and_announced(site):
-    found = nbformat.read(site.html / "deep/asked.ipynb", as_version=nbformat.NO_CONVERT)
-    nbformat.validate(found)
+    found = valid(site.html / "deep/asked.ipynb")
     hidden = [cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in code(found)]
     assert hidden == [False, True, False, True]
     for before, cell in itertools.pairwise(found.cells):
@@ -257,8 +262,7 @@ def test_answers_are_hidden_in_the_notebook_and_announced(site):
 
 
 def test_the_notebook_says_nothing_of_a_beginning_that_nobody_has_tried(site):
-    found = nbformat.read(site.html / "deep/tasks.ipynb", as_version=nbformat.NO_CONVERT)
-    nbformat.validate(found)
+    found = valid(site.html / "deep/tasks.ipynb")
     beginning, answer, other = code(found)
     assert (beginning.outputs, beginning.execution_count) == ([], None)
     assert printed(answer) == "right\n"
@@ -297,27 +301,14 @@ def test_markdown_is_plain(site):
         assert left not in text
 
 
-class Links(HTMLParser):
-    """Gathers the links of the line about twins."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: dict[str, str] = {}
-        self.address = ""
-        match = re.search(r'<p class="twins">.*?</p>', page)
-        self.feed(match[0] if match else "")
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.address = dict(attrs).get("href") or "" if tag == "a" else ""
-
-    def handle_data(self, data: str) -> None:
-        if self.address:
-            self.found[data] = self.address
-        self.address = ""
+def links(page: str) -> dict[str, str | None]:
+    """Return the addresses in the line about twins, by their words."""
+    found = LexborHTMLParser(page).css("p.twins a")
+    return {link.text(): link.attributes["href"] for link in found}
 
 
 def test_page_links_to_its_twins(site):
-    found = Links((site.html / "deep/page.html").read_text("utf-8")).found
+    found = links((site.html / "deep/page.html").read_text("utf-8"))
     for kind, name in (
         ("notebook", "page.ipynb"),
         ("script", "deep-page.py"),
@@ -336,7 +327,7 @@ def test_page_links_to_its_twins(site):
 
 
 def test_page_without_cells_is_markdown_only(site):
-    found = Links((site.html / "reference/api.html").read_text("utf-8")).found
+    found = links((site.html / "reference/api.html").read_text("utf-8"))
     assert found == {"Markdown": "api.md"}
     text = (site.html / "reference/api.md").read_text("utf-8")
     assert re.search(r"^#+ `bptt\.double\(x\)`$", text, re.MULTILINE)
@@ -352,13 +343,7 @@ def test_what_the_launch_links_need_is_made():
     image = root / ".binder/postBuild"
     assert os.access(image, os.X_OK)
     assert "run.py nox -s docs\n" in image.read_text("utf-8")
-    assert "lab/tree/docs/_build/html/{page}.ipynb" in twins.BINDER
-
-
-def test_unknown_repository_has_no_launch_links():
-    nowhere = twins.Source("", "")
-    assert nowhere.links("learn/bp2") == {}
-    assert "Open" not in twins.line({"Markdown": "bp2.md"}, {})
+    assert "lab/tree/docs/_build/html/{page}.ipynb" in twins.LAUNCH["Binder"]
 
 
 def test_check_of_the_built_site_sees_what_is_wrong(site, tmp_path):
@@ -466,32 +451,26 @@ STARTS = re.compile(
 )  # all import it again
 
 
-def test_every_page_that_starts_processes_is_guarded():
+def test_pages_that_start_processes_have_their_work_behind_a_guard():
     """The cells of all pages are read; Dask's page is among those that are found."""
-    found = {}
+    found = set()
     for page in DOCS.glob("[!_]*/**/*.md"):
         cells = re.findall(
-            r"^```\{code-cell\}\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+            r"^```\{code-cell\}\n(?:---\n.*?\n---\n|(?::.*\n)+)?(.*?)^```$",
+            page.read_text("utf-8"),
+            re.MULTILINE | re.DOTALL,
         )
-        if any(STARTS.search(cell) for cell in cells):
-            found[page.relative_to(DOCS).as_posix()] = any(twins.GUARD in cell for cell in cells)
-    assert "howto/dask.md" in found
-    assert all(found.values()), found
-
-
-@pytest.mark.parametrize("page", ["howto/dask.md"])
-def test_pages_that_start_processes_have_their_work_behind_a_guard(page):
-    text = (DOCS / page).read_text("utf-8")
-    found = re.findall(r"^```\{code-cell\}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    cells = [re.sub(r"\A(---\n.*?\n---\n|(:.*\n)+)", "", cell, flags=re.DOTALL) for cell in found]
-    assert any(GUARD in source for source in cells)
-    for source in cells:
-        for node in ast.parse(guarded(source)).body:
+        if not any(STARTS.search(cell) for cell in cells):
+            continue
+        found.add(page.relative_to(DOCS).as_posix())
+        assert any(GUARD in cell for cell in cells), page
+        for node in (node for cell in cells for node in ast.parse(guarded(cell)).body):
             allowed = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef
             if isinstance(node, ast.Assign):
                 ast.literal_eval(node.value)
             else:
                 assert isinstance(node, allowed) or ast.unparse(node).startswith("if __name__ ==")
+    assert "howto/dask.md" in found
 
 
 def test_llms_lists_every_page(site):
@@ -507,7 +486,7 @@ def test_llms_lists_every_page(site):
 
 
 def test_cells_that_are_not_those_that_ran_have_no_outputs(tmp_path):
-    """As when a page was changed and another one is built alone."""
+    """As when a page was changed and another one is built alone; where no repository is known, nothing is launched."""
     scratch = Scratch(tmp_path / "site")
     scratch.page("other", OTHER)
     scratch.cell("one", "1")
@@ -517,8 +496,10 @@ def test_cells_that_are_not_those_that_ran_have_no_outputs(tmp_path):
     )
     built = scratch.build("--page", "one")
     assert not built.red, built.text
-    again = nbformat.read(scratch.docs / "_build/page/html/other.ipynb", nbformat.NO_CONVERT)
+    again = valid(scratch.docs / "_build/page/html/other.ipynb")
     assert [(cell.source, cell.outputs) for cell in code(again)] == [
         ("import bptt\n\nprint(5)", []),
         ("6", []),
     ]
+    page = (scratch.docs / "_build/page/html/other.html").read_text("utf-8")
+    assert [*links(page)] == ["notebook", "script", "Markdown"]

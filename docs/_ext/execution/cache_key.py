@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -29,14 +29,21 @@ def files(root: Path) -> Iterator[Path]:
             yield from files(path)
 
 
+def fingerprint(words: Iterable[str], paths: Iterable[Path], root: Path) -> str:
+    """Return the digest of words, and of files with their places below `root`."""
+    parts = [(word, b"") for word in words]
+    parts += [(path.relative_to(root).as_posix(), path.read_bytes()) for path in paths]
+    seen = hashlib.sha256()
+    for name, content in parts:
+        for each in (name.encode(), content):
+            seen.update(len(each).to_bytes(8, "big") + each)
+    return seen.hexdigest()
+
+
 def digest(library: Path, *helpers: Path) -> str:
-    """Return the digest of the package `library`, of the code in `helpers`, and of the versions."""
+    """Return the digest of the package `library`, of the code in `helpers` beside it, and of the versions."""
     words = [platform.python_version(), platform.machine(), *installed()]
-    seen = hashlib.sha256("\0".join(words).encode())
-    named = [(library, path) for path in files(library)]
+    paths = list(files(library))
     for root in helpers:
-        code = (p for p in files(root) if p.suffix == ".py" or p.name == "matplotlibrc")
-        named += [(root, path) for path in code]
-    for root, path in named:
-        seen.update(f"\0{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
-    return seen.hexdigest()[:16]
+        paths += [p for p in files(root) if p.suffix == ".py" or p.name == "matplotlibrc"]
+    return fingerprint(words, paths, library.parent)[:16]

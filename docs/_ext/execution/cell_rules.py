@@ -29,17 +29,14 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
     All of stderr comes first, as its progress bars' last states; the pieces of stdout are joined.
     """
-    stderr = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stderr")
-    tidied: list[NotebookNode] = []
+    stderr, tidied = "", list[NotebookNode]()
     for output in outputs:
-        if output.output_type != "stream":
+        if output.output_type == "stream" and output.name == "stderr":
+            stderr += output.text
+        elif tidied and tidied[-1].output_type == output.output_type == "stream":
+            tidied[-1].text += output.text
+        else:
             tidied.append(output)
-        elif output.name == "stdout":
-            last = tidied[-1] if tidied else None
-            if last is not None and last.output_type == "stream":
-                last.text += output.text
-            else:
-                tidied.append(output)
     lines = [_last_state(line) for line in stderr.split("\n")]
     if text := "".join(f"{line}\n" for line in lines if line):
         tidied.insert(0, NotebookNode(output_type="stream", name="stderr", text=text))

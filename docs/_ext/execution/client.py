@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import ERROR
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import nbformat
 from nbclient import NotebookClient
@@ -23,11 +23,13 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from _ext.execution import cell_rules, kernel
+from _ext.execution.record import write
 
 KERNEL = "bptt-docs"
+Seconds: TypeAlias = list[float | None]  # of each code cell; None if it was not run
 
 
-def run(notebook: NotebookNode, timeout: int) -> list[float | None]:
+def run(notebook: NotebookNode, timeout: int) -> Seconds:
     """Run all cells in place, in an empty folder; return the seconds that each code cell took."""
     began: dict[int, float] = {}
     seconds: dict[int, float] = {}
@@ -43,20 +45,18 @@ def run(notebook: NotebookNode, timeout: int) -> list[float | None]:
         on_cell_execute=start, on_cell_executed=end,
     )  # fmt: skip
     client.log.setLevel(ERROR)
-    code = [k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    code = {k: cell for k, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
     with tempfile.TemporaryDirectory() as cwd:
         try:
             client.execute(cwd=cwd)
         except CellExecutionError:
             pass  # the cell holds the error
         except Exception as error:  # noqa: BLE001 - a time-out, a kernel that died or never started
-            at = max(began, default=code[0])
             words = str(error).strip().splitlines() or ["no reason given"]
-            notebook.cells[at].outputs.append(
-                nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[0])
-            )
-    for k in code:
-        notebook.cells[k].outputs = cell_rules.tidy(notebook.cells[k].outputs)
+            said = nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[0])
+            code[max(began, default=min(code))].outputs.append(said)
+    for cell in code.values():
+        cell.outputs = cell_rules.tidy(cell.outputs)
     return [seconds.get(k) for k in code]
 
 
@@ -71,9 +71,7 @@ def kernels(package: Path) -> Iterator[None]:
             "language": "python",
             "env": {**kernel.environment(package), kernel.SERVER: address},
         }
-        file = Path(home, "kernels", KERNEL, "kernel.json")
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(spec), encoding="utf-8")
+        write(Path(home, "kernels", KERNEL, "kernel.json"), json.dumps(spec))
         os.environ["JUPYTER_PATH"] = home
         server = _server(address, {**os.environ, **spec["env"]}) if hasattr(os, "fork") else None
         try:

@@ -10,6 +10,7 @@ It differs from a reader's own Python in four things, none of which a copied cel
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -30,10 +31,8 @@ def environment(package: Path) -> dict[str, str]:
         PACKAGE: str(package),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "MATPLOTLIBRC": str(HERE.parent / "live" / "matplotlibrc"),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
+        **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")},
         "TQDM_BAR_FORMAT": "{desc}  {n_fmt}/{total_fmt}",
         "TQDM_MININTERVAL": "60",
         "TQDM_MAXINTERVAL": "60",
@@ -66,10 +65,8 @@ def find_library() -> None:
 
 def preload() -> None:
     """Import what nearly every page needs, but not the inline backend, which configures itself for its kernel."""
-    import ipykernel.kernelapp  # noqa: PLC0415
-    import matplotlib.pyplot as plt  # noqa: PLC0415
-
-    del ipykernel, plt
+    for name in ("ipykernel.kernelapp", "matplotlib.pyplot"):
+        importlib.import_module(name)
 
 
 def start(arguments: list[str]) -> None:
@@ -98,10 +95,12 @@ def main() -> None:
         start(sys.argv[1:])
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the kernel is told to end by a message
-    with socket.socket(socket.AF_UNIX) as server:
+    with socket.socket(socket.AF_UNIX) as server, server.makefile() as answers:
         server.connect(address)
         server.sendall(f"{json.dumps([str(Path.cwd()), sys.argv[1:]])}\n".encode())
-        server.recv(1)  # nothing comes; the server closes it when the kernel has ended
+        process = int(answers.readline())
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(process, signal.SIGKILL))
+        answers.readline()  # nothing comes; the connection ends with the kernel
 
 
 if __name__ == "__main__":

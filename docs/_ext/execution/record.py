@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 FRAME = re.compile(r"(?:Cell In\[\d+\], line|<cell line:) (\d+)")
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 ONLY = "BPTT_DOCS_ONLY"  # pages to run, separated by blanks; all if unset
 
 
@@ -20,18 +19,11 @@ def wanted(docname: str) -> bool:
     return not only or docname in only
 
 
-def record_file(outdir: Path, docname: str) -> Path:
-    """Return where the record of a page is left."""
-    return left("records", outdir, docname)
+def left(outdir: Path, folder: str, docname: str, suffix: str = "json") -> Path:
+    """Return where a build leaves something of a page, in a folder beside its HTML.
 
-
-def outputs_file(outdir: Path, docname: str) -> Path:
-    """Return where a page's cells are left as they were executed, for its other formats."""
-    return left("outputs", outdir, docname)
-
-
-def left(folder: str, outdir: Path, docname: str, suffix: str = "json") -> Path:
-    """Return where a build leaves something of a page, in a folder beside its HTML."""
+    In ``records`` is the record of a page; in ``outputs`` are its cells as they were executed, for its other formats.
+    """
     return outdir.parent / folder / f"{docname.replace('/', '.')}.{suffix}"
 
 
@@ -58,7 +50,7 @@ class Page:
 
     docname: str
     path: str
-    kept: bool
+    kept: bool = True
     why_not: str = ""
     cells: list[Cell] = field(default_factory=list)
 
@@ -77,7 +69,7 @@ class Page:
         trace, line = "", start
         errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
         if errors and problems:
-            trace = ANSI.sub("", "\n".join(errors[0].get("traceback", [])))
+            trace = "\n".join(errors[0].get("traceback", []))
             if found := FRAME.search(trace):
                 line = start + int(found[1]) - 1
         self.cells.append(Cell(len(self.cells) + 1, line, seconds, problems, trace))

@@ -6,70 +6,33 @@ import json
 import os
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from pathlib import Path
 
 from _ext.execution.record import Cell, Page
 
-LOCATED = re.compile(
-    r"^(?P<file>[^:\n]+\.(?:md|rst|py))(?::(?:docstring of [^:]+:)?(?P<line>\d*))?:"
-)
 WARNING = re.compile(r"\n(?=[^\n]*(?:WARNING|ERROR|CRITICAL|SEVERE): )")
-COLOR = re.compile(r"\x1b\[[0-9;]*m")
 SLOWEST = 5
 
 
-@dataclass
 class Report:
     """One build: its pages, the warnings that no cell caused, how long it took."""
 
-    root: Path
-    docs: Path
-    only: list[str]
-    code: int
-    seconds: float
-    pages: list[Page]
-    warnings: list[str]
-    elsewhere: int
-    ledger: dict[str, int]
-
-    @classmethod
-    def gather(cls, root: Path, docs: Path, only: list[str], code: int, seconds: float) -> Report:
-        """Read what a build left in `root`."""
-        pages = [Page.load(file) for file in sorted((root / "records").glob("*.json"))]
-        file = root / "warnings.txt"
-        text = COLOR.sub("", file.read_text("utf-8")) if file.is_file() else ""
-        each = [w.strip() for w in WARNING.split(text) if w.strip()]
-        of_cells = [
-            f"cell {c.number}: {words}" for p in pages for c in p.cells for words in c.problems
-        ]
-        warnings = [w for w in each if not any(words in w for words in of_cells)]
-        own = {str(docs / f"{page}.md") for page in only}
-        here = [w for w in warnings if not only or cls._file(w) in own]
-        book = root / "ledger.json"  # of a whole site only
-        ledger = json.loads(book.read_text("utf-8")) if book.is_file() else {}
-        elsewhere = len(warnings) - len(here)
-        return cls(root, docs, only, code, seconds, pages, here, elsewhere, ledger)
-
-    @staticmethod
-    def _file(warning: str) -> str:
-        found = LOCATED.match(warning)
-        return found["file"] if found else ""
-
-    @property
-    def bad_pages(self) -> list[Page]:
-        """Return the pages with a cell that failed."""
-        return [page for page in self.pages if page.failed]
-
-    @property
-    def not_run(self) -> list[Page]:
-        """Return the pages whose cells could not be run on this machine."""
-        return [page for page in self.pages if page.why_not]
-
-    @property
-    def red(self) -> bool:
-        """Say whether anything at all is wrong."""
-        return bool(self.code or self.bad_pages or self.warnings)
+    def __init__(self, root: Path, docs: Path, only: list[str], code: int, seconds: float) -> None:
+        self.root, self.docs, self.only = root, docs, only
+        self.code, self.seconds = code, seconds
+        self.pages = [Page.load(file) for file in sorted((root / "records").glob("*.json"))]
+        self.cells = [(page, cell) for page in self.pages for cell in page.cells]
+        file, book = root / "warnings.txt", root / "ledger.json"  # of a whole site only
+        self.ledger = json.loads(book.read_text("utf-8")) if book.is_file() else {}
+        each = WARNING.split(file.read_text("utf-8")) if file.is_file() else []
+        of_cells = [f"cell {c.number}: {words}" for _, c in self.cells for words in c.problems]
+        every = [w.strip() for w in each if w.strip() and not any(said in w for said in of_cells)]
+        own = tuple(f"{docs / page}.md:" for page in only)
+        self.warnings = [w for w in every if not only or w.startswith(own)]
+        self.elsewhere = len(every) - len(self.warnings)
+        self.bad_pages = [page for page in self.pages if page.failed]
+        self.not_run = [page for page in self.pages if page.why_not]  # on this machine
+        self.red = bool(code or self.bad_pages or self.warnings)
 
     def _path(self, page: Page) -> str:
         return os.path.relpath(page.path, self.docs.parent)
@@ -77,27 +40,18 @@ class Report:
     def text(self) -> str:
         """Return the summary that ends a build."""
         out = [""]
-        for page in self.bad_pages:
-            for cell in page.cells:
-                out += [self._line(page, cell, words) for words in cell.problems]
+        out += [self._line(page, c, words) for page, c in self.cells for words in c.problems]
         out += [f"  warning: {w}" for w in self.warnings]
-        cells = [(page, cell) for page in self.pages for cell in page.cells]
-        slow = sorted(cells, key=lambda pc: -(pc[1].seconds or 0))[:SLOWEST]
-        slow = [(page, cell) for page, cell in slow if cell.seconds is not None]
-        if slow:
-            out += ["", "slowest cells:"]
-            out += [
-                f"  {c.seconds or 0:7.2f} s  {self._path(p)}:{c.line} (cell {c.number})"
-                for p, c in slow
-            ]
+        timed = [(c.seconds, page, c) for page, c in self.cells if c.seconds is not None]
+        out += ["", "slowest cells:"] if timed else []
+        for seconds, page, cell in sorted(timed, key=lambda each: -each[0])[:SLOWEST]:
+            out.append(f"  {seconds:7.2f} s  {self._path(page)}:{cell.line} (cell {cell.number})")
         ran = [page for page in self.pages if not page.kept]
         kept = len(self.pages) - len(ran) - len(self.not_run)
         spent = sum(page.seconds for page in ran)
         counts = f"{len(ran)} run in {spent:.1f} s, {kept} kept"
-        out += [
-            "",
-            f"{len(self.pages)} pages with {len(cells)} cells: {counts}; all in {self.seconds:.1f} s",
-        ]
+        every = f"{len(self.pages)} pages with {len(self.cells)} cells"
+        out += ["", f"{every}: {counts}; all in {self.seconds:.1f} s"]
         if self.not_run:
             names = ", ".join(f"{page.docname} ({page.why_not})" for page in self.not_run)
             out.append(f"{len(self.not_run)} of these pages NOT RUN: {names}")
@@ -111,16 +65,13 @@ class Report:
         passed = len(self.pages) - bad - len(self.not_run)
         wrong = f"; {len(self.warnings)} warnings" if self.warnings else ""
         out.append(f"docs: passed {passed}, failed {bad}{wrong}")
-        out.append(f"docs: {'RED' if self.red else 'green'}; the site is {self._site()}")
+        site = os.path.relpath(self.root / "html" / f"{[*self.only, 'index'][0]}.html")
+        out.append(f"docs: {'RED' if self.red else 'green'}; the site is {site}")
         return "\n".join(out) + "\n"
 
     def _line(self, page: Page, cell: Cell, words: str) -> str:
         seconds = "" if cell.seconds is None else f" ({cell.seconds:.2f} s)"
         return f"  {self._path(page)}:{cell.line}: cell {cell.number}: {words}{seconds}"
-
-    def _site(self) -> str:
-        name = self.only[0] if self.only else "index"
-        return os.path.relpath(self.root / "html" / f"{name}.html")
 
     def junit(self) -> str:
         """Return the report as JUnit XML: a suite a page, a case a cell, and one for the warnings."""
@@ -141,18 +92,17 @@ class Report:
                 for words in cell.problems:
                     failure = ET.SubElement(case, "failure", message=_xml(words))
                     failure.text = _xml(self._line(page, cell, words) + "\n" + cell.traceback)
+        words = f"{len(self.warnings)} warnings, exit code {self.code}"
         failed = bool(self.warnings or (self.code and not self.bad_pages))
         suite = ET.SubElement(
             top, "testsuite", name="sphinx", tests="1", failures=str(int(failed)), errors="0"
         )
         case = ET.SubElement(suite, "testcase", classname="sphinx", name="no warnings")
         if failed:
-            words = f"{len(self.warnings)} warnings, exit code {self.code}"
             ET.SubElement(case, "failure", message=words).text = _xml("\n".join(self.warnings))
         ET.indent(top)
-        return (
-            '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
-        )
+        text = ET.tostring(top, encoding="unicode")
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
 def _xml(text: str) -> str:

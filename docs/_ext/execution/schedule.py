@@ -18,7 +18,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from docutils import nodes
 from myst_nb.core.config import NbParserConfig
 from myst_nb.core.read import create_nb_reader
@@ -29,79 +28,74 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from _ext.execution import cell_rules, client
-from _ext.execution.record import ONLY, Page, locate, outputs_file, record_file, wanted, write
-from _ext.execution.store import GREEN, NOT_RUN, Outcome, Store, code_cells, not_run, outcome_of
+from _ext.execution.client import Seconds
+from _ext.execution.record import ONLY, Page, left, locate, wanted, write
+from _ext.execution.store import Store, code_cells
 from _ext.slicing import requirements
+from _ext.slicing.page_data import tagged
 
 log = logging.getLogger(__name__)
-MUST_RUN = ("BPTT_SITE_URL", "READTHEDOCS")  # set by who publishes the site
+# Set by who publishes the site: a page whose cells are not run is red.
+MUST_RUN = ("BPTT_SITE_URL", "READTHEDOCS")
 
 
 @dataclass
 class Job:
-    """A notebook that Sphinx is about to read."""
+    """A notebook that Sphinx is about to read, and the record of what happens to it."""
 
-    docname: str
-    path: Path
+    page: Page
     text: str
     notebook: NotebookNode
-    lacking: list[str]  # frameworks that the page needs and this machine does not have
-    outcome: Outcome | None = None
-    kept: bool = True
-
-    @property
-    def to_run(self) -> bool:
-        """Say whether this build runs the cells of the page, unless it finds their outputs."""
-        code = any(cell.source.strip() for cell in code_cells(self.notebook))
-        return code and wanted(self.docname)
-
-    @property
-    def why_not(self) -> str:
-        """Say why the cells are not run, if they are not."""
-        return f"{' and '.join(self.lacking)} not installed" if self.lacking else ""
+    to_run: bool  # it has cells, and this build is about them
+    seconds: Seconds | None = None  # None where the cells are not run
 
 
-def lacking(notebook: NotebookNode, frameworks: list[str]) -> list[str]:
-    """Return the optional frameworks that cells import and that are not installed."""
+def lacking(notebook: NotebookNode, frameworks: list[str]) -> str:
+    """Say which optional frameworks cells import that are not installed; "" if all are."""
     found: set[str] = set()
     for cell in code_cells(notebook):
         try:
             found |= {name.partition(".")[0] for name in requirements.imported(cell.source)}
         except SyntaxError:
             continue  # the cell fails when it is run
-    return [n for n in sorted(found & set(frameworks)) if importlib.util.find_spec(n) is None]
+    names = sorted(found & set(frameworks))
+    lacks = [name for name in names if importlib.util.find_spec(name) is None]
+    return f"{' and '.join(lacks)} not installed" if lacks else ""
 
 
 def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Job]:
     """Yield the pages that are notebooks."""
     markdown = MdParserConfig(enable_extensions=app.config.myst_enable_extensions)
     for name in docnames:
-        path = Path(env.doc2path(name))
-        text = path.read_text("utf-8")
-        reader = create_nb_reader(str(path), markdown, NbParserConfig(), text)
+        path = str(env.doc2path(name))
+        text = Path(path).read_text("utf-8")
+        reader = create_nb_reader(path, markdown, NbParserConfig(), text)
         if reader:  # else a page of plain Markdown
             notebook = reader.read(text)
-            yield Job(name, path, text, notebook, lacking(notebook, app.config.bptt_frameworks))
+            page = Page(name, path, why_not=lacking(notebook, app.config.bptt_frameworks))
+            code = any(cell.source.strip() for cell in code_cells(notebook))
+            yield Job(page, text, notebook, to_run=code and wanted(name))
 
 
 def longest_first(job: Job) -> tuple[bool, int, str]:
     """Sort tutorials, which train, before all else, and then what has many cells; so no core waits at the end."""
-    return not job.docname.startswith("tutorials/"), -len(code_cells(job.notebook)), job.docname
+    name = job.page.docname
+    return not name.startswith("tutorials/"), -len(code_cells(job.notebook)), name
 
 
 def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     """See to it that the store holds every page that is about to be read."""
     store = Store(Path(app.config.nb_execution_cache_path))
     every = sorted(jobs(app, env, docnames), key=longest_first)
+    todo = []
     for job in every:
-        job.outcome = store.find(job.notebook)
-        usable = job.outcome and job.outcome.state == GREEN
-        if job.lacking or (not job.outcome and not job.to_run):
-            job.outcome = not_run(job.notebook)
-            store.keep(job.notebook, job.path, job.outcome)
-        elif job.to_run and not usable:
-            job.kept, job.outcome = False, None
-    _run(store, [job for job in every if not job.kept], app)
+        job.seconds = None if job.page.why_not else store.find(job.notebook)
+        if job.seconds is None and job.to_run and not job.page.why_not:
+            todo.append(job)
+        elif job.seconds is None:
+            store.keep(job.notebook, job.page.path)
+    if todo:
+        _run(store, todo, app)
     for job in every:
         if job.to_run:
             _tell(job, Path(app.outdir))
@@ -109,67 +103,53 @@ def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
 
 def _run(store: Store, todo: list[Job], app: Sphinx) -> None:
     """Run pages side by side; each core takes the next page as soon as it has done one."""
-    timeout = app.config.nb_execution_timeout
-    if not todo:
-        return
-    package = Path(app.config.bptt_package)
+    package, timeout = Path(app.config.bptt_package), app.config.nb_execution_timeout
     with client.kernels(package), ThreadPoolExecutor(max(app.parallel, 1)) as cores:
         running = {cores.submit(client.run, job.notebook, timeout): job for job in todo}
         for number, future in enumerate(as_completed(running), 1):
-            job, seconds = running[future], future.result()
-            job.outcome = outcome_of(job.notebook, seconds)
-            store.keep(job.notebook, job.path, job.outcome)
-            took = sum(s or 0 for s in seconds)
-            sys.stderr.write(f"cells: {number} of {len(todo)}, {job.docname} {took:.1f} s\n")
+            job = running[future]
+            job.seconds, job.page.kept = future.result(), False
+            store.keep(job.notebook, job.page.path, job.seconds)
+            took = sum(s or 0 for s in job.seconds)
+            sys.stderr.write(f"cells: {number} of {len(todo)}, {job.page.docname} {took:.1f} s\n")
 
 
 def _tell(job: Job, outdir: Path) -> None:
     """Leave the record of a page, and warn of what is wrong with its cells."""
-    assert job.outcome is not None
-    cells, lines = code_cells(job.notebook), job.text.splitlines()
-    page = Page(job.docname, str(job.path), kept=job.kept, why_not=job.why_not)
-    fences = job.notebook.metadata["source_map"]
-    places = [fences[k] for k, c in enumerate(job.notebook.cells) if c.cell_type == "code"]
+    page, lines = job.page, job.text.splitlines()
     if "execution_mode" in job.notebook.metadata.get("mystnb", {}):
-        log.warning("a page must not set its own execution_mode", location=job.docname)
-    for cell, seconds, outputs, fence in zip(
-        cells, job.outcome.seconds, job.outcome.outputs, places, strict=True
-    ):
-        cell.outputs = [nbformat.from_dict(output) for output in outputs]
+        log.warning("a page must not set its own execution_mode", location=page.docname)
+    places = zip(job.notebook.cells, job.notebook.metadata["source_map"], strict=True)
+    code = [(cell, fence) for cell, fence in places if cell.cell_type == "code"]
+    run = []
+    for (cell, fence), seconds in zip(code, job.seconds or [None] * len(code), strict=True):
         if not cell.source.strip():
             continue
-        start = locate(lines, cell.source, fence)
-        problems = list(cell_rules.problems(cell, ran=job.outcome.state != NOT_RUN))
-        found = page.add_cell(cell, start, seconds, problems)
+        run.append(cell_rules.raw(cell))
+        problems = list(cell_rules.problems(cell, ran=not page.why_not))
+        found = page.add_cell(cell, locate(lines, cell.source, fence), seconds, problems)
         for words in problems:
-            where = (job.docname, found.line)
+            where = (page.docname, found.line)
             log.warning("%s", f"cell {found.number}: {words}", location=where)
-    write(record_file(outdir, job.docname), page.dumps())
-    if job.why_not and must_run():
-        log.warning("the cells were not run: %s", job.why_not, location=job.docname)
-    if not job.why_not:
-        run = [cell_rules.raw(cell) for cell in cells if cell.source.strip()]
-        write(outputs_file(outdir, job.docname), json.dumps(run))
-
-
-def must_run() -> bool:
-    """Say whether a page that could not be run makes this build red."""
-    return os.environ.get("CI") == "true" or any(os.environ.get(name) for name in MUST_RUN)
+    write(left(outdir, "records", page.docname), page.dumps())
+    if not page.why_not:
+        write(left(outdir, "outputs", page.docname), json.dumps(run))
+    elif os.environ.get("CI") == "true" or any(os.environ.get(name) for name in MUST_RUN):
+        log.warning("the cells were not run: %s", page.why_not, location=page.docname)
 
 
 def _say_so(app: Sphinx, doctree: nodes.document) -> None:
     """Say above the first cell of a page that its cells were not run, and why."""
-    file = record_file(Path(app.outdir), app.env.docname)
+    file = left(Path(app.outdir), "records", app.env.docname)
     why_not = Page.load(file).why_not if wanted(app.env.docname) and file.is_file() else ""
-    first = next((c for c in doctree.findall(nodes.container) if "cell" in c["classes"]), None)
-    if why_not and first is None:
+    cells = tagged(doctree)
+    if why_not and not cells:
         log.warning("MyST-NB changed: no cell is found in the page", location=app.env.docname)
-    elif why_not and first is not None:
+    elif why_not:
         words = f"The cells of this page were not run when it was built: {why_not}. "
         words += "So they show no outputs, and nothing on this page has been checked."
-        first.parent.insert(
-            first.parent.index(first), nodes.warning("", nodes.paragraph("", words))
-        )
+        place = cells[0].parent
+        place.insert(place.index(cells[0]), nodes.warning("", nodes.paragraph("", words)))
 
 
 def _outdated(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
@@ -181,7 +161,7 @@ def _outdated(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
 def _all_run(app: Sphinx, env: BuildEnvironment) -> None:
     """Refuse a page without a cell that ran, unless a pattern in conf.py excuses it."""
     for docname in sorted(env.found_docs):
-        ran = record_file(Path(app.outdir), docname).is_file()
+        ran = left(Path(app.outdir), "records", docname).is_file()
         excused = any(fnmatch(docname, p) for p in app.config.bptt_pages_without_cells)
         if wanted(docname) and not ran and not excused:
             log.warning("no cell of this page is run", location=docname)

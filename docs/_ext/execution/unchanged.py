@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 
-from _ext.execution.cache_key import files, installed
+from _ext.execution.cache_key import files, fingerprint, installed
 
 STAMP = "green.json"
 LEFT = ("html", "doctrees", "records", "outputs", "llms")
@@ -21,25 +19,16 @@ LEFT = ("html", "doctrees", "records", "outputs", "llms")
 TOLD = ("BPTT_", "CI", "READTHEDOCS", "SOURCE_DATE", "PYTHON")
 
 
-def _digest(words: Iterable[str], paths: Iterable[Path]) -> str:
-    seen = sha256()
-    for part in (*words, *paths):
-        content = part.read_bytes() if isinstance(part, Path) else b""
-        for each in (str(part).encode(), content):
-            seen.update(len(each).to_bytes(8, "big") + each)
-    return seen.hexdigest()
-
-
 def read(docs: Path, commit: str, environment: dict[str, str]) -> str:
     """Return the digest of everything that a build of `docs` could read now."""
     words = [platform.python_version(), platform.platform(), commit, *installed()]
     words += sorted(f"{k}={v}" for k, v in environment.items() if k.startswith(TOLD))
-    return _digest(words, files(docs.parent))
+    return fingerprint(words, files(docs.parent), docs.parent)
 
 
 def left(root: Path) -> str:
     """Return the digest of everything that a build has left in `root`."""
-    return _digest([], (file for folder in LEFT for file in files(root / folder)))
+    return fingerprint([], (file for folder in LEFT for file in files(root / folder)), root)
 
 
 def leave(root: Path, what_was_read: str) -> None:
@@ -55,8 +44,3 @@ def is_unchanged(root: Path, what_is_read: str) -> bool:
         return False
     stamp = json.loads(file.read_text("utf-8"))
     return bool(stamp["read"] == what_is_read and stamp["left"] == left(root))
-
-
-def remove(root: Path) -> None:
-    """Take the stamp away, before anything of the build is touched."""
-    (root / STAMP).unlink(missing_ok=True)

@@ -48,7 +48,7 @@ class Inline:
 
     def method(self, prefix: str, node: nodes.Node) -> Callable[[Any], Any] | None:
         """Return what writes a kind of node; None if nothing of this class does."""
-        names = (f"{prefix}_{kind.__name__}" for kind in type(node).__mro__)
+        names = (f"_{prefix}_{kind.__name__}" for kind in type(node).__mro__)
         return next((getattr(self, name) for name in names if hasattr(self, name)), None)
 
     def inline(self, node: nodes.Node) -> str:
@@ -58,41 +58,36 @@ class Inline:
             return text.replace("|", r"\|") if self.in_table else text
         if method := self.method("inline", node):
             return str(method(node))
-        if isinstance(node, SILENT):
-            return ""
+        return "" if isinstance(node, SILENT) else self.words(node)
+
+    def words(self, node: nodes.Node) -> str:
+        """Return the Markdown of what stands within a node."""
         return "".join(self.inline(child) for child in node.children)
 
-    def inline_raw(self, _node: nodes.raw) -> str:
-        """Say nothing of HTML within a line."""
-        return ""
+    def _inline_raw(self, _node: nodes.raw) -> str:
+        return ""  # HTML says nothing
 
-    def inline_math(self, node: nodes.math) -> str:
-        """Say a formula."""
+    def _inline_math(self, node: nodes.math) -> str:
         return f"${self.tex(node)}$"
 
-    def inline_image(self, node: nodes.image) -> str:
-        """Say a picture."""
+    def _inline_image(self, node: nodes.image) -> str:
         return f"![{node.get('alt', '')}]({self.link(node['uri'])})"
 
-    def inline_literal(self, node: nodes.Element) -> str:
-        """Say code."""
+    def _inline_literal(self, node: nodes.Element) -> str:
         text = node.astext().replace("|", r"\|") if self.in_table else node.astext()
         return f"`` {text} ``" if "`" in text else f"`{text}`"
 
-    inline_literal_strong = inline_literal
+    _inline_literal_strong = _inline_literal
 
-    def inline_strong(self, node: nodes.strong, mark: str = "**") -> str:
-        """Say what is strong."""
-        text = "".join(self.inline(child) for child in node.children)
+    def _inline_strong(self, node: nodes.strong, mark: str = "**") -> str:
+        text = self.words(node)
         return f"{mark}{text}{mark}" if text.strip() else text
 
-    def inline_emphasis(self, node: nodes.emphasis) -> str:
-        """Say what is stressed."""
-        return self.inline_strong(node, "*")
+    def _inline_emphasis(self, node: nodes.emphasis) -> str:
+        return self._inline_strong(node, "*")
 
-    def inline_reference(self, node: nodes.reference) -> str:
-        """Say a link, or its words where it leads nowhere."""
-        text = "".join(self.inline(child) for child in node.children)
+    def _inline_reference(self, node: nodes.reference) -> str:
+        text = self.words(node)
         address = self.link(node.get("refuri") or f"#{node.get('refid', '')}")
         return f"[{text}]({address})" if address and text else text
 

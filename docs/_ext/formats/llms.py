@@ -6,31 +6,28 @@ Markdown comes from ``notebook_and_script.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
-from _ext.formats.notebook_and_script import whole_file
+from _ext.execution.record import left
 from _ext.publishing.notes import noted
 
 
-def order(app: Sphinx, docname: str) -> Iterator[str]:
-    """Yield a page and the pages below it, in the order of the tables of contents."""
-    seen: set[str] = set()
-
-    def walk(name: str) -> Iterator[str]:
-        if name not in seen and name in app.env.found_docs:
-            seen.add(name)
-            yield name
-            for child in noted(app.env, name).below:
-                yield from walk(child)
-
-    return walk(docname)
+def order(app: Sphinx, docname: str) -> list[str]:
+    """Return a page and the pages below it, in the order of the tables of contents."""
+    found: list[str] = []
+    todo = [docname]
+    while todo:
+        name = todo.pop(0)
+        if name not in found and name in app.env.found_docs:
+            found.append(name)
+            todo[:0] = noted(app.env, name).below
+    return found
 
 
-def _index(app: Sphinx, pages: Sequence[str]) -> str:
+def _index(app: Sphinx) -> str:
     """Return llms.txt: what the site is, and a line for each page."""
     base = app.config.html_baseurl.rstrip("/")
     base = f"{base}/" if base else ""
@@ -47,10 +44,9 @@ def _index(app: Sphinx, pages: Sequence[str]) -> str:
         "A page with cells is also there as `.ipynb` and `.py`."
     )
     lines = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
-    top = [name for name in noted(app.env, root).below if name in app.env.found_docs]
     listed = {root}
-    for chapter in top:
-        names = [name for name in order(app, chapter) if name in pages and name not in listed]
+    for chapter in noted(app.env, root).below:
+        names = [name for name in order(app, chapter) if name not in listed]
         listed |= set(names)
         if names:
             title = noted(app.env, chapter).title
@@ -63,10 +59,10 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    pages = list(order(app, app.config.root_doc))
+    pages = order(app, app.config.root_doc)
     pages += sorted(app.env.found_docs - set(pages))
-    (out / "llms.txt").write_text(_index(app, pages), "utf-8")
-    whole = [whole_file(out, name) for name in pages]
+    (out / "llms.txt").write_text(_index(app), "utf-8")
+    whole = [left(out, "llms", name, "md") for name in pages]
     parts = [file.read_text("utf-8") for file in whole if file.is_file()]
     (out / "llms-full.txt").write_text("\n---\n\n".join(parts), "utf-8")
 

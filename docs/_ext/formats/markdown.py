@@ -19,6 +19,7 @@ from _ext.formats.inline import SILENT, Inline, escape
 from _ext.formulas.katex import aligned
 from _ext.slicing.page_data import code_of
 
+NAMED = (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
 LABEL = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
 
 
@@ -39,41 +40,37 @@ class Cell(NamedTuple):
 
     index: int
     code: str
-    caption: str
 
 
 class Writer(Inline):
     """Write the Markdown of one page."""
 
-    depth = 0
+    depth = cells = 0
 
     def pieces(self, document: nodes.document) -> list[str | Cell]:
         """Return the page: what stands between its cells, and its cells."""
         found: list[str | Cell] = []
-        text: list[str] = []
-        for piece in self._flow(document, []):
-            if isinstance(piece, Cell):
-                if text:
-                    found.append("\n\n".join(text))
-                found.append(piece)
-                text = [f"*{piece.caption}*"] if piece.caption else []
+        for piece in self._flow(document):
+            if isinstance(piece, str) and found and isinstance(found[-1], str):
+                found[-1] += f"\n\n{piece}"
             else:
-                text.append(piece)
-        return [*found, "\n\n".join(text)] if text else found
+                found.append(piece)
+        return found
 
-    def _flow(self, node: nodes.Element, seen: list[int]) -> Iterator[str | Cell]:
+    def _flow(self, node: nodes.Element) -> Iterator[str | Cell]:
         for child in node.children:
             if isinstance(child, nodes.section):
                 self.depth += 1
-                yield from self._flow(child, seen)
+                yield from self._flow(child)
                 self.depth -= 1
             elif isinstance(child, nodes.container) and child.get("nb_element") == "cell_code":
-                seen.append(len(seen))
+                self.cells += 1
                 if (source := code_of(child)) is None:
-                    msg = f"cell {len(seen)} of the page has no code: its rules let none be hidden"
+                    msg = f"cell {self.cells} of the page has no code: its rules let none be hidden"
                     raise ValueError(msg)
-                captions = [self.inline(c) for c in child.findall(nodes.caption)]
-                yield Cell(seen[-1], source.astext(), " ".join(captions))
+                yield Cell(self.cells - 1, source.astext())
+                if captions := [self.inline(c) for c in child.findall(nodes.caption)]:
+                    yield f"*{' '.join(captions)}*"
             else:
                 yield from self.blocks(child)
 
@@ -87,57 +84,50 @@ class Writer(Inline):
         if method := self.method("block", node):
             return [block for block in method(node) if block.strip()]
         if isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
-            return [text] if (text := self.inline(node)).strip() else []
+            return [text] if (text := self.inline(node).strip()) else []
         return self.children(node)
 
     def children(self, node: nodes.Node) -> list[str]:
         """Return the blocks of a node's children."""
         return [block for child in node.children for block in self.blocks(child)]
 
-    def block_title(self, node: nodes.title) -> list[str]:
-        """Say a heading."""
-        return [f"{'#' * min(self.depth, 6)} {self.inline(node)}"]
+    def _block_title(self, node: nodes.title) -> list[str]:
+        return [f"{self._mark()} {self.inline(node)}"]
 
-    def block_rubric(self, node: nodes.rubric) -> list[str]:
+    def _mark(self) -> str:
+        return "#" * min(self.depth, 6)
+
+    def _block_rubric(self, node: nodes.rubric) -> list[str]:
         """Say a heading that is in no table of contents."""
         return [f"**{self.inline(node)}**"]
 
-    def block_paragraph(self, node: nodes.paragraph) -> list[str]:
-        """Say a paragraph, a line for each line of its source."""
-        return [self.inline(node).strip()]
-
-    def block_section(self, node: nodes.section) -> list[str]:
+    def _block_section(self, node: nodes.section) -> list[str]:
         """Say a section that stands inside something else."""
         self.depth += 1
         found = self.children(node)
         self.depth -= 1
         return found
 
-    def block_math_block(self, node: nodes.math_block) -> list[str]:
-        """Say a display, tagged as on the page."""
+    def _block_math_block(self, node: nodes.math_block) -> list[str]:
         tex, number = aligned(self.tex(node)), node.get("number")
         tag = rf" \tag{{{number}}}" if number else ""
         return [f"$$\n{tex}{tag}\n$$"]
 
-    def block_literal_block(self, node: nodes.literal_block) -> list[str]:
-        """Say shown code."""
+    def _block_literal_block(self, node: nodes.literal_block) -> list[str]:
         language = node.get("language", "")
         return [fence(node.astext(), {"ipython3": "python", "default": ""}.get(language, language))]
 
-    def block_doctest_block(self, node: nodes.doctest_block) -> list[str]:
-        """Say an example from a docstring."""
+    def _block_doctest_block(self, node: nodes.doctest_block) -> list[str]:
         return [fence(node.astext(), "python")]
 
-    def block_bullet_list(self, node: nodes.bullet_list) -> list[str]:
-        """Say a list."""
+    def _block_bullet_list(self, node: nodes.bullet_list) -> list[str]:
         return self._list(node, ["- "] * len(node))
 
-    def block_enumerated_list(self, node: nodes.enumerated_list) -> list[str]:
-        """Say a numbered list."""
+    def _block_enumerated_list(self, node: nodes.enumerated_list) -> list[str]:
         start = int(node.get("start", 1))
         return self._list(node, [f"{k}. " for k in range(start, start + len(node))])
 
-    def block_definition_list(self, node: nodes.definition_list) -> list[str]:
+    def _block_definition_list(self, node: nodes.definition_list) -> list[str]:
         """Say definitions as a list whose terms are bold."""
         items = []
         for item in node:
@@ -146,11 +136,9 @@ class Writer(Inline):
             items.append("\n\n".join([f"**{', '.join(terms)}**", *rest]))
         return ["\n".join(indent(item, "- ", "  ") for item in items)]
 
-    def block_field_list(self, node: nodes.field_list) -> list[str]:
-        """Say the parts of a docstring."""
+    def _block_field_list(self, node: nodes.field_list) -> list[str]:
         found = []
-        for field in node:
-            name, body = field[0], field[1]
+        for name, body in node:
             found += [f"**{self.inline(name)}**", *self.children(body)]
         return found
 
@@ -161,7 +149,7 @@ class Writer(Inline):
             items.append(indent(loose.join(self.children(item)), mark, " " * len(mark)))
         return ["\n".join(items)]
 
-    def block_Admonition(self, node: nodes.Element) -> list[str]:
+    def _block_Admonition(self, node: nodes.Element) -> list[str]:
         """Say a note as a quotation."""
         body = list(node.children)
         if body and isinstance(body[0], nodes.title):
@@ -171,12 +159,10 @@ class Writer(Inline):
         blocks = [f"**{title}**", *(b for child in body for b in self.blocks(child))]
         return [indent("\n\n".join(blocks), "> ", "> ")]
 
-    def block_block_quote(self, node: nodes.block_quote) -> list[str]:
-        """Say a quotation."""
+    def _block_block_quote(self, node: nodes.block_quote) -> list[str]:
         return [indent("\n\n".join(self.children(node)), "> ", "> ")]
 
-    def block_table(self, node: nodes.table) -> list[str]:
-        """Say a table."""
+    def _block_table(self, node: nodes.table) -> list[str]:
         self.in_table = True
         captions = [f"*{self.inline(t)}*" for t in node if isinstance(t, nodes.title)]
         rows = [
@@ -187,41 +173,29 @@ class Writer(Inline):
         rows.insert(1, ["---"] * len(rows[0]))
         return [*captions, "\n".join(f"| {' | '.join(row)} |" for row in rows)]
 
-    def block_image(self, node: nodes.image) -> list[str]:
-        """Say a picture."""
-        return [self.inline_image(node)]
-
-    def block_caption(self, node: nodes.caption) -> list[str]:
+    def _block_caption(self, node: nodes.caption) -> list[str]:
         """Say what stands at a figure or at shown code, without its links into the site."""
         texts = [c for c in node.children if not isinstance(c, nodes.reference)]
         return [f"*{''.join(self.inline(c) for c in texts).strip()}*"]
 
-    def block_raw(self, node: nodes.raw) -> list[str]:
+    def _block_raw(self, node: nodes.raw) -> list[str]:
         """Say what a drawing shows; other HTML says nothing."""
         label = LABEL.search(node.astext())
         return [f"*Figure: {escape(html.unescape(label[1]))}*"] if label else []
 
-    def block_transition(self, _node: nodes.transition) -> list[str]:
-        """Say a line across."""
+    def _block_transition(self, _node: nodes.transition) -> list[str]:
         return ["---"]
 
-    def block_citation(self, node: nodes.Element) -> list[str]:
-        """Say an entry of the bibliography."""
+    def _block_citation(self, node: nodes.Element) -> list[str]:
         label, *rest = node.children
-        return [
-            indent(
-                "\n\n".join(b for c in rest for b in self.blocks(c)), f"- [{label.astext()}] ", "  "
-            )
-        ]
+        text = "\n\n".join(b for c in rest for b in self.blocks(c))
+        return [indent(text, f"- [{label.astext()}] ", "  ")]
 
-    def block_desc(self, node: addnodes.desc) -> list[str]:
+    def _block_desc(self, node: addnodes.desc) -> list[str]:
         """Say the entry of a function or a class: a heading, then its docstring."""
         self.depth += 1
-        head = [
-            f"{'#' * min(self.depth, 6)} `{_signature(c)}`"
-            for c in node
-            if isinstance(c, addnodes.desc_signature)
-        ]
+        heads = [c for c in node if isinstance(c, addnodes.desc_signature)]
+        head = [f"{self._mark()} `{_signature(c)}`" for c in heads]
         body = [b for c in node if isinstance(c, addnodes.desc_content) for b in self.children(c)]
         self.depth -= 1
         return head + body
@@ -234,8 +208,6 @@ def _signature(node: addnodes.desc_signature) -> str:
             text += f"({', '.join(parameter.astext() for parameter in child.children)})"
         elif isinstance(child, addnodes.desc_returns):
             text += f" -> {child.astext()}"
-        elif isinstance(
-            child, (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
-        ):
+        elif isinstance(child, NAMED):
             text += child.astext()
     return text.strip()

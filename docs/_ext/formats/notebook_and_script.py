@@ -32,7 +32,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 from textwrap import indent
-from typing import Any, NamedTuple
+from typing import Any
 
 import nbformat
 from docutils import nodes
@@ -40,7 +40,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from _ext.execution.cell_rules import EXPECTED, SVG
-from _ext.execution.record import left, outputs_file, write
+from _ext.execution.record import left, write
 from _ext.formats.markdown import Cell, Writer, fence
 from _ext.formats.script import GUARD, expecting, guarded, script_name
 from _ext.formulas.references import numbers
@@ -52,31 +52,10 @@ from _ext.slicing import requirements
 HIDDEN = {*layers.FOLDED, answers.TAG}  # the code of such a cell is folded on the page, and run
 ANSWER_IN_NOTEBOOK = "*Answer: open the cell below.*"
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
-COLAB = (
-    "https://colab.research.google.com/github/{repository}/blob/{branch}/{revision}/{page}.ipynb"
-)
-BINDER = "https://mybinder.org/v2/gh/{repository}/{revision}?urlpath=lab/tree/docs/_build/html/{page}.ipynb"
-
-
-class Source(NamedTuple):
-    """Where the library of this build can be had: both empty if that is not known."""
-
-    repository: str
-    revision: str
-
-    @property
-    def requirement(self) -> str:
-        """Return what pip installs."""
-        if not self.revision:
-            return "bptt"
-        return f"bptt @ git+https://github.com/{self.repository}@{self.revision}"
-
-    def links(self, page: str) -> dict[str, str]:
-        """Return the addresses that open a page's notebook."""
-        if not self.revision:
-            return {}
-        known = {**self._asdict(), "branch": BRANCH, "page": page}
-        return {"Colab": COLAB.format(**known), "Binder": BINDER.format(**known)}
+LAUNCH = {
+    "Colab": "https://colab.research.google.com/github/{repository}/blob/{branch}/{revision}/{page}.ipynb",
+    "Binder": "https://mybinder.org/v2/gh/{repository}/{revision}?urlpath=lab/tree/docs/_build/html/{page}.ipynb",
+}
 
 
 class Page:
@@ -86,19 +65,22 @@ class Page:
         self.app, self.docname, self.doctree = app, docname, doctree
         self.folder = posixpath.dirname(docname) or "."
         self.name = posixpath.basename(docname)
-        self.source = source(app)
-        self.pieces = self.written()  # of the notebook and of the script
-        codes = [piece.code for piece in self.pieces if isinstance(piece, Cell)]
-        file = outputs_file(Path(app.outdir), docname)
+        config = app.config
+        self.source = {"repository": config.bptt_repository, "revision": config.bptt_revision}
+        self.known = all(self.source.values())  # where the library of this build can be had
+        pieces = self._pieces("")
+        codes = [piece.code for piece in pieces if isinstance(piece, Cell)]
+        file = left(Path(app.outdir), "outputs", docname)
         kept = json.loads(file.read_text("utf-8")) if file.is_file() else []
         if [cell["source"].rstrip() for cell in kept] != [code.rstrip() for code in codes]:
             # A build of one page has not run the others, or has run them when they were not as now.
             kept = [{"source": code, "tags": [], "alt": "", "outputs": []} for code in codes]
         self.cells = [nbformat.from_dict(cell) for cell in kept]
+        self.pieces = self._filled(pieces)  # of the notebook and of the script
 
     # --- words
-    def written(self, root: str = "") -> list[str | Cell]:
-        """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML."""
+    def _pieces(self, root: str) -> list[str | Cell]:
+        """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML if that is empty."""
         equations = numbers(self.app.env)
         writer = Writer(
             link=lambda address: self._link(address, root),
@@ -106,6 +88,10 @@ class Page:
             macros=self.app.config.static_math_macros,
         )
         return writer.pieces(self.doctree)
+
+    def _filled(self, pieces: list[str | Cell]) -> list[str | NotebookNode]:
+        """Return a page with its cells as they were executed."""
+        return [self.cells[piece.index] if isinstance(piece, Cell) else piece for piece in pieces]
 
     def _link(self, address: str, root: str) -> str:
         """Return where a reference of the page leads from one of its twins."""
@@ -130,22 +116,16 @@ class Page:
                 cells.append(nbformat.v4.new_markdown_cell(piece))
                 continue
             count += 1
-            kept = self.cells[piece.index]
-            metadata: dict[str, Any] = {"tags": [EXPECTED]} if EXPECTED in kept.tags else {}
-            if HIDDEN & set(kept.tags):
+            metadata: dict[str, Any] = {"tags": [EXPECTED]} if EXPECTED in piece.tags else {}
+            if HIDDEN & set(piece.tags):
                 metadata["jupyter"] = {"source_hidden": True}
-            if answers.TAG in kept.tags:
+            if answers.TAG in piece.tags:
                 cells.append(nbformat.v4.new_markdown_cell(ANSWER_IN_NOTEBOOK))
-            begins = answers.begins(kept.source, kept.tags)
-            shown = [] if begins else kept.outputs
-            cells.append(
-                nbformat.v4.new_code_cell(
-                    kept.source,
-                    execution_count=None if begins else count,
-                    outputs=[_output(output, count, kept.alt) for output in shown],
-                    metadata=metadata,
-                )
-            )
+            made = nbformat.v4.new_code_cell(piece.source, metadata=metadata)
+            if not answers.begins(piece.source, piece.tags):
+                made.execution_count = count
+                made.outputs = [_output(output, count, piece.alt) for output in piece.outputs]
+            cells.append(made)
         cells.insert(1, self._setup())
         for k, cell in enumerate(cells):
             cell["id"] = sha256(f"{k} {cell.source}".encode()).hexdigest()[:12]
@@ -156,7 +136,7 @@ class Page:
 
     def _setup(self) -> NotebookNode:
         """Return the cell that says what the others need, and installs it if it is known how."""
-        if not self.source.revision:
+        if not self.known:
             return nbformat.v4.new_markdown_cell(f"*These cells need {', '.join(self.needs)}.*")
         needs = " ".join(f'"{need}"' for need in self.needs)
         code = (
@@ -174,7 +154,15 @@ class Page:
     @property
     def needs(self) -> list[str]:
         """Return what pip must install to run the cells."""
-        return [self.source.requirement, *requirements.needed(cell.source for cell in self.cells)]
+        library = "bptt @ git+https://github.com/{repository}@{revision}" if self.known else "bptt"
+        others = requirements.needed(cell.source for cell in self.cells)
+        return [library.format(**self.source), *others]
+
+    def launch(self) -> dict[str, str]:
+        """Return the addresses that open the notebook elsewhere."""
+        given = {**self.source, "branch": BRANCH, "page": self.docname}
+        launched = LAUNCH if self.known and self.cells else {}
+        return {name: address.format(**given) for name, address in launched.items()}
 
     def script(self) -> str:
         """Return the script."""
@@ -190,8 +178,7 @@ class Page:
                 comment = indent(piece, "# ", lambda _: True).replace("# \n", "#\n")
                 parts.append(f"# %% [markdown]\n{comment}")
             else:
-                kept = self.cells[piece.index]
-                code = expecting(kept) if EXPECTED in kept.tags else kept.source
+                code = expecting(piece) if EXPECTED in piece.tags else piece.source
                 parts.append(f"# %%\n{guarded(code) if again else code}")
         return "\n\n".join(parts) + "\n"
 
@@ -199,16 +186,15 @@ class Page:
         """Return the Markdown, seen from the folder `root`; its figures are added to `drawn`."""
         stem = posixpath.relpath(self.docname, root)
         parts = []
-        for piece in self.written(root):
+        for piece in self._filled(self._pieces(root)):
             if isinstance(piece, str):
                 parts.append(piece)
                 continue
-            kept = self.cells[piece.index]
-            parts.append(fence(kept.source, "python"))
-            for output in kept.outputs:
+            parts.append(fence(piece.source, "python"))
+            for output in piece.outputs:
                 if SVG in output.get("data", {}):
                     drawn.append(figures.plain(output.data[SVG]))
-                    parts.append(f"![{kept.alt}]({stem}-{len(drawn)}.svg)")
+                    parts.append(f"![{piece.alt}]({stem}-{len(drawn)}.svg)")
                 elif text := _text(output):
                     parts.append(fence(text, "text"))
         return "\n\n".join(parts) + "\n"
@@ -225,7 +211,8 @@ class Page:
             files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
             write(base.with_name(files["notebook"]), nbformat.writes(self.notebook()) + "\n")
             write(base.with_name(files["script"]), self.script())
-        write(whole_file(Path(self.app.outdir), self.docname), self.markdown(".", []))
+        whole = left(Path(self.app.outdir), "llms", self.docname, "md")  # for llms-full.txt
+        write(whole, self.markdown(".", []))
         return files
 
 
@@ -250,41 +237,24 @@ def _text(output: NotebookNode) -> str:
     return str(output.data.get("text/plain", ""))
 
 
-def whole_file(outdir: Path, docname: str) -> Path:
-    """Return where a page leaves its part of llms-full.txt."""
-    return left("llms", outdir, docname, "md")
-
-
-def source(app: Sphinx) -> Source:
-    """Return where this build's library can be had."""
-    repository, revision = app.config.bptt_repository, app.config.bptt_revision
-    return Source(repository, revision) if repository and revision else Source("", "")
-
-
 # --- on the page
 def line(files: dict[str, str], launch: dict[str, str]) -> str:
     """Return the line of a page that links to its twins."""
-
-    def links(targets: dict[str, str], extra: str) -> list[str]:
-        made = []
-        for words, address in targets.items():
-            saved = extra if words in ("notebook", "script") else ""
-            made.append(f'<a href="{html.escape(address)}"{saved}>{words}</a>')
-        return made
-
-    found = f"This page as {', '.join(links(files, ' download'))}."
+    links = {}
+    for words, address in (files | launch).items():
+        saved = " download" if words in ("notebook", "script") else ""
+        links[words] = f'<a href="{html.escape(address)}"{saved}>{words}</a>'
+    found = f"This page as {', '.join(links[words] for words in files)}."
     if launch:
-        found += f" Open it in {' or '.join(links(launch, ''))}."
+        found += f" Open it in {' or '.join(links[words] for words in launch)}."
     return f'<p class="twins">{found}</p>'
 
 
 def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.document) -> None:
     """Write the twins of a page that is being written, and link to them below its title."""
-    if pagename not in app.env.found_docs:
-        return
     page = Page(app, pagename, doctree)
     files = page.write()
-    said = line(files, page.source.links(pagename) if page.cells else {})
+    said = line(files, page.launch())
     body = context["body"]
     head, found, rest = body.partition("</h1>")
     quiet = not page.cells or pagename == app.config.root_doc

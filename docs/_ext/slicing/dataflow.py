@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from itertools import product
 
-from _ext.slicing.effects import Call, Change, Effects, Function
+from _ext.slicing.effects import Call, Change, Effects
 
 # Methods that change their object: of lists, sets, mappings, arrays and files; of random generators; of axes.
 _OBJECTS = """add append appendleft clear close defjvp defvjp difference_update discard extend fill insert
@@ -35,7 +36,10 @@ CHANGE_MODULE = {"filterwarnings", "rc", "seed", "set_printoptions", "seterr", "
 CHANGE_MODULE |= {"start", "stop", "update", "use", "getcontext", "setrecursionlimit", "insert"}
 STATEFUL = {"default_rng", "RandomState", "Random", "count", "cycle"}
 ITERATORS = {"iter", "enumerate", "zip", "map", "filter"}  # as Python's own, not as methods
+LINES_UP = {"enumerate", "zip", "reversed"}  # what these give holds what they were given
 GIVEN_TO_CHANGE = {"rng", "out", "random_state"}  # keywords
+# The parts of a node that run before those that stand left of them.
+EARLIER = ("generators", "iter", "value")
 
 
 def changes_object(method: str) -> bool:
@@ -52,11 +56,29 @@ def root(node: ast.expr) -> tuple[str, str]:
     return (node.id, attribute) if isinstance(node, ast.Name) else ("", "")
 
 
+def called(call: ast.expr) -> tuple[str, str]:
+    """Return the name and the method that an expression calls; "" if it calls none."""
+    if not isinstance(call, ast.Call):
+        return "", ""
+    if isinstance(call.func, ast.Attribute):
+        return "", call.func.attr
+    return (call.func.id if isinstance(call.func, ast.Name) else ""), ""
+
+
 class Reader(ast.NodeVisitor):
-    """Collect the effects of the nodes it visits, in order."""
+    """Collect the effects of the nodes it visits, in the order in which Python evaluates them."""
 
     def __init__(self, binds: Iterable[str] = ()) -> None:
         self.effects = Effects(binds=set(binds))
+
+    def generic_visit(self, node: ast.AST) -> None:
+        """Visit the parts of a node: values before the targets that they are bound to."""
+        parts = dict(ast.iter_fields(node))
+        first = {name: parts[name] for name in EARLIER if name in parts}
+        for part in (first | parts).values():
+            for each in part if isinstance(part, list) else [part]:
+                if isinstance(each, ast.AST):
+                    self.visit(each)
 
     # --- names
     def visit_Name(self, node: ast.Name) -> None:
@@ -69,21 +91,16 @@ class Reader(ast.NodeVisitor):
                 self.effects.rebinds.add(node.id)
             self.effects.binds.add(node.id)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        """Note an attribute, and a change of it."""
-        self.effects.attributes.add(node.attr)
-        self._changed(node)
-        self.visit(node.value)
-
-    def visit_Subscript(self, node: ast.Subscript) -> None:
-        """Note a change of an item."""
-        self._changed(node)
-        self.generic_visit(node)
-
-    def _changed(self, node: ast.Attribute | ast.Subscript) -> None:
+    def visit_part(self, node: ast.Attribute | ast.Subscript) -> None:
+        """Note an attribute, and a change of it or of an item."""
+        if isinstance(node, ast.Attribute):
+            self.effects.attributes.add(node.attr)
         name, attribute = root(node)
         if name and not isinstance(node.ctx, ast.Load):
             self.effects.changes.add(Change(name, attribute))
+        self.generic_visit(node)
+
+    visit_Attribute = visit_Subscript = visit_part
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         """Bind the name of the error."""
@@ -93,23 +110,24 @@ class Reader(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         """Bind what is imported."""
-        for alias in node.names:
-            name = alias.asname or alias.name.partition(".")[0]
-            self.effects.binds.add(name)
-            self.effects.imports.add(name)
+        names = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        self.effects.binds |= names
+        self.effects.imports |= names
 
     visit_ImportFrom = visit_Import
 
     # --- statements
-    def visit_Assign(self, node: ast.Assign) -> None:
-        """Read the value, then bind or change the targets."""
-        self.visit(node.value)
-        for target in node.targets:
-            self._alias(target, node.value)
-            self.visit(target)
-            if isinstance(target, ast.Name) and isinstance(node.value, ast.Lambda):
-                called = self._function(node.value.args, [node.value.body])
-                self.effects.functions[target.id] = called
+    def visit_binding(self, node: ast.Assign | ast.AnnAssign | ast.For) -> None:
+        """Read a value, then bind or change the targets; take a loop to run at least once."""
+        value = node.iter if isinstance(node, ast.For) else node.value
+        if value is None:  # a declaration
+            self.visit(node.annotation)
+            return
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            self._alias(target, value, loop=isinstance(node, ast.For))
+        self.generic_visit(node)
+
+    visit_Assign = visit_AnnAssign = visit_For = visit_binding
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         """Read the value and the target, then bind or change it."""
@@ -121,61 +139,39 @@ class Reader(ast.NodeVisitor):
         else:
             self.visit(node.target)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        """Read the annotation and the value, then bind."""
-        self.visit(node.annotation)
-        if node.value is not None:
-            self.visit(node.value)
-            self._alias(node.target, node.value)
-            self.visit(node.target)
-
-    def visit_For(self, node: ast.For) -> None:
-        """Take a loop to run at least once."""
-        self.visit(node.iter)
-        self._alias(node.target, node.iter, loop=True)
-        for part in (node.target, *node.body, *node.orelse):
-            self.visit(part)
-
     def _alias(self, target: ast.expr, value: ast.expr, *, loop: bool = False) -> None:
+        """Note which names may hold parts of what others hold, and which holds a function or a state."""
         names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
-        parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
-        if isinstance(value, ast.Call):
-            called = (
-                value.func.attr if isinstance(value.func, ast.Attribute) else root(value.func)[0]
-            )
-            parts = (
-                value.args if called in {"enumerate", "zip", "reversed", "items", "values"} else []
-            )
-            own = called in ITERATORS and isinstance(value.func, ast.Name)
-            if (called in STATEFUL or own) and isinstance(target, ast.Name) and not loop:
-                self.effects.stateful |= set(names)
-        if isinstance(value, ast.GeneratorExp) and isinstance(target, ast.Name) and not loop:
-            self.effects.stateful |= set(names)
-        if parts is getattr(value, "elts", None) and isinstance(target, ast.Name):
-            return  # a new list or tuple
-        if isinstance(value, (ast.Tuple, ast.List)) and len(parts) == len(names):
-            pairs = zip(names, parts, strict=True)
-        else:
-            pairs = ((name, part) for part in parts for name in names)  # type: ignore[assignment]
+        name, method = called(value)
+        parts, displayed = [value], isinstance(value, (ast.Tuple, ast.List))
+        if displayed:  # given to one name, it is a new list or tuple
+            parts = [] if isinstance(target, ast.Name) else value.elts
+        elif isinstance(value, ast.Call):
+            parts = value.args if (name or method) in LINES_UP else []
+        one_by_one = displayed and len(names) == len(parts)
+        pairs = zip(names, parts, strict=True) if one_by_one else product(names, parts)
         self.effects.aliases |= {(name, root(part)[0]) for name, part in pairs if root(part)[0]}
+        if not isinstance(target, ast.Name):
+            return
+        if isinstance(value, ast.Lambda):
+            self.effects.functions[target.id] = self._function(value.args, [value.body])
+        stateful = (name or method) in STATEFUL or name in ITERATORS
+        if (stateful or isinstance(value, ast.GeneratorExp)) and not loop:
+            self.effects.stateful.add(target.id)
 
     def visit_branching(self, node: ast.If | ast.While | ast.Try | ast.Match) -> None:
         """Bind for certain what every branch binds."""
-        for value in (getattr(node, "test", None), getattr(node, "subject", None)):
-            if value is not None:
-                self.visit(value)
-        bodies: list[list[ast.AST]] = (
-            [[*node.cases]] if isinstance(node, ast.Match) else [[*node.body]]
-        )
-        bodies.append([*getattr(node, "orelse", [])])
-        bodies += [[handler] for handler in getattr(node, "handlers", [])]
+        parts = vars(node)
+        self.visit(parts.get("test") or parts.get("subject") or ast.Pass())
+        bodies = [parts.get("body") or parts["cases"], parts.get("orelse", [])]
+        bodies += [[handler] for handler in parts.get("handlers", [])]
         found = [self._apart(body) for body in bodies]
         certain = set.intersection(*(e.binds for e in found))
         for effects in found:
             self.effects.may_bind |= (effects.binds - certain) | effects.may_bind
             self.effects.run(effects)
         self.effects.binds |= certain
-        for part in getattr(node, "finalbody", []):
+        for part in parts.get("finalbody", []):
             self.visit(part)
 
     visit_If = visit_While = visit_Try = visit_Match = visit_branching
@@ -200,40 +196,32 @@ class Reader(ast.NodeVisitor):
         """Take a lambda to run now, and later."""
         function = self._function(node.args, [node.body])
         self.effects.deferred |= function.free
-        self.effects.run(function.effects)
+        self.effects.run(function)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """Run the body of a class; its methods run later."""
-        for part in (*node.decorator_list, *node.bases, *(k.value for k in node.keywords)):
+        for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)
         body = self._apart(node.body)
-        body.binds = body.may_bind = set()
         self.effects.run(body)
         methods = Effects()
-        for function in body.functions.values():
-            methods.run(function.effects)
-            changes = {c.name for c in function.effects.changes if changes_object(c.method)}
+        for name, function in body.functions.items():
+            methods.run(function)
+            changes = {c.name for c in function.changes if changes_object(c.method)}
             if changes & set(function.parameters[:1]):
-                self.effects.methods |= {k for k, f in body.functions.items() if f is function}
-        methods.deferred |= body.deferred
-        self._define(node.name, Function([], methods))
+                self.effects.methods.add(name)
+        self._define(node.name, methods)
 
-    def _define(self, name: str, function: Function) -> None:
+    def _define(self, name: str, function: Effects) -> None:
         self.effects.binds.add(name)
         self.effects.functions[name] = function
-        self.effects.attributes |= function.effects.attributes
+        self.effects.attributes |= function.attributes
         self.effects.deferred |= function.free
 
-    def _function(self, arguments: ast.arguments, body: Iterable[ast.AST]) -> Function:
-        for default in (*arguments.defaults, *arguments.kw_defaults):
-            if default is not None:
-                self.visit(default)
-        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        every += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
-        for argument in every:
-            if argument.annotation is not None:
-                self.visit(argument.annotation)
-        parameters = [argument.arg for argument in every]
+    def _function(self, arguments: ast.arguments, body: Iterable[ast.AST]) -> Effects:
+        self.visit(arguments)  # defaults and annotations
+        every = ast.iter_child_nodes(arguments)
+        parameters = tuple(part.arg for part in every if isinstance(part, ast.arg))
         inner = Reader(parameters)
         for node in body:
             inner.visit(node)
@@ -251,22 +239,14 @@ class Reader(ast.NodeVisitor):
         effects.calls = {call.among(local - given) for call in effects.calls}
         effects.uses -= local
         effects.deferred -= local
-        effects.aliases, effects.binds, effects.may_bind = set(), set(), set()
-        return Function(parameters, effects)
+        effects.parameters = parameters
+        return effects
 
     def visit_comprehension_of(self, node: ast.ListComp | ast.GeneratorExp) -> None:
         """Run a comprehension now; its targets are its own."""
         self.visit(node.generators[0].iter)
         reader = Reader(self.effects.binds)
-        for k, part in enumerate(node.generators):
-            if k:
-                reader.visit(part.iter)
-            reader.visit(part.target)
-            for test in part.ifs:
-                reader.visit(test)
-        for value in (getattr(node, name, None) for name in ("elt", "key", "value")):
-            if value is not None:
-                reader.visit(value)
+        reader.generic_visit(node)
         targets = reader.effects.binds - self.effects.binds
         reader.effects.calls = {call.among(targets) for call in reader.effects.calls}
         reader.effects.deferred -= targets
@@ -277,22 +257,18 @@ class Reader(ast.NodeVisitor):
     # --- calls
     def visit_Call(self, node: ast.Call) -> None:
         """Note what a call may change: the object of a method, arguments."""
-        name, method = "", ""
+        name, method = called(node)
         if isinstance(node.func, ast.Attribute):
-            method = node.func.attr
             owner, attribute = root(node.func.value)
             if owner:
                 self.effects.changes.add(Change(owner, attribute, method))
-        elif isinstance(node.func, ast.Name):
-            name = node.func.id
-        positional = tuple(root(a)[0] for a in node.args)
-        keywords = tuple((k.arg or "", root(k.value)[0]) for k in node.keywords)
-        self.effects.calls.add(Call(name, positional, keywords))
-        if (method or name) in CHANGE_FIRST and positional and positional[0]:
-            self.effects.changes.add(Change(positional[0]))
-        for keyword, given in keywords:
-            if keyword in GIVEN_TO_CHANGE and given:
-                self.effects.changes.add(Change(given))
+        given = [("", root(a)[0]) for a in node.args]
+        given += [(k.arg or "**", root(k.value)[0]) for k in node.keywords]
+        self.effects.calls.add(Call(name, tuple(given)))
+        changed = [argument for keyword, argument in given if keyword in GIVEN_TO_CHANGE]
+        if node.args and (method or name) in CHANGE_FIRST:
+            changed.append(given[0][1])
+        self.effects.changes |= {Change(argument) for argument in changed if argument}
         self.generic_visit(node)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True)
@@ -20,25 +19,17 @@ class Call:
     """A call of a name, with the names that its arguments begin with."""
 
     name: str
-    positional: tuple[str, ...]
-    keywords: tuple[tuple[str, str], ...]
+    arguments: tuple[tuple[str, str], ...]  # (keyword, name): each "" if there is none
 
     def among(self, local: set[str]) -> Call:
         """Return the call without the names that are local to a function."""
-        positional = tuple("" if name in local else name for name in self.positional)
-        keywords = tuple((k, "" if name in local else name) for k, name in self.keywords)
-        return Call("" if self.name in local else self.name, positional, keywords)
-
-    @property
-    def given(self) -> Iterator[str]:
-        """Return the names among the arguments."""
-        yield from (name for name in self.positional if name)
-        yield from (name for _, name in self.keywords if name)
+        arguments = tuple((k, "" if name in local else name) for k, name in self.arguments)
+        return Call("" if self.name in local else self.name, arguments)
 
 
 @dataclass
 class Effects:
-    """The effects of a block of statements, or of a part of one."""
+    """The effects of a block of statements, of a part of one, or of a function when it is called."""
 
     uses: set[str] = field(default_factory=set)  # read while it runs, before it binds them
     deferred: set[str] = field(default_factory=set)  # read when what it defines is called
@@ -49,33 +40,20 @@ class Effects:
     aliases: set[tuple[str, str]] = field(default_factory=set)  # (new name, the name it is part of)
     calls: set[Call] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)  # all attributes that it mentions
-    functions: dict[str, Function] = field(default_factory=dict)
+    functions: dict[str, Effects] = field(default_factory=dict)
     methods: set[str] = field(default_factory=set)  # that it defines, and that change their object
     imports: set[str] = field(default_factory=set)
     stateful: set[str] = field(default_factory=set)  # bound to an iterator or a random generator
+    parameters: tuple[str, ...] = ()  # of a function, in order
+
+    @property
+    def free(self) -> set[str]:
+        """Return the names that a call of the function looks up outside."""
+        return self.uses | self.deferred
 
     def run(self, other: Effects) -> None:
         """Add what runs after this, except what it binds."""
         self.uses |= other.uses - self.binds
-        self.deferred |= other.deferred
-        self.changes |= other.changes
-        self.aliases |= other.aliases
-        self.calls |= other.calls
-        self.attributes |= other.attributes
-        self.functions |= other.functions
-        self.methods |= other.methods
-        self.imports |= other.imports
-        self.stateful |= other.stateful
-
-
-@dataclass
-class Function:
-    """A function: its parameters in order, and the effects of its body on anything but its own names."""
-
-    parameters: list[str]
-    effects: Effects
-
-    @property
-    def free(self) -> set[str]:
-        """Return the names that a call looks up outside."""
-        return self.effects.uses | self.effects.deferred
+        for name in (each.name for each in fields(self)):
+            if name not in ("uses", "binds", "may_bind", "rebinds", "parameters"):
+                getattr(self, name).update(getattr(other, name))

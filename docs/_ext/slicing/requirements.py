@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 
 DISTRIBUTION = {"sklearn": "scikit-learn", "mpl_toolkits": "matplotlib", "PIL": "pillow"}
 EXTRA = {
@@ -45,9 +45,21 @@ def needed(sources: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def importable(distributions: Sequence[str]) -> list[str]:
+def importable(names: Sequence[str]) -> list[str]:
     """Return the top-level modules that distributions, and what they require, bring."""
-    return sorted(set().union(*(_brings(name) for name in closure(tuple(distributions)))))
+    known = closure(tuple(names))
+    return [module for module, brought_by in _modules() if not known.isdisjoint(brought_by)]
+
+
+@cache
+def _modules() -> list[tuple[str, list[str]]]:
+    """Return every top-level module with the distributions that bring it."""
+    return [(m, [canonical(n) for n in names]) for m, names in packages_distributions().items()]
+
+
+def canonical(name: str) -> str:
+    """Return the name of a distribution as it is compared."""
+    return name.lower().replace("_", "-")
 
 
 @cache
@@ -55,7 +67,7 @@ def closure(names: tuple[str, ...]) -> frozenset[str]:
     """Return the names of distributions, and of all that they require."""
     todo, seen = list(names), set()
     while todo:
-        name = todo.pop().lower().replace("_", "-")
+        name = canonical(todo.pop())
         if name in seen:
             continue
         seen.add(name)
@@ -65,13 +77,3 @@ def closure(names: tuple[str, ...]) -> frozenset[str]:
             continue
         todo += [m[0] for r in required if "extra ==" not in r and (m := re.match(r"[\w.-]+", r))]
     return frozenset(seen)
-
-
-@cache
-def _brings(name: str) -> frozenset[str]:
-    try:
-        files = distribution(name).files or []
-    except PackageNotFoundError:
-        return frozenset()
-    tops = {file.parts[0] for file in files if file.suffix in {".py", ".so", ".pyd"}}
-    return frozenset(top.partition(".")[0] for top in tops)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from _ext.slicing.dataflow import CHANGE_MODULE, changes_object, effects_of
-from _ext.slicing.effects import Call, Change, Effects, Function
+from _ext.slicing.effects import Call, Change, Effects
 
 Lines = list[tuple[int, int]]  # first and last line of each run of lines, counted from 1
 
@@ -33,7 +33,7 @@ class State:
 
     def __init__(self) -> None:
         self.modules: set[str] = set()
-        self.functions: dict[str, Function] = {}
+        self.functions: dict[str, Effects] = {}
         self.stateful: set[str] = set()
         self.methods: set[str] = set()  # of the page, that change their object
         self.parts: dict[str, set[str]] = {}  # names that may share what they hold
@@ -70,19 +70,20 @@ class State:
         return parts
 
     def _called(self, call: Call, above: frozenset[str]) -> Iterator[Change]:
-        for name in call.given:
+        for _, name in call.arguments:
             if name in self.stateful:
                 yield Change(name)
             if name in self.functions and name not in above:  # it may be called there
-                yield from self._body(Call(name, (), ()), above | {name})
+                yield from self._body(Call(name, ()), above | {name})
         if call.name in self.functions and call.name not in above:
             yield from self._body(call, above | {call.name})
 
     def _body(self, call: Call, above: frozenset[str]) -> Iterator[Change]:
         function = self.functions[call.name]
-        given = dict(zip(function.parameters, call.positional, strict=False)) | dict(call.keywords)
-        inner = set(function.effects.changes)
-        for called in function.effects.calls:
+        positional = [name for keyword, name in call.arguments if not keyword]
+        given = dict(zip(function.parameters, positional, strict=False)) | dict(call.arguments)
+        inner = set(function.changes)
+        for called in function.calls:
             inner |= set(self._called(called, above))
         for change in inner:
             if change.name not in function.parameters:

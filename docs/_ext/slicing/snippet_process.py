@@ -25,12 +25,14 @@ import types
 from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 BACKEND = "snippet_backend"
 CAN_FORK = sys.platform == "linux"  # elsewhere system libraries do not survive it
 NOT_FORKED = {"jax"}  # modules that warn when a process that loaded them is forked
 STDOUT = 1
+Step: TypeAlias = tuple[int, str, bool] | None  # of a snippet
+Snippets: TypeAlias = dict[int, list[Step]]  # by their numbers
 
 
 class OnlyDeclared(importlib.abc.MetaPathFinder):
@@ -38,7 +40,7 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
 
     def __init__(self, finder: Any, job: dict[str, Any]) -> None:
         self.finder = finder
-        self.allowed = {*job["packages"], *sys.stdlib_module_names}
+        self.allowed = {*job["packages"], *sys.stdlib_module_names, BACKEND}
         self.distributions = set(job["distributions"])
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
@@ -56,77 +58,47 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
         return find(*context) if find and known else ()
 
 
-class Backend(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds and makes the backend of matplotlib that draws each figure shown, and forgets it."""
+def steps(code: str) -> list[Step]:
+    """Return the statements of a snippet: the place of each, all the text up to its end, whether its value is shown.
 
-    def __init__(self) -> None:
-        self.shown = 0
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Find the backend."""
-        del path, target
-        return ModuleSpec(name, self) if name == BACKEND else None
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Fill the module."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-
-        vars(module).update(FigureCanvas=FigureCanvasAgg, show=self.show)
-
-    def show(self, *_: object, **__: object) -> None:
-        """Draw all open figures."""
-        from matplotlib import pyplot as plt  # noqa: PLC0415
-
-        for number in plt.get_fignums():
-            plt.figure(number).savefig(os.devnull, format="svg")
-            self.shown += 1
-        plt.close("all")
-
-
-class Snippet:
-    """A snippet, cut into its statements."""
-
-    def __init__(self, number: int, code: str) -> None:
-        self.number = number
-        lines = code.splitlines(keepends=True)
-        body = ast.parse(code).body
-        flags = [isinstance(node, ast.Expr) and node is body[-1] for node in body]
-        # A statement is the same in two snippets if all the text up to its end is, and its part.
-        self.steps = [
-            (k, "".join(lines[: node.end_lineno]), shown)
-            for k, (node, shown) in enumerate(zip(body, flags, strict=True))
-        ]
+    A statement is the same in two snippets if all this is. None stands at the end.
+    """
+    lines, body = code.splitlines(keepends=True), ast.parse(code).body
+    last = len(body) - 1
+    return [
+        *(
+            (k, "".join(lines[: node.end_lineno]), k == last and isinstance(node, ast.Expr))
+            for k, node in enumerate(body)
+        ),
+        None,
+    ]
 
 
 class Runner:
     """Runs snippets as ``__main__``, and forks where they part."""
 
-    def __init__(self, folder: Path, job: dict[str, Any], backend: Backend) -> None:
+    def __init__(self, folder: Path, job: dict[str, Any]) -> None:
         self.folder = folder
         self.name = job["name"]
         self.allowed = job["packages"]
-        self.backend = backend
         self.seconds = 0.0
         self.module = types.ModuleType("__main__")
         sys.modules["__main__"] = self.module
 
-    def run(self, snippets: list[Snippet]) -> None:
+    def run(self, snippets: Snippets) -> None:
         """Run snippets that have run so far, all alike, from their first statement on."""
         done = 0
         while snippets:
-            ways: dict[tuple[int, str, bool] | None, list[Snippet]] = {}
-            for snippet in snippets:
-                step = snippet.steps[done] if done < len(snippet.steps) else None
-                ways.setdefault(step, []).append(snippet)
+            ways: dict[Step, Snippets] = {}
+            for number, snippet in snippets.items():
+                ways.setdefault(snippet[done], {})[number] = snippet
             if len(ways) > 1:
-                own = self._fork(list(ways.values()))
-                if own is None:
-                    return
-                snippets = own
+                snippets = self._fork(list(ways.values()))
                 continue
             (step,) = ways
-            if step is None or (error := self._execute(*step)):
-                self._report(snippets, error if step else None)
+            error = self._execute(*step) if step else None
+            if error or not step:
+                self._report(snippets, error)
                 return
             done += 1
 
@@ -150,10 +122,10 @@ class Runner:
             self.seconds += time.perf_counter() - start
         return None
 
-    def _fork(self, ways: list[list[Snippet]]) -> list[Snippet] | None:
-        """Return what a child goes on with; to the parent, when all children have ended, None."""
+    def _fork(self, ways: list[Snippets]) -> Snippets:
+        """Return what a child goes on with; to the parent, when all children have ended, nothing."""
         if not self._forkable():
-            return None
+            return {}
         sys.stdout.flush()
         sys.stderr.flush()
         written = os.lseek(STDOUT, 0, os.SEEK_CUR)
@@ -166,7 +138,7 @@ class Runner:
             os.lseek(STDOUT, written, os.SEEK_SET)
             for path in self._left():
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-        return None
+        return {}
 
     def _forkable(self) -> bool:
         threads = len(list(Path("/proc/self/task").iterdir()))
@@ -177,28 +149,27 @@ class Runner:
         found = [p for name in ("work", "tmp") for p in (self.folder / name).rglob("*")]
         return sorted(found, reverse=True)
 
-    def _report(self, snippets: list[Snippet], error: list[str] | None) -> None:
+    def _report(self, snippets: Snippets, error: list[str] | None) -> None:
         sys.stdout.flush()
         report = {
             "text": (self.folder / "stdout").read_text("utf-8"),
-            "figures": self.backend.shown,
+            "figures": len(sys.modules[BACKEND].shown) if BACKEND in sys.modules else 0,
             "error": error,
             "seconds": self.seconds,
         }
-        for snippet in snippets:
-            file = self.folder / "reports" / f"{snippet.number}.json"
+        for number in snippets:
+            file = self.folder / "reports" / f"{number}.json"
             file.write_text(json.dumps(report), encoding="utf-8")
 
 
 def main() -> None:
     """Run what a folder's job says."""
-    sys.path.pop(0)  # this folder
+    sys.path.append(sys.path.pop(0))  # this folder, for the backend alone
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text("utf-8"))
-    first, backend = os.getpid(), Backend()
-    sys.meta_path[:] = [backend, *(OnlyDeclared(f, job) for f in sys.meta_path)]
-    snippets = [Snippet(k, code) for k, code in enumerate(job["snippets"])]
-    Runner(folder, job, backend).run(snippets)
+    first = os.getpid()
+    sys.meta_path[:] = [OnlyDeclared(f, job) for f in sys.meta_path]
+    Runner(folder, job).run({k: steps(code) for k, code in enumerate(job["snippets"])})
     if os.getpid() != first:
         sys.stdout.flush()
         sys.stderr.flush()
