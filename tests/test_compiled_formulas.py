@@ -298,7 +298,7 @@ def operations():
         text = f"def run(z, a, out):\n    for e in range(len(z)):\n        z0, s0 = z[e], a[e]\n        {body}\n        {stores}\n"
         scope = dict(
             zip(
-                ("exp", "tanh", "absolute", "maximum", "minimum", "sign"),
+                ("exp", "tanh", "maximum", "minimum", "sign"),
                 functions.functions(real),
                 strict=True,
             )
@@ -308,7 +308,7 @@ def operations():
             "real": real,
             "zero": real(0),
             "one": real(1),
-            "infinity": real(np.inf),
+            "inf": real(np.inf),
             "nan": real(np.nan),
         }
         exec(text, scope)  # noqa: S102

@@ -19,7 +19,7 @@ from numba.core.errors import NumbaError
 from bptt.jit.functions import OPTIONS
 
 if TYPE_CHECKING:
-    from bptt.jit.untyped import NumbaFunction
+    from bptt.jit.untyped import Untyped
 
 log = logging.getLogger("bptt")
 
@@ -86,7 +86,7 @@ class _Kept:
 
     def __init__(self, loop: Callable[..., None], about: str) -> None:
         self.loop, self.about, self.called = loop, about, False
-        self.compiled: NumbaFunction = njit(nogil=True, cache=True, **OPTIONS)(loop)
+        self.compiled: Untyped = njit(nogil=True, cache=True, **OPTIONS)(loop)
 
     def __call__(self, *arguments: object) -> object:
         """Run the loop; its compiled code is read, or made and written, at the first call, before it runs."""

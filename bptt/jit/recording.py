@@ -24,8 +24,8 @@ OPERATORS = {
     "multiply": "{} * {}",
     "divide": "{} / {}",
     "negative": "-{}",
-    "absolute": "absolute({})",
-    "fabs": "absolute({})",
+    "absolute": "abs({})",
+    "fabs": "abs({})",
     "exp": "exp({})",
     "tanh": "tanh({})",
     "square": "{0} * {0}",
@@ -34,13 +34,16 @@ OPERATORS = {
     "minimum": "minimum({}, {})",
     "sign": "sign({})",
 }
-COMPARISONS = {
+TESTS = {
     "greater": "{} > {}",
     "greater_equal": "{} >= {}",
     "less": "{} < {}",
     "less_equal": "{} <= {}",
     "equal": "{} == {}",
     "not_equal": "{} != {}",
+    "isnan": "{0} != {0}",
+    "isfinite": "{0} - {0} == zero",
+    "isinf": "abs({}) == inf",
 }
 # Where NumPy's result is true or false: of two truth values also the sum and the product are, and the extremes.
 LOGIC = {
@@ -57,58 +60,17 @@ LOGIC = {
     "logical_not": "not {}",
     "invert": "not {}",
 }
-TESTS = {
-    "isnan": "{0} != {0}",
-    "isfinite": "{0} - {0} == zero",
-    "isinf": "absolute({}) == infinity",
-}
 # Numba takes these from the C library, one number after the other: right, and slower than the others.
 LIBRARY = {
-    *(
-        "arccos",
-        "arccosh",
-        "arcsin",
-        "arcsinh",
-        "arctan",
-        "arctan2",
-        "arctanh",
-        "cbrt",
-        "ceil",
-        "copysign",
-        "cos",
-    ),
-    *(
-        "cosh",
-        "deg2rad",
-        "exp2",
-        "expm1",
-        "floor",
-        "floor_divide",
-        "fmax",
-        "fmin",
-        "hypot",
-        "log",
-        "log10",
-        "log1p",
-    ),
-    *(
-        "log2",
-        "logaddexp",
-        "logaddexp2",
-        "power",
-        "rad2deg",
-        "remainder",
-        "rint",
-        "sin",
-        "sinh",
-        "sqrt",
-        "tan",
-    ),
-    "trunc",
+    *("arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt"),
+    *("ceil", "copysign", "cos", "cosh", "deg2rad", "exp2", "expm1", "floor"),
+    *("floor_divide", "fmax", "fmin", "hypot", "log", "log10", "log1p", "log2"),
+    *("logaddexp", "logaddexp2", "power", "rad2deg", "remainder", "rint", "sin", "sinh"),
+    *("sqrt", "tan", "trunc"),
 }
 UNCHANGED = {"positive", "conjugate"}
 POWERS = {"power", "float_power"}
-COMPILED = {*OPERATORS, *COMPARISONS, *LOGIC, *TESTS, *LIBRARY, *UNCHANGED, *POWERS}
+COMPILED = {*OPERATORS, *TESTS, *LOGIC, *LIBRARY, *UNCHANGED, *POWERS}
 # What whole numbers, too, give exactly when it is computed with real numbers.
 WHOLE = {
     *("add", "subtract", "multiply", "negative", "absolute", "square"),
@@ -165,11 +127,7 @@ class Record:
             return "one"
         if plain == 0:
             return "-zero" if np.signbit(plain) else "zero"
-        return (
-            f"real({plain!r})"
-            if np.isfinite(plain)
-            else {"inf": "infinity", "-inf": "-infinity"}.get(str(plain), "nan")
-        )
+        return f"real({plain!r})"  # inf and nan, too, are names in a loop
 
     def condition(self, value: Operand) -> str:
         """Return how an operand is written where true or false is meant."""
@@ -331,8 +289,8 @@ def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> 
     if dtype.kind == "b" and name in LOGIC:
         return record.assign(LOGIC[name].format(*map(record.condition, inputs)), dtype)
     numbers = [record.number(value) for value in inputs]
-    if name in COMPARISONS or name in TESTS:
-        return record.assign((COMPARISONS | TESTS)[name].format(*numbers), dtype)
+    if name in TESTS:
+        return record.assign(TESTS[name].format(*numbers), dtype)
     if name in POWERS:
         return _power(record, dtype, *inputs)
     if dtype.kind != "f" and (dtype != np.int64 or name not in WHOLE):

@@ -18,8 +18,8 @@ from bptt.jit.memory import begin, load, store
 from bptt.jit.products import multiplier
 
 real = np.{real}
-zero, one, infinity, nan = real(0), real(1), real(np.inf), real(np.nan)
-exp, tanh, absolute, maximum, minimum, sign = functions(real)
+zero, one, inf, nan = real(0), real(1), real(np.inf), real(np.nan)
+exp, tanh, maximum, minimum, sign = functions(real)
 in_panels, in_whole_vectors, multiply = multiplier(real)
 '''
 
