@@ -9,13 +9,16 @@ from bptt.algorithms.calls import segment
 from bptt.cells.activations import sigmoid
 from bptt.checking.cell_bugs import cut, posing
 from bptt.checking.gradcheck import CostValue
+from bptt.checking.gradcheck import complex_step as gradient
 from bptt.network.backward import backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
 from bptt.teaching.exercises.one_step import B, N, T, normal, slope
 from bptt.teaching.exercises.over_time import _draw_run, _linear_cost
-from bptt.teaching.exercises.tasks import Function, Given, Mistakes, Result, gradient
+from bptt.teaching.exercises.tasks import Function, Given, Mistakes, Result
+
+TASKS: dict[str, Function] = {}
 
 
 def _leaky(z: Array, a_past: Array, k: Array) -> Result:
@@ -36,8 +39,8 @@ def _leaky_mistakes(d_a: Array, z: Array, a_past: Array, k: Array) -> Mistakes:
     }
 
 
-LEAKY = Function(
-    draw=normal(("d_a", (B, N)), ("z", (B, N)), ("a_past", (B, N)), ("k", (N,))),
+TASKS["leaky"] = Function(
+    draw=normal(d_a=(B, N), z=(B, N), a_past=(B, N), k=(N,)),
     truth=lambda d_a, z, a_past, k: gradient(lambda at: (d_a * _leaky(*at)).sum(), (z, a_past, k)),
     returns=("delta", "direct", "d_k"),
     mistakes=_leaky_mistakes,
@@ -60,8 +63,8 @@ def _lstm_back(d_h: Array, d_c: Array, *, wrong: str = "", **at: Array) -> Resul
     return gradient(cost, tuple(at.values()))
 
 
-LSTM_STEP = Function(
-    draw=normal(*((name, (B, N)) for name in ("d_h", "d_c", "z_i", "z_f", "z_g", "z_o", "c_past"))),
+TASKS["lstm-step"] = Function(
+    draw=normal(**dict.fromkeys(("d_h", "d_c", "z_i", "z_f", "z_g", "z_o", "c_past"), (B, N))),
     truth=_lstm_back,
     returns=("delta_i", "delta_f", "delta_g", "delta_o", "d_c_past"),
     mistakes=lambda **given: {
@@ -93,8 +96,8 @@ def _gru_back(d_a: Array, *, wrong: str = "", **at: Array) -> Result:
     return gradient(cost, tuple(at.values()))
 
 
-GRU_STEP = Function(
-    draw=normal(*((name, (B, N)) for name in ("d_a", "z_r", "z_s", "x_n", "h_n", "a_past"))),
+TASKS["gru-step"] = Function(
+    draw=normal(**dict.fromkeys(("d_a", "z_r", "z_s", "x_n", "h_n", "a_past"), (B, N))),
     truth=_gru_back,
     returns=("delta_r", "delta_s", "delta_x", "delta_h", "direct"),
     mistakes=lambda **given: {
@@ -128,7 +131,7 @@ def _checkpoint_mistakes(
     }
 
 
-CHECKPOINTS = Function(
+TASKS["checkpoints"] = Function(
     draw=_draw_checkpoint,
     truth=lambda stack, params, x, d_outputs, **_: gradient(
         _linear_cost(stack, x, d_outputs), params
@@ -160,8 +163,8 @@ def _rtrl_mistakes(P: Array, a_past: Array, z: Array, u: Array) -> Mistakes:
     }
 
 
-RTRL_STEP = Function(
-    draw=normal(("P", (N, N, N)), ("a_past", (N,)), ("z", (N,)), ("u", (N, N))),
+TASKS["rtrl-step"] = Function(
+    draw=normal(P=(N, N, N), a_past=(N,), z=(N,), u=(N, N)),
     truth=_influence,
     returns=("P_next",),
     mistakes=_rtrl_mistakes,
@@ -177,8 +180,8 @@ def _composed(beta1: Array, J1: Array, beta2: Array, J2: Array) -> tuple[Array, 
     return shift, np.array([both(row) - shift for row in np.eye(N)])
 
 
-COMPOSE = Function(
-    draw=normal(("beta1", (N,)), ("J1", (N, N)), ("beta2", (N,)), ("J2", (N, N))),
+TASKS["compose"] = Function(
+    draw=normal(beta1=(N,), J1=(N, N), beta2=(N,), J2=(N, N)),
     truth=_composed,
     returns=("beta", "J"),
     mistakes=lambda beta1, J1, beta2, J2: {
@@ -195,13 +198,8 @@ def _both(w_there: Array, w_back: Array, delta_there: Array, delta_back: Array) 
     )
 
 
-BOTH_DIRECTIONS = Function(
-    draw=normal(
-        ("w_there", (2, N)),
-        ("w_back", (2, N)),
-        ("delta_there", (T, B, N)),
-        ("delta_back", (T, B, N)),
-    ),
+TASKS["both-directions"] = Function(
+    draw=normal(w_there=(2, N), w_back=(2, N), delta_there=(T, B, N), delta_back=(T, B, N)),
     truth=_both,
     returns=("d_x",),
     mistakes=lambda w_there, w_back, delta_there, delta_back: {
@@ -211,13 +209,3 @@ BOTH_DIRECTIONS = Function(
         "x is read by both layers: add what both say.": delta_there @ w_there.T,
     },
 )
-
-TASKS: dict[str, Function] = {
-    "leaky": LEAKY,
-    "lstm-step": LSTM_STEP,
-    "gru-step": GRU_STEP,
-    "checkpoints": CHECKPOINTS,
-    "rtrl-step": RTRL_STEP,
-    "compose": COMPOSE,
-    "both-directions": BOTH_DIRECTIONS,
-}

@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from bptt._core.types import Array
 from bptt.cells.activations import softmax
 from bptt.checking.gradcheck import CostValue
+from bptt.checking.gradcheck import complex_step as gradient
 from bptt.network.backward import outer_sum
-from bptt.teaching.exercises.tasks import Function, Given, gradient
+from bptt.teaching.exercises.tasks import Function, Given
 
 B, T, N, BELOW = 4, 5, 3, 2
+
+TASKS: dict[str, Function] = {}
 
 
 def slope(z: Array) -> Array:
@@ -20,9 +23,9 @@ def slope(z: Array) -> Array:
     return found
 
 
-def normal(*shapes: tuple[str, tuple[int, ...]]) -> Callable[[np.random.Generator], Given]:
+def normal(**shapes: tuple[int, ...]) -> Callable[[np.random.Generator], Given]:
     """Return a function that draws arrays by name."""
-    return lambda rng: {name: rng.normal(size=shape) for name, shape in shapes}
+    return lambda rng: {name: rng.normal(size=shape) for name, shape in shapes.items()}
 
 
 def _literal_step(x: Array, h: Array, w: Array, u: Array, b: Array) -> Array:
@@ -34,8 +37,8 @@ def _literal_step(x: Array, h: Array, w: Array, u: Array, b: Array) -> Array:
     return a
 
 
-FORWARD_STEP = Function(
-    draw=normal(("x", (B, BELOW)), ("h", (B, N)), ("w", (BELOW, N)), ("u", (N, N)), ("b", (N,))),
+TASKS["forward-step"] = Function(
+    draw=normal(x=(B, BELOW), h=(B, N), w=(BELOW, N), u=(N, N), b=(N,)),
     truth=_literal_step,
     returns=("a",),
     mistakes=lambda x, h, w, u, b: {
@@ -46,8 +49,8 @@ FORWARD_STEP = Function(
     },
 )
 
-OUTPUT_ERROR = Function(
-    draw=normal(("z", (B, N)), ("y", (B, N))),
+TASKS["output-error"] = Function(
+    draw=normal(z=(B, N), y=(B, N)),
     truth=lambda z, y: gradient(lambda v: 0.5 * ((np.tanh(v) - y) ** 2).sum(), z),
     returns=("delta",),
     mistakes=lambda z, y: {
@@ -68,7 +71,7 @@ def _class_cost(z: Array, labels: NDArray[np.intp]) -> CostValue:
     return (log_sum - z[np.arange(len(labels)), labels]).sum()
 
 
-SOFTMAX_ERROR = Function(
+TASKS["softmax-error"] = Function(
     draw=_draw_classes,
     truth=lambda z, labels: gradient(lambda v: _class_cost(v, labels), z),
     returns=("delta",),
@@ -82,8 +85,8 @@ SOFTMAX_ERROR = Function(
     },
 )
 
-HIDDEN_ERROR = Function(
-    draw=normal(("z", (B, N)), ("w_above", (N, N)), ("delta_above", (B, N))),
+TASKS["hidden-error"] = Function(
+    draw=normal(z=(B, N), w_above=(N, N), delta_above=(B, N)),
     truth=lambda z, w_above, delta_above: gradient(
         lambda v: (delta_above * (np.tanh(v) @ w_above)).sum(), z
     ),
@@ -101,8 +104,8 @@ def _affine(a_below: Array, delta: Array) -> tuple[Array, ...]:
     return gradient(lambda at: (delta * (a_below @ at[0] + at[1])).sum(), zero)
 
 
-WEIGHT_GRADIENTS = Function(
-    draw=normal(("a_below", (B, N)), ("delta", (B, N))),
+TASKS["weight-gradients"] = Function(
+    draw=normal(a_below=(B, N), delta=(B, N)),
     truth=_affine,
     returns=("d_w", "d_b"),
     mistakes=lambda a_below, delta: {
@@ -116,14 +119,8 @@ WEIGHT_GRADIENTS = Function(
 )
 
 
-ERROR_IN_TIME = Function(
-    draw=normal(
-        ("z", (B, N)),
-        ("w_above", (N, N)),
-        ("delta_above", (B, N)),
-        ("u", (N, N)),
-        ("delta_next", (B, N)),
-    ),
+TASKS["error-in-time"] = Function(
+    draw=normal(z=(B, N), w_above=(N, N), delta_above=(B, N), u=(N, N), delta_next=(B, N)),
     truth=lambda z, w_above, delta_above, u, delta_next: gradient(
         lambda v: (np.tanh(v) @ w_above * delta_above + np.tanh(v) @ u * delta_next).sum(), z
     ),
@@ -149,8 +146,8 @@ def _tied(h: Array, delta: Array) -> Array:
     )
 
 
-TIED_WEIGHTS = Function(
-    draw=normal(("h", (T + 1, B, N)), ("delta", (T, B, N))),
+TASKS["tied-weights"] = Function(
+    draw=normal(h=(T + 1, B, N), delta=(T, B, N)),
     truth=_tied,
     returns=("d_u",),
     mistakes=lambda h, delta: {
@@ -175,8 +172,8 @@ def _edges(w: Array, u: Array, delta: Array) -> tuple[Array, ...]:
     return gradient(lambda at: (delta * (at[0] @ w)).sum() + (delta[0] * (at[1] @ u)).sum(), zero)
 
 
-EDGES = Function(
-    draw=normal(("w", (BELOW, N)), ("u", (N, N)), ("delta", (T, B, N))),
+TASKS["edges"] = Function(
+    draw=normal(w=(BELOW, N), u=(N, N), delta=(T, B, N)),
     truth=_edges,
     returns=("d_x", "d_initial"),
     mistakes=lambda w, u, delta: {
@@ -189,14 +186,3 @@ EDGES = Function(
         "d_x runs backwards: step 1 comes first.": ((delta @ w.T)[::-1], delta[0] @ u.T),
     },
 )
-
-TASKS: dict[str, Function] = {
-    "forward-step": FORWARD_STEP,
-    "output-error": OUTPUT_ERROR,
-    "softmax-error": SOFTMAX_ERROR,
-    "hidden-error": HIDDEN_ERROR,
-    "weight-gradients": WEIGHT_GRADIENTS,
-    "error-in-time": ERROR_IN_TIME,
-    "tied-weights": TIED_WEIGHTS,
-    "edges": EDGES,
-}

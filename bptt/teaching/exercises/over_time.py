@@ -10,14 +10,17 @@ from bptt.algorithms.calls import CostOfSteps, full_bptt, segment
 from bptt.cells import Elman
 from bptt.cells.protocol import Recurrent
 from bptt.checking.gradcheck import CostValue
+from bptt.checking.gradcheck import complex_step as gradient
 from bptt.network.backward import backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack, initialize
 from bptt.teaching.exercises.one_step import BELOW, B, N, T, normal, slope
-from bptt.teaching.exercises.tasks import Backward, Function, Given, gradient
+from bptt.teaching.exercises.tasks import Backward, Function, Given
 from bptt.training.losses import squared_error
 from bptt.training.optim import clip_by_global_norm, global_norm
+
+TASKS: dict[str, Function | Backward] = {}
 
 
 def _layer(rng: np.random.Generator) -> tuple[Recurrent, Array, Array]:
@@ -49,8 +52,7 @@ def masked_forward(
     return states[1:], states[-1], (x, states, np.array(a), mask)
 
 
-ELMAN_BACKWARD = Backward(elman_forward, _layer)
-MASKED_BACKWARD = Backward(masked_forward, _layer, masked=True)
+TASKS["elman-backward"] = Backward(elman_forward, _layer)
 
 
 def _last_cost(params: LayerParams, x: Array, y: Array) -> CostValue:
@@ -74,8 +76,8 @@ def _many_to_one(
     return d_w, d_u, d_b
 
 
-MANY_TO_ONE = Function(
-    draw=normal(("w", (BELOW, N)), ("u", (N, N)), ("b", (N,)), ("x", (T, B, BELOW)), ("y", (B, N))),
+TASKS["many-to-one"] = Function(
+    draw=normal(w=(BELOW, N), u=(N, N), b=(N,), x=(T, B, BELOW), y=(B, N)),
     truth=lambda w, u, b, x, y: gradient(lambda p: _last_cost(p, x, y), (w, u, b)),
     returns=("d_w", "d_u", "d_b"),
     mistakes=lambda w, u, b, x, y: {
@@ -96,8 +98,8 @@ def _jacobian(z: Array, u: Array) -> Array:
     return np.array([gradient(a(k), np.zeros(len(u))) for k in range(len(z))])
 
 
-STEP_JACOBIAN = Function(
-    draw=normal(("z", (N,)), ("u", (N, N))),
+TASKS["step-jacobian"] = Function(
+    draw=normal(z=(N,), u=(N, N)),
     truth=_jacobian,
     returns=("J",),
     mistakes=lambda z, u: {
@@ -116,7 +118,7 @@ def _draw_power(rng: np.random.Generator) -> Given:
     }
 
 
-CARRY_BACK = Function(
+TASKS["carry-back"] = Function(
     draw=_draw_power,
     truth=lambda u, g, k: gradient(
         lambda d: (d @ np.linalg.matrix_power(u, k) * g).sum(), np.zeros_like(g)
@@ -136,7 +138,7 @@ def _draw_clip(rng: np.random.Generator) -> Given:
     return {"gradients": gradients, "limit": long * (0.5 if rng.random() < 0.7 else 2.0)}
 
 
-CLIP = Function(
+TASKS["clip"] = Function(
     draw=_draw_clip,
     truth=lambda gradients, limit: clip_by_global_norm(gradients, limit)[0],
     returns=("clipped",),
@@ -172,7 +174,7 @@ def _fresh_windows(stack: Stack, params: Params, x: Array, cost: CostOfSteps, k:
     return sum(parts)
 
 
-WINDOWS = Function(
+TASKS["windows"] = Function(
     draw=_draw_windows,
     truth=lambda stack, params, x, cost, k: gradient(
         truncated.surrogate(stack, params, x, cost, k1=k, k2=k), params
@@ -200,7 +202,7 @@ def _linear_cost(stack: Stack, x: Array, d_outputs: Array) -> Callable[[Params],
     return lambda params: (d_outputs * forward(stack, params, x).outputs).sum()
 
 
-HAND_OVER = Function(
+TASKS["hand-over"] = Function(
     draw=_draw_pieces,
     truth=lambda first, d_first, second, d_second: gradient(
         _linear_cost(
@@ -219,6 +221,8 @@ HAND_OVER = Function(
     },
 )
 
+TASKS["masked-backward"] = Backward(masked_forward, _layer, masked=True)
+
 
 def _draw_padded(rng: np.random.Generator) -> Given:
     lengths = np.array([T, 2, 3, 1])
@@ -230,7 +234,7 @@ def _mean_cost(outputs: Array, y: Array, mask: Mask) -> CostValue:
     return 0.5 * ((outputs - y) ** 2 * mask[:, :, None]).sum() / mask.sum()
 
 
-MEAN_COST = Function(
+TASKS["mean-cost"] = Function(
     draw=_draw_padded,
     truth=lambda outputs, y, mask: gradient(lambda a: _mean_cost(a, y, mask), outputs),
     returns=("d_outputs",),
@@ -243,15 +247,3 @@ MEAN_COST = Function(
         "a sum; the cost is a mean.": (outputs - y) * mask[:, :, None],
     },
 )
-
-TASKS: dict[str, Function | Backward] = {
-    "elman-backward": ELMAN_BACKWARD,
-    "many-to-one": MANY_TO_ONE,
-    "step-jacobian": STEP_JACOBIAN,
-    "carry-back": CARRY_BACK,
-    "clip": CLIP,
-    "windows": WINDOWS,
-    "hand-over": HAND_OVER,
-    "masked-backward": MASKED_BACKWARD,
-    "mean-cost": MEAN_COST,
-}

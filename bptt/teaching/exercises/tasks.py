@@ -16,7 +16,6 @@ from bptt._core import validation
 from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, Tree
 from bptt.checking.cell import check_layer
-from bptt.checking.gradcheck import CostFunction, complex_step
 from bptt.checking.handwritten import Forward
 from bptt.checking.known_bugs import KNOWN_BUGS
 
@@ -153,8 +152,3 @@ class Backward:
             lines.append(f"right: {', '.join(passed)}")
         lines += [f"likely: {name}; {KNOWN_BUGS[name]}" for name in report.likely]
         return "\n".join(lines)
-
-
-def gradient(cost: CostFunction, at: Record) -> Record:
-    """Return the derivative of a cost at a record, by the complex step."""
-    return complex_step(cost, at)
