@@ -99,10 +99,8 @@ def step_and_back(cell: Cell, point: Arrays, rng: np.random.Generator) -> tuple[
 
 
 def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays:
-    def function(p: Arrays) -> Arrays:
-        return list(cell.step(*p)[0])
-
-    return true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
+    matrix = jacobian(lambda p: cell.step(*p)[0], point, truth)
+    return true_gradient(point, cotangents, matrix)
 
 
 def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None:

@@ -75,19 +75,19 @@ def layer_checks(
     layer: Layer, at: Arrays, truth: Truth, rng: np.random.Generator
 ) -> tuple[tuple[Check, ...], Case]:
     """Run all checks of a layer."""
-    k, steps = layer.n_params, len(at[layer.n_params])
+    k = layer.n_params
+    steps, batch = at[k].shape[:2]
     outs, _ = layer.run(at)
     cotangents = [rng.normal(size=a.shape) for a in outs]
-    twice, second = _called_twice(
-        layer, at, cotangents
-    )  # first: what accumulates spoils all after it
+    # First of all, since what accumulates spoils all that comes after it.
+    twice, second = _called_twice(layer, at, cotangents)
     found = [twice, _arguments(layer, at, cotangents)]
     for name, t in (("one step", 1), ("two steps", min(2, steps))):
         short = [*at[:k], at[k][:t], *at[k + 1 :]]
         w = [cotangents[0][:t], *cotangents[1:]]
-        want = true_gradient(short, w, _jacobian(layer, short, truth))
+        want = true_gradient(short, w, jacobian(layer.function(), short, truth))
         found.append(_compare(name, layer, layer.gradient(short, w), want, truth.tolerance))
-    matrix = _jacobian(layer, at, truth)
+    matrix = jacobian(layer.function(), at, truth)
     got = want = at
     for name, w in _each_alone(cotangents, steps):
         got, want = layer.gradient(at, w), true_gradient(at, w, matrix)
@@ -97,7 +97,7 @@ def layer_checks(
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
         _compare("linear", layer, [g / LARGE for g in large], got, SAME),
-        *_batch(layer, at, cotangents, got),
+        *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, [steps] * batch)),
         *_resumed(layer, at, cotangents, got),
         *(masked[0] if masked else ()),
         _float32(layer, at, cotangents, got, rng),
@@ -142,10 +142,6 @@ def _compare(
         if g.shape != w.shape and not itself
     ]
     return Check(name, errors(layer.names, got, want), tolerance, "; ".join(shapes), itself)
-
-
-def _jacobian(layer: Layer, at: Arrays, truth: Truth) -> Arrays:
-    return jacobian(layer.function(), at, truth, range(len(at)))
 
 
 def true_gradient(at: Arrays, w: Arrays, matrix: Arrays) -> Arrays:
@@ -194,13 +190,6 @@ def _adjoint(
         gap = abs(float(moved @ joined(w)) - float((v[i] * got[i]).sum())) if fits else np.inf
         found[name] = gap / scale
     return Check("adjoint", found, truth.tolerance)
-
-
-def _batch(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, Check]:
-    """Compare a batch with its sequences one by one: forward, and the gradient with their sum."""
-    steps, batch = at[layer.n_params].shape[:2]
-    want_outs, want = _one_by_one(layer, at, w, [steps] * batch)
-    return _both("batch", layer, (layer.run(at)[0], got), (want_outs, want))
 
 
 def _both(
@@ -309,7 +298,9 @@ def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Ge
         f"; {', '.join(wide)} not float32" if wide else ""
     )
     found = errors(layer.names, [g.astype(np.float64) for g in in_single], got)
-    return Check("float32", {n: _over(e, kappa[n]) for n, e in found.items()}, tolerance, note)
+    # Where kappa is infinite a shape is wrong, which is another check's.
+    found = {n: 0.0 if np.isinf(kappa[n]) else e / kappa[n] for n, e in found.items()}
+    return Check("float32", found, tolerance, note)
 
 
 def _beyond_float32(in_single: Arrays, got: Arrays) -> str:
@@ -322,7 +313,3 @@ def _beyond_float32(in_single: Arrays, got: Arrays) -> str:
     largest = max(float(np.abs(g).max(initial=0)) for g in got)
     smallest = float(np.finfo(np.float32).tiny) / UNIT  # below it, float32 has fewer digits
     return "underflows" if 0 < largest < smallest else ""
-
-
-def _over(error: float, kappa: float) -> float:
-    return 0.0 if np.isinf(kappa) else error / kappa  # a wrong shape is another check's

@@ -172,7 +172,7 @@ def layer_backward(
         validation.instance("trace", trace, LayerTrace)
     validation.real("trace.outputs", trace.outputs)
     d_above = validation.array("d_a", d_a, trace.outputs.shape)
-    d_state = final_state("d_final", trace, d_final)
+    d_state = final_state("d_final", d_final, trace)
     one_precision(("trace.outputs", trace.outputs), ("d_a", d_above), ("d_final", d_state))
     with np.errstate(all="ignore"):
         gradient = run_any_layer_backward(trace, d_above, d_state)

@@ -197,7 +197,7 @@ def layer_forward(
     check_cell_type("cell", cell)
     params, _ = check_layer("params", cell, params, None)
     x = _input(x, params)
-    state = initial_state("initial", cell, params, x, initial)
+    state = initial_state("initial", initial, cell, params, x)
     found = check_mask(mask, x)
     one_precision(("params", params), ("x", x), ("initial", state))
     with np.errstate(all="ignore"):

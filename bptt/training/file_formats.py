@@ -12,8 +12,8 @@ import json
 import operator
 import os
 import zipfile
-from collections.abc import Mapping
-from typing import IO
+from collections.abc import Callable, Mapping
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -185,3 +185,16 @@ def _same_form(name: str, leaf: Array, shape: tuple[int, ...], dtype: object) ->
     if shape != leaf.shape or dtype != leaf.dtype.newbyteorder("<"):
         msg = f"{name} must be {leaf.dtype} {leaf.shape}, got {dtype} {shape}"
         raise OtherContents(msg)
+
+
+class Format(NamedTuple):
+    """What makes the bytes of a file of some arrays, and what reads the wanted ones, and the digest if there is one."""
+
+    pack: Callable[[Mapping[str, Array]], bytes]
+    unpack: Callable[[IO[bytes], Wanted], tuple[dict[str, Array], str | None]]
+
+
+FORMATS = {
+    ".safetensors": Format(to_safetensors, from_safetensors),
+    ".npz": Format(to_npz, from_npz),
+}
