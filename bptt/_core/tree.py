@@ -4,7 +4,7 @@ Parameters, gradients and optimizer states are nested tuples (named ones, mostly
 arrays. Two functions are all that update rules and gradient checks need of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -145,9 +145,18 @@ def _children(name: str, record: Tree) -> Iterator[tuple[str, Tree]]:
         yield (f"{name}.{fields[i]}".lstrip(".") if fields else f"{name}[{i}]"), part
 
 
+def arrays_in(value: object) -> list[Array]:
+    """List the arrays in nested tuples, lists and mappings, whatever else is in them."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [array for part in value for array in arrays_in(part)]
+    return arrays_in([*value.values()]) if isinstance(value, Mapping) else []
+
+
 def one_precision(*named: tuple[str, Tree]) -> None:
     """Refuse records that mix float32 and float64: one of the two was not meant."""
-    if len({kind for _, record in named for kind in _kinds(record)}) < 2:
+    if len({array.dtype.char == "f" for _, record in named for array in arrays_in(record)}) < 2:
         return  # names are made for those who need them
     (first_name, first), *rest = (
         leaf for name, record in named for leaf in tree_leaves(record, name)
@@ -158,13 +167,6 @@ def one_precision(*named: tuple[str, Tree]) -> None:
                 f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
             )
             raise TypeError(msg)
-
-
-def _kinds(record: Tree) -> set[bool]:
-    """Return whether the arrays of a record are of single precision: yes, no, or both."""
-    if isinstance(record, np.ndarray):
-        return {record.dtype.char == "f"}
-    return set().union(*map(_kinds, record))
 
 
 def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:

@@ -1,12 +1,13 @@
 """A factored cell's own formula: its derivative by weighted inputs, state and own parameters, checked alone."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.tree import arrays_in
 from bptt._core.types import Array, Tree
 from bptt._core.validation import tried
 from bptt.cells.layout import check_backward, check_step, layout_of
@@ -105,21 +106,13 @@ def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays
 
 def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None:
     """Refuse a function whose next call writes over what it has returned, as one with a buffer does."""
-    arrays = list(_arrays(returned))
+    arrays = arrays_in(returned)
     before = [array.copy() for array in arrays]
     again()
     for array, copy in zip(arrays, before, strict=True):
         if array.tobytes() != copy.tobytes():
             msg = f"{name} must return arrays of its own, got one that a later step has overwritten"
             raise TypeError(msg)
-
-
-def _arrays(record: Tree) -> Iterator[Array]:
-    if isinstance(record, np.ndarray):
-        yield record
-    elif isinstance(record, (tuple, list, Mapping)):
-        for part in record.values() if isinstance(record, Mapping) else record:
-            yield from _arrays(part)
 
 
 def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
