@@ -22,11 +22,8 @@ Size = int | str  # a number that must match, or the letter of a size that is fr
 REAL = ("float32", "float64")
 ANALYTIC = (*REAL, "complex128")
 DATA = (*REAL, "an integer type")
-KINDS = {
-    REAL: "fd",
-    ANALYTIC: "fdD",
-    DATA: "fdbhilqBHILQ",
-}  # NumPy's letters for them: a dtype's name is slow to make
+# NumPy's letters for them: a dtype's name is slow to make.
+KINDS = {REAL: "fd", ANALYTIC: "fdD", DATA: "fdbhilqBHILQ"}
 
 
 def array(
@@ -179,19 +176,8 @@ def floating(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Arr
     return found
 
 
-def numbers(
-    name: str,
-    value: ArrayLike,
-    shape: Sequence[Size],
-    like: Array,
-    dtypes: tuple[str, ...] = REAL,
-) -> Array:
-    """Return data as `array` does; whole numbers, which have no precision of their own, get that of `like`."""
-    return array(name, whole_as(name, value, like), shape, dtypes)
-
-
 def whole_as(name: str, value: ArrayLike, like: Array) -> ArrayLike:
-    """Return integers as floating-point numbers of the precision of `like`, anything else as it came."""
+    """Return whole numbers, which have no precision of their own, in that of `like`; anything else as it came."""
     found = as_array(name, value)
     if found.dtype.kind not in "iu":
         return found

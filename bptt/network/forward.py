@@ -20,13 +20,7 @@ from bptt.cells import Bidirectional
 from bptt.cells.layout import state_names_of
 from bptt.network import engines
 from bptt.network.parameters import Params
-from bptt.network.stack import (
-    AnyCell,
-    Stack,
-    check_cell_type,
-    check_layer,
-    check_params,
-)
+from bptt.network.stack import AnyCell, Stack, check_cell_type, check_layer, check_params
 from bptt.network.states import Initial, check_mask, initial_state, initial_states
 from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
 
@@ -224,7 +218,8 @@ def _input(x: ArrayLike, params: LayerParams) -> Array:
     first = params
     while isinstance(first, tuple):
         first = first[0]
-    return validation.numbers("x", x, ("T", "B", len(first)), first, validation.ANALYTIC)
+    given = validation.whole_as("x", x, first)
+    return validation.array("x", given, ("T", "B", len(first)), validation.ANALYTIC)
 
 
 def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> None:
