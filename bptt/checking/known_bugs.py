@@ -213,11 +213,8 @@ def _tensor_bugs(case: Case) -> Bugs:
     zeros = ("gradient missing", "zeros", 0.0)
     for name, evidence, factor in (*factors(steps, batch), zeros):
         yield name, evidence, [factor * w for w in case.want]
-    yield (
-        "transposed",
-        "the true one, transposed",
-        [w.T if w.ndim == 2 else None for w in case.want],
-    )
+    transposed = [w.T if w.ndim == 2 else None for w in case.want]
+    yield "transposed", "the true one, transposed", transposed
     for size, what in ((batch, "batch"), (steps, "steps")):
         unsummed = [
             _unsummed(g, w, size) if i < k else None

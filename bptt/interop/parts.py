@@ -13,15 +13,7 @@ import numpy as np
 from bptt._core import validation
 from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array, LayerParams
-from bptt.cells import (
-    GRU,
-    LSTM,
-    Bidirectional,
-    BothDirections,
-    Elman,
-    PeepholeLSTM,
-    ResetBeforeGRU,
-)
+from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.layout import parameters_of
 from bptt.cells.protocol import formula_of
 from bptt.network.stack import AnyCell, OneDirection, check_layer

@@ -33,14 +33,7 @@ from bptt._core.tree import euclidean_norm, flatten, tree_leaves, tree_map
 from bptt._core.types import Array, Tree
 from bptt.network.parameters import check_floats, check_twins, refuse_overflow
 
-__all__ = [
-    "Adam",
-    "AdamState",
-    "GradientDescent",
-    "Momentum",
-    "clip_by_global_norm",
-    "global_norm",
-]
+__all__ = ["Adam", "AdamState", "GradientDescent", "Momentum", "clip_by_global_norm", "global_norm"]
 
 Record = TypeVar("Record")
 
