@@ -300,6 +300,15 @@ def size(name: str, value: int) -> int:
     return found
 
 
+def between(name: str, value: object, low: int, high: int) -> int:
+    """Return `value` as an int, which must be from `low` to `high`."""
+    found = integer(name, value)
+    if not low <= found <= high:
+        msg = f"{name} must be from {low} to {high}, got {found}"
+        raise ValueError(msg)
+    return found
+
+
 def integer(name: str, value: object) -> int:
     """Return `value` as an int of Python, which neither wraps around nor turns into a float."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -160,10 +160,8 @@ def _called_twice(
     second = layer.pull(at, [c.copy() for c in cotangents], saved)
     stays = all(np.array_equal(a, b) for a, b in zip(first, held, strict=True))
     note = "" if stays else "what the first call returned has changed"
-    return Check("called twice", errors(layer.names, second, first), SAME, note, itself=True), (
-        first,
-        second,
-    )
+    check = Check("called twice", errors(layer.names, second, first), SAME, note, itself=True)
+    return check, (first, second)
 
 
 def _arguments(layer: Layer, at: Arrays, cotangents: Arrays) -> Check:
@@ -238,12 +236,8 @@ def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, .
     late = [*at[:k], at[k][cut:], *first[1:]]
     second, _ = layer.run(late)
     in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
-    there = Check(
-        "initial state: resumed forward",
-        errors(layer.returned, whole, in_pieces),
-        SAME,
-        itself=True,
-    )
+    apart = errors(layer.returned, whole, in_pieces)
+    there = Check("initial state: resumed forward", apart, SAME, itself=True)
     back_late = layer.gradient(late, _rows(w, rows, slice(cut, None)))
     if any(g.shape != a.shape for g, a in zip(back_late, late, strict=True)):
         return (there,)
@@ -265,11 +259,8 @@ def _masked(
     """Compare a padded batch with its sequences one by one, each of its own length."""
     k = layer.n_params
     mask = mask_of(*at[k].shape[:2])
-    padded = [
-        *at[:k],
-        np.where(mask[:, :, None], at[k], rng.normal(size=at[k].shape)),
-        *at[k + 1 :],
-    ]
+    x = np.where(mask[:, :, None], at[k], rng.normal(size=at[k].shape))
+    padded = [*at[:k], x, *at[k + 1 :]]
     w = [w[0] * mask[:, :, None], *w[1:]]
     outs, got = layer.run(padded, mask)[0], layer.gradient(padded, w, mask)
     want_outs, want = _one_by_one(layer, padded, w, mask.sum(axis=0))

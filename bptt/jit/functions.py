@@ -61,7 +61,7 @@ def functions(real: Real) -> tuple[Callable[..., Untyped], ...]:
     one_from = real((info.nmant + 4) * math.log(2))  # from here tanh(x / 2) is 1
     log2_e, zero, one, two = real(1 / math.log(2)), real(0), real(1), real(2)
     up, raised, small = bias - 1, bias + 64, real(2.0**-64)
-    rest = njit(**INLINE)(_taylor_32 if real is np.float32 else _taylor_64)
+    rest = njit(**INLINE)(_series(real))
 
     @njit(**INLINE)
     def exp(x: Untyped) -> Untyped:
@@ -103,29 +103,16 @@ def functions(real: Real) -> tuple[Callable[..., Untyped], ...]:
     return exp, tanh, maximum, minimum, sign
 
 
-INVERSE = tuple(1 / math.factorial(k) for k in range(14))  # of k!, the coefficients of e^r
+def _series(real: Real) -> Callable[[Untyped], Untyped]:
+    """Return the Taylor polynomial of e^r - 1, to the seventh power of r or the thirteenth, by Horner's rule."""
+    powers = range(7 if real is np.float32 else 13, 1, -1)
+    first, *others = (real(1 / math.factorial(k)) for k in powers)
+    rest = tuple(others)
 
+    def series(r: Untyped) -> Untyped:
+        p = first
+        for coefficient in rest:  # as many times as the compiler can count: it writes them out
+            p = p * r + coefficient
+        return p * (r * r) + r
 
-def _taylor_32(r: Untyped) -> Untyped:
-    f = np.float32
-    p = r * f(INVERSE[7]) + f(INVERSE[6])
-    p = p * r + f(INVERSE[5])
-    p = p * r + f(INVERSE[4])
-    p = p * r + f(INVERSE[3])
-    p = p * r + f(INVERSE[2])
-    return p * (r * r) + r
-
-
-def _taylor_64(r: Untyped) -> Untyped:
-    p = r * INVERSE[13] + INVERSE[12]
-    p = p * r + INVERSE[11]
-    p = p * r + INVERSE[10]
-    p = p * r + INVERSE[9]
-    p = p * r + INVERSE[8]
-    p = p * r + INVERSE[7]
-    p = p * r + INVERSE[6]
-    p = p * r + INVERSE[5]
-    p = p * r + INVERSE[4]
-    p = p * r + INVERSE[3]
-    p = p * r + INVERSE[2]
-    return p * (r * r) + r
+    return series

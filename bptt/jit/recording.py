@@ -47,18 +47,10 @@ TESTS = {
 }
 # Where NumPy's result is true or false: of two truth values also the sum and the product are, and the extremes.
 LOGIC = {
-    "logical_and": "{} and {}",
-    "bitwise_and": "{} and {}",
-    "multiply": "{} and {}",
-    "minimum": "{} and {}",
-    "logical_or": "{} or {}",
-    "bitwise_or": "{} or {}",
-    "add": "{} or {}",
-    "maximum": "{} or {}",
-    "logical_xor": "{} != {}",
-    "bitwise_xor": "{} != {}",
-    "logical_not": "not {}",
-    "invert": "not {}",
+    **dict.fromkeys(("logical_and", "bitwise_and", "multiply", "minimum"), "{} and {}"),
+    **dict.fromkeys(("logical_or", "bitwise_or", "add", "maximum"), "{} or {}"),
+    **dict.fromkeys(("logical_xor", "bitwise_xor"), "{} != {}"),
+    **dict.fromkeys(("logical_not", "invert"), "not {}"),
 }
 # Numba takes these from the C library, one number after the other: right, and slower than the others.
 LIBRARY = {

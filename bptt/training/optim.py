@@ -238,11 +238,7 @@ def _count(updates: int) -> NDArray[np.int64]:
 def _counted(updates: object) -> int:
     """Return the number of updates as an int; an array without axes holds one."""
     one = updates[()] if isinstance(updates, np.ndarray) and updates.ndim == 0 else updates
-    count = validation.integer("updates", one)
-    if not 0 <= count < LAST:
-        msg = f"updates must be from 0 to {LAST - 1}, got {count}"
-        raise ValueError(msg)
-    return count
+    return validation.between("updates", one, 0, LAST - 1)
 
 
 def _refuse_memory(state: object) -> None:
