@@ -23,9 +23,8 @@ Record = TypeVar("Record")
 Result: TypeAlias = Any  # of an answer, right or wrong: arrays and records of them are asked for
 Answer: TypeAlias = Callable[..., Result]
 Given: TypeAlias = dict[str, Any]  # the arguments of an answer, by name
-Mistakes: TypeAlias = dict[
-    str, Result
-]  # what a wrong function has done, in words, and what it returns then
+# What the right function returns; and what wrong ones do, by what has gone wrong, in words.
+Known: TypeAlias = tuple[Result, dict[str, Result]]
 Leaves: TypeAlias = dict[str, Array]
 
 CASES = 4
@@ -40,18 +39,16 @@ class Function:
     ----------
     draw
         Makes the arguments, by name, from a random generator.
-    truth
-        Takes them, and returns what the function should.
     returns
         The names of the results.
-    mistakes
-        Takes the arguments, and returns for each known mistake, in words, the results of a function with it.
+    known
+        Takes the arguments; returns what the function should, and for each known mistake, in words, the results
+        of a function with it.
     """
 
     draw: Callable[[np.random.Generator], Given]
-    truth: Answer
     returns: tuple[str, ...]
-    mistakes: Callable[..., Mistakes]
+    known: Callable[..., Known]
 
     def problem(self, answer: Answer) -> str:
         """Say in lines what is wrong with an answer; nothing if it is right."""
@@ -67,7 +64,8 @@ class Function:
         return ""
 
     def _compared(self, result: Result, given: Given) -> str:
-        want, got = self._leaves(self.truth(**given)), self._leaves(result)
+        truth, mistakes = self.known(**given)
+        want, got = self._leaves(truth), self._leaves(result)
         if isinstance(got, str):
             return got
         assert not isinstance(want, str)
@@ -80,7 +78,7 @@ class Function:
         lines = [f"{name} {how}" for name, how in wrong.items()]
         if right := [name for name in want if name not in wrong]:
             lines.append(f"right: {', '.join(right)}")
-        for why, bad in self.mistakes(**given).items():
+        for why, bad in mistakes.items():
             made = self._leaves(bad)
             assert not isinstance(made, str)
             if not any(difference(got[name], made[name], made) for name in wrong):
@@ -152,3 +150,17 @@ class Backward:
             lines.append(f"right: {', '.join(passed)}")
         lines += [f"likely: {name}; {KNOWN_BUGS[name]}" for name in report.likely]
         return "\n".join(lines)
+
+
+class Tasks(dict[str, Function | Backward]):
+    """Exercises by their names, in the order of the pages."""
+
+    def function(
+        self, name: str, draw: Callable[[np.random.Generator], Given], *returns: str
+    ) -> Callable[[Callable[..., Known]], None]:
+        """Take what follows, a function of what is drawn, for an exercise with these results."""
+
+        def add(known: Callable[..., Known]) -> None:
+            self[name] = Function(draw, returns, known)
+
+        return add
