@@ -5,6 +5,7 @@ The text is all that is compiled, so that it is also the key under which compile
 
 import re
 from collections.abc import Iterable
+from itertools import count
 from typing import NamedTuple
 
 from bptt.cells.layout import Layout
@@ -117,43 +118,41 @@ def _saved(layout: Layout, there: Formula, back: Formula) -> tuple[list[str], li
     return stored, reads
 
 
-class _Scopes:
-    """Numbers of scopes, one for each array or block that a loop writes, and one for all it reads."""
+# Scopes: 0 is that of all arrays that a loop only reads; each block that it writes has a number of its own.
 
-    def __init__(self) -> None:
-        self.used = 0
 
-    def load(self, array: str, index: str) -> str:
-        return f"load(0, {array}, {index} + e)"
+def _load(array: str, index: str, scope: int = 0) -> str:
+    return f"load({scope}, {array}, {index} + e)"
 
-    def store(self, array: str, index: str, value: str) -> str:
-        self.used += 1
-        return f"store({self.used}, {array}, {index} + e, {value})"
 
-    def add(self, array: str, index: str, value: str) -> str:
-        self.used += 1
-        k = self.used
-        return f"store({k}, {array}, {index} + e, load({k}, {array}, {index} + e) + {value})"
+def _store(scope: int, array: str, index: str, value: str) -> str:
+    return f"store({scope}, {array}, {index} + e, {value})"
+
+
+def _add(scope: int, array: str, index: str, value: str) -> str:
+    return _store(scope, array, index, f"{_load(array, index, scope)} + {value}")
 
 
 def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
-    scopes, (new, _) = _Scopes(), formula.results
+    scopes, (new, _) = count(1), formula.results
     in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
     body = []
     for k in range(len(layout.weighted)):
         terms = []
         if k in in_x:
             block = f"{in_x.index(k)} * n"
-            terms += [scopes.load("z_x", f"i_x + {block}"), scopes.load("b", block)]
+            terms += [_load("z_x", f"i_x + {block}"), _load("b", block)]
         if k in in_h:
-            terms.append(scopes.load("z_h", f"i_h + {in_h.index(k)} * n"))
+            terms.append(_load("z_h", f"i_h + {in_h.index(k)} * n"))
         body.append(f"z{k} = {' + '.join(terms)}")
     starts = [f"{k} * (steps + 1) * size" for k in states]
-    body += [f"s{k} = {scopes.load('states', f'{starts[k]} + now')}" for k in states]
-    body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
+    body += [f"s{k} = {_load('states', f'{starts[k]} + now')}" for k in states]
+    body += [f"o{k} = {_load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += formula.statements
-    body += [scopes.store("states", f"{starts[k]} + now + size", new[k]) for k in states]
-    body += [scopes.store("saved", f"kept + {k} * size", value) for k, value in enumerate(stored)]
+    body += [_store(next(scopes), "states", f"{starts[k]} + now + size", new[k]) for k in states]
+    body += [
+        _store(next(scopes), "saved", f"kept + {k} * size", value) for k, value in enumerate(stored)
+    ]
     return FORWARD.format(
         saves=len(stored),
         together=TOGETHER,
@@ -199,22 +198,24 @@ def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) ->
 
 def _step_back(layout: Layout, formula: Formula, reads: list[str]) -> list[str]:
     """Return the statements of one entry of one step: (BP2)."""
-    scopes, (d_weighted, d_past, d_own) = _Scopes(), formula.results
+    scopes, (d_weighted, d_past, d_own) = count(1), formula.results
     in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
-    carried = [scopes.load("carried", f"after + {k} * size + row") for k in states]
-    carried[0] = f"{scopes.load('above', 'now')} + {carried[0]} + {scopes.load('through', 'i_h')}"
+    carried = [_load("carried", f"after + {k} * size + row") for k in states]
+    carried[0] = f"{_load('above', 'now')} + {carried[0]} + {_load('through', 'i_h')}"
     body = [f"d{k} = {carried[k]}" for k in states]
-    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in states]
-    body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
+    body += [f"s{k} = {_load(f'state_{k}', 'now')}" for k in states]
+    body += [f"o{k} = {_load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += [f"k{k} = {read}" for k, read in enumerate(reads)]
     body += formula.statements
-    body += [scopes.store("carried", f"before + {k} * size + row", d_past[k]) for k in states]
+    body += [
+        _store(next(scopes), "carried", f"before + {k} * size + row", d_past[k]) for k in states
+    ]
     for place, k in enumerate(in_x):
-        body.append(scopes.store("delta_x", f"x_row + {place} * n", d_weighted[k]))
-        body.append(scopes.add("d_b", f"{place} * n", d_weighted[k]))
+        body.append(_store(next(scopes), "delta_x", f"x_row + {place} * n", d_weighted[k]))
+        body.append(_add(next(scopes), "d_b", f"{place} * n", d_weighted[k]))
     for place, k in enumerate(in_h if in_h != in_x else ()):
-        body.append(scopes.store("delta_h", f"h_row + {place} * n", d_weighted[k]))
-    return body + [scopes.add("d_own", f"{k} * n", value) for k, value in enumerate(d_own)]
+        body.append(_store(next(scopes), "delta_h", f"h_row + {place} * n", d_weighted[k]))
+    return body + [_add(next(scopes), "d_own", f"{k} * n", value) for k, value in enumerate(d_own)]
 
 
 def _product(arguments: str, blocks: list[int]) -> str:

@@ -115,11 +115,6 @@ def earlier(array: Value, start: Value) -> Value:
     return np.concatenate([start[None], array[:-1]])
 
 
-def _as_it_is(name: str, before: list[Value], value: Value) -> Value:
-    del name, before
-    return value
-
-
 def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
     """Return a random layer: one to four steps, one or two sequences, one to three units."""
     rng = np.random.default_rng(seed)
@@ -130,7 +125,7 @@ def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
 
     net = SimpleNamespace(
         tanh=np.tanh, sigma=sigmoid, run=run, step=STEP,
-        keep=_as_it_is, slope=lambda C: C.imag / STEP.imag,
+        keep=lambda _, __, value: value, slope=lambda C: C.imag / STEP.imag,
         w=draw(n_x, gates * n), u=draw(n, gates * n), b=draw(gates * n),
         p=draw(3, n) * peepholes, a0=draw(B, n), c0=draw(B, n), c_n=draw(n),
         x=draw(T, B, n_x), v=draw(n, n_y), y=draw(T, B, n_y),
