@@ -298,7 +298,7 @@ def operations():
         text = f"def run(z, a, out):\n    for e in range(len(z)):\n        z0, s0 = z[e], a[e]\n        {body}\n        {stores}\n"
         scope = dict(
             zip(
-                ("exp", "tanh", "maximum", "minimum", "sign"),
+                ("exp", "tanh"),
                 functions.functions(real),
                 strict=True,
             )
@@ -339,7 +339,10 @@ def test_what_is_recorded_is_what_numpy_does(operations, name):
 def test_clip_takes_the_new_names_of_its_bounds():
     record = recording.Record(np.dtype(np.float64))
     np.clip(recording.Symbol(record, "z0"), min=-1, max=0.5)
-    assert record.statements == ["v0 = maximum(z0, real(-1.0))", "v1 = minimum(v0, real(0.5))"]
+    assert record.statements == [
+        "v0 = z0 if z0 >= real(-1.0) or z0 != z0 else real(-1.0)",
+        "v1 = v0 if v0 <= real(0.5) or v0 != v0 else real(0.5)",
+    ]
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
@@ -407,7 +410,7 @@ def units_in_the_last_place(got, want):
 @pytest.mark.skipif(not LONG, reason="long double is no more than float64 here")
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_functions_are_right_to_a_few_units_in_the_last_place(real):
-    exp, tanh, *_ = functions.functions(real)
+    exp, tanh = functions.functions(real)
     least = {np.float32: -104.0, np.float64: -746.0}[real]
 
     @numba.vectorize(nopython=True)

@@ -136,7 +136,7 @@ def check_layer(
         validation.array(f"initial{name}", state, (found.shape[1], "n"))
     if void := unsound("layer", layer, at):
         return void
-    truth = choose(layer.function(), at, rng, layer.function())
+    truth = choose(layer.function, at, rng, layer.function)
     return _report("layer", layer, at, truth, rng)
 
 
@@ -220,7 +220,7 @@ def check_cell(
         _check_unfactored(formula, k, at)
     if void := unsound(name, layer, at):
         return void
-    truth = choose(layer.function(), at, rng, lambda p: list(_step(formula, k, p)[0]))
+    truth = choose(layer.function, at, rng, lambda p: list(_step(formula, k, p)[0]))
     if not is_factored(formula):
         return _report(name, layer, at, truth, rng)
     own_step = step_check(STEP, formula, at, k, truth, rng)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bptt._core import validation
 from bptt._core.types import Array, Mask, Saved
-from bptt.checking.jacobian import Arrays, Function, Nested, flatten, rebuild
+from bptt.checking.jacobian import Arrays, Nested, flatten, rebuild
 
 # What a user's functions return is looked at before it is used.
 Ran: TypeAlias = Any  # outputs, the final state, and what backward needs
@@ -79,9 +79,9 @@ class Layer:
                 raise ValueError(msg)
         return [np.array(outputs), *map(np.array, kept)], saved  # copies: it may use a buffer again
 
-    def function(self, mask: Mask | None = None) -> Function:
-        """Return the layer as a function of a list of arrays."""
-        return lambda at: self.run(at, mask)[0]
+    def function(self, at: Arrays) -> Arrays:
+        """Return outputs and final state: the layer as a function of a list of arrays."""
+        return self.run(at)[0]
 
     def pull(
         self, at: Arrays, cotangents: Sequence[Array], saved: Saved, *, copy: bool = True

@@ -85,9 +85,9 @@ def layer_checks(
     for name, t in (("one step", 1), ("two steps", min(2, steps))):
         short = [*at[:k], at[k][:t], *at[k + 1 :]]
         w = [cotangents[0][:t], *cotangents[1:]]
-        want = true_gradient(short, w, jacobian(layer.function(), short, truth))
+        want = true_gradient(short, w, jacobian(layer.function, short, truth))
         found.append(_compare(name, layer, layer.gradient(short, w), want, truth.tolerance))
-    matrix = jacobian(layer.function(), at, truth)
+    matrix = jacobian(layer.function, at, truth)
     got = want = at
     for name, w in _each_alone(cotangents, steps):
         got, want = layer.gradient(at, w), true_gradient(at, w, matrix)
@@ -182,7 +182,7 @@ def _adjoint(
     for i, name in enumerate(layer.names):
         v = [np.zeros_like(a) for a in at]
         v[i] = rng.normal(size=at[i].shape)
-        moved = along(layer.function(), at, v, truth)
+        moved = along(layer.function, at, v, truth)
         scale = float(np.linalg.norm(moved) * np.linalg.norm(joined(w))) or 1.0
         fits = got[i].shape == at[i].shape
         gap = abs(float(moved @ joined(w)) - float((v[i] * got[i]).sum())) if fits else np.inf

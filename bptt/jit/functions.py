@@ -48,7 +48,7 @@ WHOLE = {"float": (ir.IntType(32), 23), "double": (ir.IntType(64), 52)}
 
 @cache
 def functions(real: Real) -> tuple[Callable[..., Untyped], ...]:
-    """Return exp, tanh, maximum, minimum and sign of one precision, compiled."""
+    """Return exp and tanh of one precision, compiled."""
     info = np.finfo(real)
     bias = info.maxexp - 1
     magic = real(1.5 * 2.0**info.nmant)  # x + magic has the nearest whole number in its last bits
@@ -87,20 +87,7 @@ def functions(real: Real) -> tuple[Callable[..., Untyped], ...]:
         a = m / (m + two)
         return -a if z < zero else a
 
-    @njit(**INLINE)
-    def maximum(x: Untyped, y: Untyped) -> Untyped:
-        return x if x >= y or x != x else y  # noqa: PLR0124 - a NaN stays one, as np.maximum has it
-
-    @njit(**INLINE)
-    def minimum(x: Untyped, y: Untyped) -> Untyped:
-        return x if x <= y or x != x else y  # noqa: PLR0124
-
-    @njit(**INLINE)
-    def sign(x: Untyped) -> Untyped:
-        s = one if x > zero else zero
-        return -one if x < zero else (x if x != x else s)  # noqa: PLR0124
-
-    return exp, tanh, maximum, minimum, sign
+    return exp, tanh
 
 
 def _series(real: Real) -> Callable[[Untyped], Untyped]:

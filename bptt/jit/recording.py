@@ -30,9 +30,9 @@ OPERATORS = {
     "tanh": "tanh({})",
     "square": "{0} * {0}",
     "reciprocal": "one / {}",
-    "maximum": "maximum({}, {})",
-    "minimum": "minimum({}, {})",
-    "sign": "sign({})",
+    "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",  # a NaN stays one
+    "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
+    "sign": "one if {0} > zero else -one if {0} < zero else {0} - {0}",
 }
 TESTS = {
     "greater": "{} > {}",

@@ -20,7 +20,7 @@ from bptt.jit.products import multiplier
 
 real = np.{real}
 zero, one, inf, nan = real(0), real(1), real(np.inf), real(np.nan)
-exp, tanh, maximum, minimum, sign = functions(real)
+exp, tanh = functions(real)
 in_panels, in_whole_vectors, multiply = multiplier(real)
 '''
 
