@@ -208,11 +208,9 @@ def check_cell(
     layer = _engine(cell, params, initial)
     at = [*params, draw(steps, batch, n_below), *initial]
     formula = formula_of(cell)
-    name = (
-        type(formula).__name__
-        if formula is cell
-        else f"{type(cell).__name__} {type(formula).__name__}"
-    )
+    name = type(formula).__name__
+    if formula is not cell:
+        name = f"{type(cell).__name__} {name}"
     k = layer.n_params
     if is_factored(formula):  # first of all, whether the cell has the form of one
         step_and_back(formula, point_of(formula, at, k), rng.spawn(1)[0])

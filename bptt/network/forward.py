@@ -126,22 +126,15 @@ def run_to_final(
     final: list[State] = []
     with np.errstate(all="ignore"):
         for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
-            x, last = _run_and_forget(cell, layer, x, state, mask)
+            last = state
+            outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *layer, *state))
+            for t, (last, _) in enumerate(engines.walk(cell, layer, x, state, mask)):
+                outputs[t] = last[0]
             final.append(last)
+            x = outputs
     for name, array in tree_leaves(tuple(final), "final"):
         validation.computed(name, array)
     return tuple(final)
-
-
-def _run_and_forget(
-    cell: AnyCell, params: LayerParams, x: Array, state: State, mask: Mask | None
-) -> tuple[Array, State]:
-    """Run one layer; return what the layer above sees, and the last state."""
-    outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *params, *state))
-    for t, (stepped, _) in enumerate(engines.walk(cell, params, x, state, mask)):
-        state = stepped
-        outputs[t] = state[0]
-    return outputs, state
 
 
 def layer_forward(

@@ -201,9 +201,8 @@ class Adam:
     def init(self, params: Tree) -> AdamState:
         """Return the state before the first update: means of zero."""
         check_floats("params", params)
-        return AdamState(
-            _count(0), tree_map(np.zeros_like, params), tree_map(np.zeros_like, params)
-        )
+        mean, square = (tree_map(np.zeros_like, params) for _ in range(2))
+        return AdamState(np.array(0, np.int64), mean, square)
 
     def update(
         self, params: Record, gradient: Record, state: AdamState
@@ -226,13 +225,9 @@ class Adam:
             mean = tree_map(running(self.beta1), state.mean, gradient)
             square = tree_map(running(self.beta2), state.square, tree_map(np.square, gradient))
             moved = tree_map(step, params, mean, square)
-        new = AdamState(_count(count), mean, square)
+        new = AdamState(np.array(count, np.int64), mean, square)
         refuse_overflow(mean=mean, square=square, params=moved)
         return moved, new
-
-
-def _count(updates: int) -> NDArray[np.int64]:
-    return np.array(updates, np.int64)
 
 
 def _counted(updates: object) -> int:
