@@ -164,16 +164,19 @@ def multiplier(real: Real) -> tuple[Callable[..., Untyped], ...]:
             p += side
         for r in range(whole, rows):
             p, i, k = 0, start + r * depth, r * stride
-            while count - p >= 8:
-                row_8(a, i, depth, panels, p * size, out, k + p * lanes, stride)
-                p += 8
-            if count - p >= 4:
-                row_4(a, i, depth, panels, p * size, out, k + p * lanes, stride)
-                p += 4
-            if count - p >= 2:
-                row_2(a, i, depth, panels, p * size, out, k + p * lanes, stride)
-                p += 2
-            if count > p:
-                row_1(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+            while p < count:
+                left = count - p
+                if left >= 8:
+                    row_8(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+                    p += 8
+                elif left >= 4:
+                    row_4(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+                    p += 4
+                elif left >= 2:
+                    row_2(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+                    p += 2
+                else:
+                    row_1(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+                    p += 1
 
     return in_panels, in_whole_vectors, multiply
