@@ -145,8 +145,8 @@ def _refuse_other_than_numbers(value: Operand) -> None:
 
 
 def _tried(
-    function: Callable[..., Any], args: tuple[Operand, ...], kwargs: dict[str, Operand]
-) -> Any:
+    function: Callable[..., Operand], args: tuple[Operand, ...], kwargs: dict[str, Operand]
+) -> Operand:
     """Return what NumPy makes of arrays in place of the symbols: of which type it is, if it is one array."""
     name = f"np.{function.__name__}"
     try:

@@ -151,9 +151,7 @@ def _each_layer(
 
     def changed(cell: AnyCell, layer: LayerParams) -> LayerParams:
         if isinstance(cell, Bidirectional):
-            return BothDirections(
-                change(cell.forward, layer.forward), change(cell.backward, layer.backward)
-            )
+            return BothDirections(*map(change, (cell.forward, cell.backward), layer))
         return change(cell, layer)
 
     pairs = zip(stack.cells, checked.layers, strict=True)
