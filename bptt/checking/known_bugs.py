@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core.types import Array
-from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import cell_bugs
 from bptt.checking.handwritten import Ran
 from bptt.checking.jacobian import Arrays, Nested, rebuild
@@ -144,10 +143,10 @@ def _from_below(case: Case) -> Case:
     )
 
 
-def diagnose_step(cell: Cell, step: OwnStep) -> dict[str, str]:
+def diagnose_step(step: OwnStep) -> dict[str, str]:
     """Name the known bugs in what a factored cell returned for one step."""
     found: dict[str, str] = {}
-    for name, tensor, evidence in own_step_bugs(cell, step):
+    for name, tensor, evidence in own_step_bugs(step):
         found.setdefault(name, f"{tensor}: {evidence}")
     return found
 

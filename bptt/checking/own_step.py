@@ -27,6 +27,7 @@ FAR = 1e-6  # the tolerance there: that of central differences
 class OwnStep(NamedTuple):
     """What a cell's step_backward returned for one step, and the truth, by the names of the formula."""
 
+    cell: Cell
     check: Check
     names: list[str]
     at: Arrays
@@ -42,7 +43,8 @@ def step_check(
     cotangents, got = step_and_back(cell, point, rng)
     want = _true(cell, point, cotangents, truth)
     names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
-    return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
+    check = Check(name, errors(names, got, want), truth.tolerance)
+    return OwnStep(cell, check, names, point, got, want)
 
 
 def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
@@ -51,15 +53,13 @@ def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
     return [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
 
 
-def far_check(
-    name: str, cell: Cell, step: OwnStep, truth: Truth, rng: np.random.Generator
-) -> Check:
+def far_check(name: str, step: OwnStep, truth: Truth, rng: np.random.Generator) -> Check:
     """Check the same derivatives where weighted inputs are very small, and far out, where cells saturate.
 
     A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
     entry is held against the nearer of the two truths. Where `step` is not finite is not its domain.
     """
-    layout, n = layout_of(cell), step.at[0].shape[1]
+    cell, layout, n = step.cell, layout_of(step.cell), step.at[0].shape[1]
     sizes = np.repeat(SIZES, 2)[:, None] * np.tile([[1.0], [-1.0]], (len(SIZES), 1))
     point = [sizes * rng.choice([-1, 1]) * rng.uniform(0.5, 1, n) for _ in layout.weighted]
     point += [rng.uniform(-0.8, 0.8, (len(sizes), n)) for _ in layout.states]
@@ -115,12 +115,13 @@ def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None
             raise TypeError(msg)
 
 
-def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
+def own_step_bugs(step: OwnStep) -> Iterator[tuple[str, str, str]]:
     """Guess from one step of a factored cell alone: whole tensors, then the slope of each gate."""
     wrong = step.check.faulty
     want = dict(zip(step.names, step.want, strict=True))
     got = dict(zip(step.names, step.got, strict=True))
-    states = [f"d_{name}" for name in layout_of(cell).states]
+    layout = layout_of(step.cell)
+    states = [f"d_{name}" for name in layout.states]
     for name in wrong:
         g, w = got[name], want[name]
         missing = "direct path missing" if name in states else "gradient missing"
@@ -135,7 +136,7 @@ def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
             and _fits(g, want[twin], w)
         ):
             yield "reset gate left out", name, f"it is {twin}, but the two differ"
-    for name, z in zip(layout_of(cell).weighted, step.at, strict=False):
+    for name, z in zip(layout.weighted, step.at, strict=False):
         yield from _slope_of_gate(f"d_{name}", z, got[f"d_{name}"], want[f"d_{name}"])
 
 

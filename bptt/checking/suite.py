@@ -285,9 +285,9 @@ def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Ge
     if beyond := _beyond_float32(in_single, got):
         return Check(f"float32 {beyond} here", {}, tolerance)  # no fault: it holds fewer numbers
     wide = [n for n, g in zip(layer.names, in_single, strict=True) if g.dtype != np.float32]
-    note = f"condition {max(kappa.values()):.0f}" + (
-        f"; {', '.join(wide)} not float32" if wide else ""
-    )
+    note = f"condition {max(kappa.values()):.0f}"
+    if wide:
+        note += f"; {', '.join(wide)} not float32"
     found = errors(layer.names, [g.astype(np.float64) for g in in_single], got)
     # Where kappa is infinite a shape is wrong, which is another check's.
     found = {n: 0.0 if np.isinf(kappa[n]) else e / kappa[n] for n, e in found.items()}

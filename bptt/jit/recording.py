@@ -220,11 +220,9 @@ class Symbol(NDArrayOperatorsMixin):
         """Write down a universal function of NumPy's."""
         name = ufunc.__name__
         if method != "__call__" or options or ufunc.nout != 1 or ufunc.signature:
-            how = (
-                "in place (out=...)"
-                if "out" in options
-                else f"as {name}.{method} with {sorted(options)}"
-            )
+            how = f"as {name}.{method} with {sorted(options)}"
+            if "out" in options:
+                how = "in place (out=...)"
             msg = f"uses np.{name} {how}, which is not a formula of each entry"
             raise NotElementwiseError(msg)
         return _universal(self.record, ufunc, inputs)

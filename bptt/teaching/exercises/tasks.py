@@ -109,9 +109,8 @@ def difference(got: Array, want: Array, all_of_it: Leaves) -> str:
     if got.shape != want.shape:
         return f"must have shape {want.shape}, got {got.shape}"
     if got.dtype.kind not in "fiu" or not np.isfinite(got).all():
-        return f"must hold finite real numbers, got {got.dtype}" + (
-            " with NaN" * (got.dtype.kind == "f")
-        )
+        nan = " with NaN" if got.dtype.kind == "f" else ""
+        return f"must hold finite real numbers, got {got.dtype}{nan}"
     overall = max(float(np.abs(a).max()) for a in all_of_it.values()) or 1.0
     scale = float(np.abs(want).max()) or overall
     error = float(np.abs(got - want).max()) / scale
