@@ -137,15 +137,10 @@ def unroll(trace: Trace) -> Unrolled:
         needed = {source for later in order[i + 1 :] for source in _sources(later, top)}
         kept = [b for b in alive[-1] if b in needed or b[0] == "y" or b in final]
         alive.append([*kept, block])
-    blocks = tuple(_columns(each, trace) for each in alive)
-    layers = tuple(
-        _layer(trace, block, below, here)
-        for block, below, here in zip(order, blocks[:-1], blocks[1:], strict=True)
-    )
-    activations = tuple(
-        _only_on(here[block], functions[block[1] - 1])
-        for block, here in zip(order, blocks[1:], strict=True)
-    )
+    blocks = tuple(_columns(there, trace) for there in alive)
+    each = list(zip(order, blocks[:-1], blocks[1:], strict=True))
+    layers = tuple(_layer(trace, *one) for one in each)
+    activations = tuple(_only_on(here[block], functions[block[1] - 1]) for block, _, here in each)
     x = np.concatenate([*(layer.a[0] for layer in trace.layers), *trace.x], axis=1)
     return Unrolled(layers, activations, x, blocks, tuple(order), trace)
 
