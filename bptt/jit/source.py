@@ -4,7 +4,6 @@ The text is all that is compiled, so that it is also the key under which compile
 """
 
 import re
-from collections.abc import Iterable
 from itertools import count
 from typing import NamedTuple
 
@@ -35,16 +34,18 @@ def forward(steps, rows, below, n, x, w, u, b, {own}mask, states, saved):
         if t % stretch == 0:
             count = min(stretch, steps - t) * rows
             multiply(x, t * rows * below, count, below, w_panels, stride_x, z_x)
-        {recurrent}
+        if {width_h} > 0:
+            multiply(states, t * size, rows, n, u_panels, stride_h, z_h)
         for r in range(rows):
             i_x, i_h = (t % stretch * rows + r) * stride_x, r * stride_h
             now, kept = (t * rows + r) * n, (t * {saves} * rows + r) * n
             begin()
             for e in range(n):
-                {body}
+                {step}
             if masked and not mask[t * rows + r]:
-                for i in range(now, now + n):
-                    {hold}
+                for k in range({count}):
+                    i = k * (steps + 1) * size + now
+                    states[i + size : i + size + n] = states[i : i + n]
 """
 
 BACKWARD = """
@@ -63,22 +64,29 @@ def backward(
             x_row, h_row, kept = now * {width_x}, now * {width_h}, (t * {saves} * rows + r) * n
             if masked and not mask[t * rows + r]:
                 for e in range(n):
-                    {pass_by}
+                    carried[before + row + e] = carried[after + row + e] + above[now + e] + through[i_h + e]
+                for k in range(1, {count}):
+                    i, j = after + k * size + row, before + k * size + row
+                    carried[j : j + n] = carried[i : i + n]
+                delta_x[x_row : x_row + {width_x} * n] = zero
+                delta_h[h_row : h_row + {width_h} * n] = zero
                 continue
             begin()
             for e in range(n):
-                {body}
+                {step_back}
         after, before = before, after
-        {recurrent}
+        if {width_h} > 0:
+            multiply(delta_h, t * {width_h} * size, rows, {width_h} * n, u_panels, stride_h, through)
         if t % stretch == 0:
             count = min(stretch, steps - t) * rows
             multiply(delta_x, t * {width_x} * size, count, {width_x} * n, w_panels, stride_x, part)
             for r in range(count):
                 for e in range(below):
                     d_x[(t * rows + r) * below + e] = part[r * stride_x + e]
+    carried[: {count} * size] = carried[after : after + {count} * size]
     for r in range(rows):
         for e in range(n):
-            {initial}
+            carried[r * n + e] += through[r * stride_h + e]
 """
 
 TOGETHER = 64  # rows of the product with w, at least: those of some steps at once where there are few sequences
@@ -94,8 +102,21 @@ class Source(NamedTuple):
 def source(name: str, real: str, layout: Layout, there: Formula, back: Formula) -> Source:
     """Write both loops of a cell in one precision."""
     stored, reads = _saved(layout, there, back)
-    loops = _forward(layout, there, stored) + _backward(layout, back, len(stored), reads)
-    return Source(HEAD.format(name=name, real=real) + loops, len(stored))
+    new_line = "\n" + " " * 16
+    text = (HEAD + FORWARD + BACKWARD).format(
+        name=name,
+        real=real,
+        together=TOGETHER,
+        saves=len(stored),
+        count=len(layout.states),
+        width_x=layout.count("zx"),
+        width_h=layout.count("zh"),
+        own=_names("own", len(layout.own)),
+        states=_names("state", len(layout.states)),
+        step=new_line.join(_step(layout, there, stored)),
+        step_back=new_line.join(_step_back(layout, back, reads)),
+    )
+    return Source(text, len(stored))
 
 
 def _saved(layout: Layout, there: Formula, back: Formula) -> tuple[list[str], list[str]]:
@@ -133,7 +154,8 @@ def _add(scope: int, array: str, index: str, value: str) -> str:
     return _store(scope, array, index, f"{_load(array, index, scope)} + {value}")
 
 
-def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
+def _step(layout: Layout, formula: Formula, stored: list[str]) -> list[str]:
+    """Return the statements of one entry of one step: (FWD)."""
     scopes, (new, _) = count(1), formula.results
     in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
     body = []
@@ -150,50 +172,9 @@ def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
     body += [f"o{k} = {_load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += formula.statements
     body += [_store(next(scopes), "states", f"{starts[k]} + now + size", new[k]) for k in states]
-    body += [
+    return body + [
         _store(next(scopes), "saved", f"kept + {k} * size", value) for k, value in enumerate(stored)
     ]
-    return FORWARD.format(
-        saves=len(stored),
-        together=TOGETHER,
-        own=_names("own", len(layout.own)),
-        width_x=len(in_x),
-        width_h=len(in_h),
-        recurrent=_product("states, t * size, rows, n, u_panels, stride_h, z_h", in_h),
-        body=_lines(4, body),
-        hold=_lines(5, [f"states[{start} + i + size] = states[{start} + i]" for start in starts]),
-    )
-
-
-def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) -> str:
-    in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
-    copies = [
-        f"carried[before + {k} * size + row + e] = carried[after + {k} * size + row + e]"
-        for k in states
-    ]
-    copies[0] += " + above[now + e] + through[i_h + e]"
-    copies += [f"delta_x[x_row + {k} * n + e] = zero" for k in range(len(in_x))]
-    copies += [f"delta_h[h_row + {k} * n + e] = zero" for k in range(len(in_h))]
-    first = [
-        f"carried[{k} * size + r * n + e] = carried[after + {k} * size + r * n + e]" for k in states
-    ]
-    first[0] += " + through[r * stride_h + e]"
-    width = f"{len(in_h)} * n"
-    return BACKWARD.format(
-        saves=saves,
-        together=TOGETHER,
-        count=len(states),
-        own=_names("own", len(layout.own)),
-        states=_names("state", len(states)),
-        width_x=len(in_x),
-        width_h=len(in_h),
-        pass_by=_lines(5, copies),
-        body=_lines(4, _step_back(layout, formula, reads)),
-        recurrent=_product(
-            f"delta_h, t * {width} * rows, rows, {width}, u_panels, stride_h, through", in_h
-        ),
-        initial=_lines(3, first),
-    )
 
 
 def _step_back(layout: Layout, formula: Formula, reads: list[str]) -> list[str]:
@@ -218,11 +199,6 @@ def _step_back(layout: Layout, formula: Formula, reads: list[str]) -> list[str]:
     return body + [_add(next(scopes), "d_own", f"{k} * n", value) for k, value in enumerate(d_own)]
 
 
-def _product(arguments: str, blocks: list[int]) -> str:
-    """Return the product with the recurrent weights, where a cell has some."""
-    return f"multiply({arguments})" if blocks else "pass"
-
-
 def _blocks(layout: Layout, letters: str) -> list[int]:
     """Return which weighted inputs begin with one of some letters."""
     return [k for k, name in enumerate(layout.weighted) if name[0] in letters]
@@ -230,7 +206,3 @@ def _blocks(layout: Layout, letters: str) -> list[int]:
 
 def _names(stem: str, count: int) -> str:
     return "".join(f"{stem}_{k}, " for k in range(count))
-
-
-def _lines(depth: int, lines: Iterable[str]) -> str:
-    return ("\n" + "    " * depth).join(lines)
