@@ -44,8 +44,9 @@ def forward(steps, rows, below, n, x, w, u, b, {own}mask, states, saved):
                 {step}
             if masked and not mask[t * rows + r]:
                 for k in range({count}):
-                    i = k * (steps + 1) * size + now
-                    states[i + size : i + size + n] = states[i : i + n]
+                    start = k * (steps + 1) * size + now
+                    for i in range(start, start + n):
+                        states[i + size] = states[i]
 """
 
 BACKWARD = """
@@ -66,10 +67,12 @@ def backward(
                 for e in range(n):
                     carried[before + row + e] = carried[after + row + e] + above[now + e] + through[i_h + e]
                 for k in range(1, {count}):
-                    i, j = after + k * size + row, before + k * size + row
-                    carried[j : j + n] = carried[i : i + n]
-                delta_x[x_row : x_row + {width_x} * n] = zero
-                delta_h[h_row : h_row + {width_h} * n] = zero
+                    for i in range(k * size + row, k * size + row + n):
+                        carried[before + i] = carried[after + i]
+                for i in range(x_row, x_row + {width_x} * n):
+                    delta_x[i] = zero
+                for i in range(h_row, h_row + {width_h} * n):
+                    delta_h[i] = zero
                 continue
             begin()
             for e in range(n):
@@ -83,7 +86,8 @@ def backward(
             for r in range(count):
                 for e in range(below):
                     d_x[(t * rows + r) * below + e] = part[r * stride_x + e]
-    carried[: {count} * size] = carried[after : after + {count} * size]
+    for i in range({count} * size):
+        carried[i] = carried[after + i]
     for r in range(rows):
         for e in range(n):
             carried[r * n + e] += through[r * stride_h + e]

@@ -73,7 +73,8 @@ def from_safetensors(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array],
     metadata = header.pop("__metadata__", {})
     _same_names(wanted, set(header))
     offset = 0
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+    in_order = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
+    for name, entry in in_order:
         leaf = wanted[name]
         _same_form(name, leaf, tuple(entry["shape"]), CODES.get(entry["dtype"], entry["dtype"]))
         if entry["data_offsets"] != [offset, offset := offset + leaf.nbytes]:
@@ -82,10 +83,7 @@ def from_safetensors(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array],
     if size != start + offset:
         msg = f"it must have {start + offset} bytes, got {size}"
         raise ValueError(msg)
-    arrays: dict[str, Array] = {}
-    for name, entry in header.items():
-        file.seek(start + entry["data_offsets"][0])
-        arrays[name] = _numbers(file, wanted[name], CODES[entry["dtype"]])
+    arrays = {name: _numbers(file, wanted[name], CODES[each["dtype"]]) for name, each in in_order}
     digest = metadata.get(DIGEST)
     if digest is None and any(
         len(value) == 64 and _like_digest(n) for n, value in metadata.items()
