@@ -131,14 +131,12 @@ def aligned(name: str, template: Nested, found: Nested, complex_too: bool = Fals
         if more := [str(key) for key in found if key not in template]:
             msg = f"{name} must have no keys but {keys}, got {', '.join(more)} too"
             raise ValueError(msg)
-        return [
-            a
-            for key in template
-            for a in aligned(f"{name}.{key}", template[key], found.get(key), complex_too)
-        ]
-    parts = validation.sequence(name, found, len(template), "parts")
-    pairs = enumerate(zip(template, parts, strict=True))
-    return [a for i, (t, part) in pairs for a in aligned(f"{name}[{i}]", t, part, complex_too)]
+        parts = [(f"{name}.{key}", template[key], found.get(key)) for key in template]
+    else:
+        each = validation.sequence(name, found, len(template), "parts")
+        both = zip(template, each, strict=True)
+        parts = [(f"{name}[{i}]", t, part) for i, (t, part) in enumerate(both)]
+    return [a for part in parts for a in aligned(*part, complex_too)]
 
 
 def numbers(name: str, found: object, complex_too: bool = False) -> Array:
