@@ -209,8 +209,7 @@ def _restore(like: Record, vector: Array) -> Record:
     sizes = [leaf.size for _, leaf in tree_leaves(like)]
     vector = as_array("vector", vector)
     if vector.shape != (sum(sizes),):
-        msg = f"vector must have shape ({sum(sizes)},), got {vector.shape}"
-        raise ValueError(msg)
+        validation.refuse_shape("vector", (sum(sizes),), vector.shape)
     ends = iter(np.cumsum(sizes))
     return tree_map(
         lambda leaf: np.array(vector[(end := next(ends)) - leaf.size : end]).reshape(leaf.shape),

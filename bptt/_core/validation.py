@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -41,7 +41,7 @@ def shaped(
     """Return `value` as an array of the given shape, in which no size is zero; its numbers are not read."""
     found = floating(name, value, dtypes)
     if found.shape != shape and not _fits(found.shape, shape):
-        _raise_shape(name, shape, found.shape)
+        refuse_shape(name, shape, found.shape)
     if 0 in found.shape:
         free = ", ".join(f"{size} >= 1" for size in shape if isinstance(size, str))
         msg = f"{name} must not be empty ({free}), got shape {found.shape}"
@@ -62,7 +62,7 @@ def trailing(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Arr
     """Return `value` as a finite, non-empty array of one axis or more: (..., n)."""
     found = floating(name, value, dtypes)
     if found.ndim == 0:
-        _raise_shape(name, ("...", "n"), found.shape)
+        refuse_shape(name, ("...", "n"), found.shape)
     if found.size == 0:
         msg = f"{name} must not be empty, got shape {found.shape}"
         raise ValueError(msg)
@@ -143,7 +143,7 @@ def of_kind(
         msg = f"{name} must be {words}, got {found.dtype}"
         raise TypeError(msg)
     if shape is not None and not _fits(found.shape, shape):
-        _raise_shape(name, shape, found.shape)
+        refuse_shape(name, shape, found.shape)
     return found
 
 
@@ -184,7 +184,8 @@ def whole_as(name: str, value: ArrayLike, like: Array) -> ArrayLike:
     return found.astype("float32" if like.dtype.char == "f" else "float64")
 
 
-def _raise_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> None:
+def refuse_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> Never:
+    """Refuse an array for its shape."""
     inner = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
     msg = f"{name} must have shape ({inner}), got {got}"
     raise ValueError(msg)

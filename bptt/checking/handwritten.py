@@ -65,18 +65,14 @@ class Layer:
         complex_too = any(np.iscomplexobj(a) for a in at)
         outputs = numbers("outputs of forward", outputs, complex_too)
         if outputs.ndim != 3 or outputs.shape[:2] != x.shape[:2]:
-            msg = f"outputs of forward must have shape {(*x.shape[:2], 'n')}, got {outputs.shape}"
-            raise ValueError(msg)
+            validation.refuse_shape("outputs of forward", (*x.shape[:2], "n"), outputs.shape)
         states = aligned("final state of forward", self.initial, final, complex_too)
         kept = [
             np.zeros_like(a) if s is None else s for s, a in zip(states, at[k + 1 :], strict=True)
         ]
         for name, state, first in zip(self.states, kept, at[k + 1 :], strict=True):
             if state.shape != first.shape:
-                msg = (
-                    f"final state{name} of forward must have shape {first.shape}, got {state.shape}"
-                )
-                raise ValueError(msg)
+                validation.refuse_shape(f"final state{name} of forward", first.shape, state.shape)
         return [np.array(outputs), *map(np.array, kept)], saved  # copies: it may use a buffer again
 
     def function(self, at: Arrays) -> Arrays:

@@ -167,9 +167,7 @@ class Reader:
         found = self.take(*path, shape=shape)
         u = found.swapaxes(-1, -2).copy() if turned else found
         if u.shape[-1] != blocks * u.shape[-2]:
-            want = ", ".join(map(str, shape))
-            msg = f"{self.called(*path)} must have shape ({want}), got {found.shape}"
-            raise ValueError(msg)
+            validation.refuse_shape(self.called(*path), shape, found.shape)
         return u
 
     def called(self, *path: str) -> str:
