@@ -80,10 +80,9 @@ def _refuse_other_structure(name: str, record: Tree, others: tuple[Tree, ...]) -
         msg = f"{name} must be an array or a tuple of arrays, got {type(record).__name__}"
         raise TypeError(msg)
     for other in others:
-        if not isinstance(other, (tuple, list)) or len(other) != len(record):
-            got = (
-                f"{len(other)} parts" if isinstance(other, (tuple, list)) else type(other).__name__
-            )
+        nested = isinstance(other, (tuple, list))
+        if not nested or len(other) != len(record):
+            got = f"{len(other)} parts" if nested else type(other).__name__
             msg = f"{name} must have the same {len(record)} parts in all records, got {got}"
             raise ValueError(msg)
 

@@ -145,9 +145,7 @@ def _npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     try:
         shape, fortran, dtype = read(member)
-    except (
-        MemoryError
-    ) as error:  # of Python's parser, for a few letters: they are not what was written
+    except MemoryError as error:  # of Python's parser, for a few letters: not what was written
         raise ValueError(str(error)) from None
     return shape, fortran, dtype
 
