@@ -65,25 +65,17 @@ class Contributions(NamedTuple):
 
     def of_cost(self, t: int) -> Params:
         """Return the gradient of the cost at step t + 1 alone: the sum of a row, as in RTRL."""
-        return _sum(self.matrix[_step("t", t, len(self.matrix))], self.like)
+        return _sum(self.matrix[validation.between("t", t, 0, len(self.matrix) - 1)], self.like)
 
     def through_step(self, s: int) -> Params:
         """Return the gradient of all costs through step s + 1: the sum of a column, as in BPTT."""
-        return _sum(self.matrix[:, _step("s", s, len(self.matrix))], self.like)
+        return _sum(self.matrix[:, validation.between("s", s, 0, len(self.matrix) - 1)], self.like)
 
     def total(self, band: int | None = None) -> Params:
         """Return the gradient: the sum of all, or of those with t - s < band, as if truncated."""
         t, s = np.indices(self.matrix.shape[:2])
         kept = np.ones(t.shape, bool) if band is None else t - s < validation.size("band", band)
         return _sum(self.matrix[kept], self.like)
-
-
-def _step(name: str, value: int, steps: int) -> int:
-    step = validation.integer(name, value)
-    if not 0 <= step < steps:
-        msg = f"{name} must be from 0 to {steps - 1}, got {step}"
-        raise ValueError(msg)
-    return step
 
 
 def _sum(rows: Array, like: Params) -> Params:

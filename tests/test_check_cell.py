@@ -537,7 +537,7 @@ def test_what_cannot_be_checked_is_refused():
         bptt.check_layer(forward, backward, params, x, h[:3])
     with pytest.raises(ValueError, match=r"forward\(...\) must have 3 items"):
         bptt.check_layer(lambda *_: (x, h), backward, params, x, h)
-    with pytest.raises(ValueError, match=r"outputs of forward must have shape \(5, 4, 'n'\)"):
+    with pytest.raises(ValueError, match=r"outputs of forward must have shape \(5, 4, n\)"):
         bptt.check_layer(lambda *_: (x[0], h, None), backward, params, x, h)
     with pytest.raises(TypeError, match="final state of forward must be one array, got tuple"):
         bptt.check_layer(lambda *_: (x, (h, h), None), backward, params, x, h)

@@ -83,7 +83,7 @@ WRONG = {
 MISTAKES = [
     (name, why)
     for name, task in FUNCTIONS.items()
-    for why in task.mistakes(**task.draw(np.random.default_rng(0)))
+    for why in task.known(**task.draw(np.random.default_rng(0)))[1]
 ]
 
 
@@ -126,7 +126,7 @@ def test_each_known_mistake_is_caught_and_named(name, why):
     task = FUNCTIONS[name]
     given = task.draw(np.random.default_rng(0))
     with pytest.raises(WrongAnswerError, match=f"^{name}\n") as wrong:
-        check(name, lambda *values: task.mistakes(**dict(zip(given, values, strict=True)))[why])
+        check(name, lambda *values: task.known(**dict(zip(given, values, strict=True)))[1][why])
     assert f"likely: {why}" in " ".join(str(wrong.value).split())
 
 
@@ -135,9 +135,9 @@ def test_a_mistake_makes_wrong_what_it_says_and_nothing_else(name):
     task = FUNCTIONS[name]
     given = task.draw(np.random.default_rng(0))
     told = []
-    for why in task.mistakes(**given):
+    for why in task.known(**given)[1]:
         problem = task.problem(
-            lambda *values, why=why: task.mistakes(**dict(zip(given, values, strict=True)))[why]
+            lambda *values, why=why: task.known(**dict(zip(given, values, strict=True)))[1][why]
         )
         lines = [line for line in problem.splitlines() if not line.startswith(("likely", "right"))]
         told.append(", ".join(lines).replace("gradient.", "").replace(" is off by", ""))
@@ -162,7 +162,7 @@ def test_the_truth_passes_and_other_numbers_are_wrong_without_a_reason(name, cap
     given = list(task.draw(np.random.default_rng(0)))
 
     def truth(*values):
-        return task.truth(**dict(zip(given, values, strict=True)))
+        return task.known(**dict(zip(given, values, strict=True)))[0]
 
     def more(*values):
         return bptt.tree_map(lambda a: 1.01 * a, truth(*values))

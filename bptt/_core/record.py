@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.tree import arrays_in, tree_leaves, tree_map
 from bptt._core.types import Array, Tree
 
 __all__ = ["array_record"]
@@ -38,7 +38,7 @@ def array_record(kind: Kind) -> Kind:
 
 
 def _text(one: Tree) -> str:
-    count = sum(array.size for array in _arrays(one))
+    count = sum(array.size for array in arrays_in(one))
     return f"{_form(one)}  # {count:,} numbers"
 
 
@@ -55,14 +55,6 @@ def _form(value: object) -> str:
     if len(value) > SHOWN:
         parts.append(f"... {len(value)} in all")
     return f"({', '.join(parts)}{',' if len(value) == 1 else ''})"
-
-
-def _arrays(value: object) -> list[Array]:
-    if isinstance(value, np.ndarray):
-        return [value]
-    if isinstance(value, (tuple, list)):
-        return [array for part in value for array in _arrays(part)]
-    return []
 
 
 def _combined(function: Callable[[Array, Array], Array], sign: str, one: Tree, other: Tree) -> Tree:

@@ -4,7 +4,7 @@ Parameters, gradients and optimizer states are nested tuples (named ones, mostly
 arrays. Two functions are all that update rules and gradient checks need of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -80,10 +80,9 @@ def _refuse_other_structure(name: str, record: Tree, others: tuple[Tree, ...]) -
         msg = f"{name} must be an array or a tuple of arrays, got {type(record).__name__}"
         raise TypeError(msg)
     for other in others:
-        if not isinstance(other, (tuple, list)) or len(other) != len(record):
-            got = (
-                f"{len(other)} parts" if isinstance(other, (tuple, list)) else type(other).__name__
-            )
+        nested = isinstance(other, (tuple, list))
+        if not nested or len(other) != len(record):
+            got = f"{len(other)} parts" if nested else type(other).__name__
             msg = f"{name} must have the same {len(record)} parts in all records, got {got}"
             raise ValueError(msg)
 
@@ -145,9 +144,18 @@ def _children(name: str, record: Tree) -> Iterator[tuple[str, Tree]]:
         yield (f"{name}.{fields[i]}".lstrip(".") if fields else f"{name}[{i}]"), part
 
 
+def arrays_in(value: object) -> list[Array]:
+    """List the arrays in nested tuples, lists and mappings, whatever else is in them."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [array for part in value for array in arrays_in(part)]
+    return arrays_in([*value.values()]) if isinstance(value, Mapping) else []
+
+
 def one_precision(*named: tuple[str, Tree]) -> None:
     """Refuse records that mix float32 and float64: one of the two was not meant."""
-    if len({kind for _, record in named for kind in _kinds(record)}) < 2:
+    if len({array.dtype.char == "f" for _, record in named for array in arrays_in(record)}) < 2:
         return  # names are made for those who need them
     (first_name, first), *rest = (
         leaf for name, record in named for leaf in tree_leaves(record, name)
@@ -158,13 +166,6 @@ def one_precision(*named: tuple[str, Tree]) -> None:
                 f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
             )
             raise TypeError(msg)
-
-
-def _kinds(record: Tree) -> set[bool]:
-    """Return whether the arrays of a record are of single precision: yes, no, or both."""
-    if isinstance(record, np.ndarray):
-        return {record.dtype.char == "f"}
-    return set().union(*map(_kinds, record))
 
 
 def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
@@ -207,8 +208,7 @@ def _restore(like: Record, vector: Array) -> Record:
     sizes = [leaf.size for _, leaf in tree_leaves(like)]
     vector = as_array("vector", vector)
     if vector.shape != (sum(sizes),):
-        msg = f"vector must have shape ({sum(sizes)},), got {vector.shape}"
-        raise ValueError(msg)
+        validation.refuse_shape("vector", (sum(sizes),), vector.shape)
     ends = iter(np.cumsum(sizes))
     return tree_map(
         lambda leaf: np.array(vector[(end := next(ends)) - leaf.size : end]).reshape(leaf.shape),

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -22,11 +22,8 @@ Size = int | str  # a number that must match, or the letter of a size that is fr
 REAL = ("float32", "float64")
 ANALYTIC = (*REAL, "complex128")
 DATA = (*REAL, "an integer type")
-KINDS = {
-    REAL: "fd",
-    ANALYTIC: "fdD",
-    DATA: "fdbhilqBHILQ",
-}  # NumPy's letters for them: a dtype's name is slow to make
+# NumPy's letters for them: a dtype's name is slow to make.
+KINDS = {REAL: "fd", ANALYTIC: "fdD", DATA: "fdbhilqBHILQ"}
 
 
 def array(
@@ -44,7 +41,7 @@ def shaped(
     """Return `value` as an array of the given shape, in which no size is zero; its numbers are not read."""
     found = floating(name, value, dtypes)
     if found.shape != shape and not _fits(found.shape, shape):
-        _raise_shape(name, shape, found.shape)
+        refuse_shape(name, shape, found.shape)
     if 0 in found.shape:
         free = ", ".join(f"{size} >= 1" for size in shape if isinstance(size, str))
         msg = f"{name} must not be empty ({free}), got shape {found.shape}"
@@ -65,7 +62,7 @@ def trailing(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Arr
     """Return `value` as a finite, non-empty array of one axis or more: (..., n)."""
     found = floating(name, value, dtypes)
     if found.ndim == 0:
-        _raise_shape(name, ("...", "n"), found.shape)
+        refuse_shape(name, ("...", "n"), found.shape)
     if found.size == 0:
         msg = f"{name} must not be empty, got shape {found.shape}"
         raise ValueError(msg)
@@ -146,7 +143,7 @@ def of_kind(
         msg = f"{name} must be {words}, got {found.dtype}"
         raise TypeError(msg)
     if shape is not None and not _fits(found.shape, shape):
-        _raise_shape(name, shape, found.shape)
+        refuse_shape(name, shape, found.shape)
     return found
 
 
@@ -179,26 +176,16 @@ def floating(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Arr
     return found
 
 
-def numbers(
-    name: str,
-    value: ArrayLike,
-    shape: Sequence[Size],
-    like: Array,
-    dtypes: tuple[str, ...] = REAL,
-) -> Array:
-    """Return data as `array` does; whole numbers, which have no precision of their own, get that of `like`."""
-    return array(name, whole_as(name, value, like), shape, dtypes)
-
-
 def whole_as(name: str, value: ArrayLike, like: Array) -> ArrayLike:
-    """Return integers as floating-point numbers of the precision of `like`, anything else as it came."""
+    """Return whole numbers, which have no precision of their own, in that of `like`; anything else as it came."""
     found = as_array(name, value)
     if found.dtype.kind not in "iu":
         return found
     return found.astype("float32" if like.dtype.char == "f" else "float64")
 
 
-def _raise_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> None:
+def refuse_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> Never:
+    """Refuse an array for its shape."""
     inner = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
     msg = f"{name} must have shape ({inner}), got {got}"
     raise ValueError(msg)
@@ -310,6 +297,15 @@ def size(name: str, value: int) -> int:
     found = integer(name, value)
     if found < 1:
         msg = f"{name} must be >= 1, got {found}"
+        raise ValueError(msg)
+    return found
+
+
+def between(name: str, value: object, low: int, high: int) -> int:
+    """Return `value` as an int, which must be from `low` to `high`."""
+    found = integer(name, value)
+    if not low <= found <= high:
+        msg = f"{name} must be from {low} to {high}, got {found}"
         raise ValueError(msg)
     return found
 

@@ -159,8 +159,7 @@ def uoro(
     walk = _Walk(stack, cost, *check_pieces(stack, params, x, initial, mask))
     validation.float64("x", walk.x)
     if walk.x.shape[1] != 1:
-        msg = f"x must have shape (T, 1, {walk.x.shape[2]}), got {walk.x.shape}"
-        raise ValueError(msg)
+        validation.refuse_shape("x", ("T", 1, walk.x.shape[2]), walk.x.shape)
     s_tilde = tree_map(np.zeros_like, walk.initial)
     theta_tilde = tree_map(np.zeros_like, walk.params)
     total: Tree = None

@@ -229,22 +229,42 @@ def _record(fields: tuple[str, ...], *arrays: Array) -> LayerParams:
 
 def check_step(cell: object, layout: Layout, returned: object, like: Array) -> None:
     """Refuse what a `step` returned if it is not a state and what is saved, two tuples of arrays."""
-    name = f"{type(cell).__name__}.step"
-    state, saved = _tuples(name, returned, ("new_state", "saved"))
-    for what, part, names in (("new_state", state, layout.states), ("saved", saved, layout.saved)):
-        _items(f"{name}: {what}", part, names, like.shape, number=False)
-    _numbers(f"{name}: new_state", state, like)
-    plain(f"{name}: saved", saved)
+    wanted = {"new_state": layout.states, "saved": layout.saved}
+    _check_tuples(f"{type(cell).__name__}.step", returned, wanted, like, number=False)
 
 
 def check_backward(cell: object, layout: Layout, returned: object, like: Array) -> None:
     """Refuse what a `step_backward` returned if it is not three tuples of arrays, of the right lengths."""
-    name = f"{type(cell).__name__}.step_backward"
-    parts = ("d_weighted", "d_state", "d_own")
-    names = (layout.weighted, layout.states, layout.own)
-    for what, part, each in zip(parts, _tuples(name, returned, parts), names, strict=True):
-        _items(f"{name}: {what}", part, tuple(f"d_{n}" for n in each), like.shape, number=True)
-        _numbers(f"{name}: {what}", part, like)
+    parts = {"d_weighted": layout.weighted, "d_state": layout.states, "d_own": layout.own}
+    wanted = {what: tuple(f"d_{name}" for name in names) for what, names in parts.items()}
+    _check_tuples(f"{type(cell).__name__}.step_backward", returned, wanted, like, number=True)
+
+
+def _check_tuples(
+    name: str, returned: Tree, wanted: dict[str, tuple[str, ...]], like: Array, *, number: bool
+) -> None:
+    """Refuse what are not tuples of arrays of these names and of one shape; if `number`, 0.0 may stand for one."""
+    count, given = len(wanted), returned if isinstance(returned, tuple) else ()
+    if len(given) != count or not all(isinstance(part, tuple) for part in given):
+        msg = f"{name} must return {count} tuples, {', '.join(wanted)}, got {_shown(returned)}"
+        raise TypeError(msg)
+    for (what, names), part in zip(wanted.items(), given, strict=True):
+        if len(part) != len(names):
+            tuple_of = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
+            msg = f"{name}: {what} must be the tuple {tuple_of}, got {_shown(part)}"
+            raise TypeError(msg)
+        for item_name, item in zip(names, part, strict=True):
+            zero = number and np.ndim(item) == 0 and item == 0
+            if getattr(item, "shape", None) != like.shape and not zero:
+                msg = (
+                    f"{name}: {what}: {item_name} must have the shape of the arguments, {like.shape}, "
+                    f"got {_shown(item)}"
+                )
+                raise TypeError(msg)
+        if what == "saved":
+            plain(f"{name}: {what}", part)
+        else:
+            _numbers(f"{name}: {what}", part, like)
 
 
 def _numbers(name: str, part: Tree, like: Array) -> None:
@@ -273,38 +293,6 @@ def check_unfactored(name: str, returned: object, like: Mapping[str, Tree], of: 
 
 def _shapes(part: Tree) -> tuple[object, ...]:
     return tuple(map(_shapes, part)) if isinstance(part, tuple) else np.shape(part)
-
-
-def _tuples(name: str, returned: object, parts: tuple[str, ...]) -> tuple[tuple[Tree, ...], ...]:
-    if (
-        not isinstance(returned, tuple)
-        or len(returned) != len(parts)
-        or not all(isinstance(part, tuple) for part in returned)
-    ):
-        msg = f"{name} must return {len(parts)} tuples, {', '.join(parts)}, got {_shown(returned)}"
-        raise TypeError(msg)
-    return returned
-
-
-def _items(
-    what: str,
-    part: tuple[Tree, ...],
-    names: tuple[str, ...],
-    shape: tuple[int, ...],
-    *,
-    number: bool,
-) -> None:
-    if len(part) != len(names):
-        wanted = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
-        msg = f"{what} must be the tuple {wanted}, got {_shown(part)}"
-        raise TypeError(msg)
-    for name, item in zip(names, part, strict=True):
-        got = getattr(item, "shape", None)
-        if got != shape and not (number and np.ndim(item) == 0 and item == 0):
-            msg = (
-                f"{what}: {name} must have the shape of the arguments, {shape}, got {_shown(item)}"
-            )
-            raise TypeError(msg)
 
 
 def _shown(value: Tree) -> str:

@@ -34,12 +34,7 @@ from bptt._core.types import Array, LayerParams, Mask, Saved, State
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-__all__ = [
-    "Cell",
-    "OwnEngine",
-    "Recurrent",
-    "UnfactoredCell",
-]
+__all__ = ["Cell", "OwnEngine", "Recurrent", "UnfactoredCell"]
 
 
 # A cell comes before the records of the network, and so cannot name them: a `LayerTrace` and a `LayerGradient`.

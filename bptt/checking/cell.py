@@ -25,7 +25,7 @@ from bptt._core.tree import tree_map
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import check_unfactored, parameters_of, state_names_of
-from bptt.cells.protocol import Formula, formula_of, is_factored
+from bptt.cells.protocol import formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer, Pulled
 from bptt.checking.jacobian import Arrays, Nested, Truth, choose, flatten
 from bptt.checking.known_bugs import diagnose, diagnose_step
@@ -136,7 +136,7 @@ def check_layer(
         validation.array(f"initial{name}", state, (found.shape[1], "n"))
     if void := unsound("layer", layer, at):
         return void
-    truth = choose(layer.function(), at, rng, layer.function())
+    truth = choose(layer.function, at, rng, layer.function)
     return _report("layer", layer, at, truth, rng)
 
 
@@ -208,11 +208,9 @@ def check_cell(
     layer = _engine(cell, params, initial)
     at = [*params, draw(steps, batch, n_below), *initial]
     formula = formula_of(cell)
-    name = (
-        type(formula).__name__
-        if formula is cell
-        else f"{type(cell).__name__} {type(formula).__name__}"
-    )
+    name = type(formula).__name__
+    if formula is not cell:
+        name = f"{type(cell).__name__} {name}"
     k = layer.n_params
     if is_factored(formula):  # first of all, whether the cell has the form of one
         step_and_back(formula, point_of(formula, at, k), rng.spawn(1)[0])
@@ -220,11 +218,9 @@ def check_cell(
         _check_unfactored(formula, k, at)
     if void := unsound(name, layer, at):
         return void
-    truth = choose(layer.function(), at, rng, lambda p: list(_step(formula, k, p)[0]))
-    if not is_factored(formula):
-        return _report(name, layer, at, truth, rng)
-    own_step = step_check(STEP, formula, at, k, truth, rng)
-    return _report(name, layer, at, truth, rng, formula, own_step)
+    truth = choose(layer.function, at, rng, lambda p: list(_step(formula, k, p)[0]))
+    own = step_check(STEP, formula, at, k, truth, rng) if is_factored(formula) else None
+    return _report(name, layer, at, truth, rng, own)
 
 
 def _float64(name: str, array: Array) -> Array:
@@ -286,18 +282,16 @@ def _report(
     at: Arrays,
     truth: Truth,
     rng: np.random.Generator,
-    cell: Formula = None,
-    own_step: OwnStep | None = None,
+    own: OwnStep | None = None,
 ) -> CellReport:
     checks, case = layer_checks(layer, at, truth, rng)
+    if own is not None:
+        checks = (own.check, far_check(FAR_OUT, own, truth, rng.spawn(1)[0]), *checks)
     bugs: dict[str, str] = {}
-    if own_step is not None:
-        far = far_check(FAR_OUT, cell, own_step, truth, rng.spawn(1)[0])
-        checks = (own_step.check, far, *checks)
     if not all(check.ok for check in checks):
-        bugs |= diagnose(case)
+        bugs = diagnose(case)
         steady = "not a function of its arguments" not in bugs
-        if own_step is not None and steady and not own_step.check.ok:
-            bugs |= {k: v for k, v in diagnose_step(cell, own_step).items() if k not in bugs}
+        if own is not None and steady and not own.check.ok:
+            bugs |= {k: v for k, v in diagnose_step(own).items() if k not in bugs}
     named = tuple(bugs.items())
-    return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own_step else "")
+    return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")

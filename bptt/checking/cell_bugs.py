@@ -107,11 +107,8 @@ LSTM_BUGS = (
 def _lstm(squash: Squash, run: Run, bug: str) -> Arrays:
     z, c, (p_i, p_f, p_o) = {k: run.x[k] + run.h[k] for k in "ifgo"}, run.past[1], run.own
     seen = cut(c) if bug == "i, f" else c
-    i, f, g = (
-        squash("i", z["i"] + p_i * seen),
-        squash("f", z["f"] + p_f * seen),
-        squash("g", z["g"]),
-    )
+    i, f = squash("i", z["i"] + p_i * seen), squash("f", z["f"] + p_f * seen)
+    g = squash("g", z["g"])
     c_new = f * (cut(c) if bug == "direct" else c) + i * g
     if bug == "new":
         c_new = posing(c_new, f * cut(c_new) + cut(f) * c + i * g)

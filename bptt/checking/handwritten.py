@@ -8,7 +8,7 @@ import numpy as np
 
 from bptt._core import validation
 from bptt._core.types import Array, Mask, Saved
-from bptt.checking.jacobian import Arrays, Function, Nested, flatten, rebuild
+from bptt.checking.jacobian import Arrays, Nested, flatten, rebuild
 
 # What a user's functions return is looked at before it is used.
 Ran: TypeAlias = Any  # outputs, the final state, and what backward needs
@@ -65,23 +65,19 @@ class Layer:
         complex_too = any(np.iscomplexobj(a) for a in at)
         outputs = numbers("outputs of forward", outputs, complex_too)
         if outputs.ndim != 3 or outputs.shape[:2] != x.shape[:2]:
-            msg = f"outputs of forward must have shape {(*x.shape[:2], 'n')}, got {outputs.shape}"
-            raise ValueError(msg)
+            validation.refuse_shape("outputs of forward", (*x.shape[:2], "n"), outputs.shape)
         states = aligned("final state of forward", self.initial, final, complex_too)
         kept = [
             np.zeros_like(a) if s is None else s for s, a in zip(states, at[k + 1 :], strict=True)
         ]
         for name, state, first in zip(self.states, kept, at[k + 1 :], strict=True):
             if state.shape != first.shape:
-                msg = (
-                    f"final state{name} of forward must have shape {first.shape}, got {state.shape}"
-                )
-                raise ValueError(msg)
+                validation.refuse_shape(f"final state{name} of forward", first.shape, state.shape)
         return [np.array(outputs), *map(np.array, kept)], saved  # copies: it may use a buffer again
 
-    def function(self, mask: Mask | None = None) -> Function:
-        """Return the layer as a function of a list of arrays."""
-        return lambda at: self.run(at, mask)[0]
+    def function(self, at: Arrays) -> Arrays:
+        """Return outputs and final state: the layer as a function of a list of arrays."""
+        return self.run(at)[0]
 
     def pull(
         self, at: Arrays, cotangents: Sequence[Array], saved: Saved, *, copy: bool = True
@@ -131,14 +127,12 @@ def aligned(name: str, template: Nested, found: Nested, complex_too: bool = Fals
         if more := [str(key) for key in found if key not in template]:
             msg = f"{name} must have no keys but {keys}, got {', '.join(more)} too"
             raise ValueError(msg)
-        return [
-            a
-            for key in template
-            for a in aligned(f"{name}.{key}", template[key], found.get(key), complex_too)
-        ]
-    parts = validation.sequence(name, found, len(template), "parts")
-    pairs = enumerate(zip(template, parts, strict=True))
-    return [a for i, (t, part) in pairs for a in aligned(f"{name}[{i}]", t, part, complex_too)]
+        parts = [(f"{name}.{key}", template[key], found.get(key)) for key in template]
+    else:
+        each = validation.sequence(name, found, len(template), "parts")
+        both = zip(template, each, strict=True)
+        parts = [(f"{name}[{i}]", t, part) for i, (t, part) in enumerate(both)]
+    return [a for part in parts for a in aligned(*part, complex_too)]
 
 
 def numbers(name: str, found: object, complex_too: bool = False) -> Array:

@@ -114,12 +114,12 @@ def _difference(function: Function, at: Arrays, direction: Arrays, step: float) 
     return (joined(ahead) - joined(behind)) / (2 * step)
 
 
-def jacobian(function: Function, at: Arrays, truth: Truth, which: Sequence[int]) -> Arrays:
-    """Return, for the inputs `which`, the derivative of all outputs: each (entries, outputs)."""
+def jacobian(function: Function, at: Arrays, truth: Truth) -> Arrays:
+    """Return, for each input, the derivative of all outputs, shape (entries, outputs)."""
     found = []
-    for i in which:
+    for i, array in enumerate(at):
         rows = []
-        for index in np.ndindex(at[i].shape):
+        for index in np.ndindex(array.shape):
             direction = [np.zeros_like(a) for a in at]
             direction[i][index] = 1
             rows.append(along(function, at, direction, truth))

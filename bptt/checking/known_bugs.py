@@ -16,18 +16,17 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core.types import Array
-from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import cell_bugs
 from bptt.checking.handwritten import Ran
 from bptt.checking.jacobian import Arrays, Nested, rebuild
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
 from bptt.checking.own_step import OwnStep, own_step_bugs
 from bptt.checking.suite import LARGE, SAME, Case, errors
-from bptt.checking.sweep import Bugs, factors, numeric, sweep, trusted
+from bptt.checking.sweep import Bugs, factors, trusted
 
 __all__ = ["KNOWN_BUGS"]
 
-KNOWN_BUGS = {
+OF_ONE_TENSOR = {  # these spoil a tensor and nothing else
     "factor 2": "a cost of squares without its half, or a half too many: all gradients scaled",
     "wrong sign": "target minus output where output minus target was meant",
     "gradient missing": "never computed, or never returned: zeros",
@@ -39,6 +38,9 @@ KNOWN_BUGS = {
     "only the last step": "overwritten in the loop, or taken after it: the last step's contribution",
     "only the first step": "overwritten in the backward loop, with = for +=: the first step remains",
     "only one sequence": "the contribution of one sequence of the batch",
+}
+
+KNOWN_BUGS = OF_ONE_TENSOR | {
     "clipped entry by entry": "clipping inside backward: no gradient any more, and not checked as one",
     "clipped by norm": "clipping inside backward: no gradient any more, and not checked as one",
     "not a function of its arguments": "called twice it gives two answers: dropout, a counter, a clock",
@@ -84,21 +86,6 @@ KNOWN_BUGS = {
 
 LIKE = 1e-8
 CLEARLY = 100  # so many times closer than the truth a guess must be: else both fit what came
-OF_ONE_TENSOR = frozenset(  # bugs that spoil a tensor and nothing else
-    {
-        "factor 2",
-        "wrong sign",
-        "gradient missing",
-        "transposed",
-        "mean over the batch",
-        "mean over the steps",
-        "not summed over the batch",
-        "not summed over the steps",
-        "only the last step",
-        "only the first step",
-        "only one sequence",
-    }
-)
 
 
 class _Guess(NamedTuple):
@@ -156,10 +143,10 @@ def _from_below(case: Case) -> Case:
     )
 
 
-def diagnose_step(cell: Cell, step: OwnStep) -> dict[str, str]:
+def diagnose_step(step: OwnStep) -> dict[str, str]:
     """Name the known bugs in what a factored cell returned for one step."""
     found: dict[str, str] = {}
-    for name, tensor, evidence in own_step_bugs(cell, step):
+    for name, tensor, evidence in own_step_bugs(step):
         found.setdefault(name, f"{tensor}: {evidence}")
     return found
 
@@ -214,9 +201,8 @@ def _clipped(case: Case) -> dict[str, list[str]]:
 def _hypotheses(case: Case) -> Bugs:
     yield from _tensor_bugs(case)
     steps = trusted(case.layer, case.at, case.truth)
-    if errors(case.layer.names, sweep(steps, numeric(steps), case.cotangents).record(), case.want):
-        yield from loop_bugs(steps, case.cotangents)
-        yield from cell_bugs(steps, case.cotangents)
+    yield from loop_bugs(steps, case.cotangents)
+    yield from cell_bugs(steps, case.cotangents)
 
 
 def _tensor_bugs(case: Case) -> Bugs:
@@ -226,11 +212,8 @@ def _tensor_bugs(case: Case) -> Bugs:
     zeros = ("gradient missing", "zeros", 0.0)
     for name, evidence, factor in (*factors(steps, batch), zeros):
         yield name, evidence, [factor * w for w in case.want]
-    yield (
-        "transposed",
-        "the true one, transposed",
-        [w.T if w.ndim == 2 else None for w in case.want],
-    )
+    transposed = [w.T if w.ndim == 2 else None for w in case.want]
+    yield "transposed", "the true one, transposed", transposed
     for size, what in ((batch, "batch"), (steps, "steps")):
         unsummed = [
             _unsummed(g, w, size) if i < k else None
@@ -251,10 +234,8 @@ def _unsummed(got: Array, want: Array, size: int) -> Array | None:
 
 def _best(case: Case, got: Arrays, want: Arrays, bugs: Bugs) -> dict[str, str]:
     """Keep the bugs that explain all that is wrong; if there are none, those that explain a part."""
-    names, like = (
-        case.layer.names,
-        max(LIKE, 100 * case.truth.tolerance * (not case.truth.analytic)),
-    )
+    names = case.layer.names
+    like = max(LIKE, 100 * case.truth.tolerance * (not case.truth.analytic))
     wrong = errors(names, got, want)
     faulty = frozenset(i for i, n in enumerate(names) if not wrong[n] <= case.truth.tolerance)
     guesses: list[_Guess] = []

@@ -55,8 +55,7 @@ def _carried(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
         yield "crosses sequences", evidence, made(carry)
         yield "crosses sequences", evidence, made(carry, carried=False)
     if steps.u is not None:
-        u = steps.u
-        yield from _through_u(steps, u, made)
+        yield from _through_u(steps, steps.u, made)
 
 
 def _through_u(steps: Steps, i: int, made: Callable[..., Arrays]) -> Bugs:

@@ -1,12 +1,13 @@
 """A factored cell's own formula: its derivative by weighted inputs, state and own parameters, checked alone."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.tree import arrays_in
 from bptt._core.types import Array, Tree
 from bptt._core.validation import tried
 from bptt.cells.layout import check_backward, check_step, layout_of
@@ -26,6 +27,7 @@ FAR = 1e-6  # the tolerance there: that of central differences
 class OwnStep(NamedTuple):
     """What a cell's step_backward returned for one step, and the truth, by the names of the formula."""
 
+    cell: Cell
     check: Check
     names: list[str]
     at: Arrays
@@ -41,7 +43,8 @@ def step_check(
     cotangents, got = step_and_back(cell, point, rng)
     want = _true(cell, point, cotangents, truth)
     names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
-    return OwnStep(Check(name, errors(names, got, want), truth.tolerance), names, point, got, want)
+    check = Check(name, errors(names, got, want), truth.tolerance)
+    return OwnStep(cell, check, names, point, got, want)
 
 
 def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
@@ -50,15 +53,13 @@ def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
     return [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
 
 
-def far_check(
-    name: str, cell: Cell, step: OwnStep, truth: Truth, rng: np.random.Generator
-) -> Check:
+def far_check(name: str, step: OwnStep, truth: Truth, rng: np.random.Generator) -> Check:
     """Check the same derivatives where weighted inputs are very small, and far out, where cells saturate.
 
     A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
     entry is held against the nearer of the two truths. Where `step` is not finite is not its domain.
     """
-    layout, n = layout_of(cell), step.at[0].shape[1]
+    cell, layout, n = step.cell, layout_of(step.cell), step.at[0].shape[1]
     sizes = np.repeat(SIZES, 2)[:, None] * np.tile([[1.0], [-1.0]], (len(SIZES), 1))
     point = [sizes * rng.choice([-1, 1]) * rng.uniform(0.5, 1, n) for _ in layout.weighted]
     point += [rng.uniform(-0.8, 0.8, (len(sizes), n)) for _ in layout.states]
@@ -99,15 +100,13 @@ def step_and_back(cell: Cell, point: Arrays, rng: np.random.Generator) -> tuple[
 
 
 def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays:
-    def function(p: Arrays) -> Arrays:
-        return list(cell.step(*p)[0])
-
-    return true_gradient(point, cotangents, jacobian(function, point, truth, range(len(point))))
+    matrix = jacobian(lambda p: cell.step(*p)[0], point, truth)
+    return true_gradient(point, cotangents, matrix)
 
 
 def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None:
     """Refuse a function whose next call writes over what it has returned, as one with a buffer does."""
-    arrays = list(_arrays(returned))
+    arrays = arrays_in(returned)
     before = [array.copy() for array in arrays]
     again()
     for array, copy in zip(arrays, before, strict=True):
@@ -116,20 +115,13 @@ def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None
             raise TypeError(msg)
 
 
-def _arrays(record: Tree) -> Iterator[Array]:
-    if isinstance(record, np.ndarray):
-        yield record
-    elif isinstance(record, (tuple, list, Mapping)):
-        for part in record.values() if isinstance(record, Mapping) else record:
-            yield from _arrays(part)
-
-
-def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
+def own_step_bugs(step: OwnStep) -> Iterator[tuple[str, str, str]]:
     """Guess from one step of a factored cell alone: whole tensors, then the slope of each gate."""
     wrong = step.check.faulty
     want = dict(zip(step.names, step.want, strict=True))
     got = dict(zip(step.names, step.got, strict=True))
-    states = [f"d_{name}" for name in layout_of(cell).states]
+    layout = layout_of(step.cell)
+    states = [f"d_{name}" for name in layout.states]
     for name in wrong:
         g, w = got[name], want[name]
         missing = "direct path missing" if name in states else "gradient missing"
@@ -144,7 +136,7 @@ def own_step_bugs(cell: Cell, step: OwnStep) -> Iterator[tuple[str, str, str]]:
             and _fits(g, want[twin], w)
         ):
             yield "reset gate left out", name, f"it is {twin}, but the two differ"
-    for name, z in zip(layout_of(cell).weighted, step.at, strict=False):
+    for name, z in zip(layout.weighted, step.at, strict=False):
         yield from _slope_of_gate(f"d_{name}", z, got[f"d_{name}"], want[f"d_{name}"])
 
 

@@ -75,19 +75,19 @@ def layer_checks(
     layer: Layer, at: Arrays, truth: Truth, rng: np.random.Generator
 ) -> tuple[tuple[Check, ...], Case]:
     """Run all checks of a layer."""
-    k, steps = layer.n_params, len(at[layer.n_params])
+    k = layer.n_params
+    steps, batch = at[k].shape[:2]
     outs, _ = layer.run(at)
     cotangents = [rng.normal(size=a.shape) for a in outs]
-    twice, second = _called_twice(
-        layer, at, cotangents
-    )  # first: what accumulates spoils all after it
+    # First of all, since what accumulates spoils all that comes after it.
+    twice, second = _called_twice(layer, at, cotangents)
     found = [twice, _arguments(layer, at, cotangents)]
     for name, t in (("one step", 1), ("two steps", min(2, steps))):
         short = [*at[:k], at[k][:t], *at[k + 1 :]]
         w = [cotangents[0][:t], *cotangents[1:]]
-        want = true_gradient(short, w, _jacobian(layer, short, truth))
+        want = true_gradient(short, w, jacobian(layer.function, short, truth))
         found.append(_compare(name, layer, layer.gradient(short, w), want, truth.tolerance))
-    matrix = _jacobian(layer, at, truth)
+    matrix = jacobian(layer.function, at, truth)
     got = want = at
     for name, w in _each_alone(cotangents, steps):
         got, want = layer.gradient(at, w), true_gradient(at, w, matrix)
@@ -97,7 +97,7 @@ def layer_checks(
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
         _compare("linear", layer, [g / LARGE for g in large], got, SAME),
-        *_batch(layer, at, cotangents, got),
+        *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, [steps] * batch)),
         *_resumed(layer, at, cotangents, got),
         *(masked[0] if masked else ()),
         _float32(layer, at, cotangents, got, rng),
@@ -144,10 +144,6 @@ def _compare(
     return Check(name, errors(layer.names, got, want), tolerance, "; ".join(shapes), itself)
 
 
-def _jacobian(layer: Layer, at: Arrays, truth: Truth) -> Arrays:
-    return jacobian(layer.function(), at, truth, range(len(at)))
-
-
 def true_gradient(at: Arrays, w: Arrays, matrix: Arrays) -> Arrays:
     """Return Jᵀ w, as arrays like those at which J was taken."""
     return [(m @ joined(w)).reshape(a.shape) for m, a in zip(matrix, at, strict=True)]
@@ -164,10 +160,8 @@ def _called_twice(
     second = layer.pull(at, [c.copy() for c in cotangents], saved)
     stays = all(np.array_equal(a, b) for a, b in zip(first, held, strict=True))
     note = "" if stays else "what the first call returned has changed"
-    return Check("called twice", errors(layer.names, second, first), SAME, note, itself=True), (
-        first,
-        second,
-    )
+    check = Check("called twice", errors(layer.names, second, first), SAME, note, itself=True)
+    return check, (first, second)
 
 
 def _arguments(layer: Layer, at: Arrays, cotangents: Arrays) -> Check:
@@ -188,19 +182,12 @@ def _adjoint(
     for i, name in enumerate(layer.names):
         v = [np.zeros_like(a) for a in at]
         v[i] = rng.normal(size=at[i].shape)
-        moved = along(layer.function(), at, v, truth)
+        moved = along(layer.function, at, v, truth)
         scale = float(np.linalg.norm(moved) * np.linalg.norm(joined(w))) or 1.0
         fits = got[i].shape == at[i].shape
         gap = abs(float(moved @ joined(w)) - float((v[i] * got[i]).sum())) if fits else np.inf
         found[name] = gap / scale
     return Check("adjoint", found, truth.tolerance)
-
-
-def _batch(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, Check]:
-    """Compare a batch with its sequences one by one: forward, and the gradient with their sum."""
-    steps, batch = at[layer.n_params].shape[:2]
-    want_outs, want = _one_by_one(layer, at, w, [steps] * batch)
-    return _both("batch", layer, (layer.run(at)[0], got), (want_outs, want))
 
 
 def _both(
@@ -249,12 +236,8 @@ def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, .
     late = [*at[:k], at[k][cut:], *first[1:]]
     second, _ = layer.run(late)
     in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
-    there = Check(
-        "initial state: resumed forward",
-        errors(layer.returned, whole, in_pieces),
-        SAME,
-        itself=True,
-    )
+    apart = errors(layer.returned, whole, in_pieces)
+    there = Check("initial state: resumed forward", apart, SAME, itself=True)
     back_late = layer.gradient(late, _rows(w, rows, slice(cut, None)))
     if any(g.shape != a.shape for g, a in zip(back_late, late, strict=True)):
         return (there,)
@@ -276,11 +259,8 @@ def _masked(
     """Compare a padded batch with its sequences one by one, each of its own length."""
     k = layer.n_params
     mask = mask_of(*at[k].shape[:2])
-    padded = [
-        *at[:k],
-        np.where(mask[:, :, None], at[k], rng.normal(size=at[k].shape)),
-        *at[k + 1 :],
-    ]
+    x = np.where(mask[:, :, None], at[k], rng.normal(size=at[k].shape))
+    padded = [*at[:k], x, *at[k + 1 :]]
     w = [w[0] * mask[:, :, None], *w[1:]]
     outs, got = layer.run(padded, mask)[0], layer.gradient(padded, w, mask)
     want_outs, want = _one_by_one(layer, padded, w, mask.sum(axis=0))
@@ -305,11 +285,13 @@ def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Ge
     if beyond := _beyond_float32(in_single, got):
         return Check(f"float32 {beyond} here", {}, tolerance)  # no fault: it holds fewer numbers
     wide = [n for n, g in zip(layer.names, in_single, strict=True) if g.dtype != np.float32]
-    note = f"condition {max(kappa.values()):.0f}" + (
-        f"; {', '.join(wide)} not float32" if wide else ""
-    )
+    note = f"condition {max(kappa.values()):.0f}"
+    if wide:
+        note += f"; {', '.join(wide)} not float32"
     found = errors(layer.names, [g.astype(np.float64) for g in in_single], got)
-    return Check("float32", {n: _over(e, kappa[n]) for n, e in found.items()}, tolerance, note)
+    # Where kappa is infinite a shape is wrong, which is another check's.
+    found = {n: 0.0 if np.isinf(kappa[n]) else e / kappa[n] for n, e in found.items()}
+    return Check("float32", found, tolerance, note)
 
 
 def _beyond_float32(in_single: Arrays, got: Arrays) -> str:
@@ -322,7 +304,3 @@ def _beyond_float32(in_single: Arrays, got: Arrays) -> str:
     largest = max(float(np.abs(g).max(initial=0)) for g in got)
     smallest = float(np.finfo(np.float32).tiny) / UNIT  # below it, float32 has fewer digits
     return "underflows" if 0 < largest < smallest else ""
-
-
-def _over(error: float, kappa: float) -> float:
-    return 0.0 if np.isinf(kappa) else error / kappa  # a wrong shape is another check's

@@ -70,7 +70,7 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
         for index in entries:
             direction = [np.zeros_like(a) for a in point]
             direction[i][index] = 1  # of all steps and sequences at once: none sees another
-            row = along(layer.function(), point, direction, truth)
+            row = along(layer.function, point, direction, truth)
             parts = np.split(row, ends)
             moved.append(np.concatenate([p.reshape(rows, -1) for p in parts], axis=1))
         jacobians.append(np.array(moved).reshape(len(moved), steps, batch, -1))

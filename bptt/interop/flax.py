@@ -21,16 +21,7 @@ import numpy as np
 
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Elman
-from bptt.interop.parts import (
-    GATES,
-    Nested,
-    Parts,
-    Reader,
-    kind_of,
-    layer_of,
-    parts_of,
-    refuse_bias,
-)
+from bptt.interop import parts
 from bptt.network.stack import OneDirection
 
 __all__ = ["from_flax", "to_flax"]
@@ -78,9 +69,9 @@ def to_flax(
     >>> sorted(bptt.to_flax(bptt.Elman(), params.layers[0], "nnx"))
     ['dense_h', 'dense_i']
     """
-    kind = kind_of("cell", cell, KINDS)
+    kind = parts.kind_of("cell", cell, KINDS)
     pairs = _pairs(kind, _known(form, kind))
-    w, u, b, b_u = parts_of("layer", cell, layer)
+    w, u, b, b_u = parts.parts_of("layer", cell, layer)
     if kind is LSTM:
         b, b_u = b_u, b
     found: dict[str, dict[str, Array]] = {}
@@ -91,11 +82,11 @@ def to_flax(
             if _has_bias(kind, pair[side]):
                 found[pair[side]]["bias"] = vector.copy()
             else:
-                refuse_bias("layer.c", vector, "nnx.GRUCell, which has no such bias")
+                parts.refuse_bias("layer", "nnx.GRUCell, which has no such bias", c=vector)
     return found
 
 
-def from_flax(cell: OneDirection, tree: Nested) -> LayerParams:
+def from_flax(cell: OneDirection, tree: parts.Nested) -> LayerParams:
     """Read the parameters of one layer out of those of a Flax cell, of linen or of nnx.
 
     Parameters
@@ -128,31 +119,24 @@ def from_flax(cell: OneDirection, tree: Nested) -> LayerParams:
     >>> bool((again.b == params.layers[0].b).all())
     True
     """
-    kind = kind_of("cell", cell, KINDS)
-    reader = Reader("tree", tree)
+    kind = parts.kind_of("cell", cell, KINDS)
+    reader = parts.Reader("tree", tree)
     if set(tree) == {"params"}:
-        reader = Reader("tree['params']", tree["params"])
+        reader = parts.Reader("tree['params']", tree["params"])
     pairs = _pairs(kind, _form_of(reader))
-    blocks = len(GATES[kind]) // len(pairs)  # gates in one kernel
-    n, n_below = 0, 0
-    w: list[Array] = []
-    u: list[Array] = []
-    first: list[Array] = []
-    second: list[Array] = []
-    for into, back in pairs:
-        if not u:
-            u.append(reader.take_recurrent(back, "kernel", blocks=blocks))
-            n = len(u[0])
-            w.append(reader.take(into, "kernel", shape=("n_below", blocks * n)))
-            n_below = len(w[0])
-        else:
-            u.append(reader.take(back, "kernel", shape=(n, n)))
-            w.append(reader.take(into, "kernel", shape=(n_below, n)))
-        for biases, part in ((first, into), (second, back)):
-            biases.append(_bias(reader, kind, part, np.zeros(blocks * n, u[0].dtype)))
+    blocks = len(parts.GATES[kind]) // len(pairs)  # gates in one kernel
+    (into, back), *others = pairs
+    u = [reader.take_recurrent(back, "kernel", blocks=blocks)]
+    n, width = u[0].shape
+    w = [reader.take(into, "kernel", shape=("n_below", width))]
+    for into, back in others:
+        u.append(reader.take(back, "kernel", shape=(n, n)))
+        w.append(reader.take(into, "kernel", shape=(len(w[0]), n)))
+    zeros = np.zeros(width, u[0].dtype)
+    biases = ([_bias(reader, kind, pair[side], zeros) for pair in pairs] for side in (0, 1))
+    first, second = map(np.concatenate, biases)
     reader.finish(f"the kernels and biases of a {kind.__name__}")
-    parts = Parts(np.hstack(w), np.hstack(u), np.concatenate(first), np.concatenate(second))
-    return layer_of("tree", cell, parts)
+    return parts.layer_of("tree", cell, (np.hstack(w), np.hstack(u), first, second))
 
 
 def _known(form: object, kind: type) -> str:
@@ -166,7 +150,7 @@ def _known(form: object, kind: type) -> str:
     return form
 
 
-def _form_of(reader: Reader) -> str:
+def _form_of(reader: parts.Reader) -> str:
     """Return in which form parameters are given."""
     parts = {path[0] for path in reader.left}
     if parts & {"dense_i", "dense_h"}:
@@ -180,7 +164,7 @@ def _pairs(kind: type, form: str) -> list[tuple[str, str]]:
         return [("dense_i", "dense_h")]
     if kind is Elman:
         return [("i", "h")]
-    names = [(f"i{gate}", f"h{gate}") for gate in GATES[kind]]
+    names = [(f"i{gate}", f"h{gate}") for gate in parts.GATES[kind]]
     return [(i + "_" if i == "if" and form == NNX else i, h) for i, h in names]
 
 
@@ -191,7 +175,7 @@ def _has_bias(kind: type, part: str) -> bool:
     return part[0] == "i" or part == "dense_i" or (kind is GRU and part == "hn")
 
 
-def _bias(reader: Reader, kind: type, part: str, zeros: Array) -> Array:
+def _bias(reader: parts.Reader, kind: type, part: str, zeros: Array) -> Array:
     """Return the bias of a part: one that must be there, one that may be, or zero."""
     if _has_bias(kind, part) or reader.has(part, "bias"):
         return reader.take(part, "bias", shape=zeros.shape)

@@ -22,20 +22,9 @@ import numpy as np
 
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams
-from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, ResetBeforeGRU
-from bptt.interop.parts import (
-    GATES,
-    Nested,
-    Parts,
-    Reader,
-    cells_of,
-    directions,
-    kind_of,
-    layer_of,
-    parts_of,
-    refuse_bias,
-    reordered,
-)
+from bptt.cells import GRU, LSTM, Bidirectional, Elman, ResetBeforeGRU
+from bptt.cells.protocol import formula_of
+from bptt.interop import parts
 from bptt.network.stack import AnyCell, OneDirection
 
 __all__ = ["from_keras", "to_keras"]
@@ -80,14 +69,13 @@ def to_keras(cell: AnyCell, layer: LayerParams, *, bias: bool = True) -> dict[st
     >>> {name: array.shape for name, array in named.items()}
     {'kernel': (2, 9), 'recurrent_kernel': (3, 9), 'bias': (2, 9)}
     """
-    for name, one in cells_of("cell", cell):
-        kind_of(name, one, tuple(ORDER))
+    parts.kinds_of(cell, tuple(ORDER))
     validation.instance("bias", bias, bool)
-    found = [_written(*each, bias) for each in directions("layer", cell, layer)]
+    found = [_written(*each, bias) for each in parts.directions("layer", cell, layer)]
     return dict(zip(SIDES, found, strict=True)) if isinstance(cell, Bidirectional) else found[0]
 
 
-def from_keras(cell: AnyCell, weights: Nested) -> LayerParams:
+def from_keras(cell: AnyCell, weights: parts.Nested) -> LayerParams:
     """Read the parameters of one layer out of those of SimpleRNN, LSTM or GRU of Keras 3.
 
     Parameters
@@ -122,33 +110,27 @@ def from_keras(cell: AnyCell, weights: Nested) -> LayerParams:
     >>> bool((again.b == params.layers[0].b).all())
     True
     """
-    for name, one in cells_of("cell", cell):
-        kind_of(name, one, tuple(ORDER))
-    reader = Reader("weights", weights)
-    if isinstance(cell, Bidirectional):
-        there = _read(reader, cell.forward, SIDES[:1])
-        found: LayerParams = BothDirections(there, _read(reader, cell.backward, SIDES[1:]))
-    else:
-        found = _read(reader, cell, ())
+    parts.kinds_of(cell, tuple(ORDER))
+    reader = parts.Reader("weights", weights)
+    paths = [(side,) for side in SIDES] if isinstance(cell, Bidirectional) else [()]
+    both = zip(parts.cells_of("cell", cell), paths, strict=True)
+    found = parts.joined([_read(reader, one, path) for (_, one), path in both])
     reader.finish("a kernel, a recurrent_kernel and a bias")
     return found
 
 
 def _written(name: str, cell: OneDirection, params: LayerParams, bias: bool) -> dict[str, Array]:
-    kind = kind_of("cell", cell, tuple(ORDER))
-    parts = parts_of(name, cell, params)
-    w, u, b, b_u = (reordered(part, GATES[kind], ORDER[kind]) for part in parts)
+    w, u, b, b_u = parts.parts_of(name, cell, params, ORDER)
     found = {"kernel": w, "recurrent_kernel": u}
     if bias:
-        found["bias"] = np.stack([b, b_u]) if kind is GRU else b
+        found["bias"] = np.stack([b, b_u]) if type(formula_of(cell)) is GRU else b
     else:
-        refuse_bias(f"{name}.b", b, "use_bias=False")
-        refuse_bias(f"{name}.c", b_u, "use_bias=False")
+        parts.refuse_bias(name, "use_bias=False", b=b, c=b_u)
     return found
 
 
-def _read(reader: Reader, cell: OneDirection, path: tuple[str, ...]) -> LayerParams:
-    kind = kind_of("cell", cell, tuple(ORDER))
+def _read(reader: parts.Reader, cell: OneDirection, path: tuple[str, ...]) -> LayerParams:
+    kind = type(formula_of(cell))
     u = reader.take_recurrent(*path, "recurrent_kernel", blocks=len(ORDER[kind]))
     width = u.shape[1]
     w = reader.take(*path, "kernel", shape=("n_below", width))
@@ -158,11 +140,10 @@ def _read(reader: Reader, cell: OneDirection, path: tuple[str, ...]) -> LayerPar
         shape = (2, width) if kind is GRU else (width,)
         bias = reader.take(*path, "bias", shape=shape)
         b, b_u = bias if kind is GRU else (bias, b_u)
-    parts = (reordered(part, ORDER[kind], GATES[kind]) for part in (w, u, b, b_u))
-    return layer_of("weights", cell, Parts(*parts))
+    return parts.layer_of("weights", cell, (w, u, b, b_u), ORDER)
 
 
-def _check_reset(reader: Reader, kind: type, path: tuple[str, ...], width: int) -> None:
+def _check_reset(reader: parts.Reader, kind: type, path: tuple[str, ...], width: int) -> None:
     """Refuse the bias of a GRU with the other reset_after: its shape tells."""
     if kind not in {GRU, ResetBeforeGRU}:
         return

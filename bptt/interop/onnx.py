@@ -25,29 +25,10 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams
-from bptt.cells import (
-    GRU,
-    LSTM,
-    Bidirectional,
-    BothDirections,
-    Elman,
-    PeepholeLSTM,
-    ResetBeforeGRU,
-)
+from bptt.cells import GRU, LSTM, Bidirectional, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.activations import relu, sigmoid, softplus, tanh
 from bptt.cells.protocol import formula_of
-from bptt.interop.parts import (
-    GATES,
-    Parts,
-    Reader,
-    cells_of,
-    directions,
-    kind_of,
-    layer_of,
-    parts_of,
-    refuse_unequal,
-    reordered,
-)
+from bptt.interop import parts
 from bptt.network.stack import AnyCell, OneDirection
 
 __all__ = ["from_onnx", "to_onnx"]
@@ -103,8 +84,8 @@ def to_onnx(cell: AnyCell, layer: LayerParams) -> tuple[dict[str, Array], Attrib
     {'hidden_size': 3, 'direction': 'forward', 'activations': ['Sigmoid', 'Tanh'], 'linear_before_reset': 1}
     """
     kind = _check_cell(cell)
-    both = directions("layer", cell, layer)
-    refuse_unequal("layer", both)
+    both = parts.directions("layer", cell, layer)
+    parts.refuse_unequal("layer", both)
     written = [_written(kind, *each) for each in both]
     inputs = {key: np.stack([one[key] for one in written]) for key in written[0]}
     return inputs, _attributes(kind, cell, len(both[0][2].u))
@@ -152,40 +133,35 @@ def from_onnx(
     True
     """
     kind = _check_cell(cell)
-    reader = Reader("inputs", inputs)
+    reader = parts.Reader("inputs", inputs)
     if kind is LSTM and reader.has("P"):
         msg = "inputs must hold no P (peepholes) for a bptt.LSTM; a bptt.PeepholeLSTM has them"
         raise ValueError(msg)
     count = 2 if isinstance(cell, Bidirectional) else 1
-    blocks = len(ORDER[kind])
-    wide = "n" if blocks == 1 else f"{blocks}n"
-    r = reader.take("R", shape=(count, wide, "n"))
-    n = r.shape[2]
-    if r.shape[1] != blocks * n:
-        msg = f"inputs['R'] must have shape ({count}, {wide}, n), got {r.shape}"
-        raise ValueError(msg)
+    u = reader.take_recurrent("R", blocks=len(ORDER[kind]), turned=True, each=(count,))
+    _, n, width = u.shape
     _check_attributes(kind, cell, attributes, n)
-    arrays = {"W": reader.take("W", shape=(count, blocks * n, "n_below")), "R": r}
-    arrays["B"] = np.zeros((count, 2 * blocks * n), r.dtype)
+    arrays = {"W": reader.take("W", shape=(count, width, "n_below")), "u": u}
+    arrays["B"] = np.zeros((count, 2 * width), u.dtype)
     if reader.has("B"):
-        arrays["B"] = reader.take("B", shape=(count, 2 * blocks * n))
+        arrays["B"] = reader.take("B", shape=(count, 2 * width))
     if kind is PeepholeLSTM:
         arrays["P"] = reader.take("P", shape=(count, 3 * n))
     reader.finish("W, R, B and P" if kind is PeepholeLSTM else "W, R and B")
     layers = [
         _read(kind, one, {key: array[d] for key, array in arrays.items()})
-        for d, (_, one) in enumerate(cells_of("cell", cell))
+        for d, (_, one) in enumerate(parts.cells_of("cell", cell))
     ]
-    return BothDirections(*layers) if isinstance(cell, Bidirectional) else layers[0]
+    return parts.joined(layers)
 
 
 def _check_cell(cell: AnyCell) -> type:
     """Return the kind of a cell, in both directions the same one."""
-    kinds = [kind_of(name, one, tuple(ORDER)) for name, one in cells_of("cell", cell)]
+    kinds = parts.kinds_of(cell, tuple(ORDER))
     if len(set(kinds)) > 1:
         msg = f"cell must be of one kind in both directions, got {cell!r:.100}"
         raise TypeError(msg)
-    for name, one in cells_of("cell", cell):
+    for name, one in parts.cells_of("cell", cell):
         activation = getattr(formula_of(one), "activation", tanh)
         if activation not in FUNCTIONS:
             known = ", ".join(function.name for function in FUNCTIONS)
@@ -195,8 +171,7 @@ def _check_cell(cell: AnyCell) -> type:
 
 
 def _written(kind: type, name: str, cell: OneDirection, params: LayerParams) -> dict[str, Array]:
-    parts = parts_of(name, cell, params)
-    w, u, b, b_u = (reordered(part, GATES[kind], ORDER[kind]) for part in parts)
+    w, u, b, b_u = parts.parts_of(name, cell, params, ORDER)
     found = {"W": w.T, "R": u.T, "B": np.concatenate([b, b_u])}
     if kind is PeepholeLSTM:
         found["P"] = np.concatenate([params.p_i, params.p_o, params.p_f])
@@ -204,18 +179,17 @@ def _written(kind: type, name: str, cell: OneDirection, params: LayerParams) -> 
 
 
 def _read(kind: type, cell: OneDirection, arrays: dict[str, Array]) -> LayerParams:
-    given = (arrays["W"].T, arrays["R"].T, *np.split(arrays["B"], 2))
-    parts = Parts(*(reordered(part, ORDER[kind], GATES[kind]) for part in given))
+    b, b_u = np.split(arrays["B"], 2)
     own: tuple[Array, ...] = ()
     if kind is PeepholeLSTM:
         p_i, p_o, p_f = (part.copy() for part in np.split(arrays["P"], 3))
         own = (p_i, p_f, p_o)
-    return layer_of("inputs", cell, parts, own)
+    return parts.layer_of("inputs", cell, (arrays["W"].T, arrays["u"], b, b_u), ORDER, own)
 
 
 def _attributes(kind: type, cell: AnyCell, n: int) -> Attributes:
     """Return the attributes of the operator that computes what a cell does."""
-    cells = [formula_of(one) for _, one in cells_of("cell", cell)]
+    cells = [formula_of(one) for _, one in parts.cells_of("cell", cell)]
     of_one = {Elman: [], GRU: ["Sigmoid", "Tanh"], ResetBeforeGRU: ["Sigmoid", "Tanh"]}.get(
         kind, ["Sigmoid", "Tanh", "Tanh"]
     )

@@ -6,14 +6,14 @@ block of a GRU that resets after the product, where the second bias is c.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from bptt._core import validation
 from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array, LayerParams
-from bptt.cells import GRU, LSTM, Bidirectional, Elman, PeepholeLSTM, ResetBeforeGRU
+from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.layout import parameters_of
 from bptt.cells.protocol import formula_of
 from bptt.network.stack import AnyCell, OneDirection, check_layer
@@ -28,17 +28,9 @@ GATES: dict[type, str] = {
 }
 
 
+Parts: TypeAlias = tuple[Array, Array, Array, Array]  # a bias for each product: x w + b, a u + b_u
 Entry: TypeAlias = Any  # what should be an array, before it is taken
 Nested: TypeAlias = Mapping[str, Any]  # of arrays, or of such mappings
-
-
-class Parts(NamedTuple):
-    """A layer with a bias for each product: x w + b and a u + b_u."""
-
-    w: Array
-    u: Array
-    b: Array
-    b_u: Array
 
 
 def kind_of(name: str, cell: object, kinds: tuple[type, ...]) -> type:
@@ -53,17 +45,23 @@ def kind_of(name: str, cell: object, kinds: tuple[type, ...]) -> type:
     return found
 
 
+def kinds_of(cell: AnyCell, kinds: tuple[type, ...]) -> list[type]:
+    """Return which of some kinds the cell of each direction is."""
+    return [kind_of(name, one, kinds) for name, one in cells_of("cell", cell)]
+
+
 def directions(
     name: str, cell: AnyCell, layer: LayerParams
 ) -> list[tuple[str, OneDirection, LayerParams]]:
     """Return what errors call each direction of a layer, its cell and its parameters."""
     checked, _ = check_layer(name, cell, layer, None)
-    if isinstance(cell, Bidirectional):
-        return [
-            (f"{name}.forward", cell.forward, checked.forward),
-            (f"{name}.backward", cell.backward, checked.backward),
-        ]
-    return [(name, cell, checked)]
+    both = checked if isinstance(cell, Bidirectional) else (checked,)
+    return [(*each, params) for each, params in zip(cells_of(name, cell), both, strict=True)]
+
+
+def joined(layers: list[LayerParams]) -> LayerParams:
+    """Return the parameters of a layer of as many directions as are given."""
+    return BothDirections(*layers) if len(layers) > 1 else layers[0]
 
 
 def refuse_unequal(name: str, both: list[tuple[str, OneDirection, LayerParams]]) -> None:
@@ -81,30 +79,37 @@ def cells_of(name: str, cell: AnyCell) -> list[tuple[str, OneDirection]]:
     return [(name, cell)]
 
 
-def parts_of(name: str, cell: OneDirection, layer: LayerParams) -> Parts:
-    """Return a layer with two biases, of which the second is 0 but for the c of a GRU."""
+def parts_of(
+    name: str, cell: OneDirection, layer: LayerParams, order: Mapping[type, str] = GATES
+) -> Parts:
+    """Return a layer with two biases, the second 0 but for the c of a GRU, and its blocks in another order."""
     params, n = check_layer(name, cell, layer, None)
-    for path, leaf in tree_leaves(params):
-        validation.real(f"{name}.{path}", leaf)
-    second = np.zeros_like(params.b)
-    if type(formula_of(cell)) is GRU:
+    for path, leaf in tree_leaves(params, name):
+        validation.real(path, leaf)
+    kind, second = type(formula_of(cell)), np.zeros_like(params.b)
+    if kind is GRU:
         second = np.concatenate([second[: 2 * n], params.c])  # of the wider precision of the two
-    return Parts(params.w, params.u, params.b, second)
+    here, there = GATES[kind], order[kind]
+    w, u, b, b_u = (_reordered(a, here, there) for a in (params.w, params.u, params.b, second))
+    return w, u, b, b_u
 
 
 def layer_of(
-    name: str, cell: OneDirection, parts: Parts, own: tuple[Array, ...] = ()
+    name: str,
+    cell: OneDirection,
+    parts: Parts,
+    order: Mapping[type, str] = GATES,
+    own: tuple[Array, ...] = (),
 ) -> LayerParams:
     """Return the parameters of a layer, its two biases added up where only their sum acts."""
-    w, u, first, second = parts
-    if type(formula_of(cell)) is GRU:
+    kind = type(formula_of(cell))
+    w, u, first, second = (_reordered(part, order[kind], GATES[kind]) for part in parts)
+    if kind is GRU:
         n = len(u)
         own = (second[2 * n :].copy(),)
         second = np.concatenate([second[: 2 * n], np.zeros_like(own[0])])
-    checked, _ = check_layer(
-        name, cell, parameters_of(cell)(w, u, _added(first, second), *own), None
-    )
-    return checked
+    layer = parameters_of(cell)(w, u, _added(first, second), *own)
+    return check_layer(name, cell, layer, None)[0]
 
 
 def _added(first: Array, second: Array) -> Array:
@@ -113,17 +118,18 @@ def _added(first: Array, second: Array) -> Array:
     return np.where(negative, first.dtype.type(-0.0), first + second)
 
 
-def reordered(array: Array, before: str, after: str) -> Array:
+def _reordered(array: Array, before: str, after: str) -> Array:
     """Return the blocks of the last axis in another order, as an array of its own."""
     blocks = np.split(array, len(before), axis=-1)
     return np.concatenate([blocks[before.index(gate)] for gate in after], axis=-1)
 
 
-def refuse_bias(name: str, bias: Array, option: str) -> None:
-    """Refuse a bias where it would be lost."""
-    if bias.any():
-        msg = f"{name} must be zero for {option}, got {bias[bias != 0][0]} in it"
-        raise ValueError(msg)
+def refuse_bias(name: str, option: str, **biases: Array) -> None:
+    """Refuse biases where they would be lost."""
+    for field, bias in biases.items():
+        if bias.any():
+            msg = f"{name}.{field} must be zero for {option}, got {bias[bias != 0][0]} in it"
+            raise ValueError(msg)
 
 
 class Reader:
@@ -152,15 +158,16 @@ class Reader:
         self.taken.append((name, found))
         return found
 
-    def take_recurrent(self, *path: str, blocks: int, turned: bool = False) -> Array:
-        """Return u, shape (n, blocks * n), from an array of that shape, or of the one turned round."""
+    def take_recurrent(
+        self, *path: str, blocks: int, turned: bool = False, each: tuple[int, ...] = ()
+    ) -> Array:
+        """Return u, shape (n, blocks * n), from an array of that shape, or turned round, or of several of them."""
         wide = "n" if blocks == 1 else f"{blocks}n"
-        shape = (wide, "n") if turned else ("n", wide)
+        shape: tuple[int | str, ...] = (*each, wide, "n") if turned else (*each, "n", wide)
         found = self.take(*path, shape=shape)
-        u = found.T.copy() if turned else found
-        if u.shape[1] != blocks * len(u):
-            msg = f"{self.called(*path)} must have shape ({', '.join(shape)}), got {found.shape}"
-            raise ValueError(msg)
+        u = found.swapaxes(-1, -2).copy() if turned else found
+        if u.shape[-1] != blocks * u.shape[-2]:
+            validation.refuse_shape(self.called(*path), shape, found.shape)
         return u
 
     def called(self, *path: str) -> str:

@@ -22,21 +22,10 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams
-from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman
+from bptt.cells import GRU, LSTM, Bidirectional, Elman
 from bptt.cells.activations import relu, tanh
 from bptt.cells.protocol import Formula, formula_of
-from bptt.interop.parts import (
-    GATES,
-    Parts,
-    Reader,
-    cells_of,
-    directions,
-    kind_of,
-    layer_of,
-    parts_of,
-    refuse_bias,
-    refuse_unequal,
-)
+from bptt.interop import parts
 from bptt.network.stack import AnyCell, OneDirection, check_layer
 
 __all__ = ["from_torch", "to_torch"]
@@ -86,8 +75,8 @@ def to_torch(
     below: int | None = None
     units: list[int] = []
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
-        both = directions(f"layers[{k}]", cell, layer)
-        refuse_unequal(f"layers[{k}]", both)
+        both = parts.directions(f"layers[{k}]", cell, layer)
+        parts.refuse_unequal(f"layers[{k}]", both)
         units.append(len(both[0][2].u))
         if units[k] != units[0]:
             msg = (
@@ -97,15 +86,13 @@ def to_torch(
             raise ValueError(msg)
         _, below = check_layer(f"layers[{k}]", cell, layer, below)
         for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):
-            w, u, b, b_u = parts_of(name, one, params)
+            w, u, b, b_u = parts.parts_of(name, one, params)
             found[f"weight_ih_{end}"] = w.T.copy()
             found[f"weight_hh_{end}"] = u.T.copy()
             if bias:
-                found[f"bias_ih_{end}"] = b.copy()
-                found[f"bias_hh_{end}"] = b_u
+                found |= {f"bias_ih_{end}": b, f"bias_hh_{end}": b_u}
             else:
-                refuse_bias(f"{name}.b", b, "bias=False")
-                refuse_bias(f"{name}.c", b_u, "bias=False")
+                parts.refuse_bias(name, "bias=False", b=b, c=b_u)
     return found
 
 
@@ -145,7 +132,7 @@ def from_torch(
     True
     """
     _check_cells(cells)
-    reader = Reader("state", state)
+    reader = parts.Reader("state", state)
     projected = sorted(str(name) for name in state if str(name).startswith("weight_hr_"))
     if projected:
         msg = (
@@ -157,29 +144,24 @@ def from_torch(
     layers: list[LayerParams] = []
     below: int | None = None
     for k, cell in enumerate(cells):
-        if isinstance(cell, Bidirectional):
-            there = _read(reader, cell.forward, k, f"l{k}", bias)
-            layer: LayerParams = BothDirections(
-                there, _read(reader, cell.backward, k, f"l{k}_reverse", bias)
-            )
-        else:
-            layer = _read(reader, cell, k, f"l{k}", bias)
+        both = zip(parts.cells_of(f"layers[{k}]", cell), (f"l{k}", f"l{k}_reverse"), strict=False)
+        layer = parts.joined([_read(reader, *each, end, bias) for each, end in both])
         checked, below = check_layer(f"layers[{k}]", cell, layer, below)
         layers.append(checked)
     reader.finish("these layers")
     return tuple(layers)
 
 
-def _read(reader: Reader, cell: OneDirection, k: int, end: str, bias: bool) -> LayerParams:
+def _read(reader: parts.Reader, name: str, cell: OneDirection, end: str, bias: bool) -> LayerParams:
     """Read one layer of one direction, whose names end in `end`."""
-    blocks = len(GATES[type(formula_of(cell))])
+    blocks = len(parts.GATES[type(formula_of(cell))])
     u = reader.take_recurrent(f"weight_hh_{end}", blocks=blocks, turned=True)
     width = u.shape[1]
     w = reader.take(f"weight_ih_{end}", shape=(width, "n_below")).T.copy()
     first = second = np.zeros(width, u.dtype)
     if bias:
         first, second = (reader.take(f"bias_{i}_{end}", shape=(width,)) for i in ("ih", "hh"))
-    return layer_of(f"layers[{k}]", cell, Parts(w, u, first, second))
+    return parts.layer_of(name, cell, (w, u, first, second))
 
 
 def _check_cells(cells: object) -> None:
@@ -187,8 +169,8 @@ def _check_cells(cells: object) -> None:
     kinds: list[Formula] = []
     checked = validation.instance("cells", cells, tuple)
     for k, cell in enumerate(checked):
-        for name, given in cells_of(f"cells[{k}]", cell):
-            kind_of(name, given, (Elman, LSTM, GRU))
+        for name, given in parts.cells_of(f"cells[{k}]", cell):
+            parts.kind_of(name, given, (Elman, LSTM, GRU))
             one = formula_of(given)
             if isinstance(one, Elman) and one.activation not in {tanh, relu}:
                 msg = f"{name} must be an Elman of tanh or relu, got {one!r:.60}"

@@ -19,7 +19,7 @@ from numba.core.errors import NumbaError
 from bptt.jit.functions import OPTIONS
 
 if TYPE_CHECKING:
-    from bptt.jit.untyped import NumbaFunction
+    from bptt.jit.untyped import Untyped
 
 log = logging.getLogger("bptt")
 
@@ -65,32 +65,26 @@ def load(text: str) -> Program:
     about = module.__doc__ or name
     if kept:
         log.info("%s: compiled at its first call, for some seconds, then kept in %s", about, path)
-    return Program(
-        *(_compiled(loop, about, kept=kept) for loop in (module.forward, module.backward))
-    )
+    return Program(*(_Loop(loop, about, kept=kept) for loop in (module.forward, module.backward)))
 
 
-def _compiled(loop: Callable[..., None], about: str, *, kept: bool) -> Callable[..., object]:
-    """Return a loop that is compiled at its first call, or read from disk if it is kept there."""
-    if kept:
+class _Loop:
+    """A loop that is compiled at its first call, or read from disk if it is kept there.
+
+    What cannot be read or written there is removed, and done without.
+    """
+
+    def __init__(self, loop: Callable[..., None], about: str, *, kept: bool) -> None:
+        self.loop, self.about, self.sure = loop, about, not kept
         try:
-            return _Kept(loop, about)
+            self.compiled: Untyped = njit(nogil=True, cache=kept, **OPTIONS)(loop)
         except RuntimeError as error:  # Numba finds no place that it can write to
             log.warning("%s: compiled at its first call, and not kept: %s", about, error)
-    compiled: Callable[..., object] = njit(nogil=True, **OPTIONS)(loop)
-    return compiled
-
-
-class _Kept:
-    """A loop whose compiled code is kept on disk; what cannot be read or written there is removed, and done without."""
-
-    def __init__(self, loop: Callable[..., None], about: str) -> None:
-        self.loop, self.about, self.called = loop, about, False
-        self.compiled: NumbaFunction = njit(nogil=True, cache=True, **OPTIONS)(loop)
+            self.compiled, self.sure = njit(nogil=True, **OPTIONS)(loop), True
 
     def __call__(self, *arguments: object) -> object:
         """Run the loop; its compiled code is read, or made and written, at the first call, before it runs."""
-        if self.called:
+        if self.sure:
             return self.compiled(*arguments)
         try:
             found: object = self.compiled(*arguments)
@@ -99,7 +93,7 @@ class _Kept:
         except Exception as error:  # noqa: BLE001 - a damaged file may raise anything
             self._do_without(error)
             found = self.compiled(*arguments)
-        self.called = True
+        self.sure = True
         return found
 
     def _do_without(self, error: Exception) -> None:

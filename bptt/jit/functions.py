@@ -20,30 +20,17 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from bptt.jit.untyped import (
-    Builder,
-    Context,
-    Inferred,
-    Intrinsic,
-    NumbaFunction,
-    NumbaType,
-    Options,
-    Real,
-    Signature,
-    Value,
-)
+from bptt.jit.untyped import Intrinsic, Real, Untyped
 
 # "contract": a * b + c in one instruction. Numbers that are not finite keep their meaning.
-OPTIONS: Options = {"error_model": "numpy", "fastmath": {"contract"}}
-INLINE: Options = {**OPTIONS, "forceinline": True}
+OPTIONS: dict[str, Untyped] = {"error_model": "numpy", "fastmath": {"contract"}}
+INLINE: dict[str, Untyped] = {**OPTIONS, "forceinline": True}
 
 
-def _power_of_two(_: Context, shifted: NumbaType, offset: NumbaType) -> Intrinsic:  # noqa: ARG001 - used by its code
+def _power_of_two(_: Untyped, shifted: Untyped, offset: Untyped) -> Intrinsic:  # noqa: ARG001 - used by its code
     """Return 2^(k + offset - bias), where k is the whole number in the last bits of `shifted`."""
 
-    def build(
-        context: Context, builder: Builder, signature: Signature, args: tuple[Value, ...]
-    ) -> Value:
+    def build(context: Untyped, builder: Untyped, signature: Untyped, args: Untyped) -> Untyped:
         kind = context.get_value_type(signature.args[0])
         whole, mantissa = WHOLE[str(kind)]
         bits = builder.add(
@@ -55,42 +42,29 @@ def _power_of_two(_: Context, shifted: NumbaType, offset: NumbaType) -> Intrinsi
     return shifted(shifted, types.int64), build
 
 
-power_of_two: NumbaFunction = intrinsic(_power_of_two)  # Numba gives the first argument itself
+power_of_two: Untyped = intrinsic(_power_of_two)  # Numba gives the first argument itself
 WHOLE = {"float": (ir.IntType(32), 23), "double": (ir.IntType(64), 52)}
 
 
-class _Format:
-    """What the functions need to know of a floating-point format."""
-
-    def __init__(self, real: Real) -> None:
-        info = np.finfo(real)
-        self.real = real
-        self.bias = info.maxexp - 1
-        self.magic = real(
-            1.5 * 2.0**info.nmant
-        )  # x + magic has the nearest whole number in its last bits
-        digits = info.nmant - 12  # so that k ln2_high is exact
-        self.ln2_high = real(math.floor(math.log(2) * 2.0**digits) / 2.0**digits)
-        # ln 2 to twice the precision of float64
-        low = (math.log(2) - float(self.ln2_high)) + 2.3190468138462996e-17
-        self.ln2_low = real(low)
-        self.low = real(info.minexp - info.nmant - 2) * real(math.log(2))  # below: e^x is 0
-        self.high = real(info.maxexp + 1) * real(math.log(2))  # above: e^x is infinite
-        self.one_from = real((info.nmant + 4) * math.log(2))  # from here tanh(x / 2) is 1
-
-
 @cache
-def functions(real: Real) -> tuple[Callable[..., Inferred], ...]:
-    """Return exp, tanh, absolute, maximum, minimum and sign of one precision, compiled."""
-    f = _Format(real)
-    bias, magic = f.bias, f.magic
-    ln2_high, ln2_low, low, high, one_from = f.ln2_high, f.ln2_low, f.low, f.high, f.one_from
+def functions(real: Real) -> tuple[Callable[..., Untyped], ...]:
+    """Return exp and tanh of one precision, compiled."""
+    info = np.finfo(real)
+    bias = info.maxexp - 1
+    magic = real(1.5 * 2.0**info.nmant)  # x + magic has the nearest whole number in its last bits
+    digits = 2.0 ** (info.nmant - 12)  # of ln 2, so many that k ln2_high is exact
+    ln2_high = real(math.floor(math.log(2) * digits) / digits)
+    # ln 2 to twice the precision of float64
+    ln2_low = real((math.log(2) - float(ln2_high)) + 2.3190468138462996e-17)
+    low = real(info.minexp - info.nmant - 2) * real(math.log(2))  # below: e^x is 0
+    high = real(info.maxexp + 1) * real(math.log(2))  # above: e^x is infinite
+    one_from = real((info.nmant + 4) * math.log(2))  # from here tanh(x / 2) is 1
     log2_e, zero, one, two = real(1 / math.log(2)), real(0), real(1), real(2)
     up, raised, small = bias - 1, bias + 64, real(2.0**-64)
-    rest = njit(**INLINE)(_taylor_32 if real is np.float32 else _taylor_64)
+    rest = njit(**INLINE)(_series(real))
 
     @njit(**INLINE)
-    def exp(x: Inferred) -> Inferred:
+    def exp(x: Untyped) -> Untyped:
         x = max(x, low)  # a NaN stays one
         x = min(x, high)
         shifted = x * log2_e + magic
@@ -102,7 +76,7 @@ def functions(real: Real) -> tuple[Callable[..., Inferred], ...]:
         return ((rest(r) + one) * first) * second
 
     @njit(**INLINE)
-    def tanh(z: Inferred) -> Inferred:
+    def tanh(z: Untyped) -> Untyped:
         y = two * (-z if z < zero else z)
         y = min(y, one_from)
         shifted = y * log2_e + magic
@@ -113,49 +87,19 @@ def functions(real: Real) -> tuple[Callable[..., Inferred], ...]:
         a = m / (m + two)
         return -a if z < zero else a
 
-    @njit(**INLINE)
-    def absolute(x: Inferred) -> Inferred:
-        return abs(x)
-
-    @njit(**INLINE)
-    def maximum(x: Inferred, y: Inferred) -> Inferred:
-        return x if x >= y or x != x else y  # noqa: PLR0124 - a NaN stays one, as np.maximum has it
-
-    @njit(**INLINE)
-    def minimum(x: Inferred, y: Inferred) -> Inferred:
-        return x if x <= y or x != x else y  # noqa: PLR0124
-
-    @njit(**INLINE)
-    def sign(x: Inferred) -> Inferred:
-        s = one if x > zero else zero
-        return -one if x < zero else (x if x != x else s)  # noqa: PLR0124
-
-    return exp, tanh, absolute, maximum, minimum, sign
+    return exp, tanh
 
 
-INVERSE = tuple(1 / math.factorial(k) for k in range(14))  # of k!, the coefficients of e^r
+def _series(real: Real) -> Callable[[Untyped], Untyped]:
+    """Return the Taylor polynomial of e^r - 1, to the seventh power of r or the thirteenth, by Horner's rule."""
+    powers = range(7 if real is np.float32 else 13, 1, -1)
+    first, *others = (real(1 / math.factorial(k)) for k in powers)
+    rest = tuple(others)
 
+    def series(r: Untyped) -> Untyped:
+        p = first
+        for coefficient in rest:  # as many times as the compiler can count: it writes them out
+            p = p * r + coefficient
+        return p * (r * r) + r
 
-def _taylor_32(r: Inferred) -> Inferred:
-    f = np.float32
-    p = r * f(INVERSE[7]) + f(INVERSE[6])
-    p = p * r + f(INVERSE[5])
-    p = p * r + f(INVERSE[4])
-    p = p * r + f(INVERSE[3])
-    p = p * r + f(INVERSE[2])
-    return p * (r * r) + r
-
-
-def _taylor_64(r: Inferred) -> Inferred:
-    p = r * INVERSE[13] + INVERSE[12]
-    p = p * r + INVERSE[11]
-    p = p * r + INVERSE[10]
-    p = p * r + INVERSE[9]
-    p = p * r + INVERSE[8]
-    p = p * r + INVERSE[7]
-    p = p * r + INVERSE[6]
-    p = p * r + INVERSE[5]
-    p = p * r + INVERSE[4]
-    p = p * r + INVERSE[3]
-    p = p * r + INVERSE[2]
-    return p * (r * r) + r
+    return series

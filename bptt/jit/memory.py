@@ -7,26 +7,28 @@ of a loop has a scope of its own, and every access says in LLVM's metadata to wh
 Source: LLVM Language Reference, metadata "noalias" and "alias.scope", intrinsic "llvm.experimental.noalias.scope.decl".
 """
 
+from collections.abc import Callable
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from bptt.jit.untyped import Builder, Context, Intrinsic, Module, NumbaType, Signature, Value
+from bptt.jit.untyped import Intrinsic, Untyped
 
 SCOPES = 64  # arrays beyond this number are read and written without metadata
 
 
-def _scopes(module: Module) -> list[Value]:
+def _scopes(module: Untyped) -> list[Untyped]:
     domain = module.add_metadata(["bptt"])
     return [module.add_metadata([f"bptt {k}", domain]) for k in range(SCOPES)]
 
 
 @intrinsic
-def begin(_: Context) -> Intrinsic:
+def begin(_: Untyped) -> Intrinsic:
     """Declare that from here until the next call the scopes do not overlap."""
 
-    def build(context: Context, builder: Builder, __: Signature, ___: tuple[Value, ...]) -> Value:
+    def build(context: Untyped, builder: Untyped, __: Untyped, ___: Untyped) -> Untyped:
         module = builder.module
         kind = ir.FunctionType(ir.VoidType(), [ir.MetaDataType()])
         name = "llvm.experimental.noalias.scope.decl"
@@ -38,54 +40,34 @@ def begin(_: Context) -> Intrinsic:
     return types.void(), build
 
 
-def _address(
-    context: Context, builder: Builder, kind: NumbaType, array: Value, index: Value
-) -> Value:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.gep(data, [index])
+def _access(scope: Untyped, signature: Untyped, instruction: Callable[..., Untyped]) -> Intrinsic:
+    """Return what reads or writes one entry of an array of the scope with this number."""
+    if not isinstance(scope, types.IntegerLiteral):
+        return None
 
+    def build(context: Untyped, builder: Untyped, signature: Untyped, args: Untyped) -> Untyped:
+        data = context.make_array(signature.args[1])(context, builder, args[1]).data
+        found = instruction(builder, builder.gep(data, [args[2]]), *args[3:])
+        if (k := scope.literal_value) < SCOPES:
+            module, scopes = builder.module, _scopes(builder.module)
+            found.set_metadata("alias.scope", module.add_metadata([scopes[k]]))
+            found.set_metadata("noalias", module.add_metadata(scopes[:k] + scopes[k + 1 :]))
+        return found if len(args) == 3 else context.get_dummy_value()
 
-def _mark(instruction: Value, module: Module, scope: int) -> None:
-    if scope < SCOPES:
-        scopes = _scopes(module)
-        others = scopes[:scope] + scopes[scope + 1 :]
-        instruction.set_metadata("alias.scope", module.add_metadata([scopes[scope]]))
-        instruction.set_metadata("noalias", module.add_metadata(others))
+    return signature, build
 
 
 @intrinsic
-def load(_: Context, scope: NumbaType, array: NumbaType, index: NumbaType) -> Intrinsic:  # noqa: ARG001 - used by its code
+def load(_: Untyped, scope: Untyped, array: Untyped, index: Untyped) -> Intrinsic:
     """Return ``array[index]``, of a one-dimensional array of the scope with this number."""
-    if not isinstance(scope, types.IntegerLiteral):
-        return None
-    number = scope.literal_value
-
-    def build(
-        context: Context, builder: Builder, signature: Signature, args: tuple[Value, ...]
-    ) -> Value:
-        address = _address(context, builder, signature.args[1], args[1], args[2])
-        found = builder.load(address)
-        _mark(found, builder.module, number)
-        return found
-
-    return array.dtype(scope, array, types.intp), build
+    del index  # of this type whatever comes: Numba converts it
+    signature = array.dtype(scope, array, types.intp)
+    return _access(scope, signature, lambda builder, address: builder.load(address))
 
 
 @intrinsic
-def store(
-    _: Context, scope: NumbaType, array: NumbaType, index: NumbaType, value: NumbaType
-) -> Intrinsic:
+def store(_: Untyped, scope: Untyped, array: Untyped, index: Untyped, value: Untyped) -> Intrinsic:
     """Do ``array[index] = value``, of a one-dimensional array of the scope with this number."""
-    del index, value  # of these types whatever comes: Numba converts them
-    if not isinstance(scope, types.IntegerLiteral):
-        return None
-    number = scope.literal_value
-
-    def build(
-        context: Context, builder: Builder, signature: Signature, args: tuple[Value, ...]
-    ) -> Value:
-        address = _address(context, builder, signature.args[1], args[1], args[2])
-        _mark(builder.store(args[3], address), builder.module, number)
-        return context.get_dummy_value()
-
-    return types.void(scope, array, types.intp, array.dtype), build
+    del index, value
+    signature = types.void(scope, array, types.intp, array.dtype)
+    return _access(scope, signature, lambda builder, address, new: builder.store(new, address))

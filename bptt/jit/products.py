@@ -18,25 +18,11 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from bptt.jit.untyped import (
-    Builder,
-    Context,
-    Inferred,
-    Intrinsic,
-    NumbaFunction,
-    NumbaType,
-    Real,
-    Signature,
-    Value,
-)
+from bptt.jit.untyped import Intrinsic, Real, Untyped
 
 ROWS, VECTORS = 4, 3  # of a tile: 12 sums, 3 vectors of u and one of a, in 16 registers
-ONE_ROW = (
-    8,
-    4,
-    2,
-    1,
-)  # vectors side by side where there is one row: a sum waits for the one before
+# Vectors side by side where there is one row: a sum waits for the one before.
+ONE_ROW = (8, 4, 2, 1)
 
 
 def width(real: Real) -> int:
@@ -46,61 +32,56 @@ def width(real: Real) -> int:
     return lanes
 
 
-def _tile(rows: int, vectors: int, lanes: int) -> NumbaFunction:
+def _tile(rows: int, vectors: int, lanes: int) -> Untyped:
     """Return what multiplies some rows of a with some panels of u; every row of `out` has whole vectors."""
 
     @intrinsic
     def tile(
-        _: Context,
-        a: NumbaType,
-        i: NumbaType,
-        step: NumbaType,
-        depth: NumbaType,
-        u: NumbaType,
-        j: NumbaType,
-        out: NumbaType,
-        k: NumbaType,
-        stride: NumbaType,
+        _: Untyped,
+        a: Untyped,
+        i: Untyped,
+        depth: Untyped,
+        u: Untyped,
+        j: Untyped,
+        out: Untyped,
+        k: Untyped,
+        stride: Untyped,
     ) -> Intrinsic:
-        del i, step, depth, j, k, stride
-        whole = types.intp
+        del i, depth, j, k, stride
 
-        def build(
-            context: Context, builder: Builder, signature: Signature, args: tuple[Value, ...]
-        ) -> Value:
-            a_, i_, step_, depth_, u_, j_, out_, k_, stride_ = args
-            kinds = signature.args
+        def build(context: Untyped, builder: Untyped, signature: Untyped, args: Untyped) -> Untyped:
             pointers = [
-                context.make_array(kinds[n])(context, builder, args[n]).data for n in (0, 4, 6)
+                context.make_array(signature.args[n])(context, builder, args[n]).data
+                for n in (0, 3, 5)
             ]
-            del a_, u_, out_
-            _emit(builder, (rows, vectors, lanes), pointers, (i_, step_, depth_, j_, k_, stride_))
+            _emit(builder, (rows, vectors, lanes), pointers, [args[n] for n in (1, 2, 4, 6, 7)])
             return context.get_dummy_value()
 
-        return types.void(a, whole, whole, whole, u, whole, out, whole, whole), build
+        whole = types.intp
+        return types.void(a, whole, whole, u, whole, out, whole, whole), build
 
     return tile
 
 
 def _emit(
-    builder: Builder,
+    builder: Untyped,
     shape: tuple[int, int, int],
-    pointers: Sequence[Value],
-    numbers: Sequence[Value],
+    pointers: Sequence[Untyped],
+    numbers: Sequence[Untyped],
 ) -> None:
     rows, vectors, lanes = shape
     a, u, out = pointers
-    i, step, depth, j, k, stride = numbers
+    i, depth, j, k, stride = numbers
     number, index = a.type.pointee, i.type
     align = 4 if isinstance(number, ir.FloatType) else 8
     vector, flags = ir.VectorType(number, lanes), ("contract",)
     undefined = ir.Constant(vector, ir.Undefined)
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
 
-    def at(pointer: Value, offset: Value) -> Value:
+    def at(pointer: Untyped, offset: Untyped) -> Untyped:
         return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
 
-    left = [builder.gep(a, [builder.add(i, builder.mul(index(r), step))]) for r in range(rows)]
+    left = [builder.gep(a, [builder.add(i, builder.mul(index(r), depth))]) for r in range(rows)]
     panel = builder.mul(depth, index(lanes))
     right = [builder.gep(u, [builder.add(j, builder.mul(index(v), panel))]) for v in range(vectors)]
     before, loop, after = builder.block, *(builder.append_basic_block() for _ in range(2))
@@ -137,18 +118,18 @@ def _emit(
 
 
 @cache
-def multiplier(real: Real) -> tuple[Callable[..., Inferred], ...]:
+def multiplier(real: Real) -> tuple[Callable[..., Untyped], ...]:
     """Return compiled functions: to put a flat matrix into panels, to round up a width, and to multiply."""
     lanes = width(real)
     block_3, block_2, block_1 = (_tile(ROWS, v, lanes) for v in (VECTORS, 2, 1))
     row_8, row_4, row_2, row_1 = (_tile(1, v, lanes) for v in ONE_ROW)
 
     @njit
-    def in_whole_vectors(columns: Inferred) -> Inferred:
+    def in_whole_vectors(columns: Untyped) -> Untyped:
         return -(-columns // lanes) * lanes
 
     @njit
-    def in_panels(u: Inferred, depth: Inferred, columns: Inferred) -> Inferred:
+    def in_panels(u: Untyped, depth: Untyped, columns: Untyped) -> Untyped:
         panels = np.zeros(depth * in_whole_vectors(columns), real)
         for d in range(depth):
             for c in range(columns):
@@ -157,13 +138,13 @@ def multiplier(real: Real) -> tuple[Callable[..., Inferred], ...]:
 
     @njit
     def multiply(
-        a: Inferred,
-        start: Inferred,
-        rows: Inferred,
-        depth: Inferred,
-        panels: Inferred,
-        stride: Inferred,
-        out: Inferred,
+        a: Untyped,
+        start: Untyped,
+        rows: Untyped,
+        depth: Untyped,
+        panels: Untyped,
+        stride: Untyped,
+        out: Untyped,
     ) -> None:
         """Do ``out = a[start:] @ u`` for some rows, all arrays flat; a row of `out` has `stride` numbers."""
         size, count = depth * lanes, stride // lanes
@@ -175,27 +156,27 @@ def multiplier(real: Real) -> tuple[Callable[..., Inferred], ...]:
             for r in range(0, whole, ROWS):
                 i, k = start + r * depth, r * stride + p * lanes
                 if side == 3:
-                    block_3(a, i, depth, depth, panels, p * size, out, k, stride)
+                    block_3(a, i, depth, panels, p * size, out, k, stride)
                 elif side == 2:
-                    block_2(a, i, depth, depth, panels, p * size, out, k, stride)
+                    block_2(a, i, depth, panels, p * size, out, k, stride)
                 else:
-                    block_1(a, i, depth, depth, panels, p * size, out, k, stride)
+                    block_1(a, i, depth, panels, p * size, out, k, stride)
             p += side
         for r in range(whole, rows):
             p, i, k = 0, start + r * depth, r * stride
             while p < count:
                 left = count - p
                 if left >= 8:
-                    row_8(a, i, depth, depth, panels, p * size, out, k + p * lanes, stride)
+                    row_8(a, i, depth, panels, p * size, out, k + p * lanes, stride)
                     p += 8
                 elif left >= 4:
-                    row_4(a, i, depth, depth, panels, p * size, out, k + p * lanes, stride)
+                    row_4(a, i, depth, panels, p * size, out, k + p * lanes, stride)
                     p += 4
                 elif left >= 2:
-                    row_2(a, i, depth, depth, panels, p * size, out, k + p * lanes, stride)
+                    row_2(a, i, depth, panels, p * size, out, k + p * lanes, stride)
                     p += 2
                 else:
-                    row_1(a, i, depth, depth, panels, p * size, out, k + p * lanes, stride)
+                    row_1(a, i, depth, panels, p * size, out, k + p * lanes, stride)
                     p += 1
 
     return in_panels, in_whole_vectors, multiply

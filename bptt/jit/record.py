@@ -6,7 +6,6 @@ first call in each precision (`bptt.jit.cache`).
 """
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +19,7 @@ from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.jit.formula import recorded
 from bptt.jit.source import Source, source
 from bptt.network import engines
+from bptt.network.backward import outer_sum
 from bptt.network.gradients import LayerGradient
 from bptt.network.stack import AnyCell
 from bptt.network.traces import LayerTrace
@@ -137,7 +137,8 @@ class Compiled:
         states = np.empty((len(state), steps + 1, batch, n), dtype)
         states[:, 0] = state
         saved: Saved = np.empty((steps, found.saves, batch, n), dtype)
-        w, u, b, own = self._split(params, dtype)
+        w, u, b, own = self._layout.split(params)
+        u = np.empty((1, 0), dtype) if u is None else u
         given = (x, w, u, b, *own, EVERYWHERE if mask is None else mask, states, saved)
         _program(found.text).forward(steps, batch, below, n, *map(_flat, given))
         return LayerTrace(self, params, x, tuple(states), saved, mask)
@@ -146,10 +147,11 @@ class Compiled:
         """Go back through a layer on arguments that have been checked: (BP2), then (BP3), (BP4) and (BP0)."""
         saved: Saved = trace.saved
         dtype, (steps, batch, n) = saved.dtype, d_a.shape
-        w, u, b, own = self._split(trace.params, dtype)
+        w, u, b, own = self._layout.split(trace.params)
+        u = np.empty((1, 0), dtype) if u is None else u
         delta_x = np.empty((steps, batch, w.shape[1]), dtype)
         # A block of kind x or h: what meets u is not what meets w.
-        apart = u.size and any(name[0] in "xh" for name in self._layout.weighted)
+        apart = u.size and self._layout.count("xh")
         delta_h = np.empty((steps, batch, u.shape[1]), dtype) if apart else delta_x
         d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(b.shape, dtype)
         d_own = np.zeros((len(own), n), dtype)
@@ -161,17 +163,9 @@ class Compiled:
         _program(self._sources[dtype].text).backward(
             steps, batch, len(w), n, *map(_flat, given), *map(_flat, found)
         )
-        d_u = (_outer(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
-        params = type(trace.params)(_outer(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
+        d_u = (outer_sum(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
+        params = type(trace.params)(outer_sum(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
         return LayerGradient(params, d_x, tuple(carried[0]), delta_x)
-
-    def _split(
-        self, params: LayerParams, dtype: np.dtype
-    ) -> tuple[Array, Array, Array, Sequence[Array]]:
-        """Return w, u, b and own parameters; u empty where the cell has none."""
-        w, *rest = params
-        u = np.empty((1, 0), dtype) if len(rest) == 1 + len(self._layout.own) else rest.pop(0)
-        return w, u, rest[0], rest[1:]
 
 
 def _sources(cell: Formula) -> dict[np.dtype, Source]:
@@ -187,11 +181,6 @@ def _flat(array: np.ndarray) -> np.ndarray:
     """Return an array as one axis, of the one kind that is compiled for: C-contiguous and writable."""
     flat = array.ravel()
     return flat if flat.flags.writeable else flat.copy()
-
-
-def _outer(a: Array, delta: Array) -> Array:
-    """Return the sum over steps and sequences of aᵀ δ: one matrix product."""
-    return a.reshape(-1, a.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
 
 
 def _program(text: str) -> "Program":

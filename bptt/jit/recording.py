@@ -24,91 +24,45 @@ OPERATORS = {
     "multiply": "{} * {}",
     "divide": "{} / {}",
     "negative": "-{}",
-    "absolute": "absolute({})",
-    "fabs": "absolute({})",
+    "absolute": "abs({})",
+    "fabs": "abs({})",
     "exp": "exp({})",
     "tanh": "tanh({})",
     "square": "{0} * {0}",
     "reciprocal": "one / {}",
-    "maximum": "maximum({}, {})",
-    "minimum": "minimum({}, {})",
-    "sign": "sign({})",
+    "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",  # a NaN stays one
+    "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
+    "sign": "one if {0} > zero else -one if {0} < zero else {0} - {0}",
 }
-COMPARISONS = {
+TESTS = {
     "greater": "{} > {}",
     "greater_equal": "{} >= {}",
     "less": "{} < {}",
     "less_equal": "{} <= {}",
     "equal": "{} == {}",
     "not_equal": "{} != {}",
+    "isnan": "{0} != {0}",
+    "isfinite": "{0} - {0} == zero",
+    "isinf": "abs({}) == inf",
 }
 # Where NumPy's result is true or false: of two truth values also the sum and the product are, and the extremes.
 LOGIC = {
-    "logical_and": "{} and {}",
-    "bitwise_and": "{} and {}",
-    "multiply": "{} and {}",
-    "minimum": "{} and {}",
-    "logical_or": "{} or {}",
-    "bitwise_or": "{} or {}",
-    "add": "{} or {}",
-    "maximum": "{} or {}",
-    "logical_xor": "{} != {}",
-    "bitwise_xor": "{} != {}",
-    "logical_not": "not {}",
-    "invert": "not {}",
-}
-TESTS = {
-    "isnan": "{0} != {0}",
-    "isfinite": "{0} - {0} == zero",
-    "isinf": "absolute({}) == infinity",
+    **dict.fromkeys(("logical_and", "bitwise_and", "multiply", "minimum"), "{} and {}"),
+    **dict.fromkeys(("logical_or", "bitwise_or", "add", "maximum"), "{} or {}"),
+    **dict.fromkeys(("logical_xor", "bitwise_xor"), "{} != {}"),
+    **dict.fromkeys(("logical_not", "invert"), "not {}"),
 }
 # Numba takes these from the C library, one number after the other: right, and slower than the others.
 LIBRARY = {
-    *(
-        "arccos",
-        "arccosh",
-        "arcsin",
-        "arcsinh",
-        "arctan",
-        "arctan2",
-        "arctanh",
-        "cbrt",
-        "ceil",
-        "copysign",
-        "cos",
-    ),
-    *(
-        "cosh",
-        "deg2rad",
-        "exp2",
-        "expm1",
-        "floor",
-        "floor_divide",
-        "fmax",
-        "fmin",
-        "hypot",
-        "log",
-        "log10",
-        "log1p",
-    ),
-    *(
-        "log2",
-        "logaddexp",
-        "logaddexp2",
-        "power",
-        "rad2deg",
-        "remainder",
-        "rint",
-        "sin",
-        "sinh",
-        "sqrt",
-        "tan",
-    ),
-    "trunc",
+    *("arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt"),
+    *("ceil", "copysign", "cos", "cosh", "deg2rad", "exp2", "expm1", "floor"),
+    *("floor_divide", "fmax", "fmin", "hypot", "log", "log10", "log1p", "log2"),
+    *("logaddexp", "logaddexp2", "power", "rad2deg", "remainder", "rint", "sin", "sinh"),
+    *("sqrt", "tan", "trunc"),
 }
 UNCHANGED = {"positive", "conjugate"}
 POWERS = {"power", "float_power"}
-COMPILED = {*OPERATORS, *COMPARISONS, *LOGIC, *TESTS, *LIBRARY, *UNCHANGED, *POWERS}
+COMPILED = {*OPERATORS, *TESTS, *LOGIC, *LIBRARY, *UNCHANGED, *POWERS}
 # What whole numbers, too, give exactly when it is computed with real numbers.
 WHOLE = {
     *("add", "subtract", "multiply", "negative", "absolute", "square"),
@@ -165,11 +119,7 @@ class Record:
             return "one"
         if plain == 0:
             return "-zero" if np.signbit(plain) else "zero"
-        return (
-            f"real({plain!r})"
-            if np.isfinite(plain)
-            else {"inf": "infinity", "-inf": "-infinity"}.get(str(plain), "nan")
-        )
+        return f"real({plain!r})"  # inf and nan, too, are names in a loop
 
     def condition(self, value: Operand) -> str:
         """Return how an operand is written where true or false is meant."""
@@ -195,8 +145,8 @@ def _refuse_other_than_numbers(value: Operand) -> None:
 
 
 def _tried(
-    function: Callable[..., Any], args: tuple[Operand, ...], kwargs: dict[str, Operand]
-) -> Any:
+    function: Callable[..., Operand], args: tuple[Operand, ...], kwargs: dict[str, Operand]
+) -> Operand:
     """Return what NumPy makes of arrays in place of the symbols: of which type it is, if it is one array."""
     name = f"np.{function.__name__}"
     try:
@@ -270,11 +220,9 @@ class Symbol(NDArrayOperatorsMixin):
         """Write down a universal function of NumPy's."""
         name = ufunc.__name__
         if method != "__call__" or options or ufunc.nout != 1 or ufunc.signature:
-            how = (
-                "in place (out=...)"
-                if "out" in options
-                else f"as {name}.{method} with {sorted(options)}"
-            )
+            how = f"as {name}.{method} with {sorted(options)}"
+            if "out" in options:
+                how = "in place (out=...)"
             msg = f"uses np.{name} {how}, which is not a formula of each entry"
             raise NotElementwiseError(msg)
         return _universal(self.record, ufunc, inputs)
@@ -331,8 +279,8 @@ def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> 
     if dtype.kind == "b" and name in LOGIC:
         return record.assign(LOGIC[name].format(*map(record.condition, inputs)), dtype)
     numbers = [record.number(value) for value in inputs]
-    if name in COMPARISONS or name in TESTS:
-        return record.assign((COMPARISONS | TESTS)[name].format(*numbers), dtype)
+    if name in TESTS:
+        return record.assign(TESTS[name].format(*numbers), dtype)
     if name in POWERS:
         return _power(record, dtype, *inputs)
     if dtype.kind != "f" and (dtype != np.int64 or name not in WHOLE):

@@ -4,7 +4,7 @@ The text is all that is compiled, so that it is also the key under which compile
 """
 
 import re
-from collections.abc import Iterable
+from itertools import count
 from typing import NamedTuple
 
 from bptt.cells.layout import Layout
@@ -18,8 +18,8 @@ from bptt.jit.memory import begin, load, store
 from bptt.jit.products import multiplier
 
 real = np.{real}
-zero, one, infinity, nan = real(0), real(1), real(np.inf), real(np.nan)
-exp, tanh, absolute, maximum, minimum, sign = functions(real)
+zero, one, inf, nan = real(0), real(1), real(np.inf), real(np.nan)
+exp, tanh = functions(real)
 in_panels, in_whole_vectors, multiply = multiplier(real)
 '''
 
@@ -34,16 +34,19 @@ def forward(steps, rows, below, n, x, w, u, b, {own}mask, states, saved):
         if t % stretch == 0:
             count = min(stretch, steps - t) * rows
             multiply(x, t * rows * below, count, below, w_panels, stride_x, z_x)
-        {recurrent}
+        if {width_h} > 0:
+            multiply(states, t * size, rows, n, u_panels, stride_h, z_h)
         for r in range(rows):
             i_x, i_h = (t % stretch * rows + r) * stride_x, r * stride_h
             now, kept = (t * rows + r) * n, (t * {saves} * rows + r) * n
             begin()
             for e in range(n):
-                {body}
+                {step}
             if masked and not mask[t * rows + r]:
-                for i in range(now, now + n):
-                    {hold}
+                for k in range({count}):
+                    start = k * (steps + 1) * size + now
+                    for i in range(start, start + n):
+                        states[i + size] = states[i]
 """
 
 BACKWARD = """
@@ -62,22 +65,32 @@ def backward(
             x_row, h_row, kept = now * {width_x}, now * {width_h}, (t * {saves} * rows + r) * n
             if masked and not mask[t * rows + r]:
                 for e in range(n):
-                    {pass_by}
+                    carried[before + row + e] = carried[after + row + e] + above[now + e] + through[i_h + e]
+                for k in range(1, {count}):
+                    for i in range(k * size + row, k * size + row + n):
+                        carried[before + i] = carried[after + i]
+                for i in range(x_row, x_row + {width_x} * n):
+                    delta_x[i] = zero
+                for i in range(h_row, h_row + {width_h} * n):
+                    delta_h[i] = zero
                 continue
             begin()
             for e in range(n):
-                {body}
+                {step_back}
         after, before = before, after
-        {recurrent}
+        if {width_h} > 0:
+            multiply(delta_h, t * {width_h} * size, rows, {width_h} * n, u_panels, stride_h, through)
         if t % stretch == 0:
             count = min(stretch, steps - t) * rows
             multiply(delta_x, t * {width_x} * size, count, {width_x} * n, w_panels, stride_x, part)
             for r in range(count):
                 for e in range(below):
                     d_x[(t * rows + r) * below + e] = part[r * stride_x + e]
+    for i in range({count} * size):
+        carried[i] = carried[after + i]
     for r in range(rows):
         for e in range(n):
-            {initial}
+            carried[r * n + e] += through[r * stride_h + e]
 """
 
 TOGETHER = 64  # rows of the product with w, at least: those of some steps at once where there are few sequences
@@ -93,8 +106,21 @@ class Source(NamedTuple):
 def source(name: str, real: str, layout: Layout, there: Formula, back: Formula) -> Source:
     """Write both loops of a cell in one precision."""
     stored, reads = _saved(layout, there, back)
-    loops = _forward(layout, there, stored) + _backward(layout, back, len(stored), reads)
-    return Source(HEAD.format(name=name, real=real) + loops, len(stored))
+    new_line = "\n" + " " * 16
+    text = (HEAD + FORWARD + BACKWARD).format(
+        name=name,
+        real=real,
+        together=TOGETHER,
+        saves=len(stored),
+        count=len(layout.states),
+        width_x=layout.count("zx"),
+        width_h=layout.count("zh"),
+        own=_names("own", len(layout.own)),
+        states=_names("state", len(layout.states)),
+        step=new_line.join(_step(layout, there, stored)),
+        step_back=new_line.join(_step_back(layout, back, reads)),
+    )
+    return Source(text, len(stored))
 
 
 def _saved(layout: Layout, there: Formula, back: Formula) -> tuple[list[str], list[str]]:
@@ -117,109 +143,64 @@ def _saved(layout: Layout, there: Formula, back: Formula) -> tuple[list[str], li
     return stored, reads
 
 
-class _Scopes:
-    """Numbers of scopes, one for each array or block that a loop writes, and one for all it reads."""
-
-    def __init__(self) -> None:
-        self.used = 0
-
-    def load(self, array: str, index: str) -> str:
-        return f"load(0, {array}, {index} + e)"
-
-    def store(self, array: str, index: str, value: str) -> str:
-        self.used += 1
-        return f"store({self.used}, {array}, {index} + e, {value})"
-
-    def add(self, array: str, index: str, value: str) -> str:
-        self.used += 1
-        k = self.used
-        return f"store({k}, {array}, {index} + e, load({k}, {array}, {index} + e) + {value})"
+# Scopes: 0 is that of all arrays that a loop only reads; each block that it writes has a number of its own.
 
 
-def _forward(layout: Layout, formula: Formula, stored: list[str]) -> str:
-    scopes, (new, _) = _Scopes(), formula.results
+def _load(array: str, index: str, scope: int = 0) -> str:
+    return f"load({scope}, {array}, {index} + e)"
+
+
+def _store(scope: int, array: str, index: str, value: str) -> str:
+    return f"store({scope}, {array}, {index} + e, {value})"
+
+
+def _add(scope: int, array: str, index: str, value: str) -> str:
+    return _store(scope, array, index, f"{_load(array, index, scope)} + {value}")
+
+
+def _step(layout: Layout, formula: Formula, stored: list[str]) -> list[str]:
+    """Return the statements of one entry of one step: (FWD)."""
+    scopes, (new, _) = count(1), formula.results
     in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
     body = []
     for k in range(len(layout.weighted)):
         terms = []
         if k in in_x:
             block = f"{in_x.index(k)} * n"
-            terms += [scopes.load("z_x", f"i_x + {block}"), scopes.load("b", block)]
+            terms += [_load("z_x", f"i_x + {block}"), _load("b", block)]
         if k in in_h:
-            terms.append(scopes.load("z_h", f"i_h + {in_h.index(k)} * n"))
+            terms.append(_load("z_h", f"i_h + {in_h.index(k)} * n"))
         body.append(f"z{k} = {' + '.join(terms)}")
     starts = [f"{k} * (steps + 1) * size" for k in states]
-    body += [f"s{k} = {scopes.load('states', f'{starts[k]} + now')}" for k in states]
-    body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
+    body += [f"s{k} = {_load('states', f'{starts[k]} + now')}" for k in states]
+    body += [f"o{k} = {_load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += formula.statements
-    body += [scopes.store("states", f"{starts[k]} + now + size", new[k]) for k in states]
-    body += [scopes.store("saved", f"kept + {k} * size", value) for k, value in enumerate(stored)]
-    return FORWARD.format(
-        saves=len(stored),
-        together=TOGETHER,
-        own=_names("own", len(layout.own)),
-        width_x=len(in_x),
-        width_h=len(in_h),
-        recurrent=_product("states, t * size, rows, n, u_panels, stride_h, z_h", in_h),
-        body=_lines(4, body),
-        hold=_lines(5, [f"states[{start} + i + size] = states[{start} + i]" for start in starts]),
-    )
-
-
-def _backward(layout: Layout, formula: Formula, saves: int, reads: list[str]) -> str:
-    in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
-    copies = [
-        f"carried[before + {k} * size + row + e] = carried[after + {k} * size + row + e]"
-        for k in states
+    body += [_store(next(scopes), "states", f"{starts[k]} + now + size", new[k]) for k in states]
+    return body + [
+        _store(next(scopes), "saved", f"kept + {k} * size", value) for k, value in enumerate(stored)
     ]
-    copies[0] += " + above[now + e] + through[i_h + e]"
-    copies += [f"delta_x[x_row + {k} * n + e] = zero" for k in range(len(in_x))]
-    copies += [f"delta_h[h_row + {k} * n + e] = zero" for k in range(len(in_h))]
-    first = [
-        f"carried[{k} * size + r * n + e] = carried[after + {k} * size + r * n + e]" for k in states
-    ]
-    first[0] += " + through[r * stride_h + e]"
-    width = f"{len(in_h)} * n"
-    return BACKWARD.format(
-        saves=saves,
-        together=TOGETHER,
-        count=len(states),
-        own=_names("own", len(layout.own)),
-        states=_names("state", len(states)),
-        width_x=len(in_x),
-        width_h=len(in_h),
-        pass_by=_lines(5, copies),
-        body=_lines(4, _step_back(layout, formula, reads)),
-        recurrent=_product(
-            f"delta_h, t * {width} * rows, rows, {width}, u_panels, stride_h, through", in_h
-        ),
-        initial=_lines(3, first),
-    )
 
 
 def _step_back(layout: Layout, formula: Formula, reads: list[str]) -> list[str]:
     """Return the statements of one entry of one step: (BP2)."""
-    scopes, (d_weighted, d_past, d_own) = _Scopes(), formula.results
+    scopes, (d_weighted, d_past, d_own) = count(1), formula.results
     in_x, in_h, states = _blocks(layout, "zx"), _blocks(layout, "zh"), range(len(layout.states))
-    carried = [scopes.load("carried", f"after + {k} * size + row") for k in states]
-    carried[0] = f"{scopes.load('above', 'now')} + {carried[0]} + {scopes.load('through', 'i_h')}"
+    carried = [_load("carried", f"after + {k} * size + row") for k in states]
+    carried[0] = f"{_load('above', 'now')} + {carried[0]} + {_load('through', 'i_h')}"
     body = [f"d{k} = {carried[k]}" for k in states]
-    body += [f"s{k} = {scopes.load(f'state_{k}', 'now')}" for k in states]
-    body += [f"o{k} = {scopes.load(f'own_{k}', '0')}" for k in range(len(layout.own))]
+    body += [f"s{k} = {_load(f'state_{k}', 'now')}" for k in states]
+    body += [f"o{k} = {_load(f'own_{k}', '0')}" for k in range(len(layout.own))]
     body += [f"k{k} = {read}" for k, read in enumerate(reads)]
     body += formula.statements
-    body += [scopes.store("carried", f"before + {k} * size + row", d_past[k]) for k in states]
+    body += [
+        _store(next(scopes), "carried", f"before + {k} * size + row", d_past[k]) for k in states
+    ]
     for place, k in enumerate(in_x):
-        body.append(scopes.store("delta_x", f"x_row + {place} * n", d_weighted[k]))
-        body.append(scopes.add("d_b", f"{place} * n", d_weighted[k]))
+        body.append(_store(next(scopes), "delta_x", f"x_row + {place} * n", d_weighted[k]))
+        body.append(_add(next(scopes), "d_b", f"{place} * n", d_weighted[k]))
     for place, k in enumerate(in_h if in_h != in_x else ()):
-        body.append(scopes.store("delta_h", f"h_row + {place} * n", d_weighted[k]))
-    return body + [scopes.add("d_own", f"{k} * n", value) for k, value in enumerate(d_own)]
-
-
-def _product(arguments: str, blocks: list[int]) -> str:
-    """Return the product with the recurrent weights, where a cell has some."""
-    return f"multiply({arguments})" if blocks else "pass"
+        body.append(_store(next(scopes), "delta_h", f"h_row + {place} * n", d_weighted[k]))
+    return body + [_add(next(scopes), "d_own", f"{k} * n", value) for k, value in enumerate(d_own)]
 
 
 def _blocks(layout: Layout, letters: str) -> list[int]:
@@ -229,7 +210,3 @@ def _blocks(layout: Layout, letters: str) -> list[int]:
 
 def _names(stem: str, count: int) -> str:
     return "".join(f"{stem}_{k}, " for k in range(count))
-
-
-def _lines(depth: int, lines: Iterable[str]) -> str:
-    return ("\n" + "    " * depth).join(lines)

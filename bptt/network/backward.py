@@ -46,9 +46,7 @@ LayerWay: TypeAlias = Callable[[AnyTrace, Array, LayerState], LayerGradient]
 
 
 def backward(
-    trace: Trace,
-    d_outputs: ArrayLike,
-    d_final: Sequence[LayerState] | None = None,
+    trace: Trace, d_outputs: ArrayLike, d_final: Sequence[LayerState] | None = None
 ) -> Gradient:
     r"""Carry the gradient of a cost back through a stack and through time: (BP0) to (BP4).
 
@@ -105,10 +103,7 @@ def backward(
 
 
 def run_backward(
-    trace: Trace,
-    d_outputs: Array,
-    d_states: Sequence[LayerState],
-    through: LayerWay | None = None,
+    trace: Trace, d_outputs: Array, d_states: Sequence[LayerState], through: LayerWay | None = None
 ) -> Gradient:
     """Go back through a stack on arguments that have been checked: from the readout down."""
     through = through or run_any_layer_backward
@@ -129,9 +124,7 @@ def run_backward(
 
 
 def layer_backward(
-    trace: LayerTrace | BidirectionalTrace,
-    d_a: ArrayLike,
-    d_final: LayerState | None = None,
+    trace: LayerTrace | BidirectionalTrace, d_a: ArrayLike, d_final: LayerState | None = None
 ) -> LayerGradient:
     """Carry the gradient of a cost back through one recurrent layer: (BP2), (BP3), (BP4), (BP0).
 
@@ -172,7 +165,7 @@ def layer_backward(
         validation.instance("trace", trace, LayerTrace)
     validation.real("trace.outputs", trace.outputs)
     d_above = validation.array("d_a", d_a, trace.outputs.shape)
-    d_state = final_state("d_final", trace, d_final)
+    d_state = final_state("d_final", d_final, trace)
     one_precision(("trace.outputs", trace.outputs), ("d_a", d_above), ("d_final", d_state))
     with np.errstate(all="ignore"):
         gradient = run_any_layer_backward(trace, d_above, d_state)

@@ -20,13 +20,7 @@ from bptt.cells import Bidirectional
 from bptt.cells.layout import state_names_of
 from bptt.network import engines
 from bptt.network.parameters import Params
-from bptt.network.stack import (
-    AnyCell,
-    Stack,
-    check_cell_type,
-    check_layer,
-    check_params,
-)
+from bptt.network.stack import AnyCell, Stack, check_cell_type, check_layer, check_params
 from bptt.network.states import Initial, check_mask, initial_state, initial_states
 from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
 
@@ -132,22 +126,15 @@ def run_to_final(
     final: list[State] = []
     with np.errstate(all="ignore"):
         for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
-            x, last = _run_and_forget(cell, layer, x, state, mask)
+            last = state
+            outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *layer, *state))
+            for t, (last, _) in enumerate(engines.walk(cell, layer, x, state, mask)):
+                outputs[t] = last[0]
             final.append(last)
+            x = outputs
     for name, array in tree_leaves(tuple(final), "final"):
         validation.computed(name, array)
     return tuple(final)
-
-
-def _run_and_forget(
-    cell: AnyCell, params: LayerParams, x: Array, state: State, mask: Mask | None
-) -> tuple[Array, State]:
-    """Run one layer; return what the layer above sees, and the last state."""
-    outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *params, *state))
-    for t, (stepped, _) in enumerate(engines.walk(cell, params, x, state, mask)):
-        state = stepped
-        outputs[t] = state[0]
-    return outputs, state
 
 
 def layer_forward(
@@ -197,7 +184,7 @@ def layer_forward(
     check_cell_type("cell", cell)
     params, _ = check_layer("params", cell, params, None)
     x = _input(x, params)
-    state = initial_state("initial", cell, params, x, initial)
+    state = initial_state("initial", initial, cell, params, x)
     found = check_mask(mask, x)
     one_precision(("params", params), ("x", x), ("initial", state))
     with np.errstate(all="ignore"):
@@ -224,7 +211,8 @@ def _input(x: ArrayLike, params: LayerParams) -> Array:
     first = params
     while isinstance(first, tuple):
         first = first[0]
-    return validation.numbers("x", x, ("T", "B", len(first)), first, validation.ANALYTIC)
+    given = validation.whole_as("x", x, first)
+    return validation.array("x", given, ("T", "B", len(first)), validation.ANALYTIC)
 
 
 def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> None:

@@ -177,9 +177,8 @@ def _back(
             np.add(error, np.multiply(other, d, out=part), out=error)
         further = [error[:, k : k + 1] for k in places]
         if u_t is not None:
-            np.dot(
-                delta_h, u_t, out=future
-            )  # (BP2), (CELL-BP2), (lstm-da), (gru-da): u δ, to the past
+            # (BP2), (CELL-BP2), (lstm-da), (gru-da): u δ, to the past
+            np.dot(delta_h, u_t, out=future)
             if factors.reaches_a:
                 np.add(future, error[:, -1], out=future)
         else:

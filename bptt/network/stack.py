@@ -222,14 +222,12 @@ def _units(name: str, given: ArrayLike, layout: Layout) -> tuple[Array, int]:
     """Return u, or b if there is no u, and the number of units that is read off it."""
     blocks = layout.count("zh")
     across = blocks or layout.count("zx")
-    axis = "n" if across == 1 else f"{across} n"
+    axis = "n" if across == 1 else f"{across}n"
     shape = ("n", axis) if blocks else (axis,)
     array = validation.array(name, given, shape, validation.ANALYTIC)
     n = len(array) if blocks else len(array) // across
     if array.shape[-1] != across * n:
-        inner = ", ".join(size.replace(" ", "") for size in shape) + ("" if blocks else ",")
-        msg = f"{name} must have shape ({inner}), got {array.shape}"
-        raise ValueError(msg)
+        validation.refuse_shape(name, shape, array.shape)
     return array, n
 
 

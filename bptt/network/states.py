@@ -16,7 +16,7 @@ from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.layout import state_names_of
 from bptt.network.parameters import Params
 from bptt.network.stack import AnyCell, OneDirection, units_of
-from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace
+from bptt.network.traces import AnyTrace, BidirectionalTrace
 
 __all__ = ["lengths_to_mask"]
 
@@ -78,32 +78,28 @@ def initial_states(
 ) -> tuple[LayerState, ...]:
     """Return the initial states of all layers, zero where none is given."""
     each = _each("initial", initial, len(cells), "states, one a recurrent layer")
-    layers = zip(cells, params.layers, each, strict=True)
-    return tuple(
-        initial_state(f"initial[{i}]", cell, layer, x, state)
-        for i, (cell, layer, state) in enumerate(layers)
-    )
+    layers = zip(each, cells, params.layers, strict=True)
+    return tuple(initial_state(*state, cell, layer, x) for state, cell, layer in layers)
 
 
 def initial_state(
-    name: str, cell: AnyCell, params: LayerParams, x: Array, initial: LayerState
+    name: str, initial: LayerState, cell: AnyCell, params: LayerParams, x: Array
 ) -> LayerState:
     """Return the initial state of one layer, zero if not given."""
     if isinstance(cell, Bidirectional):
-        there, back = _each(name, initial, 2, "states, one a direction")
-        return BothDirections(
-            initial_state(f"{name}[0]", cell.forward, params.forward, x, there),
-            initial_state(f"{name}[1]", cell.backward, params.backward, x, back),
-        )
+        each = _each(name, initial, 2, "states, one a direction")
+        both = zip(each, (cell.forward, cell.backward), params, strict=True)
+        return BothDirections(*(initial_state(*state, one, part, x) for state, one, part in both))
     shape = (x.shape[1], units_of(cell, params))
     if initial is None:
         return tuple(np.zeros(shape, params[0].real.dtype) for _ in state_names_of(cell))
     return state_arrays(name, cell, initial, shape, validation.ANALYTIC)
 
 
-def _each(name: str, given: object, count: int, of: str) -> tuple[LayerState, ...]:
-    """Return so many states, None for each if none are given."""
-    return (None,) * count if given is None else validation.sequence(name, given, count, of)
+def _each(name: str, given: object, count: int, of: str) -> list[tuple[str, LayerState]]:
+    """Return so many states, each with its name; None for each if none are given."""
+    each = (None,) * count if given is None else validation.sequence(name, given, count, of)
+    return [(f"{name}[{i}]", state) for i, state in enumerate(each)]
 
 
 def state_arrays(
@@ -129,22 +125,15 @@ def final_states(
 ) -> tuple[LayerState, ...]:
     """Return the cotangents of the final states as arrays that have been checked, zero if not given."""
     each = _each("d_final", d_final, len(layers), "states, one a recurrent layer")
-    return tuple(
-        final_state(f"d_final[{i}]", layer, state)
-        for i, (layer, state) in enumerate(zip(layers, each, strict=True))
-    )
+    return tuple(final_state(*state, layer) for state, layer in zip(each, layers, strict=True))
 
 
-def final_state(
-    name: str, trace: LayerTrace | BidirectionalTrace, d_final: LayerState
-) -> LayerState:
+def final_state(name: str, d_final: LayerState, trace: AnyTrace) -> LayerState:
     """Return the cotangent of one layer's final state, zero if not given."""
     if isinstance(trace, BidirectionalTrace):
-        there, back = _each(name, d_final, 2, "states, one a direction")
-        return BothDirections(
-            final_state(f"{name}[0]", trace.forward, there),
-            final_state(f"{name}[1]", trace.backward, back),
-        )
+        both = _each(name, d_final, 2, "states, one a direction")
+        there, back = (final_state(*state, one) for state, one in zip(both, trace, strict=True))
+        return BothDirections(there, back)
     if d_final is None:
         return tuple(np.zeros_like(array) for array in trace.final)  # (bp2-end)
     return state_arrays(name, trace.cell, d_final, trace.final[0].shape, validation.REAL)

@@ -101,22 +101,14 @@ class EquationCheck:
     @classmethod
     def read(cls, text: str) -> list["EquationCheck"]:
         """Return the checks whose lines stand in a text, in their order."""
-        found = [
-            (line.start(), kind, line.groupdict())
-            for kind, pattern in LINES.items()
-            for line in pattern.finditer(text)
-        ]
-        return [
-            cls(
-                parts["label"],
-                kind,
-                int(parts["cases"]),
-                float(parts["value"]) if "value" in parts else None,
-                float(parts["limit"]) if "limit" in parts else None,
-                parts["of"],
-            )
-            for _, kind, parts in sorted(found, key=lambda at: at[0])
-        ]
+        found = {}  # by where their lines begin
+        for kind, pattern in LINES.items():
+            for line in pattern.finditer(text):
+                told = line.groupdict()
+                numbers = {key: float(told[key]) for key in ("value", "limit") if key in told}
+                check = cls(told["label"], kind, int(told["cases"]), of=told["of"], **numbers)
+                found[line.start()] = check
+        return [found[start] for start in sorted(found)]
 
     def __str__(self) -> str:
         """Say it in one line."""

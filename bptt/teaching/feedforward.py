@@ -178,9 +178,8 @@ def backward(trace: Trace, d_outputs: ArrayLike) -> Gradient:
         )
         d_x = delta[0] @ trace.layers[0].w.T
     gradient = Gradient(layers, d_x, tuple(delta))
-    for name, array in reversed(
-        tree_leaves(gradient, "gradient")
-    ):  # δ first, the last one's before all
+    # δ first, the last one's before all.
+    for name, array in reversed(tree_leaves(gradient, "gradient")):
         validation.computed(name, array)
     return gradient
 

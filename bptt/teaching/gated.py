@@ -22,8 +22,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt.cells.activations import sigmoid
+from bptt.teaching import proof
 from bptt.teaching.calculus import Expression, Letters, Value, sympy
-from bptt.teaching.equations import check_equation
 
 __all__ = ["Bench", "bench", "cost_of", "earlier", "later"]
 
@@ -66,11 +66,8 @@ class Bench:
         EquationError
             If the line differs from the derivative.
         """
-        sides = line(self.letters), self.letters.d[name]
-        exact = [sympy().Matrix(np.ravel(np.array(side, dtype=object))) for side in sides]
-        check_equation(label, *exact, of="symbolic net")
-        found = [line(net) for net in self.numbers]
-        check_equation(label, found, [net.d[name] for net in self.numbers], of="random net")
+        whole = proof.Bench(self.letters, self.numbers)
+        whole.check(label, line, lambda net: net.d[name], places=lambda _: [()])
 
 
 def bench(run: Run, gates: int, *, peepholes: bool = False) -> Bench:
@@ -118,11 +115,6 @@ def earlier(array: Value, start: Value) -> Value:
     return np.concatenate([start[None], array[:-1]])
 
 
-def _as_it_is(name: str, before: list[Value], value: Value) -> Value:
-    del name, before
-    return value
-
-
 def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
     """Return a random layer: one to four steps, one or two sequences, one to three units."""
     rng = np.random.default_rng(seed)
@@ -133,7 +125,7 @@ def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
 
     net = SimpleNamespace(
         tanh=np.tanh, sigma=sigmoid, run=run, step=STEP,
-        keep=_as_it_is, slope=lambda C: C.imag / STEP.imag,
+        keep=lambda _, __, value: value, slope=lambda C: C.imag / STEP.imag,
         w=draw(n_x, gates * n), u=draw(n, gates * n), b=draw(gates * n),
         p=draw(3, n) * peepholes, a0=draw(B, n), c0=draw(B, n), c_n=draw(n),
         x=draw(T, B, n_x), v=draw(n, n_y), y=draw(T, B, n_y),

@@ -26,7 +26,7 @@ from bptt._core.tree import check_like, one_precision, tree_map
 from bptt._core.types import Array, State
 from bptt.cells import Elman
 from bptt.cells.activations import Activation
-from bptt.cells.protocol import Formula, Recurrent
+from bptt.cells.protocol import Recurrent
 from bptt.network.backward import Gradient
 from bptt.network.parameters import Affine, Params
 from bptt.network.states import final_states
@@ -116,10 +116,14 @@ def unroll(trace: Trace) -> Unrolled:
     9
     """
     validation.instance("trace", trace, Trace)
+    functions: list[Activation] = []
     for i, cell in enumerate(trace.stack.cells):
-        if type(validation.instance(f"trace.stack.cells[{i}]", cell, Elman)) is not Elman:
+        elman = validation.instance(f"trace.stack.cells[{i}]", cell, Elman)
+        if type(elman) is not Elman:
             msg = f"trace.stack.cells[{i}] must be an Elman itself, not of a subclass, got {cell!r:.60}"
             raise TypeError(msg)
+        functions.append(elman.activation)
+    functions.append(trace.stack.output)
     if trace.layers[0].mask is not None:
         msg = "trace must be of a run without a mask, got one with a mask"
         raise ValueError(msg)
@@ -128,21 +132,16 @@ def unroll(trace: Trace) -> Unrolled:
         ("a" if l < top else "y", l, t) for t in range(1, steps + 1) for l in range(1, top + 1)
     ]
     start = [("a", l, 0) for l in range(1, top)] + [("x", 0, t) for t in range(1, steps + 1)]
-    alive = [start]
+    final, alive = {("a", l, steps) for l in range(1, top)}, [start]
     for i, block in enumerate(order):
         needed = {source for later in order[i + 1 :] for source in _sources(later, top)}
-        kept = [b for b in alive[-1] if b in needed or b[0] == "y" or _is_final(b, steps)]
+        kept = [b for b in alive[-1] if b in needed or b[0] == "y" or b in final]
         alive.append([*kept, block])
-    blocks = tuple(_columns(each, trace) for each in alive)
-    layers = tuple(
-        _layer(trace, block, below, here)
-        for block, below, here in zip(order, blocks[:-1], blocks[1:], strict=True)
-    )
-    activations = tuple(
-        _only_on(here[block], _function(trace, block))
-        for block, here in zip(order, blocks[1:], strict=True)
-    )
-    x = np.concatenate([_start_values(trace, block) for block in start], axis=1)
+    blocks = tuple(_columns(there, trace) for there in alive)
+    each = list(zip(order, blocks[:-1], blocks[1:], strict=True))
+    layers = tuple(_layer(trace, *one) for one in each)
+    activations = tuple(_only_on(here[block], functions[block[1] - 1]) for block, _, here in each)
+    x = np.concatenate([*(layer.a[0] for layer in trace.layers), *trace.x], axis=1)
     return Unrolled(layers, activations, x, blocks, tuple(order), trace)
 
 
@@ -255,10 +254,6 @@ def _sources(block: Block, top: int) -> list[Block]:
     return [below] if l == top else [below, ("a", l, t - 1)]
 
 
-def _is_final(block: Block, steps: int) -> bool:
-    return block[0] == "a" and block[2] == steps
-
-
 def _size(block: Block, trace: Trace) -> int:
     kind, l, _ = block
     layer = trace.x if kind == "x" else trace.outputs if kind == "y" else trace.layers[l - 1].a
@@ -290,14 +285,6 @@ def _layer(
     return Affine(w, b)
 
 
-def _function(trace: Trace, block: Block) -> Activation:
-    if block[0] == "y":
-        return trace.stack.output
-    cell: Formula = trace.stack.cells[block[1] - 1]
-    activation: Activation = cell.activation
-    return activation
-
-
 def _only_on(columns: slice, inner: Activation) -> Activation:
     """Apply an activation to some units of a layer, and the identity to the others."""
     name = f"{inner.name} on units {columns.start} to {columns.stop - 1}"
@@ -315,9 +302,3 @@ def _slope(columns: slice, inner: Activation, z: Array, a: Array) -> Array:
     slope = np.ones_like(z)
     slope[..., columns] = inner.derivative(z[..., columns], a[..., columns])
     return slope
-
-
-def _start_values(trace: Trace, block: Block) -> Array:
-    kind, l, t = block
-    values: Array = trace.x[t - 1] if kind == "x" else trace.layers[l - 1].a[0]
-    return values

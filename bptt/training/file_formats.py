@@ -12,8 +12,8 @@ import json
 import operator
 import os
 import zipfile
-from collections.abc import Mapping
-from typing import IO
+from collections.abc import Callable, Mapping
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -73,7 +73,8 @@ def from_safetensors(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array],
     metadata = header.pop("__metadata__", {})
     _same_names(wanted, set(header))
     offset = 0
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+    in_order = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
+    for name, entry in in_order:
         leaf = wanted[name]
         _same_form(name, leaf, tuple(entry["shape"]), CODES.get(entry["dtype"], entry["dtype"]))
         if entry["data_offsets"] != [offset, offset := offset + leaf.nbytes]:
@@ -82,10 +83,7 @@ def from_safetensors(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array],
     if size != start + offset:
         msg = f"it must have {start + offset} bytes, got {size}"
         raise ValueError(msg)
-    arrays: dict[str, Array] = {}
-    for name, entry in header.items():
-        file.seek(start + entry["data_offsets"][0])
-        arrays[name] = _numbers(file, wanted[name], CODES[entry["dtype"]])
+    arrays = {name: _numbers(file, wanted[name], CODES[each["dtype"]]) for name, each in in_order}
     digest = metadata.get(DIGEST)
     if digest is None and any(
         len(value) == 64 and _like_digest(n) for n, value in metadata.items()
@@ -147,9 +145,7 @@ def _npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     try:
         shape, fortran, dtype = read(member)
-    except (
-        MemoryError
-    ) as error:  # of Python's parser, for a few letters: they are not what was written
+    except MemoryError as error:  # of Python's parser, for a few letters: not what was written
         raise ValueError(str(error)) from None
     return shape, fortran, dtype
 
@@ -185,3 +181,16 @@ def _same_form(name: str, leaf: Array, shape: tuple[int, ...], dtype: object) ->
     if shape != leaf.shape or dtype != leaf.dtype.newbyteorder("<"):
         msg = f"{name} must be {leaf.dtype} {leaf.shape}, got {dtype} {shape}"
         raise OtherContents(msg)
+
+
+class Format(NamedTuple):
+    """What makes the bytes of a file of some arrays, and what reads the wanted ones, and the digest if there is one."""
+
+    pack: Callable[[Mapping[str, Array]], bytes]
+    unpack: Callable[[IO[bytes], Wanted], tuple[dict[str, Array], str | None]]
+
+
+FORMATS = {
+    ".safetensors": Format(to_safetensors, from_safetensors),
+    ".npz": Format(to_npz, from_npz),
+}

@@ -83,7 +83,7 @@ def orthogonal_recurrent(
         blocks = [_orthogonal(n, rng) for _ in range(u.shape[1] // n)]
         with np.errstate(under="ignore"):  # what is too small to be held is zero
             new = (gain * np.concatenate(blocks, axis=1)).astype(u.dtype)
-        return _replaced(layer, fields.index("u"), new)
+        return layer._replace(**{layer._fields[fields.index("u")]: new})
 
     return _each_layer(stack, params, change)
 
@@ -138,7 +138,7 @@ def forget_bias(stack: Stack, params: Params, value: float = 1.0) -> Params:
         b = layer[place].copy()
         _fits("value", bias, b)
         np.split(b, len(weighted))[weighted.index("z_f")][:] = bias
-        return _replaced(layer, place, b)
+        return layer._replace(**{layer._fields[place]: b})
 
     return _each_layer(stack, params, change)
 
@@ -151,9 +151,7 @@ def _each_layer(
 
     def changed(cell: AnyCell, layer: LayerParams) -> LayerParams:
         if isinstance(cell, Bidirectional):
-            return BothDirections(
-                change(cell.forward, layer.forward), change(cell.backward, layer.backward)
-            )
+            return BothDirections(*map(change, (cell.forward, cell.backward), layer))
         return change(cell, layer)
 
     pairs = zip(stack.cells, checked.layers, strict=True)
@@ -164,10 +162,6 @@ def _fields(cell: OneDirection, layer: LayerParams) -> tuple[str, ...]:
     """Return what the arrays of a layer are; a record may call those of a formula as it likes."""
     formula = formula_of(cell)
     return layout_of(formula).fields if is_factored(formula) else layer._fields
-
-
-def _replaced(layer: LayerParams, place: int, array: Array) -> LayerParams:
-    return layer._make((*layer[:place], array, *layer[place + 1 :]))
 
 
 def _fits(name: str, value: float, array: Array) -> None:

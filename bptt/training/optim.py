@@ -33,14 +33,7 @@ from bptt._core.tree import euclidean_norm, flatten, tree_leaves, tree_map
 from bptt._core.types import Array, Tree
 from bptt.network.parameters import check_floats, check_twins, refuse_overflow
 
-__all__ = [
-    "Adam",
-    "AdamState",
-    "GradientDescent",
-    "Momentum",
-    "clip_by_global_norm",
-    "global_norm",
-]
+__all__ = ["Adam", "AdamState", "GradientDescent", "Momentum", "clip_by_global_norm", "global_norm"]
 
 Record = TypeVar("Record")
 
@@ -208,9 +201,8 @@ class Adam:
     def init(self, params: Tree) -> AdamState:
         """Return the state before the first update: means of zero."""
         check_floats("params", params)
-        return AdamState(
-            _count(0), tree_map(np.zeros_like, params), tree_map(np.zeros_like, params)
-        )
+        mean, square = (tree_map(np.zeros_like, params) for _ in range(2))
+        return AdamState(np.array(0, np.int64), mean, square)
 
     def update(
         self, params: Record, gradient: Record, state: AdamState
@@ -233,23 +225,15 @@ class Adam:
             mean = tree_map(running(self.beta1), state.mean, gradient)
             square = tree_map(running(self.beta2), state.square, tree_map(np.square, gradient))
             moved = tree_map(step, params, mean, square)
-        new = AdamState(_count(count), mean, square)
+        new = AdamState(np.array(count, np.int64), mean, square)
         refuse_overflow(mean=mean, square=square, params=moved)
         return moved, new
-
-
-def _count(updates: int) -> NDArray[np.int64]:
-    return np.array(updates, np.int64)
 
 
 def _counted(updates: object) -> int:
     """Return the number of updates as an int; an array without axes holds one."""
     one = updates[()] if isinstance(updates, np.ndarray) and updates.ndim == 0 else updates
-    count = validation.integer("updates", one)
-    if not 0 <= count < LAST:
-        msg = f"updates must be from 0 to {LAST - 1}, got {count}"
-        raise ValueError(msg)
-    return count
+    return validation.between("updates", one, 0, LAST - 1)
 
 
 def _refuse_memory(state: object) -> None:

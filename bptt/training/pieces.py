@@ -57,8 +57,7 @@ def each(arrays: Data, cut: Callable[[np.ndarray], np.ndarray]) -> Data:
 def _targets(targets: ArrayLike, x: Array) -> np.ndarray:
     found = validation.of_kind("targets", targets, "fiu", "numbers or classes")
     if found.shape[:2] != x.shape[:2]:
-        msg = f"targets must have shape {(*x.shape[:2], '...')}, got {found.shape}".replace("'", "")
-        raise ValueError(msg)
+        validation.refuse_shape("targets", (*x.shape[:2], "..."), found.shape)
     return found
 
 

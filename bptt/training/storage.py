@@ -19,30 +19,17 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TypeAlias, TypeVar
+from typing import TypeVar
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves, tree_map
 from bptt._core.types import Array, Tree
-from bptt.training.file_formats import (
-    CODES,
-    DIGEST,
-    OtherContents,
-    Wanted,
-    digest_of,
-    from_npz,
-    from_safetensors,
-    to_npz,
-    to_safetensors,
-)
+from bptt.training.file_formats import CODES, DIGEST, FORMATS, Format, OtherContents, digest_of
 
 __all__ = ["load", "save"]
 
 Record = TypeVar("Record")
-Pack: TypeAlias = Callable[[Mapping[str, Array]], bytes]
-Unpack: TypeAlias = Callable[[IO[bytes], Wanted], tuple[dict[str, Array], str | None]]
 
 # What the readers of JSON, ZIP and NPY raise where a file is not what it seems. (RuntimeError: a ZIP of another
 # version, with a password, or nesting without end. MemoryError is none: what is read has the size of `like`.)
@@ -94,16 +81,17 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     True
     """
     target = validation.path("path", path)
-    pack = _format(target)[0]
-    arrays: dict[str, Array] = {}
-    for name, leaf in _leaves("record", record).items():
-        arrays[name] = leaf.astype(leaf.dtype.newbyteorder("="), order="C")
+    form = _format(target)
+    arrays = {
+        name: leaf.astype(leaf.dtype.newbyteorder("="), order="C")
+        for name, leaf in _leaves("record", record).items()
+    }
     for full, leaf in tree_leaves(record, "record"):
         validation.finite(full, leaf)
     if DIGEST in arrays:
         msg = f"record must not have an array called {DIGEST}: the digest has this name"
         raise ValueError(msg)
-    _replace(target, pack(arrays))
+    _replace(target, form.pack(arrays))
 
 
 def load(path: str | os.PathLike[str], like: Record) -> Record:
@@ -144,13 +132,13 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     (array([1., 1.]),)
     """
     source = validation.path("path", path)
-    unpack = _format(source)[1]
+    form = _format(source)
     wanted = _leaves("like", like)
     if source.is_fifo():  # to open it would be to wait for its writer
         raise OSError(errno.ESPIPE, "path must lead to a file, got a pipe", str(source))
     with source.open("rb") as file:
         try:
-            arrays, digest = unpack(file, wanted)
+            arrays, digest = form.unpack(file, wanted)
         except OtherContents as error:
             msg = f"{source.name} must hold the arrays of like: {error}"
             raise ValueError(msg) from None
@@ -183,12 +171,11 @@ def _leaves(name: str, record: Tree) -> dict[str, Array]:
     return found
 
 
-def _format(path: Path) -> tuple[Pack, Unpack]:
-    formats = {".safetensors": (to_safetensors, from_safetensors), ".npz": (to_npz, from_npz)}
-    if path.suffix not in formats:
-        msg = f"path must end in {' or '.join(formats)}, got {path.name}"
+def _format(path: Path) -> Format:
+    if path.suffix not in FORMATS:
+        msg = f"path must end in {' or '.join(FORMATS)}, got {path.name}"
         raise ValueError(msg)
-    return formats[path.suffix]
+    return FORMATS[path.suffix]
 
 
 def _replace(target: Path, data: bytes) -> None:

@@ -188,8 +188,7 @@ def parallel_streams(sequence: ArrayLike, number: int) -> np.ndarray:
     """
     found = validation.as_array("sequence", sequence)
     if found.ndim == 0:
-        msg = "sequence must have shape (T, ...), got ()"
-        raise ValueError(msg)
+        validation.refuse_shape("sequence", ("T", "..."), ())
     streams = at_most("number", number, "T", len(found))
     length = len(found) // streams
     rows = found[: length * streams].reshape(streams, length, *found.shape[1:])

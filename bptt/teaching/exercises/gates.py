@@ -1,7 +1,5 @@
 """Exercises on gates, and on other ways to the gradient: checkpoints, forward in time, scan, both ends."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from bptt._core.types import Array, Tree
@@ -9,118 +7,112 @@ from bptt.algorithms.calls import segment
 from bptt.cells.activations import sigmoid
 from bptt.checking.cell_bugs import cut, posing
 from bptt.checking.gradcheck import CostValue
+from bptt.checking.gradcheck import complex_step as gradient
 from bptt.network.backward import backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
 from bptt.teaching.exercises.one_step import B, N, T, normal, slope
-from bptt.teaching.exercises.over_time import _draw_run, _linear_cost
-from bptt.teaching.exercises.tasks import Function, Given, Mistakes, Result, gradient
+from bptt.teaching.exercises.over_time import draw_run, linear_cost
+from bptt.teaching.exercises.tasks import Given, Known, Result, Tasks
+
+TASKS = Tasks()
 
 
-def _leaky(z: Array, a_past: Array, k: Array) -> Result:
-    leak = sigmoid(k)
-    return (1 - leak) * a_past + leak * np.tanh(z)
+@TASKS.function(
+    "leaky",
+    normal(d_a=(B, N), z=(B, N), a_past=(B, N), k=(N,)),
+    *("delta", "direct", "d_k"),
+)
+def _leaky(d_a: Array, z: Array, a_past: Array, k: Array) -> Known:
+    def cost(at: Tree) -> CostValue:
+        z, a_past, k = at
+        return (d_a * ((1 - sigmoid(k)) * a_past + sigmoid(k) * np.tanh(z))).sum()
 
-
-def _leaky_mistakes(d_a: Array, z: Array, a_past: Array, k: Array) -> Mistakes:
-    leak, d_leak = sigmoid(k), d_a * (np.tanh(z) - a_past)
-    delta, direct, d_k = d_a * leak * slope(z), d_a * (1 - leak), d_leak * leak * (1 - leak)
-    return {
+    delta, direct, d_k = gradient(cost, (z, a_past, k))
+    d_leak, slope_of_leak = d_a * (np.tanh(z) - a_past), sigmoid(k) * (1 - sigmoid(k))
+    return (delta, direct, d_k), {
         "the direct path is there: a_past goes into a, multiplied by 1 - leak.": (
             (delta, 0 * d_a, 0 * k)
         ),
-        "the slope of tanh is missing in delta.": (d_a * leak, direct, d_k.sum(axis=0)),
+        "the slope of tanh is missing in delta.": (d_a * sigmoid(k), direct, d_k),
         "the slope of the sigmoid is missing in d_k.": (delta, direct, d_leak.sum(axis=0)),
-        "k is shared by the batch: its contributions are added up.": (delta, direct, d_k),
+        "k is shared by the batch: its contributions are added up.": (
+            (delta, direct, d_leak * slope_of_leak)
+        ),
     }
 
 
-LEAKY = Function(
-    draw=normal(("d_a", (B, N)), ("z", (B, N)), ("a_past", (B, N)), ("k", (N,))),
-    truth=lambda d_a, z, a_past, k: gradient(lambda at: (d_a * _leaky(*at)).sum(), (z, a_past, k)),
-    returns=("delta", "direct", "d_k"),
-    mistakes=_leaky_mistakes,
+@TASKS.function(
+    "lstm-step",
+    normal(**dict.fromkeys(("d_h", "d_c", "z_i", "z_f", "z_g", "z_o", "c_past"), (B, N))),
+    *("delta_i", "delta_f", "delta_g", "delta_o", "d_c_past"),
 )
+def _lstm_step(d_h: Array, d_c: Array, **at: Array) -> Known:
+    def back(wrong: str = "") -> Result:
+        """Differentiate an LSTM step by the complex step, with one thing wrong."""
+
+        def cost(at: Tree) -> CostValue:
+            (z_i, z_f, z_g, z_o, c_past) = at
+            i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
+            c = f * (cut(c_past) if wrong == "direct" else c_past) + i * g
+            if wrong == "past":
+                c = posing(c, f * cut(c) + cut(f) * c_past + i * g)
+            read = cut(c) if wrong == "h" else c
+            tanh_c = posing(np.tanh(read), read) if wrong == "slope" else np.tanh(read)
+            return (d_h * o * tanh_c + d_c * (cut(c) if wrong == "c" else c)).sum()
+
+        return gradient(cost, tuple(at.values()))
+
+    return back(), {
+        "what comes from h is missing in the cell's error.": back("h"),
+        "what comes from the next cell state is missing: add, do not replace.": back("c"),
+        "the slope of tanh(c) is missing on the way from h to c.": back("slope"),
+        "the forget gate multiplies c_past, not c.": back("past"),
+        "the direct path is missing: c_past goes into c, multiplied by f.": back("direct"),
+    }
 
 
-def _lstm_back(d_h: Array, d_c: Array, *, wrong: str = "", **at: Array) -> Result:
-    """Differentiate an LSTM step by the complex step, with one thing wrong."""
-
-    def cost(at: Tree) -> CostValue:
-        (z_i, z_f, z_g, z_o, c_past) = at
-        i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
-        c = f * (cut(c_past) if wrong == "direct" else c_past) + i * g
-        if wrong == "past":
-            c = posing(c, f * cut(c) + cut(f) * c_past + i * g)
-        read = cut(c) if wrong == "h" else c
-        tanh_c = posing(np.tanh(read), read) if wrong == "slope" else np.tanh(read)
-        return (d_h * o * tanh_c + d_c * (cut(c) if wrong == "c" else c)).sum()
-
-    return gradient(cost, tuple(at.values()))
-
-
-LSTM_STEP = Function(
-    draw=normal(*((name, (B, N)) for name in ("d_h", "d_c", "z_i", "z_f", "z_g", "z_o", "c_past"))),
-    truth=_lstm_back,
-    returns=("delta_i", "delta_f", "delta_g", "delta_o", "d_c_past"),
-    mistakes=lambda **given: {
-        why: _lstm_back(**given, wrong=wrong)
-        for why, wrong in (
-            ("what comes from h is missing in the cell's error.", "h"),
-            ("what comes from the next cell state is missing: add, do not replace.", "c"),
-            ("the slope of tanh(c) is missing on the way from h to c.", "slope"),
-            ("the forget gate multiplies c_past, not c.", "past"),
-            ("the direct path is missing: c_past goes into c, multiplied by f.", "direct"),
-        )
-    },
+@TASKS.function(
+    "gru-step",
+    normal(**dict.fromkeys(("d_a", "z_r", "z_s", "x_n", "h_n", "a_past"), (B, N))),
+    *("delta_r", "delta_s", "delta_x", "delta_h", "direct"),
 )
+def _gru_step(d_a: Array, **at: Array) -> Known:
+    def back(wrong: str = "") -> Result:
+        """Differentiate a GRU step that resets after the product, with one thing wrong."""
 
+        def cost(at: Tree) -> CostValue:
+            (z_r, z_s, x_n, h_n, a_past) = at
+            r, s = sigmoid(z_r), sigmoid(z_s)
+            z_n = x_n + (posing(r * h_n, r * cut(h_n) + h_n) if wrong == "open" else r * h_n)
+            n = posing(np.tanh(z_n), z_n) if wrong == "slope" else np.tanh(z_n)
+            a = s * (cut(a_past) if wrong == "direct" else a_past) + (1 - s) * n
+            if wrong == "swapped":
+                a = posing(a, (1 - cut(s)) * a_past + cut(s) * n + s * cut(a_past - n))
+            return (d_a * a).sum()
 
-def _gru_back(d_a: Array, *, wrong: str = "", **at: Array) -> Result:
-    """Differentiate a GRU step that resets after the product, with one thing wrong."""
+        return gradient(cost, tuple(at.values()))
 
-    def cost(at: Tree) -> CostValue:
-        (z_r, z_s, x_n, h_n, a_past) = at
-        r, s = sigmoid(z_r), sigmoid(z_s)
-        z_n = x_n + (posing(r * h_n, r * cut(h_n) + h_n) if wrong == "open" else r * h_n)
-        n = posing(np.tanh(z_n), z_n) if wrong == "slope" else np.tanh(z_n)
-        a = s * (cut(a_past) if wrong == "direct" else a_past) + (1 - s) * n
-        if wrong == "swapped":
-            a = posing(a, (1 - cut(s)) * a_past + cut(s) * n + s * cut(a_past - n))
-        return (d_a * a).sum()
-
-    return gradient(cost, tuple(at.values()))
-
-
-GRU_STEP = Function(
-    draw=normal(*((name, (B, N)) for name in ("d_a", "z_r", "z_s", "x_n", "h_n", "a_past"))),
-    truth=_gru_back,
-    returns=("delta_r", "delta_s", "delta_x", "delta_h", "direct"),
-    mistakes=lambda **given: {
-        why: _gru_back(**given, wrong=wrong)
-        for why, wrong in (
-            ("the reset gate is left out: h_n is multiplied by r.", "open"),
-            ("s and 1 - s are swapped: here s keeps what was.", "swapped"),
-            ("the slope of tanh is missing.", "slope"),
-            ("the direct path is missing: a_past goes into a, multiplied by s.", "direct"),
-        )
-    },
-)
+    return back(), {
+        "the reset gate is left out: h_n is multiplied by r.": back("open"),
+        "s and 1 - s are swapped: here s keeps what was.": back("swapped"),
+        "the slope of tanh is missing.": back("slope"),
+        "the direct path is missing: a_past goes into a, multiplied by s.": back("direct"),
+    }
 
 
 def _draw_checkpoint(rng: np.random.Generator) -> Given:
-    return {**_draw_run(rng), "d_outputs": rng.normal(size=(6, B, 1)), "k": 2}
+    return {**draw_run(rng), "d_outputs": rng.normal(size=(6, B, 1)), "k": 2}
 
 
-def _checkpoint_mistakes(
-    stack: Stack, params: Params, x: Array, d_outputs: Array, k: int
-) -> Mistakes:
+@TASKS.function("checkpoints", _draw_checkpoint, "gradient")
+def _checkpoints(stack: Stack, params: Params, x: Array, d_outputs: Array, k: int) -> Known:
     run = forward(stack, params, x)
     pieces = [(segment(run, s, s + k), d_outputs[s : s + k]) for s in range(0, len(x), k)]
     windows: list[Tree] = [backward(*piece).params for piece in pieces]
     rest = backward(segment(run, k, len(x)), d_outputs[k:])
-    return {
+    return gradient(linear_cost(stack, x, d_outputs), params), {
         "no piece hands its error to the one before: these are windows.": sum(windows),
         "this is the first piece alone: add the gradients of all.": (
             backward(*pieces[0], rest.initial).params
@@ -128,27 +120,17 @@ def _checkpoint_mistakes(
     }
 
 
-CHECKPOINTS = Function(
-    draw=_draw_checkpoint,
-    truth=lambda stack, params, x, d_outputs, **_: gradient(
-        _linear_cost(stack, x, d_outputs), params
-    ),
-    returns=("gradient",),
-    mistakes=_checkpoint_mistakes,
-)
+@TASKS.function("rtrl-step", normal(P=(N, N, N), a_past=(N,), z=(N,), u=(N, N)), "P_next")
+def _rtrl_step(P: Array, a_past: Array, z: Array, u: Array) -> Known:
+    def row(k: int) -> Array:
+        def a(v: Array) -> CostValue:
+            return np.tanh(z + (a_past + np.tensordot(P, v - u, 2)) @ v - a_past @ u)[k]
 
+        return gradient(a, u)
 
-def _influence(P: Array, a_past: Array, z: Array, u: Array) -> Array:
-    def a(k: int) -> Callable[[Array], CostValue]:
-        return lambda v: np.tanh(z + (a_past + np.tensordot(P, v - u, 2)) @ v - a_past @ u)[k]
-
-    return np.array([gradient(a(k), u) for k in range(len(z))])
-
-
-def _rtrl_mistakes(P: Array, a_past: Array, z: Array, u: Array) -> Mistakes:
     slopes, carried = slope(z)[:, None, None], np.einsum("mk,mij->kij", u, P)
     immediate = np.einsum("i,jk->kij", a_past, np.eye(N))
-    return {
+    return np.array([row(k) for k in range(N)]), {
         "this is the immediate derivative alone; the past state depends on u, too.": (
             slopes * immediate
         ),
@@ -160,64 +142,32 @@ def _rtrl_mistakes(P: Array, a_past: Array, z: Array, u: Array) -> Mistakes:
     }
 
 
-RTRL_STEP = Function(
-    draw=normal(("P", (N, N, N)), ("a_past", (N,)), ("z", (N,)), ("u", (N, N))),
-    truth=_influence,
-    returns=("P_next",),
-    mistakes=_rtrl_mistakes,
-)
-
-
-def _composed(beta1: Array, J1: Array, beta2: Array, J2: Array) -> tuple[Array, Array]:
+@TASKS.function("compose", normal(beta1=(N,), J1=(N, N), beta2=(N,), J2=(N, N)), "beta", "J")
+def _compose(beta1: Array, J1: Array, beta2: Array, J2: Array) -> Known:
     def both(row: Array) -> Array:
         moved: Array = beta1 + (beta2 + row @ J2) @ J1
         return moved
 
     shift = both(np.zeros(N))
-    return shift, np.array([both(row) - shift for row in np.eye(N)])
-
-
-COMPOSE = Function(
-    draw=normal(("beta1", (N,)), ("J1", (N, N)), ("beta2", (N,)), ("J2", (N, N))),
-    truth=_composed,
-    returns=("beta", "J"),
-    mistakes=lambda beta1, J1, beta2, J2: {
+    return (shift, np.array([both(row) - shift for row in np.eye(N)])), {
         "the order is reversed: (beta2, J2) acts first.": (beta2 + beta1 @ J2, J1 @ J2),
         "beta2 goes through the second map, too.": (beta1 + beta2, J2 @ J1),
-    },
+    }
+
+
+@TASKS.function(
+    "both-directions",
+    normal(w_there=(2, N), w_back=(2, N), delta_there=(T, B, N), delta_back=(T, B, N)),
+    "d_x",
 )
+def _both_directions(w_there: Array, w_back: Array, delta_there: Array, delta_back: Array) -> Known:
+    def cost(x: Array) -> CostValue:
+        return (delta_there * (x @ w_there)).sum() + (delta_back * (x[::-1] @ w_back)).sum()
 
-
-def _both(w_there: Array, w_back: Array, delta_there: Array, delta_back: Array) -> Array:
-    x = np.zeros((T, B, len(w_there)))
-    return gradient(
-        lambda x: (delta_there * (x @ w_there)).sum() + (delta_back * (x[::-1] @ w_back)).sum(), x
-    )
-
-
-BOTH_DIRECTIONS = Function(
-    draw=normal(
-        ("w_there", (2, N)),
-        ("w_back", (2, N)),
-        ("delta_there", (T, B, N)),
-        ("delta_back", (T, B, N)),
-    ),
-    truth=_both,
-    returns=("d_x",),
-    mistakes=lambda w_there, w_back, delta_there, delta_back: {
+    from_there = delta_there @ w_there.T
+    return gradient(cost, np.zeros((T, B, 2))), {
         "the second layer has read x from the end: turn its part round.": (
-            delta_there @ w_there.T + delta_back @ w_back.T
+            from_there + delta_back @ w_back.T
         ),
-        "x is read by both layers: add what both say.": delta_there @ w_there.T,
-    },
-)
-
-TASKS: dict[str, Function] = {
-    "leaky": LEAKY,
-    "lstm-step": LSTM_STEP,
-    "gru-step": GRU_STEP,
-    "checkpoints": CHECKPOINTS,
-    "rtrl-step": RTRL_STEP,
-    "compose": COMPOSE,
-    "both-directions": BOTH_DIRECTIONS,
-}
+        "x is read by both layers: add what both say.": from_there,
+    }

@@ -16,7 +16,6 @@ from bptt._core import validation
 from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, Tree
 from bptt.checking.cell import check_layer
-from bptt.checking.gradcheck import CostFunction, complex_step
 from bptt.checking.handwritten import Forward
 from bptt.checking.known_bugs import KNOWN_BUGS
 
@@ -24,9 +23,8 @@ Record = TypeVar("Record")
 Result: TypeAlias = Any  # of an answer, right or wrong: arrays and records of them are asked for
 Answer: TypeAlias = Callable[..., Result]
 Given: TypeAlias = dict[str, Any]  # the arguments of an answer, by name
-Mistakes: TypeAlias = dict[
-    str, Result
-]  # what a wrong function has done, in words, and what it returns then
+# What the right function returns; and what wrong ones do, by what has gone wrong, in words.
+Known: TypeAlias = tuple[Result, dict[str, Result]]
 Leaves: TypeAlias = dict[str, Array]
 
 CASES = 4
@@ -41,18 +39,16 @@ class Function:
     ----------
     draw
         Makes the arguments, by name, from a random generator.
-    truth
-        Takes them, and returns what the function should.
     returns
         The names of the results.
-    mistakes
-        Takes the arguments, and returns for each known mistake, in words, the results of a function with it.
+    known
+        Takes the arguments; returns what the function should, and for each known mistake, in words, the results
+        of a function with it.
     """
 
     draw: Callable[[np.random.Generator], Given]
-    truth: Answer
     returns: tuple[str, ...]
-    mistakes: Callable[..., Mistakes]
+    known: Callable[..., Known]
 
     def problem(self, answer: Answer) -> str:
         """Say in lines what is wrong with an answer; nothing if it is right."""
@@ -68,7 +64,8 @@ class Function:
         return ""
 
     def _compared(self, result: Result, given: Given) -> str:
-        want, got = self._leaves(self.truth(**given)), self._leaves(result)
+        truth, mistakes = self.known(**given)
+        want, got = self._leaves(truth), self._leaves(result)
         if isinstance(got, str):
             return got
         assert not isinstance(want, str)
@@ -81,7 +78,7 @@ class Function:
         lines = [f"{name} {how}" for name, how in wrong.items()]
         if right := [name for name in want if name not in wrong]:
             lines.append(f"right: {', '.join(right)}")
-        for why, bad in self.mistakes(**given).items():
+        for why, bad in mistakes.items():
             made = self._leaves(bad)
             assert not isinstance(made, str)
             if not any(difference(got[name], made[name], made) for name in wrong):
@@ -112,9 +109,8 @@ def difference(got: Array, want: Array, all_of_it: Leaves) -> str:
     if got.shape != want.shape:
         return f"must have shape {want.shape}, got {got.shape}"
     if got.dtype.kind not in "fiu" or not np.isfinite(got).all():
-        return f"must hold finite real numbers, got {got.dtype}" + (
-            " with NaN" * (got.dtype.kind == "f")
-        )
+        nan = " with NaN" if got.dtype.kind == "f" else ""
+        return f"must hold finite real numbers, got {got.dtype}{nan}"
     overall = max(float(np.abs(a).max()) for a in all_of_it.values()) or 1.0
     scale = float(np.abs(want).max()) or overall
     error = float(np.abs(got - want).max()) / scale
@@ -155,6 +151,15 @@ class Backward:
         return "\n".join(lines)
 
 
-def gradient(cost: CostFunction, at: Record) -> Record:
-    """Return the derivative of a cost at a record, by the complex step."""
-    return complex_step(cost, at)
+class Tasks(dict[str, Function | Backward]):
+    """Exercises by their names, in the order of the pages."""
+
+    def function(
+        self, name: str, draw: Callable[[np.random.Generator], Given], *returns: str
+    ) -> Callable[[Callable[..., Known]], None]:
+        """Take what follows, a function of what is drawn, for an exercise with these results."""
+
+        def add(known: Callable[..., Known]) -> None:
+            self[name] = Function(draw, returns, known)
+
+        return add
