@@ -21,6 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from _ext.execution.cell_rules import EXPECTED
+from _ext.publishing.notes import noted
 from _ext.publishing.template import on_page
 from _ext.slicing import page_data
 
@@ -93,7 +94,7 @@ def counts(doctree: nodes.document, exercises: dict[str, list[str]]) -> None:
 
 def _count(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     if app.builder.format == "html":
-        below = app.env.toctree_includes.get(docname, [])
+        below = noted(app.env, docname).below
         said = {page: app.env.metadata[page].get("exercises", "").split() for page in below}
         uri = app.builder.get_relative_uri
         counts(doctree, {uri(docname, page): names for page, names in said.items()})

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from docutils import nodes
 from sphinx.application import Sphinx
 
-from _ext.publishing.notes import describe, noted
+from _ext.publishing.notes import noted
 from _ext.publishing.page import Page
 
 IMAGE, IMAGE_ALT = "_static/readme.png", "The home page of bptt."
@@ -32,18 +31,6 @@ PAGES_NOT_FOR_SEARCH = {"search", LOST}
 TAG = re.compile(r"<[^>]+>")
 
 
-def description(pagename: str, doctree: nodes.document | None) -> tuple[str, bool]:
-    """Return what a page says of itself, and whether its author has put that into its head already."""
-    if doctree is not None:
-        for meta in doctree.findall(nodes.meta):
-            if meta.get("name") == "description":
-                return str(meta["content"]), True
-        if text := describe(doctree):
-            return text, False
-    module = pagename.removeprefix("_modules/").replace("/", ".")
-    return OTHERS.get(pagename, f"The source of {module}, as documented and tested here."), False
-
-
 def card(title: str, text: str, address: str, base: str, site: str) -> str:
     """Return the tags that say how a page is shown where it is shared."""
     tags = {"og:type": "website", "og:site_name": site, "og:title": title, "og:description": text}
@@ -57,25 +44,20 @@ def card(title: str, text: str, address: str, base: str, site: str) -> str:
 def way(app: Sphinx, pagename: str) -> dict[str, Any]:
     """Return the part that a page belongs to, and which of its pages it is; nothing for what is in no part."""
     part = f"{pagename.rpartition('/')[0]}/index"
-    below = noted(app.env, part).below if part in app.env.found_docs else ()
-    if pagename not in below:
+    notes = noted(app.env, part)
+    if pagename not in notes.below:
         return {}
-    title, number = noted(app.env, part).title, below.index(pagename) + 1
-    return {"part": part, "title": title, "number": number, "of": len(below)}
+    number, of = notes.below.index(pagename) + 1, len(notes.below)
+    return {"part": part, "title": notes.title, "number": number, "of": of}
 
 
-def _tell(
-    app: Sphinx,
-    pagename: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _: Any) -> None:
     """Put a page's description and card into its head; tell the page for lost readers all folders."""
-    del template
-    text, known = description(pagename, doctree)
+    module = pagename.removeprefix("_modules/").replace("/", ".")
+    source = f"The source of {module}, as documented and tested here."
+    text = noted(app.env, pagename).description or OTHERS.get(pagename, source)
     tags = context.get("metatags", "")
-    if not known:
+    if 'name="description"' not in tags:  # its author's
         tags += f'<meta name="description" content="{html.escape(text)}">\n'
     title = TAG.sub("", html.unescape(context.get("title") or app.config.html_title))
     base = app.config.html_baseurl
