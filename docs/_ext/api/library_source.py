@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import inspect
 from pathlib import Path
+from pkgutil import resolve_name
 from textwrap import dedent
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from _ext.api.objects import find, home
+from _ext.api.objects import home
 from _ext.api.source_pages import source_link
 
 
@@ -67,7 +68,7 @@ class Library(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the code block and its caption."""
         try:
-            thing = find(self.arguments[0])
+            thing = resolve_name(self.arguments[0])
             lines, start = inspect.getsourcelines(thing)
             names = self.options.get("assigns", "").split()
             part = assigning("".join(lines), names) if names else slice(0, None)

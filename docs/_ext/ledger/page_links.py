@@ -130,15 +130,15 @@ class Marked:
     ids: list[str]
     links: dict[str, str]
 
-    def linked(self, comment: str) -> str:
-        """Return the comment, which is markup already, with its names as links."""
-        return NAME.sub(lambda name: self.links.get(name[1], name[0]), comment)
-
-    def line(self, code: str) -> str:
-        """Return the line, as the target of its ids."""
+    def shown(self, line: str) -> str:
+        """Return the line, which is markup already, with the names as links, and as the target of its ids."""
+        code, begin, comment = line.partition(
+            '<span class="c1">'
+        )  # of a comment, as Pygments has it
+        comment = NAME.sub(lambda name: self.links.get(name[1], name[0]), comment)
         first, *rest = (html.escape(name) for name in self.ids)
         others = "".join(f'<span id="{name}"></span>' for name in rest)
-        return f'<span class="ledger-line" id="{first}">{others}{code}</span>'
+        return f'<span class="ledger-line" id="{first}">{others}{code}{begin}{comment}</span>'
 
 
 def marked(app: Sphinx, here: str, module: str) -> dict[int, Marked]:
