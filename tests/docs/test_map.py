@@ -34,8 +34,8 @@ def test_a_page_needs_known_pages_and_no_circle(derivation_map):
 
 
 def test_no_two_boxes_share_a_place(derivation_map):
-    rows = derivation_map.rows()
-    places = [(node.core, rows[node.name]) for node in derivation_map.PAGES]
+    tops = derivation_map.tops()
+    places = [(node.core, tops[node.name]) for node in derivation_map.PAGES]
     assert len(set(places)) == len(places)
 
 
