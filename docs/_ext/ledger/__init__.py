@@ -19,6 +19,7 @@ from _ext.ledger import index, page_links, rules
 from _ext.ledger.collect import enter, ledger
 from _ext.ledger.index_entries import EquationEntries
 from _ext.ledger.source import as_roles
+from _ext.publishing.template import add_files
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +44,6 @@ def _check(app: Sphinx, _env: BuildEnvironment) -> None:
         log.warning("%s", words, location=where, type="bptt", subtype="ledger")
 
 
-def _script(
-    app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: Any
-) -> None:
-    if 'class="equation-index"' in context.get("body", ""):
-        app.add_js_file("equations.js", loading_method="defer")
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Read with the pages, check when all are read, show as they are written."""
     app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
@@ -62,5 +56,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", page_links.under_equations)
     app.connect("doctree-resolved", page_links.in_api)
     app.connect("doctree-resolved", index.fill)
-    app.connect("html-page-context", _script)
+    add_files(app, 'class="equation-index"', "equations.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
