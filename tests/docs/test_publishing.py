@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from scratch import Scratch
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
-
 from _ext.publishing import metadata, policy, repairs, stylesheets
 from _ext.publishing.link_check import Links
 from _ext.publishing.notes import Notes
 from _ext.publishing.page import Page
+from scratch import Scratch
 
 pytestmark = pytest.mark.house
 
