@@ -42,10 +42,6 @@ function render(tex, display, macros) {
 ET.register_namespace("", MATHML)
 
 
-class TexError(Exception):
-    """A formula that does not parse."""
-
-
 @functools.cache
 def _engine(_pid: int) -> Any:
     """One engine a process: none may be carried over a fork (``-j``)."""
@@ -58,13 +54,11 @@ def _engine(_pid: int) -> Any:
 
 
 @functools.cache
-def render(tex: str, display: bool, macros: str) -> str:
-    """Return a formula's HTML and MathML; ``macros`` is a JSON object."""
+def render(tex: str, display: bool, macros: str) -> tuple[str, str]:
+    """Return a formula's HTML and MathML, and why it does not parse; ``macros`` is a JSON object."""
     call = f"render({json.dumps(tex)}, {json.dumps(display)}, {macros})"
     result = json.loads(_engine(os.getpid()).eval(call))
-    if "error" in result:
-        raise TexError(result["error"])
-    return _valid(result["html"])
+    return (_valid(result["html"]), "") if "html" in result else ("", result["error"])
 
 
 def _valid(text: str) -> str:
@@ -108,16 +102,11 @@ def formula(node: nodes.Element, display: bool, macros: dict[str, Any]) -> str:
     tex = EQREF.sub(reference, node.astext().strip())
     if display:
         tex = aligned(tex)
-    try:
-        return render(tex, display, _macros(macros))
-    except TexError as error:
-        log.warning("%s, in the formula %r", error, tex, location=node, type="math")
-        return f"<code>{html.escape(tex)}</code>"
-
-
-def _macros(macros: dict[str, Any]) -> str:
     plain = {rf"\{k}": v[0] if isinstance(v, (list, tuple)) else v for k, v in macros.items()}
-    return json.dumps(plain, sort_keys=True)
+    said, error = render(tex, display, json.dumps(plain, sort_keys=True))
+    if error:
+        log.warning("%s, in the formula %r", error, tex, location=node, type="math")
+    return said or f"<code>{html.escape(tex)}</code>"
 
 
 def visit_math(self: Any, node: nodes.math) -> None:
@@ -140,15 +129,12 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
         f"{formula(node, True, self.config.static_math_macros)}</div>"
     )
     if number:
-        self.body.append(f'<span class="eqno">({number}){_permalink(self.config, node)}</span>')
+        self.body.append(
+            f'<span class="eqno">({number})<a class="headerlink" href="#{html.escape(ids[0])}" '
+            f'title="Link to this equation">{self.config.html_permalinks_icon}</a></span>'
+        )
     self.body.append("</div>\n")
     raise nodes.SkipNode
-
-
-def _permalink(config: Any, node: nodes.Element) -> str:
-    """Return the link to an equation that stands beside its number."""
-    where, icon = html.escape(node["ids"][0]), config.html_permalinks_icon
-    return f'<a class="headerlink" href="#{where}" title="Link to this equation">{icon}</a>'
 
 
 def _copy(app: Sphinx, error: Exception | None) -> None:

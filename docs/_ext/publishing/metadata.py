@@ -28,6 +28,11 @@ OTHERS = {
     "_modules/index": "The source of every module of the library, as it is documented here.",
 }
 PAGES_NOT_FOR_SEARCH = {"search", LOST}
+SITEMAP = """\
+<?xml version="1.0" encoding="utf-8"?>
+<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+{lines}</urlset>
+"""
 TAG = re.compile(r"<[^>]+>")
 
 
@@ -78,20 +83,15 @@ def settle(app: Sphinx, page: Page) -> None:
                 node.attrs[attribute] = urljoin(path, address)
 
 
-def sitemap(addresses: list[str]) -> str:
-    """Return the map of the site, without dates: they would differ from build to build."""
-    lines = "".join(f"  <url><loc>{html.escape(a)}</loc></url>\n" for a in addresses)
-    schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
-    return f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{schema}">\n{lines}</urlset>\n'
-
-
 def write_sitemap(app: Sphinx, pages: list[str]) -> None:
-    """Write the map of a site whose address is known."""
+    """Write the map of a site whose address is known, without dates: they would differ from build to build."""
     file, base = Path(app.outdir) / "sitemap.xml", app.config.html_baseurl
     file.unlink(missing_ok=True)
     if base:
         named = [p for p in pages if p not in PAGES_NOT_FOR_SEARCH and not p.startswith("_static/")]
-        file.write_text(sitemap([urljoin(base, f"{name}.html") for name in named]), "utf-8")
+        addresses = [html.escape(urljoin(base, f"{name}.html")) for name in named]
+        lines = "".join(f"  <url><loc>{address}</loc></url>\n" for address in addresses)
+        file.write_text(SITEMAP.format(lines=lines), "utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
