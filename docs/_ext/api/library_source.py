@@ -75,7 +75,7 @@ class Library(SphinxDirective):
         except (AttributeError, ImportError, OSError, TypeError) as error:
             message = f"library: {error}"
             raise self.error(message) from error
-        file = Path(inspect.getsourcefile(thing) or "")
+        file = Path(inspect.getsourcefile(thing) or "").resolve()
         self.env.note_dependency(str(file))
         lines, start = lines[part], max(start, 1) + part.start
         code = "".join(lines)
@@ -84,10 +84,8 @@ class Library(SphinxDirective):
         code = dedent(code).rstrip()
         block = nodes.literal_block(code, code, language="python")
         module, name = home(thing)
-        where = f"{'/'.join(module.split('.'))}.py, lines {start} to {start + len(lines) - 1} "
-        if file.name == "__init__.py":
-            where = where.replace(".py", "/__init__.py", 1)
-        caption = nodes.caption("", where)
+        path = file.relative_to(Path(self.config.bptt_package).parent).as_posix()
+        caption = nodes.caption("", f"{path}, lines {start} to {start + len(lines) - 1} ")
         caption += source_link(module, name)
         box = nodes.container("", caption, block, literal_block=True)
         box["classes"] += ["literal-block-wrapper", "library-code"]
