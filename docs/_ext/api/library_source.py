@@ -68,7 +68,7 @@ class Library(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the code block and its caption."""
         try:
-            thing = resolve_name(self.arguments[0])
+            thing = inspect.unwrap(resolve_name(self.arguments[0]))
             lines, start = inspect.getsourcelines(thing)
             names = self.options.get("assigns", "").split()
             part = assigning("".join(lines), names) if names else slice(0, None)
