@@ -153,5 +153,5 @@
     if (pre.closest("div.cell") || pre.nextElementSibling?.className === "code-bar") continue;
     bar(pre, copier("Copy", "Copy this code", () => source(pre) + "\n"));
   }
-  window.bptt = { cells, needs, block, source, runnable, bar, button, say, load }; // for live.js, and for tests
+  window.bptt = { cells, needs, block, source, runnable, button, say, load }; // for live.js, and for tests
 })();

@@ -2,7 +2,7 @@
 // button; Python itself (docs/_static/live/worker.mjs) comes with the first Run. The built outputs stay until then.
 "use strict";
 (() => {
-  const { cells, say, runnable } = window.bptt;
+  const { cells, say } = window.bptt;
   const base = document.currentScript.src;
   let worker = null, ready = false, serial = 0;
   let pressed = null, clock = 0; // the cell whose Run was pressed: what happens is said there, whichever cell runs
@@ -298,5 +298,5 @@
     cell.edit.after(cell.reset);
     buttons(cell);
   });
-  window.bptt.live = { prepare, run, edit, reset, source, runnable };
+  window.bptt.live = { prepare, run, edit, reset, source };
 })();

@@ -62,19 +62,15 @@ def page_of(module: str) -> str:
     return f"_modules/{module.replace('.', '/')}"
 
 
-def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+def definitions(
+    tree: ast.Module | ast.ClassDef, prefix: str = ""
+) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
     """Yield each function and class of a module by its name in it; of functions, not what is inside."""
-
-    def walk(
-        body: list[ast.stmt], prefix: str
-    ) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
-        for node in body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                yield f"{prefix}{node.name}", node
-                if isinstance(node, ast.ClassDef):
-                    yield from walk(node.body, f"{prefix}{node.name}.")
-
-    return walk(tree.body, "")
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield f"{prefix}{node.name}", node
+            if isinstance(node, ast.ClassDef):
+                yield from definitions(node, f"{prefix}{node.name}.")
 
 
 def words_below(module: str, name: str) -> list[str]:
