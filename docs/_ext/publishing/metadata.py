@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from sphinx.application import Sphinx
 
+from _ext.publishing.build_info import commit
 from _ext.publishing.notes import noted
 from _ext.publishing.page import Page
 
@@ -57,7 +58,10 @@ def way(app: Sphinx, pagename: str) -> dict[str, Any]:
 
 
 def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _: Any) -> None:
-    """Put a page's description and card into its head; tell the page for lost readers all folders."""
+    """Put a page's description and card into its head; say where it is and what it is built from.
+
+    The page for lost readers is told all folders.
+    """
     module = pagename.removeprefix("_modules/").replace("/", ".")
     source = f"The source of {module}, as documented and tested here."
     text = noted(app.env, pagename).description or OTHERS.get(pagename, source)
@@ -69,6 +73,7 @@ def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _
     address = urljoin(base, app.builder.get_target_uri(pagename)) if base else ""
     context["metatags"] = tags + card(title, text, address, base, app.config.html_title)
     context["bptt_way"] = way(app, pagename)
+    context["bptt_commit"] = commit(Path(app.srcdir).parent)
     if pagename == LOST:
         folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
         context["folders"] = "|".join(sorted(folders | {"_modules", "_static"}))
