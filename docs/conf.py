@@ -137,7 +137,7 @@ intersphinx_disabled_reftypes = ["std:doc"]
 html_theme = "furo"
 html_title = "bptt"
 html_favicon = "_static/favicon.svg"
-html_static_path = ["_static"]
+html_static_path = ["_static", "_vendor/static"]
 templates_path = ["_templates"]
 html_css_files = [
     "custom.css",

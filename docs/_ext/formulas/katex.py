@@ -1,6 +1,6 @@
 r"""Render every formula while the site is built, so that no JavaScript reaches the reader.
 
-KaTeX (vendored in docs/_vendor/katex) is run by QuickJS inside Python and writes HTML for the eye and
+KaTeX (vendored in docs/_vendor) is run by QuickJS inside Python and writes HTML for the eye and
 MathML for screen readers. A formula that does not parse is a warning at its own line.
 
 ``static_math_macros``
@@ -14,7 +14,6 @@ import html
 import json
 import os
 import re
-import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from sphinx.util import logging
 from _ext.formulas.references import EQREF
 
 log = logging.getLogger(__name__)
-KATEX = Path(__file__).resolve().parents[2] / "_vendor" / "katex"
+KATEX = Path(__file__).resolve().parents[2] / "_vendor" / "katex" / "katex.min.js"
 ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
 MATHML = "http://www.w3.org/1998/Math/MathML"
 RENDER = r"""
@@ -49,7 +48,7 @@ def _engine(_pid: int) -> Any:
 
     engine = Context()
     engine.set_max_stack_size(6 << 20)  # the default overflows at some twenty nested fractions
-    engine.eval((KATEX / "katex.min.js").read_text(encoding="utf-8") + RENDER)
+    engine.eval(KATEX.read_text(encoding="utf-8") + RENDER)
     return engine
 
 
@@ -137,20 +136,9 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def _copy(app: Sphinx, error: Exception | None) -> None:
-    """Put the reader's part of KaTeX beside the pages."""
-    if error or app.builder.format != "html":
-        return
-    out = Path(app.outdir) / "_static" / "katex"
-    shutil.copytree(KATEX / "fonts", out / "fonts", dirs_exist_ok=True)
-    for name in ("katex.min.css", "LICENSE"):
-        shutil.copy(KATEX / name, out / name)
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the renderer as ``html_math_renderer = "static"``."""
     app.add_html_math_renderer("static", (visit_math, None), (visit_math_block, None))
     app.add_config_value("static_math_macros", {}, "html")
     app.add_css_file("katex/katex.min.css", priority=400)
-    app.connect("build-finished", _copy)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
