@@ -161,7 +161,7 @@ html_additional_pages = {"404": "404.html"}
 html_context = {
     "bptt_installed": installed(),
     "bptt_repository": bptt_repository,
-    "html_baseurl_known": bool(html_baseurl),
+    "bptt_address": html_baseurl,
 }
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

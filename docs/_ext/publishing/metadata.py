@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import html
-import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -19,7 +18,6 @@ from _ext.publishing.build_info import commit
 from _ext.publishing.notes import noted
 from _ext.publishing.page import Page
 
-IMAGE, IMAGE_ALT = "_static/readme.png", "The home page of bptt."
 LOST = "404"
 OTHERS = {
     "genindex": "Every name of the library and every labeled equation, from A to Z.",
@@ -34,17 +32,6 @@ SITEMAP = """\
 <urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
 {lines}</urlset>
 """
-TAG = re.compile(r"<[^>]+>")
-
-
-def card(title: str, text: str, address: str, base: str, site: str) -> str:
-    """Return the tags that say how a page is shown where it is shared."""
-    tags = {"og:type": "website", "og:site_name": site, "og:title": title, "og:description": text}
-    if base:
-        image = {"og:image": urljoin(base, IMAGE), "og:image:alt": IMAGE_ALT}
-        tags |= {"og:url": address, **image}
-    lines = [f'<meta property="{k}" content="{html.escape(v)}">' for k, v in tags.items() if v]
-    return "\n".join([*lines, '<meta name="twitter:card" content="summary">']) + "\n"
 
 
 def way(app: Sphinx, pagename: str) -> dict[str, Any]:
@@ -58,20 +45,11 @@ def way(app: Sphinx, pagename: str) -> dict[str, Any]:
 
 
 def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _: Any) -> None:
-    """Put a page's description and card into its head; say where it is and what it is built from.
-
-    The page for lost readers is told all folders.
-    """
+    """Tell the template of a page (_templates/page.html) what it shows; that for lost readers, all folders."""
     module = pagename.removeprefix("_modules/").replace("/", ".")
     source = f"The source of {module}, as documented and tested here."
-    text = noted(app.env, pagename).description or OTHERS.get(pagename, source)
-    tags = context.get("metatags", "")
-    if 'name="description"' not in tags:  # its author's
-        tags += f'<meta name="description" content="{html.escape(text)}">\n'
-    title = TAG.sub("", html.unescape(context.get("title") or app.config.html_title))
-    base = app.config.html_baseurl
-    address = urljoin(base, app.builder.get_target_uri(pagename)) if base else ""
-    context["metatags"] = tags + card(title, text, address, base, app.config.html_title)
+    said = noted(app.env, pagename).description
+    context["bptt_description"] = said or OTHERS.get(pagename, source)
     context["bptt_way"] = way(app, pagename)
     context["bptt_commit"] = commit(Path(app.srcdir).parent)
     if pagename == LOST:
