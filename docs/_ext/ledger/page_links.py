@@ -18,6 +18,8 @@ from _ext.ledger.collect import ledger
 from _ext.ledger.model import DEFINITION, PROOF, CellCheck, Ledger, anchors
 from _ext.ledger.source import NAME
 
+COMMENT = '<span class="c1">'  # as Pygments writes it
+
 
 class View:
     """The ledger as a page shows it: links from this page to all that belongs to an equation, as HTML."""
@@ -116,8 +118,8 @@ def in_api(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     view = View(app, docname)
     book = view.book
     for entry in list(doctree.findall(addnodes.desc)):
-        here = [(docname, anchor) for anchor in entry[0]["ids"][:1]]
-        labels = [label for label in book.equations if set(here) & set(book.api.get(label, ()))]
+        here = (docname, *entry[0]["ids"][:1])
+        labels = [label for label in book.equations if here in book.api.get(label, ())]
         if labels:
             line = f'<p class="ledger">Equations: {", ".join(map(view.equation, labels))}</p>'
             entry[-1].append(nodes.raw("", line, format="html"))
@@ -132,9 +134,7 @@ class Marked:
 
     def shown(self, line: str) -> str:
         """Return the line, which is markup already, with the names as links, and as the target of its ids."""
-        code, begin, comment = line.partition(
-            '<span class="c1">'
-        )  # of a comment, as Pygments has it
+        code, begin, comment = line.partition(COMMENT)
         comment = NAME.sub(lambda name: self.links.get(name[1], name[0]), comment)
         first, *rest = (html.escape(name) for name in self.ids)
         others = "".join(f'<span id="{name}"></span>' for name in rest)

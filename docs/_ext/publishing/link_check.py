@@ -9,12 +9,14 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from _ext.publishing.page import Page
 
+NOWHERE = "http://unknown.invalid/site/"  # an address that nobody has
+
 
 class Links:
     """The internal links of a site, which stands at `base` ("" where that is not known)."""
 
     def __init__(self, outdir: Path, base: str) -> None:
-        self.outdir, self.base = outdir, base or "http://unknown.invalid/site/"
+        self.outdir, self.base = outdir, base or NOWHERE
         self.ids: dict[str, set[str]] = {}
         self.found: dict[str, dict[str, None]] = {}
 
