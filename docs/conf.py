@@ -23,7 +23,6 @@ PACKAGE = Path(bptt.__file__).resolve().parent
 project = "bptt"
 author = "The bptt developers"
 release = version = bptt.__version__
-language = "en"
 show_warning_types = False  # MyST-NB writes them itself
 extensions = [
     "myst_nb",
@@ -60,7 +59,6 @@ exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
 nitpick_ignore = [("py:class", f"{Axes.__module__}.Axes")]  # of bptt.plotting alone
 numfig = True
-math_numfig = False
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
 
@@ -83,11 +81,9 @@ bptt_revision = os.environ.get("BPTT_DOCS_REVISION") or (
 nb_execution_mode = "cache"
 CELLS_SEE = [DOCS / "_ext" / name for name in ("execution", "live/figures.py", "live/matplotlibrc")]
 nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, *CELLS_SEE))
-nb_execution_raise_on_error = False
 nb_execution_timeout = 300
 nb_merge_streams = False  # _ext/execution has done so, in an order that does not change
 nb_ipywidgets_js: dict[str, Any] = {}
-nb_number_source_lines = False
 
 # --- live cells: fetched once, kept beside the outputs
 live_cells = os.environ.get("BPTT_DOCS_LIVE") != "no"
@@ -104,19 +100,8 @@ static_math_macros: dict[str, Any] = {
     "transpose": r"^{\mathsf{T}}",
 }
 static_math_tags = {
-    "fwd": "FWD",
-    "bp0": "BP0",
-    "bp1": "BP1",
-    "bp2": "BP2",
-    "bp3": "BP3",
-    "bp4": "BP4",
-    "tie": "TIE",
-    "contrib": "CONTRIB",
-    "trunc": "TRUNC",
-    "rtrl": "RTRL",
-    "uoro": "UORO",
-    "scan": "SCAN",
-    "hvp": "HVP",
+    **{label: label.upper() for label in ("fwd", "bp0", "bp1", "bp2", "bp3", "bp4", "tie")},
+    **{label: label.upper() for label in ("contrib", "trunc", "rtrl", "uoro", "scan", "hvp")},
     "ff-fwd": "FWD-FF",
     **{f"ff-bp{k}": f"BP{k}-FF" for k in (1, 2, 3, 4)},
     "gate-step": "CELL",
@@ -128,13 +113,11 @@ static_math_tags = {
 # --- the library's reference
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
-autodoc_typehints = "signature"
 always_use_bars_union = True
 typehints_defaults = "comma"
 typehints_use_rtype = False
 typehints_document_rtype_none = False
 napoleon_google_docstring = False
-napoleon_numpy_docstring = True
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 codeautolink_inventory_map = public_locations(bptt)
@@ -154,7 +137,7 @@ intersphinx_disabled_reftypes = ["std:doc"]
 html_theme = "furo"
 html_title = "bptt"
 html_favicon = "_static/favicon.svg"
-html_static_path = ["_static"]
+html_static_path = ["_static", "_vendor/static"]
 templates_path = ["_templates"]
 html_css_files = [
     "custom.css",
@@ -172,14 +155,13 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
-html_last_updated_fmt = None
 html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
 html_baseurl = site_address()
 html_additional_pages = {"404": "404.html"}
 html_context = {
     "bptt_installed": installed(),
     "bptt_repository": bptt_repository,
-    "html_baseurl_known": bool(html_baseurl),
+    "bptt_address": html_baseurl,
 }
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

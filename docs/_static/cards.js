@@ -10,7 +10,7 @@
     [/^id\d+/, (at) => [at.closest(".citation")]],
   ];
   const WAIT = 250, LEAVE = 200; // milliseconds: nobody who only passes sees a card, and a card can be entered
-  const REMOVED = "button, .headerlink, .source-link, .viewcode-link, .ledger, .code-bar, script";
+  const REMOVED = "button, .headerlink, .source-link, .ledger, .code-bar, script";
   const pages = new Map();
   let card = null, shownFor = null, timer = 0, asked = 0;
 

@@ -29,6 +29,12 @@
     });
   const runnable = (number) => [...before(number), block(cells[number].pre)].join("\n\n") + "\n";
 
+  const make = (tag, properties, ...inner) => {
+    const it = Object.assign(document.createElement(tag), properties);
+    it.append(...inner);
+    return it;
+  };
+
   // --- the clipboard; a page from a file may have none of its own
   const copy = async (text) => {
     if (navigator.clipboard && window.isSecureContext) {
@@ -37,10 +43,7 @@
       } catch { /* refused: the old way may still do */ }
     }
     const focused = document.activeElement;
-    const area = document.createElement("textarea");
-    area.value = text;
-    area.readOnly = true;
-    area.className = "copy-source";
+    const area = make("textarea", { value: text, readOnly: true, className: "copy-source" });
     document.body.append(area);
     area.select();
     const done = document.execCommand("copy");
@@ -50,8 +53,7 @@
   };
 
   // --- what has happened, for those who do not see the button change
-  const status = document.createElement("div");
-  status.className = "hidden-heading";
+  const status = make("div", { className: "hidden-heading" });
   status.setAttribute("role", "status");
   document.body.append(status);
   const say = (words) => {
@@ -60,9 +62,7 @@
   };
 
   const button = (words, name, act) => {
-    const it = document.createElement("button");
-    it.type = "button";
-    it.textContent = words;
+    const it = make("button", { type: "button" }, words);
     if (name) it.setAttribute("aria-label", name);
     it.addEventListener("click", act);
     return it;
@@ -89,9 +89,7 @@
     return it;
   };
   const bar = (pre, ...buttons) => {
-    const it = document.createElement("div");
-    it.className = "code-bar";
-    it.append(...buttons);
+    const it = make("div", { className: "code-bar" }, ...buttons);
     pre.after(it);
     return it;
   };
@@ -101,11 +99,8 @@
   let live = null;
   const load = () => {
     live ??= new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = new URL("live.js", base);
-      script.onload = resolve;
-      script.onerror = () => reject(new Error("live.js could not be loaded"));
-      document.head.append(script);
+      const onerror = () => reject(new Error("live.js could not be loaded"));
+      document.head.append(make("script", { src: new URL("live.js", base), onload: resolve, onerror }));
     });
     return live;
   };
@@ -136,15 +131,12 @@
       cell.edit = button("Edit", `Edit ${name}`, press(cell, "edit"));
       buttons.push(cell.run, cell.edit);
     } else if (data) {
-      const note = document.createElement("span");
-      note.className = "code-note";
-      note.textContent = `Runs on your machine, not in the browser: needs ${missing[number]}`;
-      buttons.push(note);
+      const words = `Runs on your machine, not in the browser: needs ${missing[number]}`;
+      buttons.push(make("span", { className: "code-note" }, words));
     }
     buttons.push(copier("Copy", `Copy ${name}`, () => source(cell.pre) + "\n"));
     if (needs[number]) {
-      const it = copier("Copy with setup", `Copy with setup: ${name} and the lines above that it needs`, () => runnable(number));
-      buttons.push(it);
+      buttons.push(copier("Copy with setup", `Copy with setup: ${name} and the lines above that it needs`, () => runnable(number)));
     }
     cell.bar = bar(cell.pre, ...buttons);
   });
@@ -153,5 +145,5 @@
     if (pre.closest("div.cell") || pre.nextElementSibling?.className === "code-bar") continue;
     bar(pre, copier("Copy", "Copy this code", () => source(pre) + "\n"));
   }
-  window.bptt = { cells, needs, block, source, runnable, bar, button, say, load }; // for live.js, and for tests
+  window.bptt = { cells, needs, block, source, runnable, make, button, say, load }; // for live.js, and for tests
 })();

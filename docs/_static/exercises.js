@@ -4,7 +4,7 @@
 "use strict";
 (() => {
   const KEY = "bptt-exercises", NAME = /exercises\.check\(\s*"([\w-]+)"/;
-  const { cells, block, load, say, button } = window.bptt;
+  const { cells, block, load, make, say, button } = window.bptt;
   const memory = {
     get: () => { try { return JSON.parse(localStorage.getItem(KEY)) ?? {}; } catch { return {}; } },
     set: (value) => { try { localStorage.setItem(KEY, JSON.stringify(value)); } catch { /* not kept, then */ } },
@@ -30,14 +30,13 @@
   const of = (box_) => found.find(({ cell }) => cell.box === box_.closest(".exercise"));
 
   // --- the tally
-  const told = document.createElement("span"), bar = document.createElement("progress");
-  bar.max = found.length;
+  const told = make("span"), bar = make("progress", { max: found.length });
   bar.setAttribute("aria-label", "Exercises of this page that are right");
   // To clear takes two presses. Its button is never disabled, which would send the focus away.
   const clear = button("Clear my answers", "Clear my answers and results on this page", () => {
     if (clear.getAttribute("aria-disabled") === "false") ask(true);
   });
-  const sure = document.createElement("span"), no = button("No", "No, keep my answers", () => ask(false));
+  const no = button("No", "No, keep my answers", () => ask(false));
   const yes = button("Yes, clear", "Yes, clear my answers and results on this page", () => {
     const all = memory.get();
     for (const { name, cell } of found) {
@@ -50,17 +49,15 @@
     ask(false);
     say("Your answers on this page are cleared");
   });
-  sure.className = "exercise-sure";
+  const sure = make("span", { className: "exercise-sure", hidden: true }, "Clear all answers? ", yes, " ", no);
   sure.setAttribute("role", "group");
   sure.setAttribute("aria-label", "Clear all answers of this page?");
-  sure.append("Clear all answers? ", yes, " ", no);
   sure.addEventListener("keydown", ({ key }) => key === "Escape" && ask(false));
   const ask = (asked) => {
     sure.hidden = !asked;
     clear.hidden = asked;
     (asked ? no : clear).focus();
   };
-  sure.hidden = true;
   box.append(told, bar, clear, sure);
   function tally() {
     const all = memory.get(), right = rights(found.map(({ name }) => name));
@@ -72,7 +69,7 @@
 
   // --- right, or not yet
   function mark(cell, result, words = "") {
-    if (!cell.verdict) cell.bar.prepend(cell.verdict = Object.assign(document.createElement("p"), { className: "exercise-said" }));
+    if (!cell.verdict) cell.bar.prepend(cell.verdict = make("p", { className: "exercise-said" }));
     if (result) cell.box.dataset.result = result;
     else delete cell.box.dataset.result;
     cell.verdict.textContent = words;

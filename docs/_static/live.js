@@ -2,7 +2,7 @@
 // button; Python itself (docs/_static/live/worker.mjs) comes with the first Run. The built outputs stay until then.
 "use strict";
 (() => {
-  const { cells, say, runnable } = window.bptt;
+  const { cells, make, say } = window.bptt;
   const base = document.currentScript.src;
   let worker = null, ready = false, serial = 0;
   let pressed = null, clock = 0; // the cell whose Run was pressed: what happens is said there, whichever cell runs
@@ -92,23 +92,16 @@
   function show(cell, kind, text) {
     if (cell.shown) cell.shown.hidden = true;
     if (kind === "figure") {
-      const box = document.createElement("div");
-      box.className = "output text_html";
       const drawn = new DOMParser().parseFromString(text, "text/html");
       drawn.querySelectorAll("script").forEach((script) => script.remove());
-      box.append(...drawn.body.childNodes);
+      const box = make("div", { className: "output text_html" }, ...drawn.body.childNodes);
       cell.out.append(box);
       return shown(box);
     }
     const name = kind === "stdout" ? "stream" : kind;
     let box = cell.out.lastElementChild;
     if (!box?.classList.contains(name)) {
-      box = document.createElement("div");
-      box.className = `output ${name} notranslate`;
-      const inner = document.createElement("div"), pre = document.createElement("pre");
-      inner.className = "highlight";
-      inner.append(pre);
-      box.append(inner);
+      box = make("div", { className: `output ${name} notranslate` }, make("div", { className: "highlight" }, make("pre")));
       cell.out.append(box);
     }
     const pre = box.querySelector("pre");
@@ -224,9 +217,9 @@
   let editing = null;
   function loadEditor() {
     const from = (name) => new URL(`prism-code-editor/${name}`, base).href;
-    const style = document.createElement("link");
-    const styled = new Promise((resolve, reject) => Object.assign(style, { rel: "stylesheet", href: from("layout.css"), onload: resolve, onerror: reject }));
-    document.head.append(style);
+    const styled = new Promise((resolve, reject) => {
+      document.head.append(make("link", { rel: "stylesheet", href: from("layout.css"), onload: resolve, onerror: reject }));
+    });
     const modules = ["index", "extensions/commands", "languages/python", "prism/languages/python"].map((name) => import(from(`${name}.js`)));
     return Promise.all([...modules, styled]);
   }
@@ -281,13 +274,10 @@
   cells.forEach((cell, number) => {
     if (!cell.run) return;
     Object.assign(cell, { number, area: null, ran: false, shown: cell.box.querySelector(".cell_output") });
-    cell.out = document.createElement("div");
-    cell.out.className = "cell_output live-output";
+    cell.out = make("div", { className: "cell_output live-output" });
     cell.box.insertBefore(cell.out, cell.box.querySelector(":scope > .exercise-built")); // before what the build got, where that is folded
-    cell.status = document.createElement("span");
-    cell.status.className = "live-status";
-    cell.progress = document.createElement("progress");
-    cell.progress.hidden = true;
+    cell.status = make("span", { className: "live-status" });
+    cell.progress = make("progress", { hidden: true });
     cell.progress.setAttribute("aria-label", "Loading Python");
     const name = `cell ${number + 1}`;
     cell.stop = window.bptt.button("Stop", `Stop ${name}`, () => end("Stopped. Python was ended, and with it all that the cells had computed; the next run begins afresh."));
@@ -298,5 +288,5 @@
     cell.edit.after(cell.reset);
     buttons(cell);
   });
-  window.bptt.live = { prepare, run, edit, reset, source, runnable };
+  window.bptt.live = { prepare, run, edit, reset, source };
 })();

@@ -24,7 +24,7 @@ CAN_FORK = sys.platform == "linux" and "BPTT_FRESH_BUILDS" not in os.environ
 IMPORTED = [  # what takes a build the longest to import; a name that is not there is passed over
     "furo", "matplotlib.axes", "myst_nb.sphinx_", "myst_nb.sphinx_ext", "quickjs", "sphinx.builders.html",
     "sphinx.cmd.build", "sphinx.domains.c", "sphinx.domains.cpp", "sphinx.ext.autodoc",
-    "sphinx.ext.intersphinx", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_autodoc_typehints",
+    "sphinx.ext.intersphinx", "sphinx.ext.napoleon", "sphinx_autodoc_typehints",
     "sphinx_codeautolink", "sphinx_design.extension", "sphinxcontrib.bibtex",
 ]  # fmt: skip
 AT_START = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -1,15 +1,8 @@
 """sphinx-codeautolink gets the blocks of code of a page alone, and links what it links in whole pages."""
 
-import sys
-from pathlib import Path
-
 import pytest
-from scratch import Scratch
-
-DOCS = Path(__file__).parents[2] / "docs"
-sys.path.insert(0, str(DOCS))
-
 from _ext.api import code_links
+from scratch import Scratch
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 

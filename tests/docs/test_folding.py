@@ -1,19 +1,14 @@
 """An answer is behind a line to press, and no other cell is."""
 
-from pathlib import Path
-
 import pytest
+from _ext.interactive import answers
+from docutils import nodes
+from docutils.core import publish_doctree
 
 pytestmark = pytest.mark.docs
 
-DOCS = Path(__file__).parents[2] / "docs"
 
-
-def test_answers_are_folded_and_stay_cells(monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
-    from _ext.interactive import answers  # noqa: PLC0415
-    from docutils import nodes  # noqa: PLC0415
-
+def test_answers_are_folded_and_stay_cells():
     cells = [nodes.container(classes=["cell", *tags]) for tags in ((), ("tag_answer",), ())]
     page = nodes.section()
     page += cells
@@ -26,11 +21,7 @@ def test_answers_are_folded_and_stay_cells(monkeypatch):
     assert closed.astext().endswith("</details>")
 
 
-def test_what_the_check_says_of_a_beginning_is_folded(monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
-    from _ext.interactive import answers  # noqa: PLC0415
-    from docutils import nodes  # noqa: PLC0415
-
+def test_what_the_check_says_of_a_beginning_is_folded():
     def cell(code):
         made = nodes.container(classes=["cell", "tag_raises-exception"])
         made += nodes.container("", nodes.literal_block(code, code), classes=["cell_input"])
@@ -51,12 +42,7 @@ def test_what_the_check_says_of_a_beginning_is_folded(monkeypatch):
     assert "exercise-tally" in page.children[0].astext()
 
 
-def test_a_table_counts_the_exercises_of_each_page_that_it_leads_to(monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
-    from _ext.interactive import answers  # noqa: PLC0415
-    from docutils import nodes  # noqa: PLC0415
-    from docutils.core import publish_doctree  # noqa: PLC0415
-
+def test_a_table_counts_the_exercises_of_each_page_that_it_leads_to():
     page = publish_doctree("")
     links = [nodes.reference("", uri, refuri=uri) for uri in ("one.html", "two.html", "one.html")]
     page += nodes.table("", nodes.paragraph("", "", *links[:2]))

@@ -1,13 +1,14 @@
 """The proof is folded, and its fold says what the outputs of its cells established; figures stay open."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from _ext.interactive import layers
+from docutils import nodes
+from docutils.core import publish_doctree
 
 pytestmark = pytest.mark.docs
 
-DOCS = Path(__file__).parents[2] / "docs"
 APP = SimpleNamespace(
     config=SimpleNamespace(static_math_tags={"bp2": "BP2"}),
     env=SimpleNamespace(docname="page", metadata={"page": {"bptt_numbers": {"page-sum": 1}}}),
@@ -16,17 +17,7 @@ LETTERS = "bp2: holds exactly (1 symbolic net)\n"
 NUMBERS = "bp2: holds, largest relative error 1.5e-15 <= 1e-12 (12 random nets)\n"
 
 
-@pytest.fixture
-def layers(monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
-    from _ext.interactive import layers  # noqa: PLC0415
-
-    return layers
-
-
 def cell(*tags, output="", summary=""):
-    from docutils import nodes  # noqa: PLC0415
-
     made = nodes.container(classes=["cell", *(f"tag_{tag}" for tag in tags)])
     made["cell_metadata"] = {"summary": summary} if summary else {}
     code = nodes.container(classes=["cell_input"])
@@ -36,11 +27,8 @@ def cell(*tags, output="", summary=""):
     return made
 
 
-def folded(layers, *cells):
+def folded(*cells):
     """Return the children of a page that was folded."""
-    from docutils import nodes  # noqa: PLC0415
-    from docutils.core import publish_doctree  # noqa: PLC0415
-
     page = publish_doctree("")
     page += nodes.section("", nodes.title("", "A page"), *cells)
     layers.fold(APP, page)
@@ -51,9 +39,9 @@ def said(node):
     return node.astext().split("<summary>")[1].split("</summary>")[0]
 
 
-def test_cells_that_follow_each_other_are_one_fold_and_stay_cells(layers):
+def test_cells_that_follow_each_other_are_one_fold_and_stay_cells():
     first, second, third = cell("proof", output=LETTERS), cell("proof", output=NUMBERS), cell()
-    _, switch, opened, *rest = folded(layers, first, second, third)
+    _, switch, opened, *rest = folded(first, second, third)
     assert "layers-switch" in switch.astext()
     assert rest[0] is first
     assert rest[1] is second
@@ -65,8 +53,8 @@ def test_cells_that_follow_each_other_are_one_fold_and_stay_cells(layers):
     assert opened["twin"] == f"*{said(opened)}.*"
 
 
-def test_cells_apart_are_folds_of_their_own(layers):
-    children = folded(layers, cell("proof"), cell(), cell("proof"))
+def test_cells_apart_are_folds_of_their_own():
+    children = folded(cell("proof"), cell(), cell("proof"))
     assert sum(child.astext().startswith("<details") for child in children) == 2
 
 
@@ -95,15 +83,15 @@ def test_cells_apart_are_folds_of_their_own(layers):
         ("a sum: 0.0\n", "a < b", "a &lt; b"),
     ],
 )
-def test_the_summary_says_what_was_established(layers, output, summary, words):
-    opened = folded(layers, cell("proof", output=output, summary=summary))[2]
+def test_the_summary_says_what_was_established(output, summary, words):
+    opened = folded(cell("proof", output=output, summary=summary))[2]
     assert said(opened) == words
 
 
-def test_of_a_plot_only_the_code_is_folded_behind_the_figure(layers):
+def test_of_a_plot_only_the_code_is_folded_behind_the_figure():
     plot = cell("plot")
     code, figure = plot.children
-    assert plot in folded(layers, plot)
+    assert plot in folded(plot)
     first, opened, inside, closed = plot.children
     assert first is figure
     assert inside is code
@@ -111,6 +99,6 @@ def test_of_a_plot_only_the_code_is_folded_behind_the_figure(layers):
     assert closed.astext().endswith("</details>")
 
 
-def test_a_page_without_folds_has_no_switch(layers):
+def test_a_page_without_folds_has_no_switch():
     plain = cell()
-    assert len(folded(layers, plain)) == 2
+    assert len(folded(plain)) == 2

@@ -1,12 +1,10 @@
 """A part of a function is shown by the names that it assigns, wherever in the function it stands."""
 
-from pathlib import Path
-
 import pytest
+from _ext.api.library_source import assigning
 
 pytestmark = pytest.mark.docs
 
-DOCS = Path(__file__).parents[2] / "docs"
 FUNCTION = """    def f(x):
         first = x
         second = (
@@ -18,10 +16,7 @@ FUNCTION = """    def f(x):
 """
 
 
-def test_statements_are_found_by_what_they_assign(monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
-    from _ext.api.library_source import assigning  # noqa: PLC0415
-
+def test_statements_are_found_by_what_they_assign():
     lines = FUNCTION.splitlines()
     assert lines[assigning(FUNCTION, ["second"])] == lines[2:5]
     assert lines[assigning(FUNCTION, ["second", "first"])] == lines[1:5]

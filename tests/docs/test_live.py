@@ -1,15 +1,10 @@
 """Live cells: a file for the browser that is not the listed one is refused; what is fetched is said beforehand."""
 
-import sys
 import zipfile
-from pathlib import Path
 
 import pytest
-
-DOCS = Path(__file__).parents[2] / "docs"
-sys.path.insert(0, str(DOCS))
-
 from _ext.live import cells, pyodide_files
+from scratch import DOCS
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 

@@ -1,29 +1,20 @@
 """The map of the derivation shows every page once, in an order in which each needs only what came before."""
 
 import re
-from pathlib import Path
 
 import pytest
+from _ext.interactive import derivation_map
+from scratch import DOCS
 
 pytestmark = pytest.mark.docs
 
-DOCS = Path(__file__).parents[2] / "docs"
 
-
-@pytest.fixture
-def derivation_map(monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
-    from _ext.interactive import derivation_map  # noqa: PLC0415
-
-    return derivation_map
-
-
-def test_every_page_of_the_derivation_is_in_the_map(derivation_map):
+def test_every_page_of_the_derivation_is_in_the_map():
     files = {file.stem for file in (DOCS / "learn").glob("*.md")} - {"index"}
     assert sorted(node.name for node in derivation_map.PAGES) == sorted(files)
 
 
-def test_a_page_needs_known_pages_and_no_circle(derivation_map):
+def test_a_page_needs_known_pages_and_no_circle():
     known = set()
     waiting = list(derivation_map.PAGES)
     while waiting:
@@ -33,13 +24,13 @@ def test_a_page_needs_known_pages_and_no_circle(derivation_map):
         waiting = [node for node in waiting if node.name not in known]
 
 
-def test_no_two_boxes_share_a_place(derivation_map):
-    rows = derivation_map.rows()
-    places = [(node.core, rows[node.name]) for node in derivation_map.PAGES]
+def test_no_two_boxes_share_a_place():
+    tops = derivation_map.tops()
+    places = [(node.core, tops[node.name]) for node in derivation_map.PAGES]
     assert len(set(places)) == len(places)
 
 
-def test_from_feedforward_nets_to_gates_the_core_takes_at_most_two_hours(derivation_map):
+def test_from_feedforward_nets_to_gates_the_core_takes_at_most_two_hours():
     core = [node.name for node in derivation_map.PAGES if node.core]
     core = core[core.index("feedforward") :]
     minutes = [
@@ -48,12 +39,12 @@ def test_from_feedforward_nets_to_gates_the_core_takes_at_most_two_hours(derivat
     assert sum(minutes) <= 120
 
 
-def test_a_page_without_minutes_is_refused(derivation_map):
+def test_a_page_without_minutes_is_refused():
     with pytest.raises(ValueError, match="states no minutes"):
         derivation_map.stated("no time")
 
 
-def test_the_picture_links_to_every_page_and_says_its_minutes(derivation_map):
+def test_the_picture_links_to_every_page_and_says_its_minutes():
     minutes = {node.name: 10 + k for k, node in enumerate(derivation_map.PAGES)}
     picture = derivation_map.draw(minutes)
     for node in derivation_map.PAGES:

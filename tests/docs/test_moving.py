@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
+from _ext.interactive import moving_figures as moving
 from quickjs import Context
 from scratch import DOCS
 
 import bptt
-
-sys.path.insert(0, str(DOCS))
-from _ext.interactive import moving_figures as moving
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import platform
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from scratch import DOCS, Scratch
-
-sys.path.insert(0, str(DOCS))
-
 from _ext.publishing import offer
+from scratch import Scratch
 from selectolax.lexbor import LexborHTMLParser
 
 pytestmark = pytest.mark.house

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
-from scratch import DOCS
-
-sys.path.insert(0, str(DOCS))
-
 from _ext.publishing.search_index import seen
 from selectolax.lexbor import LexborHTMLParser
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import inspect
 from pathlib import Path
+from pkgutil import resolve_name
 from textwrap import dedent
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from _ext.api.objects import find, home
+from _ext.api.objects import home
 from _ext.api.source_pages import source_link
 
 
@@ -67,14 +68,14 @@ class Library(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the code block and its caption."""
         try:
-            thing = find(self.arguments[0])
+            thing = inspect.unwrap(resolve_name(self.arguments[0]))
             lines, start = inspect.getsourcelines(thing)
             names = self.options.get("assigns", "").split()
             part = assigning("".join(lines), names) if names else slice(0, None)
         except (AttributeError, ImportError, OSError, TypeError) as error:
             message = f"library: {error}"
             raise self.error(message) from error
-        file = Path(inspect.getsourcefile(thing) or "")
+        file = Path(inspect.getsourcefile(thing) or "").resolve()
         self.env.note_dependency(str(file))
         lines, start = lines[part], max(start, 1) + part.start
         code = "".join(lines)
@@ -83,10 +84,8 @@ class Library(SphinxDirective):
         code = dedent(code).rstrip()
         block = nodes.literal_block(code, code, language="python")
         module, name = home(thing)
-        where = f"{'/'.join(module.split('.'))}.py, lines {start} to {start + len(lines) - 1} "
-        if file.name == "__init__.py":
-            where = where.replace(".py", "/__init__.py", 1)
-        caption = nodes.caption("", where)
+        path = file.relative_to(Path(self.config.bptt_package).parent).as_posix()
+        caption = nodes.caption("", f"{path}, lines {start} to {start + len(lines) - 1} ")
         caption += source_link(module, name)
         box = nodes.container("", caption, block, literal_block=True)
         box["classes"] += ["literal-block-wrapper", "library-code"]

@@ -8,30 +8,10 @@ import inspect
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from sphinx.environment import BuildEnvironment
-
-
-def find(dotted: str) -> Any:
-    """Import what a dotted name means, the longest module first."""
-    parts = dotted.split(".")
-    for k in range(len(parts), 0, -1):
-        try:
-            thing: Any = importlib.import_module(".".join(parts[:k]))
-        except ModuleNotFoundError:
-            continue
-        for name in parts[k:]:
-            thing = getattr(thing, name)
-        return thing
-    message = f"nothing is called {dotted!r}"
-    raise AttributeError(message)
-
-
-def entry(dotted: str) -> Any:
-    """Return what an entry of the reference documents: ``bptt.backward`` is the function, not its module."""
-    parent, _, name = dotted.rpartition(".")
-    return getattr(find(parent), name)
 
 
 def home(thing: Any) -> tuple[str, str]:
@@ -42,6 +22,12 @@ def home(thing: Any) -> tuple[str, str]:
     if not (inspect.isclass(thing) or inspect.isroutine(thing)):
         return "", ""
     return getattr(thing, "__module__", None) or "", thing.__qualname__
+
+
+def home_of_entry(dotted: str) -> tuple[str, str]:
+    """Return the same of an entry of the reference: ``bptt.backward`` is the function, not its module."""
+    parent, _, name = dotted.rpartition(".")
+    return home(getattr(resolve_name(parent), name, None))  # None: an attribute of instances alone
 
 
 def public_locations(module: Any) -> dict[str, str]:
@@ -56,10 +42,7 @@ def documented(env: BuildEnvironment, package: str) -> dict[str, tuple[str, str]
     entries = sorted(env.get_domain("py").get_objects(), key=lambda row: (-len(row[0]), row[0]))
     for name, _, _, docname, anchor, _ in entries:
         if name.startswith(f"{package}."):
-            try:
-                module, own = home(entry(name))
-            except AttributeError:  # an attribute of instances alone
-                continue
+            module, own = home_of_entry(name)
             if own:
                 found[f"{module}.{own}"] = docname, anchor  # the shortest name counts
     return found
@@ -79,19 +62,15 @@ def page_of(module: str) -> str:
     return f"_modules/{module.replace('.', '/')}"
 
 
-def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+def definitions(
+    tree: ast.Module | ast.ClassDef, prefix: str = ""
+) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
     """Yield each function and class of a module by its name in it; of functions, not what is inside."""
-
-    def walk(
-        body: list[ast.stmt], prefix: str
-    ) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
-        for node in body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                yield f"{prefix}{node.name}", node
-                if isinstance(node, ast.ClassDef):
-                    yield from walk(node.body, f"{prefix}{node.name}.")
-
-    return walk(tree.body, "")
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield f"{prefix}{node.name}", node
+            if isinstance(node, ast.ClassDef):
+                yield from definitions(node, f"{prefix}{node.name}.")
 
 
 def words_below(module: str, name: str) -> list[str]:

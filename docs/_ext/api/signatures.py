@@ -1,18 +1,20 @@
 """Show signatures as a caller writes them: public instances by name, records by their fields.
 
-Without this, a default such as ``bptt.tanh`` appears with the address of a function, which differs in every
-build, and a record's signature spells out the type of each array, which its fields say below it anyway.
+Without this, a default such as ``bptt.tanh`` appears as what makes one, and a record's signature spells out the
+type of each array, which its fields say below it anyway.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 from sphinx.application import Sphinx
 
-ACTIVATION = re.compile(r"Activation\(name='(\w+)'(?:, function=<.*?>, derivative=<.*?>)?\)")
+ACTIVATION = re.compile(r"Activation\(name='(\w+)'\)")
+
+Shown: TypeAlias = tuple[str | None, None]  # a signature, and what it returns
 
 
 def named(text: str) -> str:
@@ -20,14 +22,11 @@ def named(text: str) -> str:
     return ACTIVATION.sub(r"bptt.\1", text)
 
 
-def _signature(
-    app: Sphinx, what: str, name: str, thing: Any, *_: Any
-) -> tuple[str | None, None] | None:
+def _signature(_app: Sphinx, what: str, _name: str, thing: Any, *_: Any) -> Shown | None:
     """Return a signature for what needs one of its own, and leave all else to autodoc-typehints.
 
     An instance that can be called, as ``bptt.tanh``, has none: it is shown as data.
     """
-    del app, name
     if what == "data":
         return None, None
     if what != "class" or not inspect.isclass(thing):
@@ -40,12 +39,10 @@ def _signature(
     return (named(text), None) if ACTIVATION.search(text) else None
 
 
-def _docstring(
-    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
-) -> None:
+def _docstring(*what: Any) -> None:
     """Rewrite the defaults that autodoc-typehints has written into a docstring."""
-    del app, what, name, thing, options
-    lines[:] = [named(line) for line in lines]
+    lines: list[str] = what[-1]
+    lines[:] = map(named, lines)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
-from pygments.token import STANDARD_TYPES, Comment
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-from _ext.api.objects import definitions, documented, entry, home, modules, page_of
+from _ext.api.objects import definitions, documented, home_of_entry, modules, page_of
 from _ext.ledger import page_links
 
 INDEX = "_modules/index"
@@ -38,11 +39,7 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     known = modules(package)
     for signature in list(doctree.findall(addnodes.desc_signature)):
         if signature.get("module", "").partition(".")[0] == package.name:
-            name = f"{signature['module']}.{signature['fullname']}"
-            try:
-                module, own = home(entry(name))
-            except AttributeError:  # an attribute of instances alone
-                continue
+            module, own = home_of_entry(f"{signature['module']}.{signature['fullname']}")
             if module in known and own:
                 signature.append(source_link(module, own))
     for link in list(doctree.findall(SourceLink)):
@@ -52,27 +49,13 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         link.replace_self(nodes.reference("", "", words, internal=True, refuri=f"{uri}{anchor}"))
 
 
-def highlighted(text: str, marks: dict[int, page_links.Marked]) -> list[str]:
-    """Return the HTML of each line of a module; `marks` are those with a mark, counted from 1."""
-    lines = [""]
-    for kind, value in PythonLexer(stripnl=False).get_tokens(text):
-        while kind not in STANDARD_TYPES:
-            kind = kind.parent  # noqa: PLW2901
-        name = STANDARD_TYPES[kind]
-        for k, part in enumerate(value.split("\n")):
-            if k:
-                lines.append("")
-            said = html.escape(part)
-            if kind in Comment and len(lines) in marks:
-                said = marks[len(lines)].linked(said)
-            lines[-1] += f'<span class="{name}">{said}</span>' if name and part else said
-    return [marks[k].line(line) if k in marks else line for k, line in enumerate(lines, 1)]
-
-
 def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]]) -> str:
     """Return the HTML of a module's page."""
     here = page_of(module)
-    lines = highlighted(text, page_links.marked(app, here, module))
+    code = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    lines = code.split("\n")
+    for number, mark in page_links.marked(app, here, module).items():
+        lines[number - 1] = mark.shown(lines[number - 1])
     for name, node in dict(definitions(ast.parse(text))).items():  # of overloads, the last
         first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         back = ""

@@ -1,6 +1,6 @@
 r"""Render every formula while the site is built, so that no JavaScript reaches the reader.
 
-KaTeX (vendored in docs/_vendor/katex) is run by QuickJS inside Python and writes HTML for the eye and
+KaTeX (vendored in docs/_vendor) is run by QuickJS inside Python and writes HTML for the eye and
 MathML for screen readers. A formula that does not parse is a warning at its own line.
 
 ``static_math_macros``
@@ -14,7 +14,6 @@ import html
 import json
 import os
 import re
-import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from sphinx.util import logging
 from _ext.formulas.references import EQREF
 
 log = logging.getLogger(__name__)
-KATEX = Path(__file__).resolve().parents[2] / "_vendor" / "katex"
+KATEX = Path(__file__).resolve().parents[2] / "_vendor" / "katex" / "katex.min.js"
 ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
 MATHML = "http://www.w3.org/1998/Math/MathML"
 RENDER = r"""
@@ -42,10 +41,6 @@ function render(tex, display, macros) {
 ET.register_namespace("", MATHML)
 
 
-class TexError(Exception):
-    """A formula that does not parse."""
-
-
 @functools.cache
 def _engine(_pid: int) -> Any:
     """One engine a process: none may be carried over a fork (``-j``)."""
@@ -53,18 +48,16 @@ def _engine(_pid: int) -> Any:
 
     engine = Context()
     engine.set_max_stack_size(6 << 20)  # the default overflows at some twenty nested fractions
-    engine.eval((KATEX / "katex.min.js").read_text(encoding="utf-8") + RENDER)
+    engine.eval(KATEX.read_text(encoding="utf-8") + RENDER)
     return engine
 
 
 @functools.cache
-def render(tex: str, display: bool, macros: str) -> str:
-    """Return a formula's HTML and MathML; ``macros`` is a JSON object."""
+def render(tex: str, display: bool, macros: str) -> tuple[str, str]:
+    """Return a formula's HTML and MathML, and why it does not parse; ``macros`` is a JSON object."""
     call = f"render({json.dumps(tex)}, {json.dumps(display)}, {macros})"
     result = json.loads(_engine(os.getpid()).eval(call))
-    if "error" in result:
-        raise TexError(result["error"])
-    return _valid(result["html"])
+    return (_valid(result["html"]), "") if "html" in result else ("", result["error"])
 
 
 def _valid(text: str) -> str:
@@ -108,16 +101,11 @@ def formula(node: nodes.Element, display: bool, macros: dict[str, Any]) -> str:
     tex = EQREF.sub(reference, node.astext().strip())
     if display:
         tex = aligned(tex)
-    try:
-        return render(tex, display, _macros(macros))
-    except TexError as error:
-        log.warning("%s, in the formula %r", error, tex, location=node, type="math")
-        return f"<code>{html.escape(tex)}</code>"
-
-
-def _macros(macros: dict[str, Any]) -> str:
     plain = {rf"\{k}": v[0] if isinstance(v, (list, tuple)) else v for k, v in macros.items()}
-    return json.dumps(plain, sort_keys=True)
+    said, error = render(tex, display, json.dumps(plain, sort_keys=True))
+    if error:
+        log.warning("%s, in the formula %r", error, tex, location=node, type="math")
+    return said or f"<code>{html.escape(tex)}</code>"
 
 
 def visit_math(self: Any, node: nodes.math) -> None:
@@ -140,25 +128,12 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
         f"{formula(node, True, self.config.static_math_macros)}</div>"
     )
     if number:
-        self.body.append(f'<span class="eqno">({number}){_permalink(self.config, node)}</span>')
+        self.body.append(
+            f'<span class="eqno">({number})<a class="headerlink" href="#{html.escape(ids[0])}" '
+            f'title="Link to this equation">{self.config.html_permalinks_icon}</a></span>'
+        )
     self.body.append("</div>\n")
     raise nodes.SkipNode
-
-
-def _permalink(config: Any, node: nodes.Element) -> str:
-    """Return the link to an equation that stands beside its number."""
-    where, icon = html.escape(node["ids"][0]), config.html_permalinks_icon
-    return f'<a class="headerlink" href="#{where}" title="Link to this equation">{icon}</a>'
-
-
-def _copy(app: Sphinx, error: Exception | None) -> None:
-    """Put the reader's part of KaTeX beside the pages."""
-    if error or app.builder.format != "html":
-        return
-    out = Path(app.outdir) / "_static" / "katex"
-    shutil.copytree(KATEX / "fonts", out / "fonts", dirs_exist_ok=True)
-    for name in ("katex.min.css", "LICENSE"):
-        shutil.copy(KATEX / name, out / name)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -166,5 +141,4 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("static", (visit_math, None), (visit_math_block, None))
     app.add_config_value("static_math_macros", {}, "html")
     app.add_css_file("katex/katex.min.css", priority=400)
-    app.connect("build-finished", _copy)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -21,7 +21,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from _ext.execution.cell_rules import EXPECTED
-from _ext.publishing.template import on_page
+from _ext.interactive.layers import around, fold_part
+from _ext.publishing.notes import noted
+from _ext.publishing.template import add_files
 from _ext.slicing import page_data
 
 MARKER = (
@@ -33,8 +35,8 @@ OPEN = f"""\
 <summary class="sd-summary-title sd-card-header"><span class="sd-summary-text">Answer</span>\
 <span class="sd-summary-state-marker sd-summary-chevron-right">{MARKER}</span></summary>\
 <div class="sd-summary-content sd-card-body docutils">"""
-CLOSE = "</div></details>"
 SAID = '<details class="exercise-built"><summary>What the check says of this beginning</summary>'
+KEY = "bptt_exercises"  # of a page, among what Sphinx keeps of it
 TAG = "answer"
 TALLY = '<div class="exercise-tally"></div>'
 CHECK = "exercises.check("
@@ -57,28 +59,23 @@ def fold_beginnings(doctree: nodes.document) -> None:
     found = beginnings(doctree)
     for cell in found:
         cell["classes"].append("exercise")
-        outputs, others = page_data.apart(cell, "cell_output")
-        ends = [nodes.raw("", text, format="html", twin="") for text in (SAID, "</details>")]
-        cell += [*others, ends[0], *outputs, ends[1]]
+        fold_part(cell, "cell_output", nodes.raw("", SAID, format="html"), "</details>")
     if found:
         section = found[0].parent
-        tally = nodes.raw("", TALLY, format="html", twin="")
-        section.parent.insert(section.parent.index(section), tally)
+        place = section.parent.index(section)
+        section.parent.insert(place, nodes.raw("", TALLY, format="html"))
 
 
 def fold(_: Sphinx, doctree: nodes.document) -> None:
     """Put each cell with the tag ``answer`` between the two ends of a details element; fold beginnings."""
     fold_beginnings(doctree)
     for cell in page_data.tagged(doctree, TAG):
-        place = cell.parent.index(cell)
-        cell.parent.insert(place + 1, nodes.raw("", CLOSE, format="html"))
-        cell.parent.insert(place, nodes.raw("", OPEN, format="html"))
+        around([cell], nodes.raw("", OPEN, format="html"))
 
 
 def _remember(app: Sphinx, doctree: nodes.document) -> None:
     names = [found[1] for cell in beginnings(doctree) if (found := NAME.search(cell.astext()))]
-    if names:
-        app.env.metadata[app.env.docname]["exercises"] = " ".join(names)
+    app.env.metadata[app.env.docname][KEY] = names
 
 
 def counts(doctree: nodes.document, exercises: dict[str, list[str]]) -> None:
@@ -87,16 +84,13 @@ def counts(doctree: nodes.document, exercises: dict[str, list[str]]) -> None:
         for link in list(table.findall(nodes.reference)):
             if names := exercises.get(link.get("refuri", "")):
                 text = COUNT.format(names=" ".join(names), number=len(names))
-                place = link.parent.index(link)
-                link.parent.insert(place + 1, nodes.raw("", text, format="html", twin=""))
+                place = link.parent.index(link) + 1
+                link.parent.insert(place, nodes.raw("", text, format="html"))
 
 
 def _count(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    if app.builder.format == "html":
-        below = app.env.toctree_includes.get(docname, [])
-        said = {page: app.env.metadata[page].get("exercises", "").split() for page in below}
-        uri = app.builder.get_relative_uri
-        counts(doctree, {uri(docname, page): names for page, names in said.items()})
+    uri, below = app.builder.get_relative_uri, noted(app.env, docname).below
+    counts(doctree, {uri(docname, page): app.env.metadata[page].get(KEY, []) for page in below})
 
 
 class AnswersOf(SphinxDirective):
@@ -139,11 +133,6 @@ def gather(app: Sphinx, doctree: nodes.document, _docname: str) -> None:
             place.replace_self([answers_of(page, app.env.get_doctree(page)) for page in pages])
 
 
-def _script(app: Sphinx, _page: str, context: dict[str, Any], doctree: nodes.document) -> None:
-    if beginnings(doctree) or 'class="exercise-count"' in context.get("body", ""):
-        app.add_js_file("exercises.js", loading_method="defer", priority=900)  # after copy.js
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the folding of answers and of beginnings."""
     app.connect("doctree-read", fold)
@@ -152,5 +141,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", gather)
     app.add_directive("answers-of", AnswersOf)
     app.add_css_file("exercises.css")
-    on_page(app, _script)
+    add_files(app, 'class="exercise-', "exercises.js", priority=900)  # after copy.js
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

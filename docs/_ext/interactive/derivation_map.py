@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html
 import re
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-WIDE, TALL, ROW = 176, 34, 46  # of a box; from one row to the next
+WIDE, TALL, ROW = 176, 34, 46  # of a box; from one box to the next
 LEFT, RIGHT = 4, 200  # where the two columns begin
 MINUTES = re.compile(r"\b(\d+) minutes\.")
 
@@ -59,7 +58,6 @@ PAGES = (
     Node("sequences", "Unequal lengths", ("gates", "boundaries", "directions")),
     Node("errata", "Errata of the seed", ("gates", "bp2")),
 )
-BY_NAME = {node.name: node for node in PAGES}
 
 
 def stated(source: str) -> int:
@@ -71,16 +69,16 @@ def stated(source: str) -> int:
     return int(found[1])
 
 
-def rows() -> dict[str, int]:
-    """Return the row of each page: a core page stands beside the first of those that need it first."""
+def tops() -> dict[str, int]:
+    """Return where each page's box begins: that of the core beside the first that needs it first."""
     found: dict[str, int] = {}
-    row = 0
+    top = 4
     for node in PAGES:
         if node.core:
             beside = [n.name for n in PAGES if not n.core and n.needs[0] == node.name]
-            found[node.name] = row
-            found |= {name: row + k for k, name in enumerate(beside)}
-            row += max(1, len(beside))
+            found[node.name] = top
+            found |= {name: top + ROW * k for k, name in enumerate(beside)}
+            top += ROW * max(1, len(beside))
     return found
 
 
@@ -96,20 +94,20 @@ def _box(node: Node, x: int, y: int, minutes: int) -> str:
 
 def draw(minutes: dict[str, int]) -> str:
     """Return the map as SVG."""
-    places, boxes, lines = rows(), [], []
-    core = [node for node in PAGES if node.core]
-    middle = LEFT + WIDE / 2
+    places, boxes, lines = tops(), [], []
     for node in PAGES:
-        x, y = LEFT if node.core else RIGHT, 4 + ROW * places[node.name]
-        boxes.append(_box(node, x, y, minutes[node.name]))
-        if not node.core:
-            from_row = 4 + ROW * places[node.needs[0]] + TALL / 2
-            way = f"M{LEFT + WIDE} {from_row:g}H{LEFT + WIDE + 10}V{y + TALL / 2:g}H{RIGHT}"
+        y = places[node.name]
+        boxes.append(_box(node, LEFT if node.core else RIGHT, y, minutes[node.name]))
+        if not node.needs:
+            continue
+        above = places[node.needs[0]]
+        if node.core:
+            way = f"M{LEFT + WIDE / 2:g} {above + TALL}V{y}"
+            lines.append(f'<path class="spine" d="{way}"/>')
+        else:
+            way = f"M{LEFT + WIDE} {above + TALL / 2:g}h10V{y + TALL / 2:g}H{RIGHT}"
             lines.append(f'<path d="{way}"/>')
-    for above, below in pairwise(core):
-        start, end = 4 + ROW * places[above.name] + TALL, 4 + ROW * places[below.name]
-        lines.append(f'<path class="spine" d="M{middle:g} {start}V{end}"/>')
-    tall = 4 + ROW * (max(places.values()) + 1)
+    tall = max(places.values()) + ROW
     label = "Map of the derivation: the core on the left, from top to bottom; on the right what can be left out"
     return (
         f'<div class="derivation-map"><svg viewBox="0 0 380 {tall}" role="group" aria-label="{label}">'
@@ -119,9 +117,10 @@ def draw(minutes: dict[str, int]) -> str:
 
 def as_text(minutes: dict[str, int]) -> str:
     """Return the map as a list, for the forms of the page that have no pictures."""
+    titles = {node.name: node.title for node in PAGES}
     lines = []
     for node in PAGES:
-        needs = ", ".join(BY_NAME[name].title for name in node.needs)
+        needs = ", ".join(titles[name] for name in node.needs)
         kind = "core" if node.core else "optional"
         lines.append(
             f"- [{node.title}]({node.name}.md): {kind}, {minutes[node.name]} minutes"

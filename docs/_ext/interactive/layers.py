@@ -26,6 +26,7 @@ from bptt.teaching.equations import EquationCheck
 
 FOLDED = ("proof", "plot")
 PLOT = "Code of this figure"
+END = "</div></details>"
 SWITCH = """\
 <div class="layers-switch" role="group" aria-label="Layers of this page">\
 <button type="button" data-open="" aria-pressed="true">Reading</button>\
@@ -38,18 +39,24 @@ def opening(kind: str, said: str) -> nodes.raw:
     return nodes.raw("", text, format="html", twin=f"*{said}.*" if kind == "proof" else "")
 
 
-def closing() -> nodes.raw:
-    """Return the end of a fold."""
-    return nodes.raw("", "</div></details>", format="html", twin="")
+def around(cells: list[nodes.container], opening: nodes.raw) -> None:
+    """Put cells that follow each other between the ends of a fold."""
+    parent = cells[0].parent
+    parent.insert(parent.index(cells[-1]) + 1, nodes.raw("", END, format="html"))
+    parent.insert(parent.index(cells[0]), opening)
+
+
+def fold_part(cell: nodes.container, kind: str, opening: nodes.raw, end: str = END) -> None:
+    """Put a part of a cell, its ``cell_input`` or ``cell_output``, into a fold below the others."""
+    part, others = apart(cell, kind)
+    cell += [*others, opening, *part, nodes.raw("", end, format="html")]
 
 
 def groups(cells: list[nodes.container]) -> list[list[nodes.container]]:
     """Return the cells that follow each other together."""
     found: list[list[nodes.container]] = []
     for cell in cells:
-        last = found[-1][-1] if found else None
-        follows = last is not None and last.parent is cell.parent
-        if follows and cell.parent.index(cell) == cell.parent.index(last) + 1:
+        if found and found[-1][-1].next_node(descend=False, siblings=True) is cell:
             found[-1].append(cell)
         else:
             found.append([cell])
@@ -66,23 +73,17 @@ def established(cells: list[nodes.container], names: dict[str, str]) -> str:
 
 def fold(app: Sphinx, doctree: nodes.document) -> None:
     """Put each group of cells of the proof, and the code of each figure, between the ends of a fold."""
-    tags = {label: f"({tag})" for label, tag in app.config.static_math_tags.items()}
-    kept = app.env.metadata[app.env.docname][KEY]
-    numbers = {label: f"({number})" for label, number in kept.items()}
+    known = {**app.config.static_math_tags, **app.env.metadata[app.env.docname][KEY]}
+    names = {label: f"({number})" for label, number in known.items()}
     proofs, plots = groups(tagged(doctree, "proof")), tagged(doctree, "plot")
     for group in proofs:
-        parent = group[0].parent
-        parent.insert(parent.index(group[-1]) + 1, closing())
-        said = established(group, {**tags, **numbers})
-        parent.insert(parent.index(group[0]), opening("proof", said))
+        around(group, opening("proof", established(group, names)))
     for cell in plots:
-        code, others = apart(cell, "cell_input")
-        cell += [*others, opening("plot", PLOT), *code, closing()]
-    title = next(iter(doctree.findall(nodes.title)), None)
-    if title is not None and (proofs or plots):
-        title.parent.insert(
-            title.parent.index(title) + 1, nodes.raw("", SWITCH, format="html", twin="")
-        )
+        fold_part(cell, "cell_input", opening("plot", PLOT))
+    title = next(doctree.findall(nodes.title), None)
+    if title and (proofs or plots):
+        place = title.parent.index(title) + 1
+        title.parent.insert(place, nodes.raw("", SWITCH, format="html"))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

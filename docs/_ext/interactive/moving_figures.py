@@ -20,9 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import bptt
 from _ext.interactive import net_picture
-from _ext.publishing.template import on_page
-
-MINUS = "\N{MINUS SIGN}"
+from _ext.publishing.template import add_files
 
 
 class Step(NamedTuple):
@@ -40,15 +38,9 @@ class Step(NamedTuple):
         return f"({self.label}) {name}, step {self.step}"
 
 
-def number(value: float, digits: int = 4) -> str:
-    """Return a number as it is shown: signed by a minus, never by a hyphen."""
-    text = f"{value:.{digits}f}"
-    return text.replace("-", MINUS) if float(text) else text.lstrip("-")
-
-
 def numbers(values: Sequence[float] | np.ndarray) -> str:
     """Return the units' numbers."""
-    return ", ".join(number(v) for v in np.ravel(values))
+    return ", ".join(net_picture.number(v, 4) for v in np.ravel(values))
 
 
 class Net:
@@ -130,10 +122,10 @@ def wheel() -> dict[str, Any]:
     return {name: array.tolist() for name, array in arrays.items()}
 
 
-def data(name: str, content: Any) -> str:
+def data(content: Any) -> str:
     """Return data as a page carries it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
-    return f'<script type="application/json" class="{name}">{text}</script>'
+    return f'<script type="application/json" class="moving-data">{text}</script>'
 
 
 def net_figure() -> str:
@@ -152,7 +144,7 @@ def net_figure() -> str:
         f'<div class="moving-controls" hidden>{buttons}'
         '<span class="moving-count"></span></div>'
         '<div class="moving-said" role="status" hidden></div>'
-        f"{data('moving-data', said)}</div>\n"
+        f"{data(said)}</div>\n"
     )
 
 
@@ -174,7 +166,7 @@ def triangle_figure() -> str:
         '<div class="moving moving-triangle" role="group" hidden '
         'aria-label="Spectral radius, length and truncation against the gradient">'
         f'<div class="moving-sliders">{inputs}</div><div class="moving-drawn"></div>'
-        f'<div class="moving-said" role="status"></div>{data("moving-data", wheel())}</div>\n'
+        f'<div class="moving-said" role="status"></div>{data(wheel())}</div>\n'
     )
 
 
@@ -185,29 +177,20 @@ class Moving(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the figure."""
-        kind = self.name.removeprefix("moving-")
         words = " ".join(self.content)
         if not words:
             message = f"{self.name}: say in its content what the figure shows"
             raise self.error(message)
-        made = net_figure() if kind == "net" else triangle_figure()
-        node = nodes.raw("", made, format="html", twin=f"*{words}*", moving=kind)
-        self.set_source_info(node)
-        return [node]
+        made = FIGURES[self.name]()
+        return [nodes.raw("", made, format="html", twin=f"*{words}*")]
 
 
-def _load(app: Sphinx, _page: str, _context: dict[str, Any], doctree: nodes.document) -> None:
-    """Let a page load what its moving figures need."""
-    kinds = {node["moving"] for node in doctree.findall(nodes.raw) if "moving" in node}
-    if kinds:
-        app.add_css_file("moving.css")
-    for kind in sorted(kinds):
-        app.add_js_file(f"moving-{kind}.js", loading_method="defer")
+FIGURES = {"moving-net": net_figure, "moving-triangle": triangle_figure}
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directives."""
-    app.add_directive("moving-net", Moving)
-    app.add_directive("moving-triangle", Moving)
-    on_page(app, _load)
+    """Register the directives, and what the pages with such figures load."""
+    for name in FIGURES:
+        app.add_directive(name, Moving)
+        add_files(app, f'class="moving {name}"', "moving.css", f"{name}.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

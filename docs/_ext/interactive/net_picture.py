@@ -40,8 +40,14 @@ def _arrow(x0: float, y0: float, x1: float, y1: float) -> str:
     return f'<path class="shaft" d="M{x0:g} {y0:g}L{bx:g} {by:g}"/><path d="{head}"/>'
 
 
+def number(value: float, digits: int) -> str:
+    """Return a number as it is shown: signed by a minus, never by a hyphen."""
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("-")
+
+
 def _values(values: np.ndarray, x: float, middle: float) -> str:
-    lines = [f"{v:.2f}".replace("-", "\N{MINUS SIGN}") for v in np.ravel(values)]
+    lines = [number(v, 2) for v in np.ravel(values)]
     y = middle + 4.5 - 8.5 * (len(lines) - 1)
     return "".join(
         f'<text class="end" x="{x:g}" y="{y + 17 * k:g}">{line}</text>'
@@ -50,7 +56,7 @@ def _values(values: np.ndarray, x: float, middle: float) -> str:
 
 
 def _math(x: float, y: float, base: str, raised: str, kind: str = "") -> str:
-    sup = f'<tspan class="sup" dy="-5">{raised}</tspan>' if raised else ""
+    sup = f'<tspan class="sup" dy="-5">{raised}</tspan>'
     return f'<text class="math{kind}" x="{x:g}" y="{y:g}">{base}{sup}</text>'
 
 
@@ -95,11 +101,10 @@ def draw(
     high, wide = _top(0) + TALL[0] + 46, _left(last) + WIDE + 2
     parts = [f'<svg viewBox="0 0 {wide} {high}" role="img" aria-label="{LABEL}">']
     for t in range(1, last + 1):
-        middle = _left(t) + WIDE / 2
+        middle, foot = _left(t) + WIDE / 2, _top(0) + TALL[0] + 18
+        equals = f'<tspan class="upright"> = {t}</tspan>'
         parts += [
-            _math(middle, _top(0) + TALL[0] + 18, "t", f" = {t}").replace(
-                'class="sup" dy="-5"', 'class="upright"'
-            ),
+            f'<text class="math" x="{middle:g}" y="{foot}">t{equals}</text>',
             _math(middle, 12, "C", f"({t})"),
             _box(0, t, ()),
             _values(below[1, t], middle - 3, _top(0) + TALL[0] / 2),

@@ -15,43 +15,33 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from _ext.execution.record import wanted
 from _ext.ledger import index, page_links, rules
 from _ext.ledger.collect import enter, ledger
 from _ext.ledger.index_entries import EquationEntries
 from _ext.ledger.source import as_roles
+from _ext.publishing.template import add_files
 
 log = logging.getLogger(__name__)
 
 
-def _tags_to_roles(
-    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
-) -> None:
+def _tags_to_roles(app: Sphinx, *what: Any) -> None:
     """Turn the tags in a docstring into links, once napoleon has done its work."""
-    del what, name, thing, options
+    lines: list[str] = what[-1]
     tags = {tag: label for label, tag in app.config.static_math_tags.items()}
     lines[:] = [as_roles(line, tags) for line in lines]
 
 
-def _check(app: Sphinx, env: BuildEnvironment) -> None:
+def _check(app: Sphinx, _env: BuildEnvironment) -> None:
     """Warn of everything that is against the law; of single pages, only of what they say themselves."""
-    del env
-    book, table = ledger(app), Path(app.srcdir) / "equations.toml"
-    broken = [*rules.of_checks(book, [d for d in book.pages if wanted(d)]), *rules.of_source(book)]
+    book, out = ledger(app), Path(app.outdir).parent
+    broken = [*rules.of_checks(book), *rules.of_source(book)]
     if not app.config.bptt_only_pages:
-        broken += rules.of_kinds(book, table)
+        broken += rules.of_excuses(book, Path(app.srcdir) / "equations.toml")
         if app.config.bptt_ledger_law:
-            stopped = rules.stopped_pages(Path(app.outdir).parent / "records")
-            broken += rules.of_equations(book, stopped)
-        file = Path(app.outdir).parent / "ledger.json"
-        file.write_text(json.dumps(book.summary()), encoding="utf-8")
+            broken += rules.of_equations(book, rules.stopped_pages(out / "records"))
+        (out / "ledger.json").write_text(json.dumps(book.summary()), encoding="utf-8")
     for words, where in broken:
         log.warning("%s", words, location=where, type="bptt", subtype="ledger")
-
-
-def _script(app: Sphinx, pagename: str, *_: Any) -> None:
-    if pagename == ledger(app).home:
-        app.add_js_file("equations.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -66,6 +56,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", page_links.under_equations)
     app.connect("doctree-resolved", page_links.in_api)
     app.connect("doctree-resolved", index.fill)
-    app.connect("html-page-context", _script)
-    app.connect("build-finished", index.write_json)
+    add_files(app, 'class="equation-index"', "equations.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

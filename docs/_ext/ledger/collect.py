@@ -11,33 +11,20 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 
 from _ext.api.objects import documented
-from _ext.ledger.model import CellCheck, Equation, Kinds, Ledger, PageEntry
+from _ext.ledger.model import CellCheck, Equation, Ledger, excuses
 from _ext.ledger.source import scan
-from _ext.slicing.page_data import printed
+from _ext.slicing.page_data import printed, tagged
 from bptt.teaching.equations import EquationCheck
 
 KEY = "bptt_ledger"  # of a page, among what Sphinx keeps of it
 
 
-class EquationIndex(nodes.General, nodes.Element):
-    """The place of the index on its page."""
-
-
-def pages(env: BuildEnvironment) -> dict[str, PageEntry]:
-    """Return the entries of all pages that have one."""
-    return {page: kept[KEY] for page, kept in env.metadata.items() if KEY in kept}
-
-
 def enter(app: Sphinx, doctree: nodes.document) -> None:
-    """Enter a page as it is read."""
+    """Enter the equations and the checks of a page as it is read."""
     docname = app.env.docname
-    index = any(doctree.findall(EquationIndex))
-    entry = PageEntry(_equations(doctree, docname), _checks(doctree, docname), index)
-    if entry.equations or entry.checks or index:
-        app.env.metadata[docname][KEY] = entry
+    app.env.metadata[docname][KEY] = _equations(doctree, docname), _checks(doctree, docname)
 
 
 def _equations(doctree: nodes.document, docname: str) -> list[Equation]:
@@ -51,11 +38,9 @@ def _equations(doctree: nodes.document, docname: str) -> list[Equation]:
 def _checks(doctree: nodes.document, docname: str) -> list[CellCheck]:
     """Return the checks in the outputs of a page's cells; a cell that shows one gets an id."""
     found: list[CellCheck] = []
-    cells = [c for c in doctree.findall(nodes.container) if c.get("nb_element") == "cell_code"]
-    for number, cell in enumerate(cells, 1):
+    for number, cell in enumerate(tagged(doctree), 1):
         checks = EquationCheck.read(printed(cell))
-        line = cell.line or 1
-        found += [CellCheck(check, docname, line, number) for check in checks]
+        found += [CellCheck(check, docname, cell.line or 1, number) for check in checks]
         if checks:
             cell["ids"].append(found[-1].anchor)
     return found
@@ -65,12 +50,12 @@ def _checks(doctree: nodes.document, docname: str) -> list[CellCheck]:
 def ledger(app: Sphinx) -> Ledger:
     """Return the ledger, put together once a process and once all pages are read."""
     package = Path(app.config.bptt_package)
-    marks, mentions = scan(package)
+    entries = [kept[KEY] for _, kept in sorted(app.env.metadata.items()) if KEY in kept]
     return Ledger(
-        pages(app.env),
+        {each.label: each for equations, _ in entries for each in equations},
+        [check for _, checks in entries for check in checks],
         app.config.static_math_tags,
-        Kinds.load(Path(app.srcdir) / "equations.toml"),
-        marks,
-        mentions,
+        excuses(Path(app.srcdir) / "equations.toml"),
+        *scan(package),
         documented(app.env, package.name),
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from _ext.api.objects import page_of
 from _ext.ledger.source import Named
@@ -45,24 +46,13 @@ class CellCheck:
         return f"cell-{self.cell}"
 
 
-@dataclass
-class PageEntry:
-    """What one page holds; whether the index of all equations is on it."""
-
-    equations: list[Equation]
-    checks: list[CellCheck]
-    index: bool = False
-
-
 @dataclass(frozen=True)
-class Lines:
-    """A line of the library that is an equation: its view, and the documented thing it is part of."""
+class Line:
+    """A line of the library that is an equation, and the id that it has in the view of its module."""
 
-    label: str
     module: str
     line: int
     anchor: str
-    api: tuple[str, str] | None  # page and anchor
 
     @property
     def page(self) -> str:
@@ -75,79 +65,52 @@ class Lines:
         return f"{self.module.rpartition('.')[2]}.py, line {self.line}"
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """What `equations.toml` says: label -> the reason, or the equation whose code it shares."""
+class Excuse(NamedTuple):
+    """Why an equation needs no code of its own: a reason, or the equation `of` whose code it shares."""
 
-    definition: dict[str, str]
-    form: dict[str, str]
-    proof: dict[str, str]
-    elsewhere: dict[str, str]
-    twice: tuple[str, ...] = ()
+    label: str
+    kind: str
+    reason: str = ""
+    of: str = ""
 
-    @classmethod
-    def load(cls, file: Path) -> Kinds:
-        """Read the table; a site without one has none."""
-        data = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
-        form, proof = (
-            [(line, of) for of, lines in data.get(name, {}).items() for line in lines]
-            for name in ("form", "proof")
-        )
-        alone = data.get("definition", {}), data.get("elsewhere", {})
-        every = [*alone[0], *alone[1], *(line for line, _ in form + proof)]
-        twice = tuple(sorted({label for label in every if every.count(label) > 1}))
-        return cls(alone[0], dict(form), dict(proof), alone[1], twice)
 
-    @property
-    def shared(self) -> dict[str, str]:
-        """Return label -> the equation whose code it shares."""
-        return {**self.form, **self.proof}
-
-    def labels(self) -> list[str]:
-        """Return every label that the table names."""
-        shared = self.shared
-        return list(dict.fromkeys([*self.definition, *shared, *shared.values(), *self.elsewhere]))
+def excuses(file: Path) -> list[Excuse]:
+    """Read `equations.toml`; a site without one excuses nothing."""
+    data = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    alone = [
+        Excuse(label, kind, reason)
+        for table, kind in (("definition", DEFINITION), ("elsewhere", NO_CODE))
+        for label, reason in data.get(table, {}).items()
+    ]
+    shared = [
+        Excuse(label, kind, of=of)
+        for table, kind in (("form", FORM), ("proof", PROOF))
+        for of, labels in data.get(table, {}).items()
+        for label in labels
+    ]
+    return alone + shared
 
 
 @dataclass(frozen=True)
 class Ledger:
     """Everything, put together."""
 
-    pages: dict[str, PageEntry]
+    equations: dict[str, Equation]  # by label, in the order of pages and on them
+    checks: list[CellCheck]  # of known equations or not
     tags: dict[str, str]
-    kinds: Kinds
-    marks: tuple[Named, ...]
-    mentions: tuple[Named, ...]
+    excuses: list[Excuse]
+    marks: list[Named]
+    mentions: list[Named]
     # where a thing is defined -> page and anchor of its entry
     documented: dict[str, tuple[str, str]]
 
-    @cached_property
-    def equations(self) -> dict[str, Equation]:
-        """Return the equations by label, in the order of pages and on them."""
-        every = [e for _, page in sorted(self.pages.items()) for e in page.equations]
-        return {e.label: e for e in every}
-
-    @cached_property
-    def checks(self) -> dict[str, list[CellCheck]]:
-        """Return the checks by label, of known equations or not."""
-        by_label: dict[str, list[CellCheck]] = {}
-        for _, page in sorted(self.pages.items()):
-            for check in page.checks:
-                by_label.setdefault(check.found.label, []).append(check)
-        return by_label
-
-    @cached_property
-    def home(self) -> str:
-        """Return the page of the index; nothing on a site without one."""
-        return next((docname for docname, page in self.pages.items() if page.index), "")
-
     def proofs(self, label: str) -> list[CellCheck]:
         """Return the checks that show that an equation holds."""
-        return [c for c in self.checks.get(label, ()) if c.found.holds]
+        return [c for c in self.checks if c.found.label == label and c.found.holds]
 
     def failures(self, label: str) -> list[CellCheck]:
         """Return the checks that show where it does not."""
-        return [c for c in self.checks.get(label, ()) if not c.found.holds]
+        return [c for c in self.checks if c.found.label == label and not c.found.holds]
 
     @cached_property
     def by_tag(self) -> dict[str, str]:
@@ -164,56 +127,52 @@ class Ledger:
         return f"({self.tags[label]})" if label in self.tags else label
 
     @cached_property
-    def code(self) -> dict[str, list[Lines]]:
+    def code(self) -> dict[str, list[Line]]:
         """Return the marked lines by label."""
-        by_label: dict[str, list[Lines]] = {}
+        by_label: dict[str, list[Line]] = {}
         for mark, name, anchor in anchors(self.marks):
-            label = self.label(name)
-            if label is not None:
-                api = self._documented(mark.module, mark.qualname)
-                lines = Lines(label, mark.module, mark.line, anchor, api)
-                by_label.setdefault(label, []).append(lines)
+            if label := self.label(name):
+                by_label.setdefault(label, []).append(Line(mark.module, mark.line, anchor))
         return by_label
 
-    def _documented(self, module: str, qualname: str) -> tuple[str, str] | None:
-        """Return page and anchor of the smallest documented thing that something is, or is part of."""
-        while qualname and f"{module}.{qualname}" not in self.documented:
+    def _documented(self, place: Named) -> tuple[str, str] | None:
+        """Return page and anchor of the smallest documented thing that holds a place; a module is none."""
+        qualname = place.qualname
+        while qualname and f"{place.module}.{qualname}" not in self.documented:
             qualname = qualname.rpartition(".")[0]
-        return self.documented.get(f"{module}.{qualname}") if qualname else None
+        return self.documented[f"{place.module}.{qualname}"] if qualname else None
 
     @cached_property
     def api(self) -> dict[str, list[tuple[str, str]]]:
         """Return label -> entries of the API, as page and anchor, that name it or hold a line of it."""
         by_label: dict[str, dict[tuple[str, str], None]] = {}
-        for label, lines in self.code.items():
-            by_label[label] = {line.api: None for line in lines if line.api}
-        for mention in self.mentions:
-            entry = self._documented(mention.module, mention.qualname)
-            for label in map(self.label, mention.names):
-                if label is not None and entry is not None:
+        for place in (*self.marks, *self.mentions):
+            entry = self._documented(place)
+            for label in map(self.label, place.names):
+                if label and entry:
                     by_label.setdefault(label, {})[entry] = None
         return {  # functions before records
             label: sorted(entries, key=lambda entry: entry[1].rpartition(".")[2][0].isupper())
             for label, entries in by_label.items()
         }
 
+    @cached_property
+    def excused(self) -> dict[str, Excuse]:
+        """Return the excuses by label."""
+        return {excuse.label: excuse for excuse in self.excuses}
+
     def kind(self, label: str) -> str:
         """Return what an equation is."""
-        tables = (
-            (DEFINITION, self.kinds.definition),
-            (FORM, self.kinds.form),
-            (PROOF, self.kinds.proof),
-            (NO_CODE, self.kinds.elsewhere),
-        )
-        return next((kind for kind, table in tables if label in table), EQUATION)
+        return self.excused[label].kind if label in self.excused else EQUATION
 
     def reason(self, label: str) -> str:
         """Return why an equation needs no code of its own; nothing where it does."""
-        if (end := self.kinds.proof.get(label)) is not None:
-            return f"proves {self.name(end)}, whose code it shares"
-        if (same := self.kinds.form.get(label)) is not None:
-            return f"is {self.name(same)} in another form, and shares its code"
-        return self.kinds.definition.get(label) or self.kinds.elsewhere.get(label) or ""
+        _, kind, reason, of = self.excused.get(label, Excuse(label, EQUATION))
+        if kind == PROOF:
+            return f"proves {self.name(of)}, whose code it shares"
+        if kind == FORM:
+            return f"is {self.name(of)} in another form, and shares its code"
+        return reason
 
     def summary(self) -> dict[str, int]:
         """Return how many equations there are, are checked, are implemented, are definitions."""

@@ -6,25 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from _ext.execution.record import Page
-from _ext.ledger.model import EQUATION, Ledger
+from _ext.execution.record import Page, wanted
+from _ext.ledger.model import DEFINITION, EQUATION, NO_CODE, PROOF, Ledger
 
 Location: TypeAlias = str | tuple[str, int]
 Broken: TypeAlias = Iterator[tuple[str, Location]]  # words, and where they belong
 
 
-def of_checks(ledger: Ledger, pages: list[str]) -> Broken:
-    """Yield what is wrong with the checks that cells show."""
-    for label, checks in ledger.checks.items():
-        for check in checks:
-            where = check.docname, check.line
-            if check.docname not in pages:
-                continue
-            if label not in ledger.equations:
-                yield f"a cell checks {label!r}, and no equation has this label", where
-            elif not check.found.within:
-                words = f"equation {label!r}: {check.found}"
-                yield f"{words}, which is beyond what it states", where
+def of_checks(ledger: Ledger) -> Broken:
+    """Yield what is wrong with the checks that cells show, on the pages that this build runs."""
+    for check in ledger.checks:
+        label, where = check.found.label, (check.docname, check.line)
+        if not wanted(check.docname):
+            continue
+        if label not in ledger.equations:
+            yield f"a cell checks {label!r}, and no equation has this label", where
+        elif not check.found.within:
+            yield f"equation {label!r}: {check.found}, which is beyond what it states", where
 
 
 def of_source(ledger: Ledger) -> Broken:
@@ -38,23 +36,21 @@ def of_source(ledger: Ledger) -> Broken:
                     yield f"the {words} ({name}), and no equation is called so", where
 
 
-def of_kinds(ledger: Ledger, table: Path) -> Broken:
-    """Yield what is wrong with the table of kinds."""
-    where = str(table)
-    kinds = ledger.kinds
-    for label in kinds.labels():
-        if label not in ledger.equations:
-            yield f"the table names {label!r}, and no equation has this label", where
-    for label in kinds.twice:
-        yield f"the table names {label!r} twice", where
-    for label, reason in {**kinds.definition, **kinds.elsewhere}.items():
-        if not reason.strip():
+def of_excuses(ledger: Ledger, table: Path) -> Broken:
+    """Yield what is wrong with the table of excuses."""
+    where, seen = str(table), set()
+    for name in dict.fromkeys(name for e in ledger.excuses for name in (e.label, e.of) if name):
+        if name not in ledger.equations:
+            yield f"the table names {name!r}, and no equation has this label", where
+    for label, kind, reason, of in ledger.excuses:
+        if label in seen:
+            yield f"the table names {label!r} twice", where
+        seen.add(label)
+        if kind in (DEFINITION, NO_CODE) and not reason.strip():
             yield f"the table gives no reason for {label!r}", where
-    for label in kinds.elsewhere:
-        if label in ledger.code:
+        if kind == NO_CODE and label in ledger.code:
             yield f"equation {label!r} has code, and the table says why it has none", where
-    for label, of in kinds.shared.items():
-        if of in kinds.proof or of in kinds.elsewhere:
+        if ledger.kind(of) in (PROOF, NO_CODE):
             yield f"the table lets {label!r} share the code of {of!r}, which has none", where
 
 

@@ -69,13 +69,10 @@ def fetch(store: Path) -> Path:
     if folder.is_dir():
         return folder
     size = round(sum(carrier["megabytes"] for carrier in table()["carriers"].values()))
-    words = (
-        f"live cells: fetching {size} MB, once: Python and an editor for the reader's browser.\n"
-    )
     sys.stderr.write(
-        f"{words}It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.\n"
+        f"live cells: fetching {size} MB, once: Python and an editor for the reader's browser.\n"
+        f"It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.\n"
     )
-    sys.stderr.flush()
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store) as name:
         new = Path(name) / "new"
@@ -137,22 +134,20 @@ def wheel(root: Path, folder: Path) -> Path:
 
 def lock(packages: Iterable[str], own: Path) -> dict[str, Any]:
     """Return the list in the form that Pyodide reads, with the library's wheel on it."""
-    entries = {}
-    for name in packages:
-        package = table()["packages"][name]
-        entries[name] = _entry(name, package["version"], package["file"], package["sha256"])
-        entries[name] |= {"imports": package["imports"], "depends": package["depends"]}
-    version = own.name.split("-")[1]
-    entries["bptt"] = _entry("bptt", version, own.name, digest(own.read_bytes()))
-    entries["bptt"] |= {"imports": ["bptt"], "depends": ["numpy"]}
-    return {"info": table()["info"], "packages": entries}
-
-
-def _entry(name: str, version: str, file: str, sha256: str) -> dict[str, Any]:
-    return {
-        "name": name, "version": version, "file_name": file, "sha256": sha256,
-        "install_dir": "site", "package_type": "package", "unvendored_tests": False,
+    wheels = {name: table()["packages"][name] for name in packages}
+    wheels["bptt"] = {
+        "version": own.name.split("-")[1], "file": own.name, "sha256": digest(own.read_bytes()),
+        "imports": ["bptt"], "depends": ["numpy"],
     }  # fmt: skip
+    entries = {
+        name: {
+            "name": name, "file_name": wheel["file"],
+            "install_dir": "site", "package_type": "package", "unvendored_tests": False,
+            **{key: wheel[key] for key in ("version", "sha256", "imports", "depends")},
+        }
+        for name, wheel in wheels.items()
+    }  # fmt: skip
+    return {"info": table()["info"], "packages": entries}
 
 
 def serve(out: Path, store: Path, root: Path, needed: Iterable[str]) -> None:

@@ -1,1 +1,1 @@
-"""What is added to the written pages, in one pass: repairs, policy, metadata, commit; and the check of links."""
+"""What is added to the written pages, in one pass and before it: repairs, policy, metadata; and the check of links."""

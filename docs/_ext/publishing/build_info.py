@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-
-from _ext.publishing.page import Page
 
 COMMIT = "BPTT_DOCS_COMMIT"  # for a build outside git
 ADDRESSES = ("BPTT_SITE_URL", "READTHEDOCS_CANONICAL_URL")  # set by who publishes the build
 
 
+@cache
 def commit(root: Path) -> str:
-    """Return the short commit of a working copy, marked if it was changed since."""
+    """Return the short commit of a working copy, marked if it was changed since; asked for once a process."""
     if given := os.environ.get(COMMIT):
         return given
     name, changed = _head(root)
@@ -55,12 +54,3 @@ def site_address() -> str:
     """Return the address at which this build will stand, or nothing: only its publisher knows."""
     given = next((os.environ[name] for name in ADDRESSES if os.environ.get(name)), "")
     return given.rstrip("/") + "/" if given else ""
-
-
-def tell(page: Page, name: str) -> None:
-    """Say the commit in the footer of a page, written again or not."""
-    place = page.tree.css_first("span.commit")
-    if place is None:
-        page.complain("the page has no place for the commit: no span.commit (_templates/page.html)")
-    else:
-        place.inner_html = html.escape(name)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from _ext.publishing.page import Page
+
+NOWHERE = "http://unknown.invalid/site/"  # an address that nobody has
 
 
 class Links:
     """The internal links of a site, which stands at `base` ("" where that is not known)."""
 
     def __init__(self, outdir: Path, base: str) -> None:
-        self.outdir, self.base = outdir, base
+        self.outdir, self.base = outdir, base or NOWHERE
         self.ids: dict[str, set[str]] = {}
         self.found: dict[str, dict[str, None]] = {}
 
@@ -30,33 +31,24 @@ class Links:
 
     def target(self, page: str, address: str) -> tuple[str, str] | None:
         """Return the file and the anchor that an address on a page means; None if it is elsewhere."""
-        inside = bool(self.base) and address.startswith(self.base)
-        parts = urlsplit(address.removeprefix(self.base) if inside else address)
-        if parts.scheme or parts.netloc:
+        parts, root = urlsplit(urljoin(self.base + quote(page), address)), urlsplit(self.base)
+        if (parts.scheme, parts.netloc) != (root.scheme, root.netloc):
             return None
-        path, root = unquote(parts.path), urlsplit(self.base).path
-        if inside or (root and path.startswith(root)):
-            path = path if inside else path.removeprefix(root)
-            file = posixpath.normpath(path) if path else "index.html"
-        else:
-            file = (
-                posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
-            )
-        return file, unquote(parts.fragment)
+        file = unquote(parts.path.removeprefix(root.path))
+        return file or "index.html", unquote(parts.fragment)
 
     def dead(self) -> Iterator[tuple[str, str]]:
         """Yield each page with an address on it that leads nowhere."""
         for page, addresses in self.found.items():
             for address in addresses:
-                if target := self.target(page, address):
-                    words = self._wrong(*target)
-                    if words:
-                        yield page.removesuffix(".html"), f"the link {address!r} leads {words}"
+                target = self.target(page, address)
+                if words := target and self._wrong(*target):
+                    yield page.removesuffix(".html"), f"the link {address!r} leads {words}"
 
     def _wrong(self, file: str, anchor: str) -> str:
         if file in self.ids:
             known = not anchor or anchor == "top" or anchor in self.ids[file]
             return "" if known else f"to no place on {file}"
         path = self.outdir / file
-        there = path.is_file() or (path / "index.html").is_file() or path == self.outdir
+        there = path.is_file() or (path / "index.html").is_file()
         return "" if there else f"to {file}, which is not there"

@@ -8,18 +8,16 @@
 from __future__ import annotations
 
 import html
-import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from docutils import nodes
 from sphinx.application import Sphinx
 
-from _ext.publishing.notes import describe, noted
+from _ext.publishing.build_info import commit
+from _ext.publishing.notes import noted
 from _ext.publishing.page import Page
 
-IMAGE, IMAGE_ALT = "_static/readme.png", "The home page of bptt."
 LOST = "404"
 OTHERS = {
     "genindex": "Every name of the library and every labeled equation, from A to Z.",
@@ -29,59 +27,31 @@ OTHERS = {
     "_modules/index": "The source of every module of the library, as it is documented here.",
 }
 PAGES_NOT_FOR_SEARCH = {"search", LOST}
-TAG = re.compile(r"<[^>]+>")
-
-
-def description(pagename: str, doctree: nodes.document | None) -> tuple[str, bool]:
-    """Return what a page says of itself, and whether its author has put that into its head already."""
-    if doctree is not None:
-        for meta in doctree.findall(nodes.meta):
-            if meta.get("name") == "description":
-                return str(meta["content"]), True
-        if text := describe(doctree):
-            return text, False
-    module = pagename.removeprefix("_modules/").replace("/", ".")
-    return OTHERS.get(pagename, f"The source of {module}, as documented and tested here."), False
-
-
-def card(title: str, text: str, address: str, base: str, site: str) -> str:
-    """Return the tags that say how a page is shown where it is shared."""
-    tags = {"og:type": "website", "og:site_name": site, "og:title": title, "og:description": text}
-    if base:
-        image = {"og:image": urljoin(base, IMAGE), "og:image:alt": IMAGE_ALT}
-        tags |= {"og:url": address, **image}
-    lines = [f'<meta property="{k}" content="{html.escape(v)}">' for k, v in tags.items() if v]
-    return "\n".join([*lines, '<meta name="twitter:card" content="summary">']) + "\n"
+SITEMAP = """\
+<?xml version="1.0" encoding="utf-8"?>
+<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+{lines}</urlset>
+"""
 
 
 def way(app: Sphinx, pagename: str) -> dict[str, Any]:
     """Return the part that a page belongs to, and which of its pages it is; nothing for what is in no part."""
     part = f"{pagename.rpartition('/')[0]}/index"
-    below = noted(app.env, part).below if part in app.env.found_docs else ()
-    if pagename not in below:
+    notes = noted(app.env, part)
+    if pagename not in notes.below:
         return {}
-    title, number = noted(app.env, part).title, below.index(pagename) + 1
-    return {"part": part, "title": title, "number": number, "of": len(below)}
+    number, of = notes.below.index(pagename) + 1, len(notes.below)
+    return {"part": part, "title": notes.title, "number": number, "of": of}
 
 
-def _tell(
-    app: Sphinx,
-    pagename: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
-    """Put a page's description and card into its head; tell the page for lost readers all folders."""
-    del template
-    text, known = description(pagename, doctree)
-    tags = context.get("metatags", "")
-    if not known:
-        tags += f'<meta name="description" content="{html.escape(text)}">\n'
-    title = TAG.sub("", html.unescape(context.get("title") or app.config.html_title))
-    base = app.config.html_baseurl
-    address = urljoin(base, app.builder.get_target_uri(pagename)) if base else ""
-    context["metatags"] = tags + card(title, text, address, base, app.config.html_title)
+def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _: Any) -> None:
+    """Tell the template of a page (_templates/page.html) what it shows; that for lost readers, all folders."""
+    module = pagename.removeprefix("_modules/").replace("/", ".")
+    source = f"The source of {module}, as documented and tested here."
+    said = noted(app.env, pagename).description
+    context["bptt_description"] = said or OTHERS.get(pagename, source)
     context["bptt_way"] = way(app, pagename)
+    context["bptt_commit"] = commit(Path(app.srcdir).parent)
     if pagename == LOST:
         folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
         context["folders"] = "|".join(sorted(folders | {"_modules", "_static"}))
@@ -96,20 +66,15 @@ def settle(app: Sphinx, page: Page) -> None:
                 node.attrs[attribute] = urljoin(path, address)
 
 
-def sitemap(addresses: list[str]) -> str:
-    """Return the map of the site, without dates: they would differ from build to build."""
-    lines = "".join(f"  <url><loc>{html.escape(a)}</loc></url>\n" for a in addresses)
-    schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
-    return f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{schema}">\n{lines}</urlset>\n'
-
-
 def write_sitemap(app: Sphinx, pages: list[str]) -> None:
-    """Write the map of a site whose address is known."""
+    """Write the map of a site whose address is known, without dates: they would differ from build to build."""
     file, base = Path(app.outdir) / "sitemap.xml", app.config.html_baseurl
     file.unlink(missing_ok=True)
     if base:
         named = [p for p in pages if p not in PAGES_NOT_FOR_SEARCH and not p.startswith("_static/")]
-        file.write_text(sitemap([urljoin(base, f"{name}.html") for name in named]), "utf-8")
+        addresses = [html.escape(urljoin(base, f"{name}.html")) for name in named]
+        lines = "".join(f"  <url><loc>{address}</loc></url>\n" for address in addresses)
+        file.write_text(SITEMAP.format(lines=lines), "utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
@@ -14,8 +13,7 @@ KEY = "bptt_notes"
 ENOUGH, MOST = 40, 155  # characters of a description
 
 
-@dataclass
-class Notes:
+class Notes(NamedTuple):
     """A page's title, what it says of itself, the pages below it, and what a repair is about on it."""
 
     title: str = ""
@@ -26,12 +24,18 @@ class Notes:
 
 def noted(env: BuildEnvironment, docname: str) -> Notes:
     """Return what is noted of a page."""
-    found: Notes = env.metadata[docname].get(KEY) or Notes()
+    found: Notes = env.metadata.get(docname, {}).get(KEY, Notes())
     return found
 
 
 def describe(doctree: nodes.document) -> str:
-    """Return the first paragraph that says something, without TeX, cut at a word."""
+    """Return the description that a page's author gives, or its first paragraph that says something.
+
+    That is without TeX, and cut at a word.
+    """
+    for meta in doctree.findall(nodes.meta):
+        if meta.get("name") == "description":
+            return str(meta["content"])
     for paragraph in doctree.findall(nodes.paragraph):
         words = paragraph.deepcopy()
         for formula in list(words.findall(nodes.math)):

@@ -1,7 +1,7 @@
 """The one pass over the written pages: each is read, repaired, guarded, checked, and written once.
 
 What a page needs is done once, and then it has a policy: a page that has one was finished by an earlier build, and
-only its commit and its links are looked at again.
+only its links and its words are looked at again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from _ext.publishing import build_info, metadata, policy, repairs, stylesheets
+from _ext.publishing import metadata, policy, repairs, stylesheets
 from _ext.publishing.link_check import Links
 from _ext.publishing.page import Page
 from _ext.publishing.search_index import SearchIndex
@@ -25,7 +25,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     """Finish all pages, and the map of the site."""
     if error or app.builder.format != "html":
         return
-    out, commit = Path(app.outdir), build_info.commit(Path(app.srcdir).parent)
+    out = Path(app.outdir)
     links, pages = Links(out, app.config.html_baseurl), []
     index = SearchIndex(app)
     for file in sorted(out.rglob("*.html")):
@@ -36,7 +36,6 @@ def finish(app: Sphinx, error: Exception | None) -> None:
             stylesheets.bundle(page, out / "_static")
             metadata.settle(app, page)
             policy.guard(page)
-        build_info.tell(page, commit)
         links.add(page)
         index.add(page)
         page.write()

@@ -40,19 +40,14 @@ class Repair:
 def setting(name: str, value: str) -> Callable[[LexborNode, Page], None]:
     """Return what gives an element an attribute."""
 
-    def act(node: LexborNode, _page: Page) -> None:
+    def act(node: LexborNode, _: Page) -> None:
         node.attrs[name] = value
 
     return act
 
 
-def without(name: str) -> Callable[[LexborNode, Page], None]:
-    """Return what takes an attribute from an element."""
-
-    def act(node: LexborNode, _page: Page) -> None:
-        del node.attrs[name]
-
-    return act
+def _no_role(node: LexborNode, _: Page) -> None:
+    del node.attrs["role"]
 
 
 def _no_head(node: LexborNode, page: Page) -> None:
@@ -63,8 +58,8 @@ REPAIRS = (
     # Sphinx: a caption of the contents is a heading without a level.
     Repair("level of captions", "p.caption[role=heading]", setting("aria-level", "2"), "captions"),
     # docutils: a list without list items; a role that ARIA 1.3 deprecates.
-    Repair("list of citations", "div.citation-list", without("role"), "citations"),
-    Repair("role of citations", "[role=doc-biblioentry]", without("role"), "citations"),
+    Repair("list of citations", "div.citation-list", _no_role, "citations"),
+    Repair("role of citations", "[role=doc-biblioentry]", _no_role, "citations"),
     # docutils: the head of a column that has no words is none.
     Repair(
         "head without words", "th.head", _no_head, "empty heads", lambda th: not th.text(strip=True)
@@ -77,10 +72,8 @@ REPAIRS = (
 
 def meant_for(app: Sphinx, repair: Repair, name: str) -> bool:
     """Say whether a page holds what a repair is about; captions are in every page's sidebar."""
-    known = {page: noted(app.env, page).facts for page in app.env.found_docs}
-    if repair.fact == "captions":
-        return any("captions" in each for each in known.values())
-    return not repair.fact or repair.fact in known.get(name, ())
+    pages = app.env.found_docs if repair.fact == "captions" else [name]
+    return not repair.fact or any(repair.fact in noted(app.env, page).facts for page in pages)
 
 
 def repair(app: Sphinx, page: Page) -> None:

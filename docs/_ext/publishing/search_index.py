@@ -18,6 +18,7 @@ from pathlib import Path
 from selectolax.lexbor import LexborNode
 from sphinx.application import Sphinx
 
+from _ext.execution.record import write
 from _ext.publishing.notes import noted
 from _ext.publishing.page import Page
 
@@ -58,14 +59,18 @@ def _plain(text: str) -> str:
     return " ".join(UNSEEN_SIGNS.sub("", text).split())
 
 
+def classes(node: LexborNode) -> set[str]:
+    """Return the classes of an element."""
+    return set(((node.attributes or {}).get("class") or "").split())
+
+
 def seen(node: LexborNode) -> str:
     """Return the words of an element that a reader sees."""
     if node.tag == "-text":
         return node.text_content or ""
-    classes = set((node.attributes.get("class") or "").split()) if node.attributes else set()
-    if node.tag in UNSEEN or classes & UNSEEN_CLASSES:
+    if node.tag in UNSEEN or classes(node) & UNSEEN_CLASSES:
         return ""
-    if "katex" in classes:
+    if "katex" in classes(node):
         formula = node.css_first("math")
         return CLOSE.sub("", " ".join(typed(formula).split())) if formula else ""
     inner = "".join(seen(child) for child in node.iter(include_text=True))
@@ -119,12 +124,10 @@ class Walk:
     def _into(self, node: LexborNode, entry: Entry) -> None:
         """Divide what an element holds among the entries."""
         for child in node.iter(include_text=True):
-            anchor = (child.attributes.get("id") or "") if child.attributes else ""
+            anchor = (child.attributes or {}).get("id") or ""
             if child.tag == "section" and anchor:
-                first = not any(e.kind in ("page", "section") for e in self.entries)
-                self._into(
-                    child, self._new("" if first else anchor, "page" if first else "section")
-                )
+                new = self._new(anchor, "section") if self.entries else self._new("", "page")
+                self._into(child, new)
             elif child.tag == "dl":
                 self._definitions(child, entry)
             elif anchor.startswith("equation-"):
@@ -141,10 +144,9 @@ class Walk:
                 entry.words.append(seen(child))
 
     def _box(self, node: LexborNode, entry: Entry) -> None:
-        classes = set((node.attributes.get("class") or "").split())
-        if "highlight" in classes:
+        if "highlight" in classes(node):
             entry.words.append(f" {' '.join(BOUND.findall(node.text() or ''))} ")
-        elif not classes & UNSEEN_CLASSES:
+        elif not classes(node) & UNSEEN_CLASSES:
             self._into(node, entry)
             entry.words.append(" ")
 
@@ -154,7 +156,7 @@ class Walk:
             anchor = child.attributes.get("id") or ""
             if child.tag == "dt" and anchor.startswith("term-"):
                 entry = self._new(anchor, "word", seen(child))
-            elif child.tag == "dt" and "sig-object" in (child.attributes.get("class") or ""):
+            elif child.tag == "dt" and "sig-object" in classes(child):
                 entry = self._new(anchor, "name", anchor)
                 entry.words.append(seen(child))
             elif child.tag == "dt":
@@ -195,8 +197,7 @@ class SearchIndex:
             return
         for row in self.others():
             name, _, anchor = row.get("at", "index.html").partition("#")
-            entries = self.pages.get(name.removesuffix(".html"), [])
-            if anchor not in {"", *(e.anchor for e in entries)} or not entries:
+            if anchor not in {e.anchor for e in self.pages.get(name.removesuffix(".html"), [])}:
                 yield f"{WORDS}: {row['others']!r} leads to {row['at']!r}, which the search does not know"
 
     def write(self) -> None:
@@ -205,12 +206,9 @@ class SearchIndex:
             [name, self._way(name), [entry.row() for entry in entries]]
             for name, entries in sorted(self.pages.items())
         ]
-        data = json.dumps(
-            {"pages": pages, "others": self.others()}, ensure_ascii=False, separators=(",", ":")
-        )
-        file = Path(self.app.outdir) / FILE
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(f"window.bpttSearch={data};\n", "utf-8")
+        data = {"pages": pages, "others": self.others()}
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        write(Path(self.app.outdir) / FILE, f"window.bpttSearch={text};\n")
 
     def _way(self, name: str) -> str:
         """Return the title of the part that a page belongs to."""

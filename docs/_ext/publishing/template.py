@@ -1,4 +1,4 @@
-"""Handlers of pages with text, called as each is written."""
+"""What is done to a page with text as it is written: handlers are called, files are linked."""
 
 from __future__ import annotations
 
@@ -19,3 +19,16 @@ def on_page(app: Sphinx, handler: Handler, priority: int = 500) -> None:
             handler(app, page, context, doctree)
 
     app.connect("html-page-context", call, priority=priority)
+
+
+def add_files(app: Sphinx, mark: str, *names: str, priority: int = 500) -> None:
+    """Let each page whose body holds a mark link some stylesheets and scripts."""
+
+    def add(app: Sphinx, _page: str, context: dict[str, Any], _doctree: nodes.document) -> None:
+        for name in names if mark in context["body"] else ():
+            if name.endswith(".css"):
+                app.add_css_file(name, priority=priority)
+            else:
+                app.add_js_file(name, priority=priority, loading_method="defer")
+
+    on_page(app, add)
