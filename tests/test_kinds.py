@@ -148,7 +148,7 @@ KINDS = {
     "21 a script that is imported again": [
         "docs/test_twins.py::test_the_work_of_a_script_that_starts_processes_is_done_once",
         "docs/test_twins.py::test_work_of_any_form_is_behind_the_guard",
-        "docs/test_twins.py::test_every_page_that_starts_processes_is_guarded",
+        "docs/test_twins.py::test_pages_that_start_processes_have_their_work_behind_a_guard",
         "docs/test_twins.py::test_pages_that_start_processes_have_their_work_behind_a_guard",
         "test_kinds.py::test_a_program_of_the_project_does_no_work_where_it_is_imported",
     ],

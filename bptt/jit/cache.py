@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bptt.jit.untyped import Untyped
 
 log = logging.getLogger("bptt")
+LOOP = {**OPTIONS, "nogil": True}  # other threads run meanwhile
 
 
 class Program(NamedTuple):
@@ -77,10 +78,10 @@ class _Loop:
     def __init__(self, loop: Callable[..., None], about: str, *, kept: bool) -> None:
         self.loop, self.about, self.sure = loop, about, not kept
         try:
-            self.compiled: Untyped = njit(nogil=True, cache=kept, **OPTIONS)(loop)
+            self.compiled: Untyped = njit(cache=kept, **LOOP)(loop)
         except RuntimeError as error:  # Numba finds no place that it can write to
             log.warning("%s: compiled at its first call, and not kept: %s", about, error)
-            self.compiled, self.sure = njit(nogil=True, **OPTIONS)(loop), True
+            self.compiled, self.sure = njit(**LOOP)(loop), True
 
     def __call__(self, *arguments: object) -> object:
         """Run the loop; its compiled code is read, or made and written, at the first call, before it runs."""
@@ -105,7 +106,7 @@ class _Loop:
         with suppress(OSError):
             for file in place.glob(f"{self.loop.__module__}.{self.loop.__name__}-*.nb?"):
                 file.unlink()
-        self.compiled = njit(nogil=True, **OPTIONS)(self.loop)
+        self.compiled = njit(**LOOP)(self.loop)
 
 
 def _written(name: str, text: str) -> tuple[str, bool]:

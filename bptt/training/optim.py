@@ -226,7 +226,7 @@ class Adam:
             square = tree_map(running(self.beta2), state.square, tree_map(np.square, gradient))
             moved = tree_map(step, params, mean, square)
         new = AdamState(np.array(count, np.int64), mean, square)
-        refuse_overflow(mean=mean, square=square, params=moved)
+        refuse_overflow(square=square, params=moved)
         return moved, new
 
 
