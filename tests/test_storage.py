@@ -166,6 +166,7 @@ def test_swapped_contents_are_refused(suffix, tmp_path):
         b'{"__metadata__": {"bptt.sha256": "0"}, "w": {"dtype": "F64", "shape": [9], "data_offsets": [0, 8]}}',
         b'{"__metadata__": {"bptt.sha256": "0"}, "w": {"dtype": "F64", "shape": "x", "data_offsets": [0, 8]}}',
         b'{"__metadata__": {"bptt.sha256": "0"}, "w": {"dtype": "F64", "shape": [1], "data_offsets": [0.5, 8]}}',
+        b'{"__metadata__": {"bptt.sha256": "0"}, "w": {"dtype": "F64", "shape": [1], "data_offsets": [0.0, 8.0]}}',
         b"[" * 100_000,
         b"\xff\xfe",
     ],

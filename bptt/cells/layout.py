@@ -254,8 +254,9 @@ def _check_tuples(
             msg = f"{name}: {what} must be the tuple {tuple_of}, got {_shown(part)}"
             raise TypeError(msg)
         for item_name, item in zip(names, part, strict=True):
-            zero = number and np.ndim(item) == 0 and item == 0
-            if getattr(item, "shape", None) != like.shape and not zero:
+            if getattr(item, "shape", None) == like.shape:
+                continue
+            if not (number and np.ndim(item) == 0 and item == 0):
                 msg = (
                     f"{name}: {what}: {item_name} must have the shape of the arguments, {like.shape}, "
                     f"got {_shown(item)}"

@@ -97,7 +97,12 @@ def layer_checks(
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
         _compare("linear", layer, [g / LARGE for g in large], got, SAME),
-        *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, [steps] * batch)),
+        *_both(
+            "batch",
+            layer,
+            (layer.run(at)[0], got),
+            _one_by_one(layer, at, cotangents, [steps] * batch),
+        ),
         *_resumed(layer, at, cotangents, got),
         *(masked[0] if masked else ()),
         _float32(layer, at, cotangents, got, rng),

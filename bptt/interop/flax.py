@@ -152,10 +152,10 @@ def _known(form: object, kind: type) -> str:
 
 def _form_of(reader: parts.Reader) -> str:
     """Return in which form parameters are given."""
-    parts = {path[0] for path in reader.left}
-    if parts & {"dense_i", "dense_h"}:
+    names = {path[0] for path in reader.left}
+    if names & {"dense_i", "dense_h"}:
         return NNX_IN_ONE
-    return NNX if "if_" in parts else LINEN
+    return NNX if "if_" in names else LINEN
 
 
 def _pairs(kind: type, form: str) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ def initial_states(
     """Return the initial states of all layers, zero where none is given."""
     each = _each("initial", initial, len(cells), "states, one a recurrent layer")
     layers = zip(each, cells, params.layers, strict=True)
-    return tuple(initial_state(*state, cell, layer, x) for state, cell, layer in layers)
+    return tuple(initial_state(*named, cell, layer, x) for named, cell, layer in layers)
 
 
 def initial_state(
@@ -89,7 +89,7 @@ def initial_state(
     if isinstance(cell, Bidirectional):
         each = _each(name, initial, 2, "states, one a direction")
         both = zip(each, (cell.forward, cell.backward), params, strict=True)
-        return BothDirections(*(initial_state(*state, one, part, x) for state, one, part in both))
+        return BothDirections(*(initial_state(*named, one, part, x) for named, one, part in both))
     shape = (x.shape[1], units_of(cell, params))
     if initial is None:
         return tuple(np.zeros(shape, params[0].real.dtype) for _ in state_names_of(cell))
@@ -125,14 +125,14 @@ def final_states(
 ) -> tuple[LayerState, ...]:
     """Return the cotangents of the final states as arrays that have been checked, zero if not given."""
     each = _each("d_final", d_final, len(layers), "states, one a recurrent layer")
-    return tuple(final_state(*state, layer) for state, layer in zip(each, layers, strict=True))
+    return tuple(final_state(*named, layer) for named, layer in zip(each, layers, strict=True))
 
 
 def final_state(name: str, d_final: LayerState, trace: AnyTrace) -> LayerState:
     """Return the cotangent of one layer's final state, zero if not given."""
     if isinstance(trace, BidirectionalTrace):
         both = _each(name, d_final, 2, "states, one a direction")
-        there, back = (final_state(*state, one) for state, one in zip(both, trace, strict=True))
+        there, back = (final_state(*named, one) for named, one in zip(both, trace, strict=True))
         return BothDirections(there, back)
     if d_final is None:
         return tuple(np.zeros_like(array) for array in trace.final)  # (bp2-end)

@@ -146,6 +146,10 @@ LEADS = {
     "https://own.example/site/b.html#there": True,
     "https://own.example/site/c.html": False,
     "/site/b.html#nowhere": False,
+    "https://own.example/other/": True,
+    "//own.example/other/": True,
+    "../site/b.html": False,
+    "../b.html": False,
     "mailto:a@b.c": True,
     "data:text/plain,a": True,
 }
@@ -175,6 +179,8 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
         screen = [n for n in one.tree.css("link[rel=stylesheet]") if "media" not in n.attributes]
         assert len(screen) == 1, one.name
         assert one.tree.css_first("span.commit").text() == "scratch"
+        for told in ('meta[name="description"]', 'meta[property="og:title"]'):
+            assert len(one.tree.css(told)) == 1, f"furo changed: {one.name} has no {told}"
     style = (
         site.html / str(pages[0].tree.css_first("link[href*=bundle]").attributes["href"])
     ).read_text()

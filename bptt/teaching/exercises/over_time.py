@@ -195,11 +195,10 @@ def _draw_padded(rng: np.random.Generator) -> Given:
 @TASKS.function("mean-cost", _draw_padded, "d_outputs")
 def _mean_cost(outputs: Array, y: Array, mask: Mask) -> Known:
     there, gap = mask[:, :, None], outputs - y
+    kept = gap * there
     return gradient(lambda a: 0.5 * ((a - y) ** 2 * there).sum() / mask.sum(), outputs), {
-        "padding is counted in the mean: divide by the steps that are there.": gap
-        * there
-        / mask.size,
+        "padding is counted in the mean: divide by the steps that are there.": kept / mask.size,
         "padding has a cost: it has none.": gap / mask.sum(),
         "padding has a cost, and is counted in the mean.": gap / mask.size,
-        "a sum; the cost is a mean.": gap * there,
+        "a sum; the cost is a mean.": kept,
     }

@@ -156,10 +156,11 @@ class Tasks(dict[str, Function | Backward]):
 
     def function(
         self, name: str, draw: Callable[[np.random.Generator], Given], *returns: str
-    ) -> Callable[[Callable[..., Known]], None]:
+    ) -> Callable[[Callable[..., Known]], Callable[..., Known]]:
         """Take what follows, a function of what is drawn, for an exercise with these results."""
 
-        def add(known: Callable[..., Known]) -> None:
+        def add(known: Callable[..., Known]) -> Callable[..., Known]:
             self[name] = Function(draw, returns, known)
+            return known
 
         return add

@@ -72,10 +72,11 @@ class Library(SphinxDirective):
             lines, start = inspect.getsourcelines(thing)
             names = self.options.get("assigns", "").split()
             part = assigning("".join(lines), names) if names else slice(0, None)
-        except (AttributeError, ImportError, OSError, TypeError) as error:
+            file = Path(inspect.getsourcefile(thing) or "").resolve()
+            path = file.relative_to(Path(self.config.bptt_package).parent).as_posix()
+        except (AttributeError, ImportError, OSError, TypeError, ValueError) as error:
             message = f"library: {error}"
             raise self.error(message) from error
-        file = Path(inspect.getsourcefile(thing) or "").resolve()
         self.env.note_dependency(str(file))
         lines, start = lines[part], max(start, 1) + part.start
         code = "".join(lines)
@@ -84,7 +85,6 @@ class Library(SphinxDirective):
         code = dedent(code).rstrip()
         block = nodes.literal_block(code, code, language="python")
         module, name = home(thing)
-        path = file.relative_to(Path(self.config.bptt_package).parent).as_posix()
         caption = nodes.caption("", f"{path}, lines {start} to {start + len(lines) - 1} ")
         caption += source_link(module, name)
         box = nodes.container("", caption, block, literal_block=True)

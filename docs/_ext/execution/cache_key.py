@@ -10,8 +10,10 @@ import hashlib
 import platform
 from collections.abc import Iterable, Iterator
 from importlib.metadata import distributions
+from itertools import chain
 from pathlib import Path
 
+CODE = (".py", "matplotlibrc")
 SKIPPED = {"__pycache__", "_build", "dist", "node_modules"}
 
 
@@ -29,10 +31,15 @@ def files(root: Path) -> Iterator[Path]:
             yield from files(path)
 
 
-def fingerprint(words: Iterable[str], paths: Iterable[Path], root: Path) -> str:
-    """Return the digest of words, and of files with their places below `root`."""
-    parts = [(word, b"") for word in words]
-    parts += [(path.relative_to(root).as_posix(), path.read_bytes()) for path in paths]
+def named(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the same files, each with its place."""
+    for path in files(root):
+        yield path.relative_to(root.parent).as_posix(), path
+
+
+def fingerprint(words: Iterable[str], places: Iterable[tuple[str, Path]]) -> str:
+    """Return the digest of words, and of files with their places; one file at a time is read."""
+    parts = chain(((word, b"") for word in words), ((n, path.read_bytes()) for n, path in places))
     seen = hashlib.sha256()
     for name, content in parts:
         for each in (name.encode(), content):
@@ -41,9 +48,7 @@ def fingerprint(words: Iterable[str], paths: Iterable[Path], root: Path) -> str:
 
 
 def digest(library: Path, *helpers: Path) -> str:
-    """Return the digest of the package `library`, of the code in `helpers` beside it, and of the versions."""
+    """Return the digest of the package `library`, of the code in `helpers`, and of the versions."""
     words = [platform.python_version(), platform.machine(), *installed()]
-    paths = list(files(library))
-    for root in helpers:
-        paths += [p for p in files(root) if p.suffix == ".py" or p.name == "matplotlibrc"]
-    return fingerprint(words, paths, library.parent)[:16]
+    code = (each for root in helpers for each in named(root) if each[0].endswith(CODE))
+    return fingerprint(words, chain(named(library), code))[:16]

@@ -16,7 +16,9 @@ import kernel
 
 
 class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
-    """Answers each launcher in a process of its own."""
+    """Answers each launcher in a process of its own, however many there are; told to end, it waits for none."""
+
+    request_queue_size, max_children, block_on_close = 64, 1000, False
 
 
 class Kernel(socketserver.StreamRequestHandler):
@@ -26,6 +28,9 @@ class Kernel(socketserver.StreamRequestHandler):
         """Be the kernel."""
         folder, arguments = json.loads(self.rfile.readline())
         self.wfile.write(f"{os.getpid()}\n".encode())
+        # The connection is to end with the kernel, not with a process that a cell starts.
+        os.register_at_fork(after_in_child=self.connection.close)
+        os.register_at_fork(after_in_child=self.rfile.close)
         os.chdir(folder)
         kernel.start(arguments)
 

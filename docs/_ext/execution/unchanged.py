@@ -11,7 +11,7 @@ import json
 import platform
 from pathlib import Path
 
-from _ext.execution.cache_key import files, fingerprint, installed
+from _ext.execution.cache_key import fingerprint, installed, named
 
 STAMP = "green.json"
 LEFT = ("html", "doctrees", "records", "outputs", "llms")
@@ -23,12 +23,12 @@ def read(docs: Path, commit: str, environment: dict[str, str]) -> str:
     """Return the digest of everything that a build of `docs` could read now."""
     words = [platform.python_version(), platform.platform(), commit, *installed()]
     words += sorted(f"{k}={v}" for k, v in environment.items() if k.startswith(TOLD))
-    return fingerprint(words, files(docs.parent), docs.parent)
+    return fingerprint([*words, str(docs)], named(docs.parent))
 
 
 def left(root: Path) -> str:
     """Return the digest of everything that a build has left in `root`."""
-    return fingerprint([], (file for folder in LEFT for file in files(root / folder)), root)
+    return fingerprint([], (each for folder in LEFT for each in named(root / folder)))
 
 
 def leave(root: Path, what_was_read: str) -> None:

@@ -40,7 +40,10 @@ def _head(root: Path) -> tuple[str, str]:
 
 def _git(root: Path, *args: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(root), *args], check=True, capture_output=True, text=True
+        ["git", "--no-optional-locks", "-C", str(root), *args],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return done.stdout.strip()
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from _ext.publishing.page import Page
-
-NOWHERE = "http://unknown.invalid/site/"  # an address that nobody has
 
 
 class Links:
     """The internal links of a site, which stands at `base` ("" where that is not known)."""
 
     def __init__(self, outdir: Path, base: str) -> None:
-        self.outdir, self.base = outdir, base or NOWHERE
+        self.outdir, self.base = outdir, base
         self.ids: dict[str, set[str]] = {}
         self.found: dict[str, dict[str, None]] = {}
 
@@ -31,11 +30,19 @@ class Links:
 
     def target(self, page: str, address: str) -> tuple[str, str] | None:
         """Return the file and the anchor that an address on a page means; None if it is elsewhere."""
-        parts, root = urlsplit(urljoin(self.base + quote(page), address)), urlsplit(self.base)
-        if (parts.scheme, parts.netloc) != (root.scheme, root.netloc):
+        inside = bool(self.base) and address.startswith(self.base)
+        parts = urlsplit(address.removeprefix(self.base) if inside else address)
+        if parts.scheme or parts.netloc:
             return None
-        file = unquote(parts.path.removeprefix(root.path))
-        return file or "index.html", unquote(parts.fragment)
+        path, root = unquote(parts.path), urlsplit(self.base).path
+        if inside or (root and path.startswith(root)):
+            path = path if inside else path.removeprefix(root)
+            file = posixpath.normpath(path) if path else "index.html"
+        else:
+            file = (
+                posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
+            )
+        return file, unquote(parts.fragment)
 
     def dead(self) -> Iterator[tuple[str, str]]:
         """Yield each page with an address on it that leads nowhere."""
@@ -50,5 +57,5 @@ class Links:
             known = not anchor or anchor == "top" or anchor in self.ids[file]
             return "" if known else f"to no place on {file}"
         path = self.outdir / file
-        there = path.is_file() or (path / "index.html").is_file()
+        there = path.is_file() or (path / "index.html").is_file() or path == self.outdir
         return "" if there else f"to {file}, which is not there"

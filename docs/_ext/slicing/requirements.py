@@ -59,7 +59,7 @@ def _modules() -> list[tuple[str, list[str]]]:
 
 def canonical(name: str) -> str:
     """Return the name of a distribution as it is compared."""
-    return name.lower().replace("_", "-")
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @cache
