@@ -75,6 +75,6 @@
   const sorter = labeled("Sort by ", order);
   sorter.className = "equation-order";
   form.append(labeled("Find ", word), labeled("Kind ", kind), sorter, count);
+  count.textContent = `${rows.length} of ${rows.length}`;
   table.before(form);
-  filter();
 })();
