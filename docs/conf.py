@@ -125,7 +125,7 @@ codeautolink_warn_on_missing_inventory = False
 
 
 typehints_formatter = AliasFormatter(
-    "bptt._core.types", "bptt.algorithms.checkpointed", "bptt.algorithms.calls"
+    ("bptt._core.types", "bptt.algorithms.checkpointed", "bptt.algorithms.calls")
 )
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_vendor/inventories/python.inv"),

@@ -243,6 +243,10 @@ def test_one_page(site: Scratch) -> None:
     expect("docs/_build/page/html/good.html" in built.text, built)
     for _ in range(2):
         expect(site.build("--page", "bad").red, "a bad page built alone was green")
+    read = site.docs / "_build" / "page" / "doctrees" / "reference" / "api.doctree"
+    before = read.stat().st_mtime_ns
+    expect(not site.build("--page", "good").red, "a good page built alone was red")
+    expect(read.stat().st_mtime_ns == before, "another page was read again: which setting changed?")
     expect(site.build("--page", "reference/nothing").code != 0, "an unknown page was built")
 
 

@@ -1,13 +1,14 @@
 """Show type aliases by name in signatures, the library's and NumPy's.
 
-The formatter is an instance of a class and not a function, because Sphinx pickles its configuration: a
-function would be refused, and every page would be read again in each build.
+The formatter is a record and not a function: Sphinx pickles its configuration, and compares it by its text with that of
+the build before. With a function, or with an address in the text, every page would be read again in each build.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
@@ -23,14 +24,14 @@ def _public(package: str) -> list[str]:
     return getattr(importlib.import_module(package), "__all__", [])
 
 
+@dataclass(frozen=True)
 class AliasFormatter:
     """A ``typehints_formatter`` that knows the aliases of some modules, and NumPy's.
 
     An alias that the package exports is linked to by its public name.
     """
 
-    def __init__(self, *modules: str) -> None:
-        self.modules = modules
+    modules: tuple[str, ...]
 
     def _aliases(self) -> list[tuple[str, Any]]:
         mine = []
