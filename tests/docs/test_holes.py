@@ -164,8 +164,8 @@ HOLES: dict[str, Callable[[Scratch], None]] = {
 FIXES: dict[str, tuple[str, str, str, str]] = {
     "broken_library": (
         "docs/_ext/execution/cache_key.py",
-        "list(files(library))",
-        "[]",
+        "chain(named(library), code)",
+        "code",
         "docs: green",
     ),
     "red_twice": (  # a stamp whatever the verdict, and no memory of why it was red
