@@ -12,9 +12,8 @@ import served
 from playwright.sync_api import Browser, BrowserContext, Page
 
 PAGES = ("index", "learn/bp2")
-READ = (
-    5  # seconds from a page's coming until its first cell is run by whoever reads what stands above
-)
+# Seconds from a page's coming until its first cell is run by whoever reads what stands above.
+READ = 5
 LONGEST = 600_000  # milliseconds that a cell may take
 STATE = "(number) => ['done', 'error'].includes(bptt.cells[number].box.dataset.state)"
 
