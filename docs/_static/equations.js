@@ -1,80 +1,79 @@
-// The index of equations: sort by a column, show what matches a word or is of a kind. Without this
-// script the index is a plain table.
+// The index of equations: what matches a word, is of a kind, or stands in another order is one list instead of
+// the folds of the pages. Without this script each fold opens by itself.
 "use strict";
 
 (() => {
-  const table = document.querySelector("table.equation-index");
-  if (!table) return;
-  const body = table.tBodies[0];
-  const rows = [...body.rows];
-  const heads = [...table.tHead.rows[0].cells];
+  const index = document.querySelector(".equation-index");
+  if (!index) return;
+  const folds = [...index.querySelectorAll("details")];
+  const homes = folds.map((fold) => [fold.querySelector("tbody"), [...fold.querySelectorAll("tbody tr")]]);
+  const rows = homes.flatMap(([, own]) => own);
+  const heads = [...folds[0].querySelectorAll("th")].map((head) => head.dataset.name);
   const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const list = folds[0].querySelector("table").cloneNode(true);
+  list.tBodies[0].replaceChildren();
+  list.hidden = true;
+  index.append(list);
 
-  const key = (row, column) => {
-    const cell = row.cells[column];
-    return cell.dataset.key ?? cell.textContent.trim().toLowerCase();
-  };
-
-  const compare = (a, b) => {
-    const [x, y] = [Number(a), Number(b)];
-    return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, "en", { numeric: true }) : x - y;
-  };
-
-  let sorted = rows; // as they came: page by page
-  const sort = (column) => {
-    const up = heads[column]?.getAttribute("aria-sort") !== "ascending";
-    heads.forEach((head) => head.removeAttribute("aria-sort"));
-    heads[column]?.setAttribute("aria-sort", up ? "ascending" : "descending");
-    sorted = column < 0 ? rows : [...rows].sort((a, b) => compare(key(a, column), key(b, column)) * (up ? 1 : -1));
-    order.value = String(column);
-    filter();
-  };
-
-  heads.forEach((head, column) => {
-    if (head.textContent === "Formula") return;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = head.textContent;
-    button.addEventListener("click", () => sort(column));
-    head.replaceChildren(button);
-  });
-
-  const labeled = (words, control) => {
+  const control = (words, made) => {
     const label = document.createElement("label");
-    label.append(words, control);
+    label.append(words, made);
     return label;
   };
   const word = document.createElement("input");
   word.type = "search";
   const kind = document.createElement("select");
-  const kinds = new Set(rows.map((row) => row.dataset.kind));
-  kind.append(new Option("all", ""), ...[...kinds].sort().map((name) => new Option(name, name)));
+  const kinds = [...new Set(rows.map((row) => row.dataset.kind))].sort();
+  kind.append(new Option("all", ""), ...kinds.map((name) => new Option(name)));
+  const order = document.createElement("select");
+  order.append(new Option("Page by page", ""), ...heads.filter((name) => !["Formula", "Page"].includes(name)).map((name) => new Option(name)));
   const count = document.createElement("output");
 
-  const filter = () => {
-    const wanted = word.value.trim().toLowerCase();
-    const named = (row) => row.cells[0].textContent.toLowerCase().includes(wanted); // by its number or its label
-    let shown = 0;
-    for (const row of rows) {
-      row.hidden = !(texts.get(row).includes(wanted) && (!kind.value || row.dataset.kind === kind.value));
-      shown += !row.hidden;
-    }
-    body.append(...sorted.filter(named), ...sorted.filter((row) => !named(row)));
-    count.textContent = `${shown} of ${rows.length}`;
+  const key = (row) => {
+    const cell = row.querySelector(`[data-name="${order.value}"]`);
+    return cell.dataset.key ?? cell.textContent;
   };
-  word.addEventListener("input", filter);
-  kind.addEventListener("input", filter);
+  const compare = (a, b) => key(a).localeCompare(key(b), "en", { numeric: true });
+  const less = (a, b) => (order.value === "Error" ? key(a) - key(b) : compare(a, b)); // 1e-16 is a number
 
-  const order = document.createElement("select"); // on a phone the heads are not shown
-  order.append(new Option("Page by page", -1), ...heads.map((head, i) => new Option(head.textContent, i)).filter((o) => o.text !== "Formula"));
-  order.addEventListener("input", () => sort(Number(order.value)));
+  const show = () => {
+    const wanted = word.value.trim().toLowerCase();
+    const rank = (row) => { // what has this number comes first, then what has it in its number or its label
+      const [number, label] = [...row.cells[0].children].map((part) => part.textContent.toLowerCase()).filter(Boolean);
+      return number === `(${wanted})` ? 0 : number.includes(wanted) || label.includes(wanted) ? 1 : 2;
+    };
+    const found = rows.filter((row) => texts.get(row).includes(wanted) && (!kind.value || row.dataset.kind === kind.value));
+    const listed = Boolean(wanted || kind.value || order.value);
+    if (order.value) found.sort(less);
+    if (wanted) found.sort((a, b) => rank(a) - rank(b));
+    for (const [body, own] of homes) body.append(...own);
+    if (listed) list.tBodies[0].replaceChildren(...found);
+    list.hidden = !listed;
+    for (const fold of folds) fold.hidden = listed;
+    count.textContent = `${found.length} of ${rows.length}`;
+  };
+  const remember = () => {
+    const open = folds.flatMap((fold, i) => (fold.open ? [i] : []));
+    history.replaceState({ word: word.value, kind: kind.value, order: order.value, open }, "");
+  };
+  for (const made of [word, kind, order]) {
+    made.addEventListener("input", () => {
+      show();
+      remember();
+    });
+  }
 
   const form = document.createElement("form");
   form.className = "equation-filter";
   form.addEventListener("submit", (event) => event.preventDefault());
-  const sorter = labeled("Sort by ", order);
-  sorter.className = "equation-order";
-  form.append(labeled("Find ", word), labeled("Kind ", kind), sorter, count);
-  count.textContent = `${rows.length} of ${rows.length}`;
-  table.before(form);
+  form.append(control("Find ", word), control("Kind ", kind), control("Sort by ", order), count);
+  index.before(form);
+
+  const last = history.state ?? {}; // after a reload, or back from another page
+  word.value = last.word ?? "";
+  kind.value = last.kind ?? "";
+  order.value = last.order ?? "";
+  for (const i of last.open ?? []) folds[i].open = true;
+  for (const fold of folds) fold.addEventListener("toggle", remember);
+  show();
 })();

@@ -57,6 +57,14 @@ def test_the_names_of_other_sources_are_not_cut(page: Page, home: str) -> None:
     assert table.evaluate_all(WIDER) == 0
 
 
+def test_no_formula_of_the_index_of_equations_is_cut(page: Page, home: str) -> None:
+    page.goto(f"{home}reference/equations.html")
+    page.get_by_role("combobox", name="Sort by").select_option("Number")
+    formulas = page.locator(".equation-index .math-scroll:visible")
+    assert formulas.count() > 100
+    assert formulas.evaluate_all(WIDER) == 0
+
+
 def test_titles_on_the_map_do_not_run_into_their_minutes(page: Page, home: str) -> None:
     page.goto(f"{home}learn/index.html")
     a = ".derivation-map a > "

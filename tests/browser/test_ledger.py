@@ -82,42 +82,68 @@ def test_every_link_of_the_index_leads_to_something(page: Page, home: str):
         assert anchors - {""} <= Targets(served.SITE / name).found, name
 
 
-def test_the_index_sorts_and_filters_and_reads_without_a_script(browser: Browser, home: str):
-    count = len(book()["equations"])
-    with measure.context(browser, "light", 1280) as made:
-        page = made.new_page()
-        page.goto(f"{home}{INDEX}.html")
-        rows = page.locator(".equation-index tbody tr")
-        page.get_by_role("button", name="Error").click()
-        errors = page.locator("td[data-name=Error]").evaluate_all(
-            "(a) => a.map((c) => +c.dataset.key)"
-        )
-        assert errors == sorted(errors)
-        page.get_by_role("searchbox", name="Find").fill("lstm-")
-        shown = rows.locator("visible=true").count()
-        assert 0 < shown < count
+def rows_of(page: Page) -> list[str]:
+    """Return the words of the rows that are seen."""
+    return page.locator(".equation-index tr[data-kind]:visible").all_inner_texts()
+
+
+def test_each_page_has_a_fold_that_reads_without_a_script(browser: Browser, home: str):
+    pages = {equation["page"] for equation in book()["equations"]}
     with browser.new_context(java_script_enabled=False) as plain:
         page = plain.new_page()
         page.goto(f"{home}{INDEX}.html")
-        assert page.locator(".equation-index tbody tr").count() == count
-        assert page.locator(".equation-index button").count() == 0
+        folds = page.locator(".equation-index > details")
+        assert folds.count() == len(pages)
+        for fold in folds.all():
+            fold.locator("summary").click()
+        assert len(rows_of(page)) == len(book()["equations"])
+        assert page.locator(".equation-filter").count() == 0
 
 
-def test_the_index_says_its_order_and_finds_numbers_and_labels_first(browser: Browser, home: str):
+def test_a_word_a_kind_or_an_order_lists_what_it_finds(browser: Browser, home: str):
+    count = len(book()["equations"])
     with measure.context(browser, "light", 390) as made:
         page = made.new_page()
         page.goto(f"{home}{INDEX}.html")
         order = page.get_by_role("combobox", name="Sort by")
-        rows = page.locator(".equation-index tbody tr")
-        first = rows.all_inner_texts()
+        find = page.get_by_role("searchbox", name="Find")
+        assert rows_of(page) == []
         assert order.locator("option:checked").inner_text() == "Page by page"
-        order.select_option("Number")
-        assert rows.all_inner_texts() != first
-        page.get_by_role("searchbox", name="Find").fill("BP2")
-        labels = rows.locator("visible=true").locator("td[data-name=Number]").all_inner_texts()
+
+        order.select_option("Error")
+        errors = page.locator("td[data-name=Error]:visible").evaluate_all(
+            "(a) => a.map((c) => +c.dataset.key)"
+        )
+        assert len(errors) == count
+        assert errors == sorted(errors)
+
+        find.fill("BP2")  # that number first, then numbers and labels with it
+        labels = page.locator("td[data-name=Number]:visible").all_inner_texts()
+        assert labels[0].startswith("(BP2)")
         named = ["bp2" in label.lower() for label in labels]
+        assert len(labels) < count
         assert len(set(named)) == 2
         assert named == sorted(named, reverse=True)
-        page.get_by_role("searchbox", name="Find").fill("")
+
+        find.fill("")
         order.select_option("Page by page")
-        assert rows.all_inner_texts() == first
+        page.get_by_role("combobox", name="Kind").select_option("definition")
+        assert len(rows_of(page)) == sum(e["kind"] == "definition" for e in book()["equations"])
+
+
+def test_the_index_is_after_a_reload_and_after_back_as_it_was(browser: Browser, home: str):
+    with measure.context(browser, "light", 1280) as made:
+        page = made.new_page()
+        page.goto(f"{home}{INDEX}.html")
+        page.locator(".equation-index summary").nth(2).click()
+        opened = rows_of(page)
+        assert opened
+        page.reload()
+        assert rows_of(page) == opened
+        page.get_by_role("searchbox", name="Find").fill("lstm-")
+        found = rows_of(page)
+        assert found
+        page.goto(home)
+        page.go_back()
+        assert page.get_by_role("searchbox", name="Find").input_value() == "lstm-"
+        assert rows_of(page) == found

@@ -85,6 +85,7 @@ def index_as_table_and_as_json(site: Scratch) -> None:
     assert [c["kind"] for c in row["counterexamples"]] == ["broken"]
     assert [c["url"] for c in row["code"]] == ["../_modules/bptt.html#eq-twice"]
     table = read(site, "reference/equations.html")
+    assert re.search(r"<details><summary>[^<]+ <span>1 equation</span></summary><table>", table)
     for there in (
         "../math.html#equation-twice",
         "../_modules/bptt.html#eq-twice",

@@ -12,19 +12,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from _ext.execution.record import left
-from _ext.publishing.notes import noted
-
-
-def order(app: Sphinx, docname: str) -> list[str]:
-    """Return a page and the pages below it, in the order of the tables of contents."""
-    found: list[str] = []
-    todo = [docname]
-    while todo:
-        name = todo.pop(0)
-        if name not in found and name in app.env.found_docs:
-            found.append(name)
-            todo[:0] = noted(app.env, name).below
-    return found
+from _ext.publishing.notes import below, noted, reading_order
 
 
 def _index(app: Sphinx) -> str:
@@ -46,7 +34,7 @@ def _index(app: Sphinx) -> str:
     lines = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
     listed = {root}
     for chapter in noted(app.env, root).below:
-        names = [name for name in order(app, chapter) if name not in listed]
+        names = [name for name in below(app.env, chapter) if name not in listed]
         listed |= set(names)
         if names:
             title = noted(app.env, chapter).title
@@ -59,10 +47,8 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    pages = order(app, app.config.root_doc)
-    pages += sorted(app.env.found_docs - set(pages))
     (out / "llms.txt").write_text(_index(app), "utf-8")
-    whole = [left(out, "llms", name, "md") for name in pages]
+    whole = [left(out, "llms", name, "md") for name in reading_order(app.env)]
     parts = [file.read_text("utf-8") for file in whole if file.is_file()]
     (out / "llms-full.txt").write_text("\n---\n\n".join(parts), "utf-8")
 

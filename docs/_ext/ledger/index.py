@@ -1,7 +1,7 @@
-"""``{equations}``: the index of all equations, as a table that reads without JavaScript, and as JSON.
+"""``{equations}``: the index of all equations, a fold for each page, and as JSON.
 
-The table's cells carry what a script needs to sort and to filter (``_static/equations.js``). The JSON
-stands beside the page under its name, with ``.json``.
+It reads without JavaScript. The cells carry what a script needs to sort and to filter
+(``_static/equations.js``). The JSON stands beside the page under its name, with ``.json``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from _ext.formulas.references import resolve
 from _ext.ledger import phrases
 from _ext.ledger.model import EQUATION, CellCheck, Equation
 from _ext.ledger.page_links import View, link
-from _ext.publishing.notes import noted
+from _ext.publishing.notes import noted, reading_order
 
 COLUMNS = ("Number", "Formula", "Page", "Code", "Checks", "Error", "Kind")
 
@@ -54,20 +54,35 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         name = f"{docname.rpartition('/')[2]}.json"
         twin = f"[All equations as JSON]({name})"
         view = View(app, docname)
-        place.replace_self(nodes.raw("", table(app, view, name), format="html", twin=twin))
+        place.replace_self(nodes.raw("", index(app, view, name), format="html", twin=twin))
         text = json.dumps(as_data(view), indent=1, ensure_ascii=False)
         write(Path(app.outdir) / f"{docname}.json", f"{text}\n")
 
 
-def table(app: Sphinx, view: View, name: str) -> str:
-    """Return the HTML of the table; `name` is that of its JSON."""
+def index(app: Sphinx, view: View, name: str) -> str:
+    """Return the HTML of the index, in the order of reading; `name` is that of its JSON."""
     book = view.book
     words = ", ".join(f"{name}: {number}" for name, number in book.summary().items())
-    head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
-    rows = "".join(_row(app, view, equation) for equation in book.equations.values())
+    pages: dict[str, list[Equation]] = {page: [] for page in reading_order(app.env)}
+    for equation in book.equations.values():
+        pages[equation.docname].append(equation)
+    groups = "".join(_group(app, view, page, found) for page, found in pages.items() if found)
     return (
         f'<p class="ledger-total">{words} · <a href="{name}">the same as JSON</a></p>'
-        f'<table class="equation-index"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<div class="equation-index">{groups}</div>'
+    )
+
+
+def _group(app: Sphinx, view: View, page: str, equations: list[Equation]) -> str:
+    """Return the fold of a page: its title, how many equations it has, those with a name, the table."""
+    names = ", ".join(e.number for e in equations if not e.number.isdecimal())
+    many = f"{len(equations)} equation{'s' * (len(equations) > 1)}"
+    head = "".join(f'<th scope="col" data-name="{name}">{name}</th>' for name in COLUMNS)
+    rows = "".join(_row(app, view, equation) for equation in equations)
+    return (
+        f"<details><summary>{html.escape(noted(app.env, page).title)} "
+        f"<span>{many}{f': {names}' if names else ''}</span></summary>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>\n"
     )
 
 

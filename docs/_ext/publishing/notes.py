@@ -28,6 +28,23 @@ def noted(env: BuildEnvironment, docname: str) -> Notes:
     return found
 
 
+def reading_order(env: BuildEnvironment) -> list[str]:
+    """Return all pages in the order of the tables of contents; those in none come last, by name."""
+    return list(dict.fromkeys([*below(env, env.config.root_doc), *sorted(env.found_docs)]))
+
+
+def below(env: BuildEnvironment, docname: str) -> list[str]:
+    """Return a page and the pages below it, in the order of the tables of contents."""
+    found: list[str] = []
+    todo = [docname]
+    while todo:
+        name = todo.pop(0)
+        if name not in found and name in env.found_docs:
+            found.append(name)
+            todo[:0] = noted(env, name).below
+    return found
+
+
 def describe(doctree: nodes.document) -> str:
     """Return the description that a page's author gives, or its first paragraph that says something.
 
