@@ -200,10 +200,11 @@ def context(browser: Browser, theme: str, width: int, *, script: bool = True) ->
 
 @contextmanager
 def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page, Seen]]:
-    """Open a page as `reader`, and close it after the block."""
+    """Open a page as `reader`, with all its folds, and close it after the block."""
     seen, page = Seen(), reader.new_page()
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
     page.evaluate("() => document.fonts.ready.then(() => null)")
     yield page, seen
     page.close()
