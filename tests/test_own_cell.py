@@ -208,7 +208,7 @@ class Named:
 def test_weighted_inputs_are_one_letter_or_a_letter_and_an_underscore():
     """As the docstring of `bptt.Cell` says."""
     found = bptt.cells.layout_of(Named())
-    assert found == (("z_1",), ("xi",), ("zeta", "h1"), ())
+    assert found == bptt.cells.Layout(("z_1",), ("xi",), ("zeta", "h1"), ())
     assert found.fields == ("w", "u", "b", "zeta", "h1")
 
 

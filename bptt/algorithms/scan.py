@@ -176,7 +176,7 @@ def _row_times_matrix(row: Array, matrix: Array) -> Array:
 def _diagonal(trace: LayerTrace) -> bool:
     """Say whether each unit sees its own past alone: a formula of one state, without u."""
     cell = formula_of(trace.cell)
-    return is_factored(cell) and not layout_of(cell).count("zh") and len(trace.states) == 1
+    return is_factored(cell) and not layout_of(cell).u_blocks and len(trace.states) == 1
 
 
 def _all_steps_back(trace: LayerTrace, errors: Array, copies: int = 1) -> LayerGradient:

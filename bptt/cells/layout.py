@@ -4,8 +4,9 @@ import inspect
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -34,7 +35,8 @@ RECORD_TYPES: dict[tuple[str, ...], ParamsType] = {}
 __all__ = ["Layout", "layout_of", "state_names_of"]
 
 
-class Layout(NamedTuple):
+@dataclass(frozen=True)
+class Layout:
     """What the names in a cell's formula say.
 
     Attributes
@@ -54,24 +56,30 @@ class Layout(NamedTuple):
     own: tuple[str, ...]
     saved: tuple[str, ...]
 
-    def count(self, letters: str) -> int:
-        """Return how many weighted inputs begin with one of some letters."""
-        return sum(name[0] in letters for name in self.weighted)
+    @cached_property
+    def w_blocks(self) -> int:
+        """How many weighted inputs meet w: those named z or x."""
+        return sum(name[0] in "zx" for name in self.weighted)
+
+    @cached_property
+    def u_blocks(self) -> int:
+        """How many weighted inputs meet u: those named z or h."""
+        return sum(name[0] in "zh" for name in self.weighted)
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields of its parameter record."""
-        return ("w", *("u" if self.count("zh") else ""), "b", *self.own)
+        return ("w", *("u" if self.u_blocks else ""), "b", *self.own)
 
     def shapes(self, n_below: int, n: int) -> tuple[tuple[int, ...], ...]:
         """Return the shape of each parameter of a layer of n units over n_below."""
-        g, h = self.count("zx"), self.count("zh")
-        u = ((n, h * n),) if h else ()
-        return ((n_below, g * n), *u, (g * n,), *((n,) for _ in self.own))
+        u = ((n, self.u_blocks * n),) if self.u_blocks else ()
+        across = self.w_blocks * n
+        return ((n_below, across), *u, (across,), *((n,) for _ in self.own))
 
     def split(self, params: LayerParams) -> tuple[Array, Array | None, Array, tuple[Array, ...]]:
         """Return w, u (None if there is none), b and the own parameters."""
-        if self.count("zh"):
+        if self.u_blocks:
             w, u, b, *own = params
             return w, u, b, tuple(own)
         w, b, *own = params
@@ -120,7 +128,7 @@ def _layout(name: str, names: tuple[str, ...], back_names: tuple[str, ...]) -> L
         back_names[states + len(names) - weighted :],
     )
     order = "".join(kinds[:weighted])
-    if not layout.count("zx") or order != "".join(sorted(order, key="zxh".index)):
+    if not layout.w_blocks or order != "".join(sorted(order, key="zxh".index)):
         msg = (
             f"the parameters of {name}.step must begin with weighted inputs, named z or z_..., then x or "
             f"x_..., then h or h_..., one of z and x at least; got {', '.join(names) or 'none'}"

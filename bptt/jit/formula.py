@@ -34,9 +34,10 @@ def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Form
 
 
 def _both(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula]:
-    weighted, states, own, saved = ([dtype] * len(names) for names in layout)
+    groups = layout.weighted, layout.states, layout.own
+    weighted, states, own = ([dtype] * len(names) for names in groups)
     given = {"z": weighted, "s": states, "o": own}
-    there, found = _run(cell, "step", dtype, given, (len(states), len(saved)))
+    there, found = _run(cell, "step", dtype, given, (len(states), len(layout.saved)))
     given = {"d": states, "s": states, "o": own, "k": found[1]}  # saved truth values stay some
     back, _ = _run(cell, "step_backward", dtype, given, (len(weighted), len(states), len(own)))
     return there, back

@@ -151,7 +151,9 @@ class Compiled:
         u = np.empty((1, 0), dtype) if u is None else u
         delta_x = np.empty((steps, batch, w.shape[1]), dtype)
         # A block of kind x or h: what meets u is not what meets w.
-        apart = u.size and self._layout.count("xh")
+        apart = u.size and len(self._layout.weighted) > min(
+            self._layout.w_blocks, self._layout.u_blocks
+        )
         delta_h = np.empty((steps, batch, u.shape[1]), dtype) if apart else delta_x
         d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(b.shape, dtype)
         d_own = np.zeros((len(own), n), dtype)

@@ -220,5 +220,6 @@ def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> Non
         _refuse_overflow(f"{prefix}forward.", trace.forward)
         _refuse_overflow(f"{prefix}backward.", trace.backward)
         return
-    for name, array in zip(state_names_of(trace.cell), trace.states, strict=True):
-        validation.computed(f"{prefix}{name}", array)
+    if not validation.all_finite_in(trace.states):
+        for name, array in zip(state_names_of(trace.cell), trace.states, strict=True):
+            validation.computed(f"{prefix}{name}", array)

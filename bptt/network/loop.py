@@ -40,7 +40,7 @@ def walk(
     layout = layout_of(cell)
     w, u, b, own = layout.split(params)
     (steps, batch, below), n = x.shape, state[0].shape[1]
-    h, count = layout.count("h"), len(layout.weighted)
+    count, h = len(layout.weighted), len(layout.weighted) - layout.w_blocks
     z = np.empty((steps, batch, count, n), np.result_type(x, *params, *state))
     state = tuple(array.astype(z.dtype, copy=False) for array in state)
     z[:, :, :h] = 0
@@ -48,7 +48,7 @@ def walk(
     # (FWD), (gate-contributions), of all steps
     np.matmul(x.reshape(steps * batch, below), w, out=flat)
     flat += b
-    past = z.reshape(steps, batch, count * n)[:, :, : layout.count("zh") * n]
+    past = z.reshape(steps, batch, count * n)[:, :, : layout.u_blocks * n]
     u = None if u is None else _turned(u, h * n).astype(z.dtype, copy=False)
     product = np.empty_like(past[0])
     z.flags.writeable = False  # for the cell; `past` was made before, and stays as it is
@@ -86,7 +86,8 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     layout = layout_of(trace.cell)
     w, u, _, own = layout.split(trace.params)
     (steps, batch, below), n = trace.x.shape, d_a.shape[2]
-    h, g, count = layout.count("h") * n, layout.count("zh") * n, len(layout.weighted)
+    count, g = len(layout.weighted), layout.u_blocks * n
+    h = (count - layout.w_blocks) * n
     dtype = np.result_type(d_a, *trace.states, *trace.params)
     delta = np.empty((steps, batch, count * n), dtype)
     d_own = np.zeros((len(own), n), dtype)
@@ -126,7 +127,7 @@ def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype) -> 
     _, u, _, own = layout.split(trace.params)
     past = [array[now] for array in trace.states]
     steps, batch, n = past[0].shape
-    shape, h = (steps * batch, n), layout.count("h")
+    shape = (steps * batch, n)
     kept = trace.saved[now]
     saved = kept[0] if steps == 1 else [np.concatenate(each) for each in zip(*kept, strict=True)]
     given = [read_only(a) for a in (*(array.reshape(shape) for array in past), *own, *saved)]
@@ -138,8 +139,8 @@ def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype) -> 
         returned = called(f"{type(cell).__name__}.step_backward", cell.step_backward, *unit, *given)
         check_backward(cell, layout, returned, one)
         d_weighted, (d_a, *d_further), d_own = returned
-        cut = len(d_weighted) - h
-        found.append((*d_weighted[cut:], *d_weighted[:cut], *d_own, *d_further, d_a))
+        x_and_z, h = d_weighted[: layout.w_blocks], d_weighted[layout.w_blocks :]
+        found.append((*h, *x_and_z, *d_own, *d_further, d_a))
     reaches_a = u is None or trace.mask is not None or any(np.ndim(each[-1]) for each in found)
     columns = len(found[0]) - (not reaches_a)
     arrays = [np.empty((*shape[:1], columns, n), dtype) for _ in found]

@@ -54,7 +54,7 @@ class Stack:
     output: Activation = identity
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
+        """Refuse what is no cell, and a cell whose names do not say what it needs."""
         given: object = self.cells
         if isinstance(given, list):
             object.__setattr__(self, "cells", tuple(given))
@@ -64,17 +64,19 @@ class Stack:
             raise ValueError(msg)
         for i, cell in enumerate(self.cells):
             check_cell_type(f"cells[{i}]", cell)
+            for one in (
+                (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,)
+            ):
+                parameters_of(one)
         validation.instance("output", self.output, Activation)
 
 
 def check_cell_type(name: str, cell: object) -> None:
-    """Refuse what is not a cell of any level, and one whose names do not say what it needs."""
+    """Refuse what is not a cell of any level."""
     known = is_factored(formula_of(cell)) or isinstance(cell, (Bidirectional, UnfactoredCell))
     if isinstance(cell, type) or not known:
         msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
         raise TypeError(msg)
-    for one in (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,):
-        parameters_of(one)
 
 
 def initialize(
@@ -167,7 +169,7 @@ def units_of(cell: OneDirection, params: LayerParams) -> int:
     formula = formula_of(cell)
     if is_factored(formula):
         layout = layout_of(formula)
-        return len(layout.split(params)[2]) // layout.count("zx")
+        return len(layout.split(params)[2]) // layout.w_blocks
     shapes = tuple(p.shape for p in params)
     return next(n for n in _sizes(shapes) if parameter_shapes(cell, shapes[0][0], n) == shapes)
 
@@ -220,8 +222,8 @@ def _check_factored(
 
 def _units(name: str, given: ArrayLike, layout: Layout) -> tuple[Array, int]:
     """Return u, or b if there is no u, and the number of units that is read off it."""
-    blocks = layout.count("zh")
-    across = blocks or layout.count("zx")
+    blocks = layout.u_blocks
+    across = blocks or layout.w_blocks
     axis = "n" if across == 1 else f"{across}n"
     shape = ("n", axis) if blocks else (axis,)
     array = validation.array(name, given, shape, validation.ANALYTIC)
