@@ -58,7 +58,6 @@ extensions = [
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
 nitpick_ignore = [("py:class", f"{Axes.__module__}.Axes")]  # of bptt.plotting alone
-numfig = True
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
 
