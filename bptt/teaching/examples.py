@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core.record import array_record
-from bptt._core.types import Array
+from bptt._core.types import Array, Scalar
 from bptt.algorithms.calls import CostOfSteps
 from bptt.cells import Elman
 from bptt.cells.protocol import Recurrent
+from bptt.network.forward import forward
 from bptt.network.parameters import Affine, Params
 from bptt.network.stack import AnyCell, Stack, initialize
 from bptt.training.losses import Cost, squared_error
@@ -52,6 +53,16 @@ class Example(NamedTuple):
     def cost(self, outputs: Array, steps: slice) -> Cost:
         """Return half the squared error of the outputs of some consecutive steps, with its derivative."""
         return squared_error(outputs, self.targets[steps])
+
+    def costs_of_copies(self, copies: Sequence[Params]) -> list[Scalar]:
+        """Return the cost of each step of a run whose steps have parameters of their own."""
+        costs, state = [], None
+        for t, params in enumerate(copies):
+            now = slice(t, t + 1)
+            run = forward(self.stack, params, self.x[now], state)
+            costs.append(self.cost(run.outputs, now).value)
+            state = run.final
+        return costs
 
     @property
     def problem(self) -> tuple[Stack, Params, Array, CostOfSteps]:
