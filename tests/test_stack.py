@@ -92,6 +92,42 @@ def test_the_tiny_example_is_fresh_each_time_and_nothing_in_it_is_symmetric():
     assert (entries.min(), entries.max(), len(set(entries))) == (0, 1.2, 12)
 
 
+def test_an_example_is_a_problem_for_every_way_to_the_gradient():
+    net = bptt.teaching.random_net((bptt.LSTM(), bptt.Elman()), (2, 3, 4, 1), steps=7, batch=2)
+    trace = bptt.forward(net.stack, net.params, net.x)
+    whole = bptt.squared_error(trace.outputs, net.targets)
+    late = net.cost(trace.outputs[4:], slice(4, 7))
+    assert late.value == pytest.approx(bptt.squared_error(trace.outputs[4:], net.targets[4:]).value)
+    found = bptt.full_bptt(*net.problem)
+    assert found.value == whole.value
+    want = bptt.backward(trace, whole.d_outputs).params
+    assert bptt.compare(found.gradient.params, want, tolerance=1e-14).ok
+
+
+def test_copies_of_the_parameters_are_those_of_the_unrolled_net():
+    net = bptt.teaching.random_net((bptt.Elman(), bptt.Elman()), (2, 3, 4, 1), steps=4)
+    copies = (net.params,) * 4
+    trace = bptt.forward(net.stack, net.params, net.x)
+    whole = bptt.squared_error(trace.outputs, net.targets)
+    assert sum(net.costs_of_copies(copies)) == pytest.approx(whole.value, rel=1e-13)
+    found = bptt.complex_step(lambda copies: sum(net.costs_of_copies(copies)), copies)
+    unrolled = bptt.teaching.unroll(trace)
+    run = bptt.teaching.feedforward.forward(unrolled.layers, unrolled.x, unrolled.activations)
+    plain = bptt.teaching.feedforward.backward(run, unrolled.cotangent(whole.d_outputs))
+    assert bptt.compare(bptt.teaching.copies(unrolled, plain), found, tolerance=1e-12).ok
+
+
+def test_a_random_net_is_that_of_its_seed():
+    one, same, other = (
+        bptt.teaching.random_net((bptt.GRU(),), (1, 2, 1), rng=k) for k in (3, 3, 4)
+    )
+    for (name, a), (_, b), (_, c) in zip(
+        *(bptt.tree_leaves(net[1:]) for net in (one, same, other)), strict=True
+    ):
+        assert (a == b).all(), name
+        assert (a != c).any(), name
+
+
 def test_defaults_are_tanh_and_a_linear_readout():
     assert bptt.Elman().activation is bptt.tanh
     assert bptt.Stack((bptt.Elman(),)).output is bptt.identity

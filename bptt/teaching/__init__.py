@@ -8,7 +8,7 @@ from bptt.teaching.equations import (
     check_equation,
     check_fails,
 )
-from bptt.teaching.examples import Example, tiny
+from bptt.teaching.examples import Example, random_net, tiny
 from bptt.teaching.unrolled import Unrolled, copies, fold, unroll
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "fold",
     "gated",
     "proof",
+    "random_net",
     "tiny",
     "unroll",
 ]

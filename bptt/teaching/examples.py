@@ -1,22 +1,26 @@
-"""The tiny network that the derivation carries along, from its first page to its last.
+"""The networks of the derivation: the tiny one of all its pages, and random ones.
 
-Two recurrent layers of two units under a linear readout, one input, three steps, one sequence. It is
-small enough to be computed by hand, and nothing in it is symmetric: an index or a matrix the wrong
-way round gives a wrong number.
+The tiny network has two recurrent layers of two units under a linear readout, one input, three steps, one
+sequence. It is small enough to be computed by hand, and nothing in it is symmetric: an index or a matrix
+the wrong way round gives a wrong number.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from bptt._core.record import array_record
-from bptt._core.types import Array
+from bptt._core.types import Array, Scalar
+from bptt.algorithms.calls import CostOfSteps
 from bptt.cells import Elman
 from bptt.cells.protocol import Recurrent
+from bptt.network.forward import forward
 from bptt.network.parameters import Affine, Params
-from bptt.network.stack import Stack
+from bptt.network.stack import AnyCell, Stack, initialize
+from bptt.training.losses import Cost, squared_error
 
-__all__ = ["Example", "tiny"]
+__all__ = ["Example", "random_net", "tiny"]
 
 
 @array_record
@@ -33,12 +37,37 @@ class Example(NamedTuple):
         An input, shape (T, B, n_0).
     targets
         What its outputs should be, shape (T, B, n_L).
+
+    Examples
+    --------
+    >>> import bptt
+    >>> bptt.full_bptt(*bptt.teaching.tiny().problem).gradient.params.readout.b.round(4)
+    array([3.6583])
     """
 
     stack: Stack
     params: Params
     x: Array
     targets: Array
+
+    def cost(self, outputs: Array, steps: slice) -> Cost:
+        """Return half the squared error of the outputs of some consecutive steps, with its derivative."""
+        return squared_error(outputs, self.targets[steps])
+
+    def costs_of_copies(self, copies: Sequence[Params]) -> list[Scalar]:
+        """Return the cost of each step of a run whose steps have parameters of their own."""
+        costs, state = [], None
+        for t, params in enumerate(copies):
+            now = slice(t, t + 1)
+            run = forward(self.stack, params, self.x[now], state)
+            costs.append(self.cost(run.outputs, now).value)
+            state = run.final
+        return costs
+
+    @property
+    def problem(self) -> tuple[Stack, Params, Array, CostOfSteps]:
+        """What every way to the gradient takes: the architecture, the parameters, the input, the cost."""
+        return self.stack, self.params, self.x, self.cost
 
 
 def tiny() -> Example:
@@ -74,3 +103,41 @@ def tiny() -> Example:
         x=np.array([1.0, -0.5, 0.8]).reshape(3, 1, 1),
         targets=np.array([0.5, 0.2, -0.4]).reshape(3, 1, 1),
     )
+
+
+def random_net(
+    cells: Sequence[AnyCell],
+    sizes: Sequence[int],
+    steps: int = 5,
+    batch: int = 3,
+    rng: int | np.random.Generator = 0,
+) -> Example:
+    """Return a network with the usual initial parameters, and random inputs and targets for it.
+
+    Parameters
+    ----------
+    cells
+        One for each recurrent layer.
+    sizes
+        The numbers of units n_0 to n_L.
+    steps, batch
+        The number of steps and of sequences.
+    rng
+        Where the numbers come from, a generator or a seed.
+
+    Returns
+    -------
+    Example
+        Its architecture and parameters, and normal random numbers for input and targets, in float64.
+
+    Examples
+    --------
+    >>> import bptt
+    >>> net = bptt.teaching.random_net((bptt.LSTM(),), (2, 3, 1), steps=7)
+    >>> net.x.shape, net.targets.shape
+    ((7, 3, 2), (7, 3, 1))
+    """
+    rng, stack = np.random.default_rng(rng), Stack(cells=tuple(cells))
+    x = rng.normal(size=(steps, batch, sizes[0]))
+    targets = rng.normal(size=(steps, batch, sizes[-1]))
+    return Example(stack, initialize(stack, sizes, rng), x, targets)
