@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.tree import refilled, tree_leaves
 from bptt._core.types import Array, Tree
 from bptt.training.file_formats import CODES, DIGEST, FORMATS, Format, OtherContents, digest_of
 
@@ -156,8 +156,7 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     elif digest != digest_of(arrays):
         msg = f"{source.name} must have the contents it was saved with, got others: it is damaged"
         raise ValueError(msg)
-    remaining = iter(wanted)
-    return tree_map(lambda _: arrays[next(remaining)], like)
+    return refilled(like, (arrays[name] for name in wanted))
 
 
 def _leaves(name: str, record: Tree) -> dict[str, Array]:
