@@ -58,7 +58,7 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
 
 
 def refilled(record: Record, leaves: Iterable[Array | Scalar]) -> Record:
-    """Return a record like another one, with other arrays, in the order of `tree_leaves`."""
+    """Return a record like another one, mappings in it included, with other arrays, in their order."""
     remaining = iter(leaves)
 
     def build(part: Tree) -> Tree:
@@ -66,6 +66,8 @@ def refilled(record: Record, leaves: Iterable[Array | Scalar]) -> Record:
             one = next(remaining)
             # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
             return np.asarray(one) if isinstance(one, np.generic) else one
+        if isinstance(part, Mapping):
+            return {key: build(child) for key, child in part.items()}
         return getattr(type(part), "_make", type(part))(map(build, part))
 
     filled: Record = build(record)

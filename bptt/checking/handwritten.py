@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt._core import validation
+from bptt._core.tree import refilled
 from bptt._core.types import Array, Mask, Saved
-from bptt.checking.jacobian import Arrays, Nested, flatten, rebuild
+from bptt.checking.jacobian import Arrays, Nested, flatten
 
 # What a user's functions return is looked at before it is used.
 Ran: TypeAlias = Any  # outputs, the final state, and what backward needs
@@ -55,7 +56,7 @@ class Layer:
         """Run forward; return outputs and final state as a list, and what backward needs."""
         k = self.n_params
         x = at[k]
-        arguments = [rebuild(self.params, at[:k]), x, rebuild(self.initial, at[k + 1 :])]
+        arguments = [refilled(self.params, at[:k]), x, refilled(self.initial, at[k + 1 :])]
         if self.masked:
             arguments.append(np.ones(x.shape[:2], bool) if mask is None else mask)
         found = self.forward(*arguments)
@@ -84,8 +85,8 @@ class Layer:
     ) -> Arrays:
         """Run backward; return copies of all gradients, zero for those that are None."""
         k = self.n_params
-        d_final = rebuild(self.initial, list(cotangents[1:]))
-        params = rebuild(self.params, at[:k])
+        d_final = refilled(self.initial, list(cotangents[1:]))
+        params = refilled(self.params, at[:k])
         found = self.backward(params, saved, cotangents[0], d_final)
         d_params, d_x, d_initial = validation.sequence(
             "backward(...)", found, 3, "items: d_params, d_x, d_initial"

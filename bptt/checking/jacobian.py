@@ -58,33 +58,14 @@ def flatten(record: Nested, name: str) -> list[tuple[str, Array]]:
     """List the arrays of nested tuples, lists and mappings, each with its name."""
     if isinstance(record, np.ndarray):
         return [(name, record)]
-    return [
-        leaf for key, part in _parts(record) for leaf in flatten(part, f"{name}.{key}".lstrip("."))
-    ]
-
-
-def rebuild(record: Nested, leaves: Sequence[Array]) -> Nested:
-    """Put arrays where those of `record` are."""
-    remaining = iter(leaves)
-
-    def build(part: Nested) -> Nested:
-        if isinstance(part, np.ndarray):
-            return next(remaining)
-        children = {key: build(child) for key, child in _parts(part)}
-        if isinstance(part, Mapping):
-            return children
-        return getattr(type(part), "_make", type(part))(list(children.values()))
-
-    return build(record)
-
-
-def _parts(record: Nested) -> list[tuple[str | int, Nested]]:
     if isinstance(record, Mapping):
-        return list(record.items())
-    if not isinstance(record, (tuple, list)):
+        parts = [*record.items()]
+    elif isinstance(record, (tuple, list)):
+        parts = [*zip(getattr(record, "_fields", range(len(record))), record, strict=True)]
+    else:
         msg = f"a record must hold arrays, tuples, lists or mappings, got {type(record).__name__}"
         raise TypeError(msg)
-    return list(zip(getattr(record, "_fields", range(len(record))), record, strict=True))
+    return [leaf for key, part in parts for leaf in flatten(part, f"{name}.{key}".lstrip("."))]
 
 
 def joined(arrays: Sequence[Array]) -> Array:

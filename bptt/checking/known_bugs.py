@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.tree import refilled
 from bptt._core.types import Array
 from bptt.checking.cell_bugs import cell_bugs
 from bptt.checking.handwritten import Ran
-from bptt.checking.jacobian import Arrays, Nested, rebuild
+from bptt.checking.jacobian import Arrays, Nested
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
 from bptt.checking.own_step import OwnStep, own_step_bugs
 from bptt.checking.suite import LARGE, SAME, Case, errors
@@ -126,7 +127,7 @@ def _from_below(case: Case) -> Case:
         return [a.T if i in columns and a.ndim == 2 else a for i, a in enumerate(arrays)]
 
     def forward(params: dict[str, Array], *others: Nested) -> Ran:
-        return layer.forward(rebuild(layer.params, turned(list(params.values()))), *others)
+        return layer.forward(refilled(layer.params, turned(list(params.values()))), *others)
 
     params = dict(zip(layer.names[:k], turned(case.at[:k]), strict=True))
     masked = case.masked and case.masked._replace(
