@@ -4,7 +4,7 @@ Parameters, gradients and optimizer states are nested tuples (named ones, mostly
 arrays. Two functions are all that update rules and gradient checks need of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -125,14 +125,14 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     if not isinstance(record, (tuple, list)):
         msg = f"{called} must be an array or a tuple of arrays, got {type(record).__name__}"
         raise TypeError(msg)
-    return [leaf for child, part in _children(name, record) for leaf in tree_leaves(part, child)]
+    named = [(f"{name}{key}".lstrip("."), part) for key, part in parts(record)]
+    return [leaf for child, part in named for leaf in tree_leaves(part, child)]
 
 
-def _children(name: str, record: Tree) -> Iterator[tuple[str, Tree]]:
-    """Name each part as Python reaches it: ``name.field`` or ``name[index]``."""
+def parts(record: Tree) -> list[tuple[str, Tree]]:
+    """Return what a record consists of, each part with the end of the expression that reaches it."""
     fields = getattr(record, "_fields", None)
-    for i, part in enumerate(record):
-        yield (f"{name}.{fields[i]}".lstrip(".") if fields else f"{name}[{i}]"), part
+    return [(f".{fields[i]}" if fields else f"[{i}]", part) for i, part in enumerate(record)]
 
 
 def arrays_in(value: object) -> list[Array]:

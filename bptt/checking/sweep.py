@@ -12,7 +12,7 @@ import numpy as np
 
 from bptt._core.types import Array, Mask
 from bptt.checking.handwritten import Layer
-from bptt.checking.jacobian import Arrays, Truth, along
+from bptt.checking.jacobian import Arrays, Truth, jacobian
 
 
 class Steps(NamedTuple):
@@ -63,17 +63,10 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
     ends = rows * np.cumsum([array.shape[-1] for array in layer.run(at)[0]])  # split: then nothing
     point = [*at[:k], x.reshape(1, rows, -1), *(s[:-1].reshape(rows, -1) for s in stacked)]
     jacobians = []
-    for i, leaf in enumerate(point):
-        shared = i < k
-        entries = np.ndindex(leaf.shape) if shared else ((..., j) for j in range(leaf.shape[-1]))
-        moved = []
-        for index in entries:
-            direction = [np.zeros_like(a) for a in point]
-            direction[i][index] = 1  # of all steps and sequences at once: none sees another
-            row = along(layer.function, point, direction, truth)
-            parts = np.split(row, ends)
-            moved.append(np.concatenate([p.reshape(rows, -1) for p in parts], axis=1))
-        jacobians.append(np.array(moved).reshape(len(moved), steps, batch, -1))
+    for of_leaf in jacobian(layer.function, point, truth, k):
+        parts = np.split(of_leaf, ends, axis=1)
+        columns = [part.reshape(len(of_leaf), steps, batch, -1) for part in parts]
+        jacobians.append(np.concatenate(columns, axis=3))
     return Steps(jacobians, at[:k], x, stacked, *_roles(at[:k], x, stacked[0]))
 
 
