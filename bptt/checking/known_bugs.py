@@ -106,11 +106,9 @@ def diagnose(case: Case) -> dict[str, str]:
     if not case.checks["batch forward"].ok:
         return found  # no trusted step of a sequence by itself: the batch is mixed on the way there
     if "accumulates across calls" not in found:
-        found |= _best(case, case.got, case.want, _hypotheses(case))
-    if not found and case.masked and not case.checks["mask backward"].ok:
-        steps = trusted(case.layer, case.masked.at, case.truth, case.masked.mask)
-        bugs = mask_bugs(steps, case.masked.cotangents, case.masked.mask)
-        found |= _best(case, case.masked.got, case.masked.want, bugs)
+        found |= _best(case, _hypotheses(case))
+    if not found and case.padded and not case.checks["mask backward"].ok:
+        found |= _best(case.padded, _hypotheses(case.padded))
     return found
 
 
@@ -130,9 +128,6 @@ def _from_below(case: Case) -> Case:
         return layer.forward(refilled(layer.params, turned(list(params.values()))), *others)
 
     params = dict(zip(layer.names[:k], turned(case.at[:k]), strict=True))
-    masked = case.masked and case.masked._replace(
-        at=turned(case.masked.at), got=turned(case.masked.got), want=turned(case.masked.want)
-    )
     return case._replace(
         layer=replace(layer, forward=forward, params=params),
         at=turned(case.at),
@@ -140,7 +135,7 @@ def _from_below(case: Case) -> Case:
         want=turned(case.want),
         large=turned(case.large),
         twice=(turned(case.twice[0]), turned(case.twice[1])),
-        masked=masked,
+        padded=case.padded and _from_below(case.padded),
     )
 
 
@@ -200,8 +195,11 @@ def _clipped(case: Case) -> dict[str, list[str]]:
 
 
 def _hypotheses(case: Case) -> Bugs:
+    steps = trusted(case.layer, case.at, case.truth, case.mask)
+    if case.mask is not None:
+        yield from mask_bugs(steps, case.cotangents, case.mask)
+        return
     yield from _tensor_bugs(case)
-    steps = trusted(case.layer, case.at, case.truth)
     yield from loop_bugs(steps, case.cotangents)
     yield from cell_bugs(steps, case.cotangents)
 
@@ -233,9 +231,9 @@ def _unsummed(got: Array, want: Array, size: int) -> Array | None:
     return None
 
 
-def _best(case: Case, got: Arrays, want: Arrays, bugs: Bugs) -> dict[str, str]:
+def _best(case: Case, bugs: Bugs) -> dict[str, str]:
     """Keep the bugs that explain all that is wrong; if there are none, those that explain a part."""
-    names = case.layer.names
+    names, got, want = case.layer.names, case.got, case.want
     like = max(LIKE, 100 * case.truth.tolerance * (not case.truth.analytic))
     wrong = errors(names, got, want)
     faulty = frozenset(i for i, n in enumerate(names) if not wrong[n] <= case.truth.tolerance)

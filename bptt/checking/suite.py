@@ -29,28 +29,22 @@ NUDGE = 2.0**-20
 
 
 class Case(NamedTuple):
-    """A layer, one gradient that it returned, and the true one: what a bug is guessed from."""
+    """A layer, one gradient that it returned, and the true one: what a bug is guessed from.
+
+    `mask` is that of a padded batch; `large`, `twice`, `checks` and `padded` belong to a whole one.
+    """
 
     layer: Layer
+    truth: Truth
     at: Arrays
     cotangents: Arrays
     got: Arrays
     want: Arrays
+    mask: Mask | None
     large: Arrays
     twice: tuple[Arrays, Arrays]
-    truth: Truth
     checks: dict[str, Check]
-    masked: "Masked | None"
-
-
-class Masked(NamedTuple):
-    """A padded batch, and its gradient as returned and as it should be."""
-
-    at: Arrays
-    mask: Mask
-    cotangents: Arrays
-    got: Arrays
-    want: Arrays
+    padded: "Case | None"
 
 
 def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
@@ -92,7 +86,7 @@ def layer_checks(
     for name, w in _each_alone(cotangents, steps):
         got, want = layer.gradient(at, w), true_gradient(at, w, matrix)
         found.append(_compare(name, layer, got, want, truth.tolerance))
-    masked = _masked(layer, at, cotangents, rng) if layer.masked else None
+    of_mask, padded = _masked(layer, at, cotangents, truth, rng) if layer.masked else ((), None)
     large = layer.gradient(at, [LARGE * w for w in cotangents])
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
@@ -104,13 +98,12 @@ def layer_checks(
             _one_by_one(layer, at, cotangents, [steps] * batch),
         ),
         *_resumed(layer, at, cotangents, got),
-        *(masked[0] if masked else ()),
+        *of_mask,
         _float32(layer, at, cotangents, got, rng),
     ]
     by_name = {check.name: check for check in found}
-    return tuple(found), Case(
-        layer, at, cotangents, got, want, large, second, truth, by_name, masked and masked[1]
-    )
+    case = Case(layer, truth, at, cotangents, got, want, None, large, second, by_name, padded)
+    return tuple(found), case
 
 
 def _each_alone(cotangents: Arrays, steps: int) -> list[tuple[str, Arrays]]:
@@ -258,8 +251,8 @@ def mask_of(steps: int, batch: int) -> Mask:
 
 
 def _masked(
-    layer: Layer, at: Arrays, w: Arrays, rng: np.random.Generator
-) -> tuple[tuple[Check, Check], Masked]:
+    layer: Layer, at: Arrays, w: Arrays, truth: Truth, rng: np.random.Generator
+) -> tuple[tuple[Check, ...], Case]:
     """Compare a padded batch with its sequences one by one, each of its own length."""
     k = layer.n_params
     mask = mask_of(*at[k].shape[:2])
@@ -270,7 +263,7 @@ def _masked(
     want_outs, want = _one_by_one(layer, padded, w, mask.sum(axis=0))
     shown = [outs[0] * mask[:, :, None], *outs[1:]]
     checks = _both("mask", layer, (shown, got), (want_outs, want))
-    return checks, Masked(padded, mask, w, got, want)
+    return checks, Case(layer, truth, padded, w, got, want, mask, [], ([], []), {}, None)
 
 
 def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Generator) -> Check:
