@@ -105,11 +105,6 @@ class Layer:
         _, saved = self.run(at, mask)
         return self.pull(at, [c.copy() for c in cotangents], saved)
 
-    def rows(self, at: Arrays, rows: slice, steps: slice = slice(None)) -> Arrays:
-        """Pick sequences, and steps, out of a batch."""
-        k = self.n_params
-        return [*at[:k], at[k][steps, rows], *(a[rows] for a in at[k + 1 :])]
-
 
 def aligned(name: str, template: Nested, found: Nested, complex_too: bool = False) -> Arrays:
     """List the arrays of a record that should be like another one; None where it has none."""

@@ -74,8 +74,8 @@ def layer_checks(
     outs, _ = layer.run(at)
     cotangents = [rng.normal(size=a.shape) for a in outs]
     # First of all, since what accumulates spoils all that comes after it.
-    twice, second = _called_twice(layer, at, cotangents)
-    found = [twice, _arguments(layer, at, cotangents)]
+    checks, twice = _called_twice(layer, at, cotangents)
+    found = [*checks]
     for name, t in (("one step", 1), ("two steps", min(2, steps))):
         short = [*at[:k], at[k][:t], *at[k + 1 :]]
         w = [cotangents[0][:t], *cotangents[1:]]
@@ -102,7 +102,7 @@ def layer_checks(
         _float32(layer, at, cotangents, got, rng),
     ]
     by_name = {check.name: check for check in found}
-    case = Case(layer, truth, at, cotangents, got, want, None, large, second, by_name, padded)
+    case = Case(layer, truth, at, cotangents, got, want, None, large, twice, by_name, padded)
     return tuple(found), case
 
 
@@ -149,27 +149,19 @@ def true_gradient(at: Arrays, w: Arrays, matrix: Arrays) -> Arrays:
 
 def _called_twice(
     layer: Layer, at: Arrays, cotangents: Arrays
-) -> tuple[Check, tuple[Arrays, Arrays]]:
-    """Call backward twice on one run: the same must come, and the first result must stay."""
-    at = [a.copy() for a in at]
-    _, saved = layer.run(at)
-    held = layer.pull(at, [c.copy() for c in cotangents], saved, copy=False)
-    first = [h.copy() for h in held]
-    second = layer.pull(at, [c.copy() for c in cotangents], saved)
-    stays = all(np.array_equal(a, b) for a, b in zip(first, held, strict=True))
-    note = "" if stays else "what the first call returned has changed"
-    check = Check("called twice", errors(layer.names, second, first), SAME, note, itself=True)
-    return check, (first, second)
-
-
-def _arguments(layer: Layer, at: Arrays, cotangents: Arrays) -> Check:
-    """Compare all arguments before and after."""
+) -> tuple[tuple[Check, Check], tuple[Arrays, Arrays]]:
+    """Call backward twice on one run: the same must come, the first result must stay, and all arguments too."""
     mine, w = [a.copy() for a in at], [c.copy() for c in cotangents]
     _, saved = layer.run(mine)
-    layer.pull(mine, w, saved)
+    held = layer.pull(mine, w, saved, copy=False)
     names = [*layer.names, *(f"d_{name}" for name in layer.returned)]
     changed = errors(names, [*mine, *w], [*at, *cotangents])
-    return Check("arguments left alone", changed, 0.0)
+    first = [h.copy() for h in held]
+    second = layer.pull(mine, [c.copy() for c in cotangents], saved)
+    stays = all(np.array_equal(a, b) for a, b in zip(first, held, strict=True))
+    note = "" if stays else "what the first call returned has changed"
+    twice = Check("called twice", errors(layer.names, second, first), SAME, note, itself=True)
+    return (twice, Check("arguments left alone", changed, 0.0)), (first, second)
 
 
 def _adjoint(
@@ -204,11 +196,11 @@ def _one_by_one(
     finals, pulls = [], []
     for i, length in enumerate(lengths):
         row, there = slice(i, i + 1), slice(0, int(length))
-        one = layer.rows(at, row, there)
+        one = _rows(at, k, row, there)
         alone, _ = layer.run(one)
         outputs[there, row] = alone[0]
         finals.append(alone[1:])
-        pulls.append(layer.gradient(one, _rows(w, row, there)))
+        pulls.append(layer.gradient(one, _rows(w, 0, row, there)))
         if pulls[-1][k].shape == one[k].shape:
             d_x[there, row] = pulls[-1][k]
     d_params = [sum(parts) for parts in zip(*(pull[:k] for pull in pulls), strict=True)]
@@ -217,8 +209,9 @@ def _one_by_one(
     return [outputs, *final], [*d_params, d_x, *d_initial]
 
 
-def _rows(w: Arrays, rows: slice, steps: slice = slice(None)) -> Arrays:
-    return [w[0][steps, rows], *(f[rows] for f in w[1:])]
+def _rows(arrays: Arrays, k: int, rows: slice, steps: slice) -> Arrays:
+    """Pick sequences, and steps, out of a batch, whose k-th array has an axis of time; those before have no rows."""
+    return [*arrays[:k], arrays[k][steps, rows], *(a[rows] for a in arrays[k + 1 :])]
 
 
 def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, ...]:
@@ -227,15 +220,15 @@ def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, .
     if steps == 1:
         return ()
     whole, _ = layer.run(at)
-    cut, rows = steps // 2, slice(None)
-    early = layer.rows(at, rows, slice(0, cut))
+    cut = steps // 2
+    early = [*at[:k], at[k][:cut], *at[k + 1 :]]
     first, _ = layer.run(early)
     late = [*at[:k], at[k][cut:], *first[1:]]
     second, _ = layer.run(late)
     in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
     apart = errors(layer.returned, whole, in_pieces)
     there = Check("initial state: resumed forward", apart, SAME, itself=True)
-    back_late = layer.gradient(late, _rows(w, rows, slice(cut, None)))
+    back_late = layer.gradient(late, [w[0][cut:], *w[1:]])
     if any(g.shape != a.shape for g, a in zip(back_late, late, strict=True)):
         return (there,)
     back_early = layer.gradient(early, [w[0][:cut], *back_late[k + 1 :]])
