@@ -21,7 +21,6 @@ from bptt.checking.cell_bugs import cell_bugs
 from bptt.checking.handwritten import Ran
 from bptt.checking.jacobian import Arrays, Nested
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
-from bptt.checking.own_step import OwnStep, own_step_bugs
 from bptt.checking.suite import LARGE, SAME, Case, errors
 from bptt.checking.sweep import Bugs, factors, trusted
 
@@ -137,14 +136,6 @@ def _from_below(case: Case) -> Case:
         twice=(turned(case.twice[0]), turned(case.twice[1])),
         padded=case.padded and _from_below(case.padded),
     )
-
-
-def diagnose_step(step: OwnStep) -> dict[str, str]:
-    """Name the known bugs in what a factored cell returned for one step."""
-    found: dict[str, str] = {}
-    for name, tensor, evidence in own_step_bugs(step):
-        found.setdefault(name, f"{tensor}: {evidence}")
-    return found
 
 
 def _habits(case: Case) -> Iterator[tuple[str, str]]:
