@@ -4,35 +4,12 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 Expression: TypeAlias = Any  # of SymPy, which is imported only where letters are asked for
 Value: TypeAlias = Any  # an array: of numbers, or of expressions
-
-
-class Calculus(Protocol):
-    """What the values of a net are, and how they are differentiated."""
-
-    @property
-    def a(self) -> Callable[[Value], Value]:
-        """The activation, elementwise."""
-        ...
-
-    @property
-    def da(self) -> Callable[[Value], Value]:
-        """Its derivative, elementwise."""
-        ...
-
-    def draw(self, name: str, *shape: int) -> Value:
-        """Return a new array of values."""
-
-    def named(self, name: str, value: Value) -> Value:
-        """Return what is to stand for a computed value from now on: a letter, or the value itself."""
-
-    def derivative(self, f: Callable[[Value], Value], at: Value) -> Value:
-        """Return the derivative of `f` at an array, with shape ``at.shape + f(at).shape``."""
 
 
 class Letters:
@@ -135,3 +112,7 @@ class Numbers:
         moves = 1e-30j * np.eye(at.size).reshape(-1, *at.shape)
         rows = np.array([np.imag(f(at + move)) / 1e-30 for move in moves])
         return rows.reshape(at.shape + rows.shape[1:])
+
+
+Calculus: TypeAlias = Letters | Numbers
+"""What the values of a net are, and how they are differentiated."""
