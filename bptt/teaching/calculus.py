@@ -112,7 +112,3 @@ class Numbers:
         moves = 1e-30j * np.eye(at.size).reshape(-1, *at.shape)
         rows = np.array([np.imag(f(at + move)) / 1e-30 for move in moves])
         return rows.reshape(at.shape + rows.shape[1:])
-
-
-Calculus: TypeAlias = Letters | Numbers
-"""What the values of a net are, and how they are differentiated."""

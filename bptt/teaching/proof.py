@@ -21,11 +21,14 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from bptt.teaching.calculus import Calculus, Expression, Letters, Numbers, Value, sympy
+from bptt.teaching.calculus import Expression, Letters, Numbers, Value, sympy
 from bptt.teaching.equations import check_equation, check_fails
 from bptt.teaching.sides import Side
 
 __all__ = ["Bench", "Calculus", "Letters", "Net", "Numbers", "bench", "breaks", "hidden", "readout"]
+
+Calculus: TypeAlias = Letters | Numbers
+"""What the values of a net are, and how they are differentiated."""
 
 Key: TypeAlias = tuple[str | int, ...]
 Values: TypeAlias = dict[Key, Value]
