@@ -80,15 +80,16 @@ def cells_of(name: str, cell: AnyCell) -> list[tuple[str, OneDirection]]:
 
 
 def parts_of(
-    name: str, cell: OneDirection, layer: LayerParams, order: Mapping[type, str] = GATES
+    name: str, cell: OneDirection, params: LayerParams, order: Mapping[type, str] = GATES
 ) -> Parts:
-    """Return a layer with two biases, the second 0 but for the c of a GRU, and its blocks in another order."""
-    params, n = check_layer(name, cell, layer, None)
+    """Return a checked layer with two biases, the second 0 but for the c of a GRU, and its blocks in another order."""
     for path, leaf in tree_leaves(params, name):
         validation.real(path, leaf)
     kind, second = type(formula_of(cell)), np.zeros_like(params.b)
     if kind is GRU:
-        second = np.concatenate([second[: 2 * n], params.c])  # of the wider precision of the two
+        second = np.concatenate(
+            [second[: -len(params.c)], params.c]
+        )  # of the wider precision of the two
     here, there = GATES[kind], order[kind]
     w, u, b, b_u = (_reordered(a, here, there) for a in (params.w, params.u, params.b, second))
     return w, u, b, b_u

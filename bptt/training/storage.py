@@ -91,7 +91,7 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     if DIGEST in arrays:
         msg = f"record must not have an array called {DIGEST}: the digest has this name"
         raise ValueError(msg)
-    _replace(target, form.pack(arrays))
+    replace_file(target, form.pack(arrays))
 
 
 def load(path: str | os.PathLike[str], like: Record) -> Record:
@@ -177,7 +177,7 @@ def _format(path: Path) -> Format:
     return FORMATS[path.suffix]
 
 
-def _replace(target: Path, data: bytes) -> None:
+def replace_file(target: Path, data: bytes) -> None:
     """Write beside the target, flush to the disk, and put it in its place in one move."""
     place = Path(os.path.realpath(target))
     if place.is_symlink():
