@@ -15,10 +15,7 @@ import errno
 import os
 import secrets
 import stat
-import struct
 import warnings
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,21 +27,6 @@ from bptt.training.file_formats import CODES, DIGEST, FORMATS, Format, OtherCont
 __all__ = ["load", "save"]
 
 Record = TypeVar("Record")
-
-# What the readers of JSON, ZIP and NPY raise where a file is not what it seems. (RuntimeError: a ZIP of another
-# version, with a password, or nesting without end. MemoryError is none: what is read has the size of `like`.)
-DAMAGE = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def save(path: str | os.PathLike[str], record: Tree) -> None:
@@ -142,7 +124,9 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
         except OtherContents as error:
             msg = f"{source.name} must hold the arrays of like: {error}"
             raise ValueError(msg) from None
-        except (*DAMAGE, OSError) as error:
+        except MemoryError:  # what is read has the size of `like`
+            raise
+        except Exception as error:  # whatever the readers of JSON, ZIP and NPY raise
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
                 raise  # of the disk; a place before the beginning of a file is the file's fault
             msg = f"{source.name} must be a whole file, got a damaged one: {error}"
