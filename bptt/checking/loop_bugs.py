@@ -106,14 +106,11 @@ def _entered(steps: Steps, cotangents: Arrays) -> Bugs:
 
 def _summed(right: Swept) -> Bugs:
     """Spoil what is added up for the parameters."""
-    last, first = slice(-1, None), slice(0, 1)
-    for name, part in (("only the last step", last), ("only the first step", first)):
-        where = "T" if part == last else "1"
-        yield name, f"the contribution of step {where} alone", right.record(lambda c, p=part: c[p])
-    for which, part in (("last", last), ("first", first)):
-        evidence = f"the contribution of the {which} sequence alone"
-        yield "only one sequence", evidence, right.record(lambda c, p=part: c[:, p])
-        where = "T" if part == last else "1"
+    for which, where, part in (("last", "T", slice(-1, None)), ("first", "1", slice(0, 1))):
+        of_step = right.record(lambda c, p=part: c[p])
+        yield f"only the {which} step", f"the contribution of step {where} alone", of_step
+        of_sequence = right.record(lambda c, p=part: c[:, p])
+        yield "only one sequence", f"the contribution of the {which} sequence alone", of_sequence
         both = right.record(lambda c, p=part: c[p].mean(axis=1, keepdims=True))
         yield "mean over the batch", f"and of step {where} alone", both
 
@@ -123,22 +120,19 @@ def _paired(steps: Steps, right: Swept) -> Bugs:
     past, after = steps.past, steps.states[0][1:]
     from_zero, wrapped = past.copy(), past.copy()
     from_zero[0], wrapped[0] = 0, after[-1]
-    for i in (steps.u, steps.w):
-        left = past if i == steps.u else steps.x
+    of_u = [
+        ("h_t for h_(t-1)", "the sum of h_tᵀ δ_t", after),
+        ("h_0 taken as zero", "the first step gives nothing", from_zero),
+        ("h_(-1) wraps round", "the first step meets the last state", wrapped),
+    ]
+    of_w = [
+        ("x shifted by one step", f"the sum of x(t{by:+})ᵀ δ_t", moved)
+        for by in (1, -1)
+        for moved in (np.roll(steps.x, -by, axis=0), _shifted(steps.x, -by))
+    ]
+    for i, left, pairs in ((steps.u, past, of_u), (steps.w, steps.x, of_w)):
         if i is None or (delta := right.delta(i, left)) is None:
             continue
-        if i == steps.u:
-            pairs = [
-                ("h_t for h_(t-1)", "the sum of h_tᵀ δ_t", after),
-                ("h_0 taken as zero", "the first step gives nothing", from_zero),
-                ("h_(-1) wraps round", "the first step meets the last state", wrapped),
-            ]
-        else:
-            pairs = [
-                ("x shifted by one step", f"the sum of x(t{by:+})ᵀ δ_t", moved)
-                for by in (1, -1)
-                for moved in (np.roll(left, -by, axis=0), _shifted(left, -by))
-            ]
         for name, evidence, wrong in pairs:
             record: Arrays = [None] * len(right.contributions)
             record[i] = np.einsum("tbn,tbg->ng", wrong, delta)

@@ -88,16 +88,12 @@ def layer_checks(
         found.append(_compare(name, layer, got, want, truth.tolerance))
     of_mask, padded = _masked(layer, at, cotangents, truth, rng) if layer.masked else ((), None)
     large = layer.gradient(at, [LARGE * w for w in cotangents])
+    alone = _one_by_one(layer, at, cotangents, [steps] * batch)
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
         _compare("linear", layer, [g / LARGE for g in large], got, SAME),
-        *_both(
-            "batch",
-            layer,
-            (layer.run(at)[0], got),
-            _one_by_one(layer, at, cotangents, [steps] * batch),
-        ),
-        *_resumed(layer, at, cotangents, got),
+        *_both("batch", layer, (outs, got), alone),
+        *_resumed(layer, at, cotangents, (outs, got)),
         *of_mask,
         _float32(layer, at, cotangents, got, rng),
     ]
@@ -214,19 +210,20 @@ def _rows(arrays: Arrays, k: int, rows: slice, steps: slice) -> Arrays:
     return [*arrays[:k], arrays[k][steps, rows], *(a[rows] for a in arrays[k + 1 :])]
 
 
-def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, ...]:
+def _resumed(
+    layer: Layer, at: Arrays, w: Arrays, whole: tuple[Arrays, Arrays]
+) -> tuple[Check, ...]:
     """Stop half way and go on from the final state: forward, and, the other way round, backward."""
     k, steps = layer.n_params, len(at[layer.n_params])
     if steps == 1:
         return ()
-    whole, _ = layer.run(at)
     cut = steps // 2
     early = [*at[:k], at[k][:cut], *at[k + 1 :]]
     first, _ = layer.run(early)
     late = [*at[:k], at[k][cut:], *first[1:]]
     second, _ = layer.run(late)
     in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
-    apart = errors(layer.returned, whole, in_pieces)
+    apart = errors(layer.returned, whole[0], in_pieces)
     there = Check("initial state: resumed forward", apart, SAME, itself=True)
     back_late = layer.gradient(late, [w[0][cut:], *w[1:]])
     if any(g.shape != a.shape for g, a in zip(back_late, late, strict=True)):
@@ -234,7 +231,9 @@ def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, .
     back_early = layer.gradient(early, [w[0][:cut], *back_late[k + 1 :]])
     params = [a + b for a, b in zip(back_early[:k], back_late[:k], strict=True)]
     chained = [*params, np.concatenate([back_early[k], back_late[k]]), *back_early[k + 1 :]]
-    return there, _compare("final state: resumed backward", layer, got, chained, SAME, itself=True)
+    return there, _compare(
+        "final state: resumed backward", layer, whole[1], chained, SAME, itself=True
+    )
 
 
 def mask_of(steps: int, batch: int) -> Mask:

@@ -190,15 +190,14 @@ def _read(kind: type, cell: OneDirection, arrays: dict[str, Array]) -> LayerPara
 def _attributes(kind: type, cell: AnyCell, n: int) -> Attributes:
     """Return the attributes of the operator that computes what a cell does."""
     cells = [formula_of(one) for _, one in parts.cells_of("cell", cell)]
-    of_one = {Elman: [], GRU: ["Sigmoid", "Tanh"], ResetBeforeGRU: ["Sigmoid", "Tanh"]}.get(
-        kind, ["Sigmoid", "Tanh", "Tanh"]
-    )
+    reset = kind in (GRU, ResetBeforeGRU)
+    of_one = [] if kind is Elman else ["Sigmoid", "Tanh"] if reset else ["Sigmoid", "Tanh", "Tanh"]
     found = {
         "hidden_size": n,
         "direction": DIRECTIONS[len(cells) - 1],
         "activations": of_one * len(cells) or [FUNCTIONS[one.activation] for one in cells],
     }
-    if kind in (GRU, ResetBeforeGRU):
+    if reset:
         found["linear_before_reset"] = int(kind is GRU)
     return found
 
