@@ -35,14 +35,7 @@ __all__ = ["from_onnx", "to_onnx"]
 
 Attributes: TypeAlias = dict[str, Any]  # of a node: whole numbers, text, lists of text
 
-# The blocks there.
-ORDER: dict[type, str] = {
-    Elman: "h",
-    LSTM: "iofg",
-    PeepholeLSTM: "iofg",
-    GRU: "zrn",
-    ResetBeforeGRU: "zrn",
-}
+ORDER = {"ifgo": "iofg", "rzn": "zrn"}  # of the blocks here, and there
 DIRECTIONS = ("forward", "bidirectional")
 FUNCTIONS = {tanh: "Tanh", relu: "Relu", sigmoid: "Sigmoid", softplus: "Softplus"}
 
@@ -138,7 +131,7 @@ def from_onnx(
         msg = "inputs must hold no P (peepholes) for a bptt.LSTM; a bptt.PeepholeLSTM has them"
         raise ValueError(msg)
     count = 2 if isinstance(cell, Bidirectional) else 1
-    u = reader.take_recurrent("R", blocks=len(ORDER[kind]), turned=True, each=(count,))
+    u = reader.take_recurrent("R", blocks=len(parts.GATES[kind]), turned=True, each=(count,))
     _, n, width = u.shape
     _check_attributes(kind, cell, attributes, n)
     arrays = {"W": reader.take("W", shape=(count, width, "n_below")), "u": u}
@@ -157,7 +150,7 @@ def from_onnx(
 
 def _check_cell(cell: AnyCell) -> type:
     """Return the kind of a cell, in both directions the same one."""
-    kinds = parts.kinds_of(cell, tuple(ORDER))
+    kinds = parts.kinds_of(cell, tuple(parts.GATES))
     if len(set(kinds)) > 1:
         msg = f"cell must be of one kind in both directions, got {cell!r:.100}"
         raise TypeError(msg)
