@@ -39,6 +39,8 @@ def test_map_keeps_types_and_visits_in_the_order_of_leaves():
     assert [id(leaf) for leaf in seen] == [id(leaf) for leaf in order]
     assert all((leaf == 2).all() for _, leaf in bptt.tree_leaves(doubled))
     assert type(bptt.tree_map(np.copy, [np.ones(1)])) is list
+    (number,) = bptt.tree_map(np.negative, (np.array(1.0),))
+    assert type(number) is np.ndarray  # NumPy gives a number
 
 
 def test_map_over_several_pairs_equal_places():

@@ -56,13 +56,10 @@ class Letters:
         found = np.empty((free.size, of.size), dtype=object)
         for i, j in np.ndindex(found.shape):
             slope = sympy().diff(of.ravel()[j], free.ravel()[i]).xreplace(back)
-            found[i, j] = self._with_names(slope)
+            for formula, letter in self.names:
+                slope = slope.xreplace({formula: letter})
+            found[i, j] = slope
         return found.reshape(at.shape + of.shape)
-
-    def _with_names(self, expression: Expression) -> Expression:
-        for formula, letter in self.names:
-            expression = expression.xreplace({formula: letter})
-        return expression
 
 
 def sympy() -> ModuleType:
