@@ -54,12 +54,12 @@ class Steps(NamedTuple):
 
     def by(self, step: Function, truth: Truth) -> "Steps":
         """Return the same steps with the Jacobians of a function that takes them all at once."""
-        ends = np.cumsum([array.size for array in step(self.point)])[:-1]
+        ends = np.cumsum([array.size for array in step(self.point)])
         found = []
         for of_leaf in jacobian(step, self.point, truth, self.k):
-            form = len(of_leaf), *self.x.shape[:2], -1
-            parts = [part.reshape(form) for part in np.split(of_leaf, ends, axis=1)]
-            found.append(np.concatenate(parts, axis=3))
+            parts = np.split(of_leaf, ends, axis=1)  # and after the last end nothing
+            each = [part.reshape(len(of_leaf), *self.x.shape[:2], -1) for part in parts]
+            found.append(np.concatenate(each, axis=3))
         return self._replace(jacobians=found)
 
 
