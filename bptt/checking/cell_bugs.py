@@ -52,7 +52,7 @@ def same(a: Array, b: Array) -> bool:
 
 def cut(value: Array) -> Array:
     """Return a value without its derivative."""
-    return value.real + 0j
+    return value.real.astype(complex)
 
 
 def posing(value: Array, other: Array) -> Array:
