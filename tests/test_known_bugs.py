@@ -20,7 +20,7 @@ import bptt
 from bptt.checking.cell_bugs import GRU_BUGS
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Truth
-from bptt.checking.suite import Case, Masked
+from bptt.checking.suite import Case
 from bptt.checking.sweep import _roles
 
 # The same units, s being how much of the past is kept.
@@ -46,10 +46,10 @@ def made_of(layer, monkeypatch):
     """Return the lines of the table that belong to a layer, as they are now."""
     lines = []
 
-    def collect(case, _got, want, bugs):
+    def collect(case, bugs):
         for name, evidence, made in bugs:
-            filled = [w if m is None else m for m, w in zip(made, want, strict=True)]
-            off = KNOWN.errors(case.layer.names, filled, want)
+            filled = [w if m is None else m for m, w in zip(made, case.want, strict=True)]
+            off = KNOWN.errors(case.layer.names, filled, case.want)
             shown = (
                 f"{tensor} {'-' if m is None else f'{error:.2g}' if error > 1e-9 else '0'}"
                 for m, (tensor, error) in zip(made, off.items(), strict=True)
@@ -106,9 +106,8 @@ TRUE = [np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([5.0])]
 
 
 def best(got, bugs, tolerance=1e-10):
-    truth = Truth(tolerance < 1e-6, "")
-    case = SimpleNamespace(layer=SimpleNamespace(names=["w", "u", "b"]), truth=truth)
-    return KNOWN._best(case, got, TRUE, bugs)
+    layer, truth = SimpleNamespace(names=["w", "u", "b"]), Truth(tolerance < 1e-6, "")
+    return KNOWN._best(SimpleNamespace(layer=layer, truth=truth, got=got, want=TRUE), bugs)
 
 
 def times(*factors):
@@ -179,14 +178,16 @@ def test_weights_in_columns_are_turned_round_everywhere():
 
     def case(arrays):
         five = [[factor * a for a in arrays] for factor in (1, 2, 3, 4, 5)]
-        masked = Masked(arrays, None, [], five[1], five[2])
-        return Case(layer, arrays, [], *five[:3], (five[3], five[4]), None, {}, masked)
+        padded = Case(layer, None, arrays, [], *five[1:3], None, [], ([], []), {}, None)
+        return Case(
+            layer, None, arrays, [], *five[:2], None, five[2], (five[3], five[4]), {}, padded
+        )
 
     turned = KNOWN._from_below(case(at))
     want = case([a.T if a.shape in {(12, 5), (12, 3)} else a for a in at])
     pairs = [
         (turned, want, ("at", "got", "want", "large")),
-        (turned.masked, want.masked, ("at", "got", "want")),
+        (turned.padded, want.padded, ("at", "got", "want")),
     ]
     for found, wanted, parts in pairs:
         for part in parts:
@@ -243,7 +244,7 @@ def test_a_bias_beside_that_of_x_has_the_gradient_of_that_whatever_the_bug(monke
     """A GRU whose c is added to x_n, its parameters in another order, with a matrix that it does not use."""
     made = []
 
-    def collect(_case, _got, _want, bugs):
+    def collect(_case, bugs):
         made.extend((evidence, found) for _, evidence, found in bugs)
         return {}
 

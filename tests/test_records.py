@@ -56,7 +56,7 @@ def test_sums_differences_and_products_are_taken_array_by_array():
         (lambda: () + PARAMS, r"Params \+ must have a Params on both sides, got tuple"),  # noqa: RUF005
         (lambda: PARAMS * "a", r"Params \* must have a real number on the other side, got str"),
         (lambda: True * PARAMS, r"Params \* must have a real number on the other side, got bool"),
-        (lambda: bptt.forward(STACK, PARAMS, X) * 2, r"Trace \* is not defined: stack must be an array"),
+        (lambda: bptt.forward(STACK, PARAMS, X) * 2, r"Trace \* is not defined: record\.stack must be an array"),
     ],
 )  # fmt: skip
 def test_a_record_is_never_joined_or_repeated(call, message):

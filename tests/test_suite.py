@@ -191,9 +191,19 @@ def test_jacobians_of_a_polynomial(analytic):
     by_y = np.array([[1, 1, 0, 0], [0, 0, 2, -1], [0, 0, 0, 0]])
     for found, want in zip(jacobian(power, at, truth), (by_x, by_y), strict=True):
         np.testing.assert_allclose(found, want, rtol=0, atol=1e-14 if analytic else 1e-7)
-    found = along(power, at, [np.array([1.0, 2.0]), np.array([0.5, 1.0, 0.0])], truth)
-    want = [12.5, 6.5, 7, 9]
-    np.testing.assert_allclose(found, want, rtol=0, atol=1e-14 if analytic else 1e-7)
+    for i, way, want in (0, [1.0, 2.0], [12, 6, 5, 10]), (1, [0.5, 1.0, 0.0], [0.5, 0.5, 2, -1]):
+        found = along(power, at, i, np.array(way), truth)
+        np.testing.assert_allclose(found, want, rtol=0, atol=1e-14 if analytic else 1e-7)
+
+
+@pytest.mark.parametrize("analytic", [True, False])
+def test_jacobians_of_rows_that_do_not_see_one_another_are_taken_at_once(analytic):
+    """Of x u, of each row of x: an entry of x is a column, whatever its row; u is moved entry by entry."""
+    u, x = np.arange(1.0, 7).reshape(2, 3), np.array([[2.0, -1.0], [3.0, 5.0]])
+    of_u, of_x = jacobian(lambda at: [at[1] @ at[0]], [u, x], Truth(analytic, ""), 1)
+    rows = np.array([np.einsum("b,j->bj", x[:, i], e).ravel() for i in (0, 1) for e in np.eye(3)])
+    np.testing.assert_allclose(of_u, rows, rtol=0, atol=1e-14 if analytic else 1e-7)
+    np.testing.assert_allclose(of_x, np.tile(u, 2), rtol=0, atol=1e-14 if analytic else 1e-7)
 
 
 class Ones:

@@ -9,6 +9,7 @@ RECORD = bptt.Params(
     (bptt.Recurrent(np.ones((1, 2)), np.ones((2, 2)), np.ones(2)),),
     bptt.Affine(np.ones((2, 1)), np.ones(1)),
 )
+X = np.ones(1)
 NAMES = ["layers[0].w", "layers[0].u", "layers[0].b", "readout.w", "readout.b"]
 
 
@@ -38,6 +39,8 @@ def test_map_keeps_types_and_visits_in_the_order_of_leaves():
     assert [id(leaf) for leaf in seen] == [id(leaf) for leaf in order]
     assert all((leaf == 2).all() for _, leaf in bptt.tree_leaves(doubled))
     assert type(bptt.tree_map(np.copy, [np.ones(1)])) is list
+    (number,) = bptt.tree_map(np.negative, (np.array(1.0),))
+    assert type(number) is np.ndarray  # NumPy gives a number
 
 
 def test_map_over_several_pairs_equal_places():
@@ -51,19 +54,30 @@ def test_map_over_several_pairs_equal_places():
     [
         (3.0, (), TypeError, r"record must be an array or a tuple of arrays, got float"),
         ((np.ones(1), "w"), (), TypeError, r"record\[1\] must be .* got str"),
-        (RECORD, (RECORD.readout,), ValueError, r"record\.layers must .* 1 parts .* got ndarray"),
         (
-            (np.ones(1),),
-            ((np.ones(1),) * 2,),
+            RECORD,
+            (RECORD.readout,),
             ValueError,
-            r"record must have the same 1 parts in all records, got 2 parts",
+            r"others\[0\] must have the 5 arrays of record, got 2",
         ),
-        ((np.ones(1),), (np.ones(1),), ValueError, r"record must have the same 1 parts .* ndarray"),
+        (
+            (X, X),
+            ((X, X), (X,)),
+            ValueError,
+            r"others\[1\] must have the 2 arrays of record, got 1",
+        ),
+        (
+            (X,),
+            (X,),
+            ValueError,
+            r"must have the structure of record, got others\[0\] for record\[0\]",
+        ),
+        ((X,), (3.0,), TypeError, r"others\[0\] must be an array or a tuple of arrays, got float"),
         (
             (np.ones(2),),
             ((np.ones(3),),),
             ValueError,
-            r"record\[0\] must have one shape in all records, got \(2,\) and \(3,\)",
+            r"others\[0\]\[0\] must have shape \(2,\), that of record\[0\], got \(3,\)",
         ),
     ],
 )

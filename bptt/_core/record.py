@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bptt._core.tree import arrays_in, tree_leaves, tree_map
+from bptt._core.tree import arrays_in, tree_map
 from bptt._core.types import Array, Tree
 
 __all__ = ["array_record"]
@@ -62,8 +62,7 @@ def _combined(function: Callable[[Array, Array], Array], sign: str, one: Tree, o
         name, got = type(one).__name__, type(other).__name__
         msg = f"{name} {sign} must have a {name} on both sides, got {got}"
         raise TypeError(msg)
-    _only_arrays(one, sign)
-    return tree_map(function, one, other)
+    return _mapped(sign, function, one, other)
 
 
 def _added_to(one: Tree, other: Tree) -> Tree:
@@ -78,15 +77,14 @@ def _scaled(one: Tree, factor: object) -> Tree:
         name, got = type(one).__name__, type(factor).__name__
         msg = f"{name} * must have a real number on the other side, got {got}"
         raise TypeError(msg)
-    _only_arrays(one, "*")
     with np.errstate(under="ignore"):  # what is too small to be held is zero
-        return tree_map(lambda array: array * float(factor), one)
+        return _mapped("*", lambda array: array * float(factor), one)
 
 
-def _only_arrays(one: Tree, sign: str) -> None:
-    """Refuse arithmetic of what holds more than arrays, such as a trace."""
+def _mapped(sign: str, function: Callable[..., Array], one: Tree, *others: Tree) -> Tree:
+    """Apply a function to all arrays; refuse what holds more than arrays, such as a trace."""
     try:
-        tree_leaves(one)
+        return tree_map(function, one, *others)
     except TypeError as error:
         msg = f"{type(one).__name__} {sign} is not defined: {error}"
         raise TypeError(msg) from None

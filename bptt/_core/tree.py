@@ -4,14 +4,14 @@ Parameters, gradients and optimizer states are nested tuples (named ones, mostly
 arrays. Two functions are all that update rules and gradient checks need of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.types import Array, Tree
+from bptt._core.types import Array, Scalar, Tree
 from bptt._core.validation import as_array, plain
 
 __all__ = ["flatten", "tree_leaves", "tree_map"]
@@ -51,44 +51,31 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     [[2.0], [2.0]]
     """
     validation.function("function", function)
-    mapped: Record = _map(function, "record", record, others)
-    return mapped
+    each = [tree_leaves(record, "record")]
+    each += [check_like(f"others[{i}]", one, "record", record) for i, one in enumerate(others)]
+    mapped = (function(*(leaf for _, leaf in twins)) for twins in zip(*each, strict=True))
+    return refilled(record, mapped)
 
 
-def _map(function: Callable[..., Array], name: str, record: Tree, others: tuple[Tree, ...]) -> Tree:
-    if isinstance(record, np.ndarray):
-        plain(name, record)
-        for other in others:
-            plain(name, other)
-            shape = "a tuple" if isinstance(other, (tuple, list)) else np.shape(other)
-            if shape != record.shape:
-                msg = f"{name} must have one shape in all records, got {record.shape} and {shape}"
-                raise ValueError(msg)
-        found: Any = function(record, *others)
-        # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
-        return np.asarray(found) if isinstance(found, np.generic) else found
-    _refuse_other_structure(name, record, others)
-    children = [
-        _map(function, child, part, tuple(other[i] for other in others))
-        for i, (child, part) in enumerate(_children(name, record))
-    ]
-    return getattr(type(record), "_make", type(record))(children)  # a named tuple, or a plain one
+def refilled(record: Record, leaves: Iterable[Array | Scalar]) -> Record:
+    """Return a record like another one, mappings in it included, with other arrays, in their order."""
+    remaining = iter(leaves)
+
+    def build(part: Tree) -> Tree:
+        if isinstance(part, np.ndarray):
+            one = next(remaining)
+            # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
+            return np.asarray(one) if isinstance(one, np.generic) else one
+        if isinstance(part, Mapping):
+            return {key: build(child) for key, child in part.items()}
+        return getattr(type(part), "_make", type(part))(map(build, part))
+
+    filled: Record = build(record)
+    return filled
 
 
-def _refuse_other_structure(name: str, record: Tree, others: tuple[Tree, ...]) -> None:
-    if not isinstance(record, (tuple, list)):
-        msg = f"{name} must be an array or a tuple of arrays, got {type(record).__name__}"
-        raise TypeError(msg)
-    for other in others:
-        nested = isinstance(other, (tuple, list))
-        if not nested or len(other) != len(record):
-            got = f"{len(other)} parts" if nested else type(other).__name__
-            msg = f"{name} must have the same {len(record)} parts in all records, got {got}"
-            raise ValueError(msg)
-
-
-def check_like(name: str, record: Tree, like: str, other: Tree) -> None:
-    """Refuse a record that has not the structure and the shapes of another, naming both."""
+def check_like(name: str, record: Tree, like: str, other: Tree) -> list[tuple[str, Array]]:
+    """List the arrays of a record, which must have the structure and the shapes of another: errors name both."""
     got, want = tree_leaves(record, name), tree_leaves(other, like)
     if len(got) != len(want):
         msg = f"{name} must have the {len(want)} arrays of {like}, got {len(got)}"
@@ -100,6 +87,7 @@ def check_like(name: str, record: Tree, like: str, other: Tree) -> None:
         if found.shape != expected.shape:
             msg = f"{leaf} must have shape {expected.shape}, that of {twin}, got {found.shape}"
             raise ValueError(msg)
+    return got
 
 
 def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
@@ -130,18 +118,21 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     ['layers[0].w', 'layers[0].b']
     """
     validation.instance("name", name, str)
+    called = name or "record"
     if isinstance(record, np.ndarray):
-        plain(name or "record", record)
+        plain(called, record)
         return [(name, record)]
-    _refuse_other_structure(name or "record", record, ())
-    return [leaf for child, part in _children(name, record) for leaf in tree_leaves(part, child)]
+    if not isinstance(record, (tuple, list)):
+        msg = f"{called} must be an array or a tuple of arrays, got {type(record).__name__}"
+        raise TypeError(msg)
+    named = [(f"{name}{key}".lstrip("."), part) for key, part in parts(record)]
+    return [leaf for child, part in named for leaf in tree_leaves(part, child)]
 
 
-def _children(name: str, record: Tree) -> Iterator[tuple[str, Tree]]:
-    """Name each part as Python reaches it: ``name.field`` or ``name[index]``."""
+def parts(record: Tree) -> list[tuple[str, Tree]]:
+    """Return what a record consists of, each part with the end of the expression that reaches it."""
     fields = getattr(record, "_fields", None)
-    for i, part in enumerate(record):
-        yield (f"{name}.{fields[i]}".lstrip(".") if fields else f"{name}[{i}]"), part
+    return [(f".{fields[i]}" if fields else f"[{i}]", part) for i, part in enumerate(record)]
 
 
 def arrays_in(value: object) -> list[Array]:

@@ -97,14 +97,12 @@ def rtrl(
     influence = [_Influence.at_start(walk, b) for b in range(walk.x.shape[1])]
     total: Tree = None
     for t in range(len(walk.x)):
-        trace, d_outputs = walk.step(t)
-        direct = backward(trace, d_outputs)  # ∂C(t)/∂s(t-1), and what this step adds by itself
+        trace, direct = walk.step(t)  # ∂C(t)/∂s(t-1), and what this step adds by itself
         for b, carried in enumerate(influence):
             total = add(total, carried.pull(_row(direct.initial, b)))  # (rtrl-cost)
         total = add(total, (direct.params, tree_map(np.zeros_like, walk.initial)))
         influence = [carried.onward(trace, b) for b, carried in enumerate(influence)]
-    d_params, d_initial = total
-    return walk.result(d_params, d_initial)
+    return walk.result(*total)
 
 
 def uoro(
@@ -165,8 +163,7 @@ def uoro(
     total: Tree = None
     for t in range(len(walk.x)):
         before = walk.state
-        trace, d_outputs = walk.step(t)
-        direct = backward(trace, d_outputs)
+        trace, direct = walk.step(t)
         with np.errstate(all="ignore"):
             along = _dot(direct.initial, s_tilde)
             # (uoro-estimate)
@@ -192,14 +189,14 @@ class _Walk:
         """Begin in the initial state."""
         self.state, self.outputs = self.initial, list[Array]()
 
-    def step(self, t: int) -> tuple[Trace, Array]:
-        """Run one step, and ask for its cost."""
+    def step(self, t: int) -> tuple[Trace, Gradient]:
+        """Run one step, ask for its cost, and go back through this step alone."""
         trace = self.run(t, self.state)
         value, d_outputs = cost_of(self.cost, trace.outputs, slice(t, t + 1))
         self.state = trace.final
         self.outputs.append(trace.outputs)
         self.value += value
-        return trace, d_outputs
+        return trace, backward(trace, d_outputs)
 
     def run(self, t: int, state: tuple[LayerState, ...]) -> Trace:
         """Run one step from a state."""

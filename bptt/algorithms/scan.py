@@ -81,10 +81,9 @@ def scan_bptt(
     validation.instance("parallel", parallel, bool)
     trace = forward(stack, params, x, initial, mask)
     value, d_outputs = cost_of(cost, trace.outputs, slice(0, len(trace.x)))
-    arrives = validation.array("d_outputs", d_outputs, trace.outputs.shape)
     none = (None,) * len(trace.layers)
     gradient = run_backward(
-        trace, arrives, none, lambda layer, d_a, *_: _layer(layer, d_a, parallel)
+        trace, d_outputs, none, lambda layer, d_a, *_: _layer(layer, d_a, parallel)
     )
     return checked(Result(value, gradient, trace.outputs, final_of(trace), len(trace.x)))
 

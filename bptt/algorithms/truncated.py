@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_map
-from bptt._core.types import Array, Scalar
+from bptt._core.types import Array, Scalar, Tree
 from bptt.algorithms.calls import (
     CostOfSteps,
     Result,
@@ -101,7 +101,7 @@ def truncated_bptt(
     trace = forward(stack, params, x, initial, mask)
     steps = len(trace.x)
     value, d_outputs = 0.0, np.empty_like(trace.outputs)
-    total: Gradient | None = None
+    total: Tree = None
     for first, end in _pieces(steps, k1):
         cost_now, d_outputs[first:end] = cost_of(cost, trace.outputs[first:end], slice(first, end))
         value += cost_now
@@ -111,7 +111,6 @@ def truncated_bptt(
         d_piece[first - start :] = d_outputs[first:end]
         # (TRUNC)
         total = add(total, _placed(backward(piece, d_piece), trace, start))
-    assert total is not None
     return checked(Result(value, total, trace.outputs, final_of(trace), min(k2, steps)))
 
 

@@ -28,10 +28,11 @@ from bptt.cells.layout import check_unfactored, parameters_of, state_names_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer, Pulled
 from bptt.checking.jacobian import Arrays, Nested, Truth, choose, flatten
-from bptt.checking.known_bugs import diagnose, diagnose_step
+from bptt.checking.known_bugs import diagnose
 from bptt.checking.own_step import (
     OwnStep,
     far_check,
+    own_step_bugs,
     point_of,
     refuse_reuse,
     step_and_back,
@@ -292,6 +293,7 @@ def _report(
         bugs = diagnose(case)
         steady = "not a function of its arguments" not in bugs
         if own is not None and steady and not own.check.ok:
-            bugs |= {k: v for k, v in diagnose_step(own).items() if k not in bugs}
+            for name, tensor, evidence in own_step_bugs(own):
+                bugs.setdefault(name, f"{tensor}: {evidence}")
     named = tuple(bugs.items())
     return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")

@@ -15,9 +15,8 @@ import numpy as np
 from bptt._core.types import Array
 from bptt.cells import activations
 from bptt.cells.activations import Activation
-from bptt.checking.gradcheck import TINY
-from bptt.checking.jacobian import Arrays
-from bptt.checking.sweep import Bugs, Steps, numeric, sweep
+from bptt.checking.jacobian import Arrays, Truth
+from bptt.checking.sweep import Bugs, Steps, sweep
 
 Slope: TypeAlias = Callable[[Array, Array], Array]  # a derivative, right or wrong, of z and a
 Gates: TypeAlias = dict[str, Array]  # by their letters
@@ -53,7 +52,7 @@ def same(a: Array, b: Array) -> bool:
 
 def cut(value: Array) -> Array:
     """Return a value without its derivative."""
-    return value.real
+    return value.real.astype(complex)
 
 
 def posing(value: Array, other: Array) -> Array:
@@ -201,15 +200,9 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
 
 
 def _fits(steps: Steps, known: Known) -> bool:
-    found = _run(steps, known, _point(steps), "", {})
+    found = _run(steps, known, steps.point, "", {})
     after = (s[1:].reshape(new.shape) for s, new in zip(steps.states, found, strict=False))
     return all(map(same, (new.real for new in found), after))
-
-
-def _point(steps: Steps) -> Arrays:
-    """Return parameters, inputs and states of all steps of all sequences, the rows of one batch."""
-    of_steps = [steps.x, *(s[:-1] for s in steps.states)]
-    return [*steps.params, *(array.reshape(-1, array.shape[2]) for array in of_steps)]
 
 
 def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: dict[str, Slope]) -> Arrays:
@@ -217,19 +210,19 @@ def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: dict[str, S
     *params, x = point[: steps.k + 1]
     past = [point[steps.k + 1 + place] for place in known.states]
     used = [i or 0 for i in (steps.w, steps.u, steps.b)]  # a recognized cell has all three
-    (w, u, b), n = (params[i] for i in used), past[0].shape[-1]
+    (w, u, b), n = (params[i] for i in used), past[0].shape[1]
     rest = [p for i, p in enumerate(params) if i not in used and steps.params[i].ndim == 1]
-    own = [p[..., None, k * n : (k + 1) * n] for p in rest for k in range(p.shape[-1] // n)]
+    own = [p[k * n : (k + 1) * n] for p in rest for k in range(len(p) // n)]
     own = [*own, *known.own * [np.zeros(n)]][: known.own]
 
     def blocks(z: Array) -> Gates:
-        return {gate: z[..., k * n : (k + 1) * n] for k, gate in enumerate(known.order)}
+        return {gate: z[:, k * n : (k + 1) * n] for k, gate in enumerate(known.order)}
 
     def squash(gate: str, z: Array) -> Array:
         activation = known.activations[gate]
         return through(z, activation, wrong.get(gate, activation.derivative))
 
-    x, h = blocks(x @ w + b[..., None, :]), blocks(past[0] @ u)
+    x, h = blocks(x @ w + b), blocks(past[0] @ u)
     found = known.step(squash, Run(x, h, blocks(u), past, own), bug)
     return [found[place] for place in known.states]
 
@@ -237,15 +230,10 @@ def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: dict[str, S
 def _made(
     steps: Steps, known: Known, cotangents: Arrays, bug: str, wrong: dict[str, Slope]
 ) -> Arrays:
-    """Go back through the layer by the derivatives of a formula with a bug: the complex step, a leaf at a time."""
-    point, jacobians = _point(steps), []
-    a = known.states[0]
-    for i, leaf in enumerate(point):
-        entries = leaf.size if i < steps.k else leaf.shape[1]
-        directions = np.eye(entries).reshape(entries, *(leaf.shape if i < steps.k else (1, -1)))
-        moved = [*point[:i], leaf + 1j * TINY * directions, *point[i + 1 :]]
-        new = _run(steps, known, moved, bug, wrong)
-        columns = np.imag(np.concatenate(np.broadcast_arrays(new[a], *new), axis=-1)) / TINY
-        each = np.broadcast_to(columns, (entries, *columns.shape[-2:]))  # the cell may not read it
-        jacobians.append(each.reshape(entries, *steps.x.shape[:2], -1))
-    return sweep(steps, numeric(steps._replace(jacobians=jacobians)), cotangents).record()
+    """Go back through the layer by the derivatives of a formula with a bug."""
+
+    def step(point: Arrays) -> Arrays:
+        new = _run(steps, known, point, bug, wrong)
+        return [new[known.states[0]], *new]
+
+    return sweep(steps.by(step, Truth(True, "")), cotangents).record()

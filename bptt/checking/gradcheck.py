@@ -22,7 +22,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.tree import check_like, tree_leaves, tree_map
+from bptt._core.tree import check_like, refilled, tree_leaves, tree_map
 from bptt._core.types import Array, Tree
 
 __all__ = ["Comparison", "central_difference", "check_gradient", "compare", "complex_step"]
@@ -88,7 +88,7 @@ def complex_step(cost: CostFunction, at: Record) -> Record:
             slope[index] = found.imag / TINY
             place[index] = leaf[index]
         gradients.append(slope)
-    return _like(at, gradients)
+    return refilled(at, gradients)
 
 
 def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Record:
@@ -144,7 +144,7 @@ def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Re
             slope[index] = (above - value()) / (right - float(place[index]))
             place[index] = leaf[index]
         gradients.append(slope)
-    return _like(at, gradients)
+    return refilled(at, gradients)
 
 
 @dataclass(frozen=True)
@@ -338,7 +338,7 @@ def _refuse_if_apart(
 
         def value(h: float, way: Array = way) -> float:
             moved = [*arrays[:k], arrays[k] + h * way, *arrays[k + 1 :]]
-            return float(np.real(cost(_like(at, moved))))
+            return float(np.real(cost(refilled(at, moved))))
 
         left, near_left, near, right, here = (value(h * STEP) for h in (-1, -0.5, 0.5, 1, 0))
         with np.errstate(under="ignore"):
@@ -377,11 +377,6 @@ def _some_leaves(name: str, record: Tree) -> list[tuple[str, Array]]:
 def _as_floats(leaf: Array) -> Array:
     """Return integers as float64: their differences could wrap around."""
     return leaf if leaf.dtype.kind == "f" else leaf.astype(np.float64)
-
-
-def _like(record: Record, leaves: list[Array]) -> Record:
-    remaining = iter(leaves)
-    return tree_map(lambda _: next(remaining), record)
 
 
 def _complex_number(value: CostValue) -> complex:

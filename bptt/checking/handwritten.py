@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt._core import validation
+from bptt._core.tree import refilled
 from bptt._core.types import Array, Mask, Saved
-from bptt.checking.jacobian import Arrays, Nested, flatten, rebuild
+from bptt.checking.jacobian import Arrays, Nested, flatten
 
 # What a user's functions return is looked at before it is used.
 Ran: TypeAlias = Any  # outputs, the final state, and what backward needs
@@ -55,7 +56,7 @@ class Layer:
         """Run forward; return outputs and final state as a list, and what backward needs."""
         k = self.n_params
         x = at[k]
-        arguments = [rebuild(self.params, at[:k]), x, rebuild(self.initial, at[k + 1 :])]
+        arguments = [refilled(self.params, at[:k]), x, refilled(self.initial, at[k + 1 :])]
         if self.masked:
             arguments.append(np.ones(x.shape[:2], bool) if mask is None else mask)
         found = self.forward(*arguments)
@@ -66,14 +67,15 @@ class Layer:
         outputs = numbers("outputs of forward", outputs, complex_too)
         if outputs.ndim != 3 or outputs.shape[:2] != x.shape[:2]:
             validation.refuse_shape("outputs of forward", (*x.shape[:2], "n"), outputs.shape)
-        states = aligned("final state of forward", self.initial, final, complex_too)
-        kept = [
-            np.zeros_like(a) if s is None else s for s, a in zip(states, at[k + 1 :], strict=True)
-        ]
-        for name, state, first in zip(self.states, kept, at[k + 1 :], strict=True):
+        initial = refilled(self.initial, at[k + 1 :])
+        states = aligned("final state of forward", initial, final, complex_too)
+        for name, state, first in zip(self.states, states, at[k + 1 :], strict=True):
             if state.shape != first.shape:
                 validation.refuse_shape(f"final state{name} of forward", first.shape, state.shape)
-        return [np.array(outputs), *map(np.array, kept)], saved  # copies: it may use a buffer again
+        return [
+            np.array(outputs),
+            *map(np.array, states),
+        ], saved  # copies: it may use a buffer again
 
     def function(self, at: Arrays) -> Arrays:
         """Return outputs and final state: the layer as a function of a list of arrays."""
@@ -84,18 +86,17 @@ class Layer:
     ) -> Arrays:
         """Run backward; return copies of all gradients, zero for those that are None."""
         k = self.n_params
-        d_final = rebuild(self.initial, list(cotangents[1:]))
-        params = rebuild(self.params, at[:k])
+        d_final = refilled(self.initial, list(cotangents[1:]))
+        params = refilled(self.params, at[:k])
         found = self.backward(params, saved, cotangents[0], d_final)
         d_params, d_x, d_initial = validation.sequence(
             "backward(...)", found, 3, "items: d_params, d_x, d_initial"
         )
-        gradients = [
-            *aligned("d_params of backward", self.params, d_params),
-            None if d_x is None else numbers("d_x of backward", d_x),
-            *aligned("d_initial of backward", self.initial, d_initial),
+        found = [
+            *aligned("d_params of backward", refilled(self.params, at[:k]), d_params),
+            np.zeros_like(at[k]) if d_x is None else numbers("d_x of backward", d_x),
+            *aligned("d_initial of backward", refilled(self.initial, at[k + 1 :]), d_initial),
         ]
-        found = [np.zeros_like(a) if g is None else g for g, a in zip(gradients, at, strict=True)]
         return [np.array(g) for g in found] if copy else found
 
     def gradient(self, at: Arrays, cotangents: Sequence[Array], mask: Mask | None = None) -> Arrays:
@@ -104,21 +105,16 @@ class Layer:
         _, saved = self.run(at, mask)
         return self.pull(at, [c.copy() for c in cotangents], saved)
 
-    def rows(self, at: Arrays, rows: slice, steps: slice = slice(None)) -> Arrays:
-        """Pick sequences, and steps, out of a batch."""
-        k = self.n_params
-        return [*at[:k], at[k][steps, rows], *(a[rows] for a in at[k + 1 :])]
-
 
 def aligned(name: str, template: Nested, found: Nested, complex_too: bool = False) -> Arrays:
-    """List the arrays of a record that should be like another one; None where it has none."""
+    """List the arrays of a record that should be like another one; zeros where it has none."""
     if isinstance(template, np.ndarray):
         if isinstance(found, (tuple, list, Mapping)):
             msg = f"{name} must be one array, got {type(found).__name__} of {len(found)}"
             raise TypeError(msg)
-        return [None if found is None else numbers(name, found, complex_too)]
+        return [np.zeros_like(template) if found is None else numbers(name, found, complex_too)]
     if found is None:
-        return [None] * len(flatten(template, ""))
+        return [np.zeros_like(array) for _, array in flatten(template, "")]
     if isinstance(template, Mapping):
         keys = ", ".join(map(str, template))
         if not isinstance(found, Mapping):

@@ -58,33 +58,14 @@ def flatten(record: Nested, name: str) -> list[tuple[str, Array]]:
     """List the arrays of nested tuples, lists and mappings, each with its name."""
     if isinstance(record, np.ndarray):
         return [(name, record)]
-    return [
-        leaf for key, part in _parts(record) for leaf in flatten(part, f"{name}.{key}".lstrip("."))
-    ]
-
-
-def rebuild(record: Nested, leaves: Sequence[Array]) -> Nested:
-    """Put arrays where those of `record` are."""
-    remaining = iter(leaves)
-
-    def build(part: Nested) -> Nested:
-        if isinstance(part, np.ndarray):
-            return next(remaining)
-        children = {key: build(child) for key, child in _parts(part)}
-        if isinstance(part, Mapping):
-            return children
-        return getattr(type(part), "_make", type(part))(list(children.values()))
-
-    return build(record)
-
-
-def _parts(record: Nested) -> list[tuple[str | int, Nested]]:
     if isinstance(record, Mapping):
-        return list(record.items())
-    if not isinstance(record, (tuple, list)):
+        parts = [*record.items()]
+    elif isinstance(record, (tuple, list)):
+        parts = [*zip(getattr(record, "_fields", range(len(record))), record, strict=True)]
+    else:
         msg = f"a record must hold arrays, tuples, lists or mappings, got {type(record).__name__}"
         raise TypeError(msg)
-    return list(zip(getattr(record, "_fields", range(len(record))), record, strict=True))
+    return [leaf for key, part in parts for leaf in flatten(part, f"{name}.{key}".lstrip("."))]
 
 
 def joined(arrays: Sequence[Array]) -> Array:
@@ -92,37 +73,38 @@ def joined(arrays: Sequence[Array]) -> Array:
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
-def along(function: Function, at: Arrays, direction: Arrays, truth: Truth) -> Array:
-    """Return the derivative of all outputs along a direction, in one row."""
+def along(function: Function, at: Arrays, i: int, way: Array, truth: Truth) -> Array:
+    """Return the derivative of all outputs, in one row, as array i moves along a direction."""
+
+    def moved(step: complex) -> Sequence[Array]:
+        return function([a + step * (way if j == i else 0) for j, a in enumerate(at)])
+
     if truth.analytic:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            moved = function([a + 1j * TINY * v for a, v in zip(at, direction, strict=True)])
-        if not all(np.iscomplexobj(array) for array in moved):
+            found = moved(1j * TINY)
+        if not all(np.iscomplexobj(array) for array in found):
             msg = "an output is real though all inputs are complex"
             raise TypeError(msg)
-        return joined(moved).imag / TINY
-    wide, narrow = (_difference(function, at, direction, step) for step in (STEP, STEP / 64))
+        return joined(found).imag / TINY
+    wide, narrow = ((joined(moved(h)) - joined(moved(-h))) / (2 * h) for h in (STEP, STEP / 64))
     scale = max(1e-3, float(np.abs(narrow).max()))
     kink = np.abs(wide - narrow) > AGREE * scale  # between the points of the wide one
     return np.where(kink, narrow, wide)
 
 
-def _difference(function: Function, at: Arrays, direction: Arrays, step: float) -> Array:
-    ahead = function([a + step * v for a, v in zip(at, direction, strict=True)])
-    behind = function([a - step * v for a, v in zip(at, direction, strict=True)])
-    return (joined(ahead) - joined(behind)) / (2 * step)
+def jacobian(function: Function, at: Arrays, truth: Truth, k: int | None = None) -> Arrays:
+    """Return, for each input, the derivative of all outputs, shape (entries, outputs).
 
-
-def jacobian(function: Function, at: Arrays, truth: Truth) -> Arrays:
-    """Return, for each input, the derivative of all outputs, shape (entries, outputs)."""
+    Of those from the k-th on all rows are moved at once, where none sees another: an entry is a column.
+    """
     found = []
     for i, array in enumerate(at):
         rows = []
-        for index in np.ndindex(array.shape):
-            direction = [np.zeros_like(a) for a in at]
-            direction[i][index] = 1
-            rows.append(along(function, at, direction, truth))
+        for entry in np.ndindex(array.shape if k is None or i < k else array.shape[-1:]):
+            way = np.zeros_like(array)
+            way[..., *entry] = 1
+            rows.append(along(function, at, i, way, truth))
         found.append(np.array(rows))
     return found
 
@@ -134,11 +116,10 @@ def choose(function: Function, at: Arrays, rng: np.random.Generator, watch: Func
     """
     analytic, plain = Truth(True, ""), Truth(False, "")
     for i in range(len(at)):
-        direction = [np.zeros_like(a) for a in at]
-        direction[i] = rng.normal(size=at[i].shape)
-        want = along(function, at, direction, plain)
+        way = rng.normal(size=at[i].shape)
+        want = along(function, at, i, way, plain)
         try:
-            got = along(function, at, direction, analytic)
+            got = along(function, at, i, way, analytic)
         except np.exceptions.ComplexWarning:
             return Truth(False, "a real buffer, or a cast to float, takes complex numbers")
         except Exception as error:  # noqa: BLE001 - a user's function may refuse complex numbers anyhow

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.tree import refilled
 from bptt._core.types import Array
 from bptt.checking.cell_bugs import cell_bugs
 from bptt.checking.handwritten import Ran
-from bptt.checking.jacobian import Arrays, Nested, rebuild
+from bptt.checking.jacobian import Arrays, Nested
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
-from bptt.checking.own_step import OwnStep, own_step_bugs
 from bptt.checking.suite import LARGE, SAME, Case, errors
 from bptt.checking.sweep import Bugs, factors, trusted
 
@@ -105,11 +105,9 @@ def diagnose(case: Case) -> dict[str, str]:
     if not case.checks["batch forward"].ok:
         return found  # no trusted step of a sequence by itself: the batch is mixed on the way there
     if "accumulates across calls" not in found:
-        found |= _best(case, case.got, case.want, _hypotheses(case))
-    if not found and case.masked and not case.checks["mask backward"].ok:
-        steps = trusted(case.layer, case.masked.at, case.truth, case.masked.mask)
-        bugs = mask_bugs(steps, case.masked.cotangents, case.masked.mask)
-        found |= _best(case, case.masked.got, case.masked.want, bugs)
+        found |= _best(case, _hypotheses(case))
+    if not found and case.padded and not case.checks["mask backward"].ok:
+        found |= _best(case.padded, _hypotheses(case.padded))
     return found
 
 
@@ -126,12 +124,9 @@ def _from_below(case: Case) -> Case:
         return [a.T if i in columns and a.ndim == 2 else a for i, a in enumerate(arrays)]
 
     def forward(params: dict[str, Array], *others: Nested) -> Ran:
-        return layer.forward(rebuild(layer.params, turned(list(params.values()))), *others)
+        return layer.forward(refilled(layer.params, turned(list(params.values()))), *others)
 
     params = dict(zip(layer.names[:k], turned(case.at[:k]), strict=True))
-    masked = case.masked and case.masked._replace(
-        at=turned(case.masked.at), got=turned(case.masked.got), want=turned(case.masked.want)
-    )
     return case._replace(
         layer=replace(layer, forward=forward, params=params),
         at=turned(case.at),
@@ -139,16 +134,8 @@ def _from_below(case: Case) -> Case:
         want=turned(case.want),
         large=turned(case.large),
         twice=(turned(case.twice[0]), turned(case.twice[1])),
-        masked=masked,
+        padded=case.padded and _from_below(case.padded),
     )
-
-
-def diagnose_step(step: OwnStep) -> dict[str, str]:
-    """Name the known bugs in what a factored cell returned for one step."""
-    found: dict[str, str] = {}
-    for name, tensor, evidence in own_step_bugs(step):
-        found.setdefault(name, f"{tensor}: {evidence}")
-    return found
 
 
 def _habits(case: Case) -> Iterator[tuple[str, str]]:
@@ -199,8 +186,11 @@ def _clipped(case: Case) -> dict[str, list[str]]:
 
 
 def _hypotheses(case: Case) -> Bugs:
+    steps = trusted(case.layer, case.at, case.truth, case.mask)
+    if case.mask is not None:
+        yield from mask_bugs(steps, case.cotangents, case.mask)
+        return
     yield from _tensor_bugs(case)
-    steps = trusted(case.layer, case.at, case.truth)
     yield from loop_bugs(steps, case.cotangents)
     yield from cell_bugs(steps, case.cotangents)
 
@@ -232,9 +222,9 @@ def _unsummed(got: Array, want: Array, size: int) -> Array | None:
     return None
 
 
-def _best(case: Case, got: Arrays, want: Arrays, bugs: Bugs) -> dict[str, str]:
+def _best(case: Case, bugs: Bugs) -> dict[str, str]:
     """Keep the bugs that explain all that is wrong; if there are none, those that explain a part."""
-    names = case.layer.names
+    names, got, want = case.layer.names, case.got, case.want
     like = max(LIKE, 100 * case.truth.tolerance * (not case.truth.analytic))
     wrong = errors(names, got, want)
     faulty = frozenset(i for i, n in enumerate(names) if not wrong[n] <= case.truth.tolerance)

@@ -9,12 +9,10 @@ from bptt.checking.jacobian import Arrays
 from bptt.checking.sweep import (
     Bugs,
     Carry,
-    Pull,
     Steps,
     Swept,
     factors,
     keep,
-    numeric,
     split,
     sweep,
     without,
@@ -23,21 +21,20 @@ from bptt.checking.sweep import (
 
 def loop_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
     """Make all bugs of the loop, out of the trusted derivatives of its steps."""
-    pull = numeric(steps)
-    right = sweep(steps, pull, cotangents)
-    yield from _carried(steps, pull, cotangents)
-    yield from _entered(steps, pull, cotangents)
+    right = sweep(steps, cotangents)
+    yield from _carried(steps, cotangents)
+    yield from _entered(steps, cotangents)
     yield from _summed(right)
     yield from _paired(steps, right)
     yield from _returned(steps, right, cotangents)
 
 
-def _carried(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
+def _carried(steps: Steps, cotangents: Arrays) -> Bugs:
     """Spoil what goes from a step to the step before."""
     n_states = len(steps.states)
 
     def made(carry: Carry, *, carried: bool = True) -> Arrays:
-        return sweep(steps, pull, cotangents, carry).record(carried=carried)
+        return sweep(steps, cotangents, carry).record(carried=carried)
 
     def losing(which: int | None = None) -> Carry:
         return lambda _, d, __: without(d, which)
@@ -77,7 +74,7 @@ def _through_u(steps: Steps, i: int, made: Callable[..., Arrays]) -> Bugs:
     yield "error goes back without u", "δ is what the step before gets", made(bare)
 
 
-def _entered(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
+def _entered(steps: Steps, cotangents: Arrays) -> Bugs:
     """Spoil how the costs of the steps, and of the final state, enter."""
     outputs, *final = cotangents
     none = without(final)
@@ -85,7 +82,7 @@ def _entered(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
     last[-1] = outputs[-1]
 
     def made(d_outputs: Array, d_final: Arrays, carry: Carry = keep) -> Arrays:
-        return sweep(steps, pull, [d_outputs, *d_final], carry).record()
+        return sweep(steps, [d_outputs, *d_final], carry).record()
 
     for name, _, factor in factors(*outputs.shape[:2]):
         evidence = f"as if d_outputs were multiplied by {factor:.4g}"
@@ -109,14 +106,11 @@ def _entered(steps: Steps, pull: Pull, cotangents: Arrays) -> Bugs:
 
 def _summed(right: Swept) -> Bugs:
     """Spoil what is added up for the parameters."""
-    last, first = slice(-1, None), slice(0, 1)
-    for name, part in (("only the last step", last), ("only the first step", first)):
-        where = "T" if part == last else "1"
-        yield name, f"the contribution of step {where} alone", right.record(lambda c, p=part: c[p])
-    for which, part in (("last", last), ("first", first)):
-        evidence = f"the contribution of the {which} sequence alone"
-        yield "only one sequence", evidence, right.record(lambda c, p=part: c[:, p])
-        where = "T" if part == last else "1"
+    for which, where, part in (("last", "T", slice(-1, None)), ("first", "1", slice(0, 1))):
+        of_step = right.record(lambda c, p=part: c[p])
+        yield f"only the {which} step", f"the contribution of step {where} alone", of_step
+        of_sequence = right.record(lambda c, p=part: c[:, p])
+        yield "only one sequence", f"the contribution of the {which} sequence alone", of_sequence
         both = right.record(lambda c, p=part: c[p].mean(axis=1, keepdims=True))
         yield "mean over the batch", f"and of step {where} alone", both
 
@@ -126,22 +120,19 @@ def _paired(steps: Steps, right: Swept) -> Bugs:
     past, after = steps.past, steps.states[0][1:]
     from_zero, wrapped = past.copy(), past.copy()
     from_zero[0], wrapped[0] = 0, after[-1]
-    for i in (steps.u, steps.w):
-        left = past if i == steps.u else steps.x
+    of_u = [
+        ("h_t for h_(t-1)", "the sum of h_tᵀ δ_t", after),
+        ("h_0 taken as zero", "the first step gives nothing", from_zero),
+        ("h_(-1) wraps round", "the first step meets the last state", wrapped),
+    ]
+    of_w = [
+        ("x shifted by one step", f"the sum of x(t{by:+})ᵀ δ_t", moved)
+        for by in (1, -1)
+        for moved in (np.roll(steps.x, -by, axis=0), _shifted(steps.x, -by))
+    ]
+    for i, left, pairs in ((steps.u, past, of_u), (steps.w, steps.x, of_w)):
         if i is None or (delta := right.delta(i, left)) is None:
             continue
-        if i == steps.u:
-            pairs = [
-                ("h_t for h_(t-1)", "the sum of h_tᵀ δ_t", after),
-                ("h_0 taken as zero", "the first step gives nothing", from_zero),
-                ("h_(-1) wraps round", "the first step meets the last state", wrapped),
-            ]
-        else:
-            pairs = [
-                ("x shifted by one step", f"the sum of x(t{by:+})ᵀ δ_t", moved)
-                for by in (1, -1)
-                for moved in (np.roll(left, -by, axis=0), _shifted(left, -by))
-            ]
         for name, evidence, wrong in pairs:
             record: Arrays = [None] * len(right.contributions)
             record[i] = np.einsum("tbn,tbg->ng", wrong, delta)
@@ -178,7 +169,6 @@ def _returned(steps: Steps, right: Swept, cotangents: Arrays) -> Bugs:
 
 def mask_bugs(steps: Steps, cotangents: Arrays, mask: Mask) -> Bugs:
     """Make the bugs that show in padded batches alone."""
-    pull = numeric(steps)
     there = mask[:, :, None]
 
     def held(t: int, row: Arrays) -> tuple[Arrays, Arrays]:
@@ -187,19 +177,19 @@ def mask_bugs(steps: Steps, cotangents: Arrays, mask: Mask) -> Bugs:
 
     def right(t: int, row: Arrays) -> Arrays:
         through, passing = held(t, row)
-        found = pull(t, through)
+        found = steps.pull(t, through)
         states = [f + p for f, p in zip(found[steps.k + 1 :], passing, strict=True)]
         return [*found[: steps.k + 1], *states]
 
     def lost(t: int, row: Arrays) -> Arrays:
-        return pull(t, held(t, row)[0])
+        return steps.pull(t, held(t, row)[0])
 
     def counted(t: int, row: Arrays) -> Arrays:
-        return [*pull(t, row)[: steps.k + 1], *right(t, row)[steps.k + 1 :]]
+        return [*steps.pull(t, row)[: steps.k + 1], *right(t, row)[steps.k + 1 :]]
 
     for name, evidence, way in (
-        ("mask ignored", "as if all steps had happened, on the way back", pull),
+        ("mask ignored", "as if all steps had happened, on the way back", steps.pull),
         ("error lost at the mask", "zero where a step is masked", lost),
         ("masked steps counted", "the error passes by, and is counted too", counted),
     ):
-        yield name, evidence, sweep(steps, way, cotangents).record()
+        yield name, evidence, sweep(steps, cotangents, pull=way).record()

@@ -129,12 +129,8 @@ def own_step_bugs(step: OwnStep) -> Iterator[tuple[str, str, str]]:
             if _fits(g, factor * w, w):
                 yield bug, name, evidence
         twin = f"d_x{name[3:]}"
-        if (
-            name.startswith("d_h")
-            and twin in want
-            and twin not in wrong
-            and _fits(g, want[twin], w)
-        ):
+        has_twin = name.startswith("d_h") and twin in want and twin not in wrong
+        if has_twin and _fits(g, want[twin], w):
             yield "reset gate left out", name, f"it is {twin}, but the two differ"
     for name, z in zip(layout.weighted, step.at, strict=False):
         yield from _slope_of_gate(f"d_{name}", z, got[f"d_{name}"], want[f"d_{name}"])

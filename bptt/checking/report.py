@@ -117,17 +117,12 @@ class CellReport:
             lines.append(f"  no complex step: {self.trap}")
         for ok, group in groupby(self.checks, key=lambda check: check.ok):
             checks = list(group)
-            lines += _listed(checks) if ok else [f"  {check}" for check in checks]
+            names = "; ".join(check.name for check in checks)
+            passed = wrap(names, WIDTH, initial_indent=f"  {OK} ", subsequent_indent=8 * " ")
+            lines += passed if ok else [f"  {check}" for check in checks]
         if not self.ok:
             lines.append(f"faulty: {', '.join(self.faulty)}")
             lines += [f"likely bug: {name} ({evidence})" for name, evidence in self.bugs]
             if not self.bugs:
                 lines.append("likely bug: none of the known ones gives these numbers")
         return "\n".join(lines)
-
-
-def _listed(checks: list[Check]) -> list[str]:
-    """Say of some checks that they pass, in as many lines as their names need."""
-    first, then = f"  {OK} ", "        "
-    names = "; ".join(check.name for check in checks)
-    return wrap(names, WIDTH, initial_indent=first, subsequent_indent=then)

@@ -29,28 +29,22 @@ NUDGE = 2.0**-20
 
 
 class Case(NamedTuple):
-    """A layer, one gradient that it returned, and the true one: what a bug is guessed from."""
+    """A layer, one gradient that it returned, and the true one: what a bug is guessed from.
+
+    `mask` is that of a padded batch; `large`, `twice`, `checks` and `padded` belong to a whole one.
+    """
 
     layer: Layer
+    truth: Truth
     at: Arrays
     cotangents: Arrays
     got: Arrays
     want: Arrays
+    mask: Mask | None
     large: Arrays
     twice: tuple[Arrays, Arrays]
-    truth: Truth
     checks: dict[str, Check]
-    masked: "Masked | None"
-
-
-class Masked(NamedTuple):
-    """A padded batch, and its gradient as returned and as it should be."""
-
-    at: Arrays
-    mask: Mask
-    cotangents: Arrays
-    got: Arrays
-    want: Arrays
+    padded: "Case | None"
 
 
 def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
@@ -80,8 +74,8 @@ def layer_checks(
     outs, _ = layer.run(at)
     cotangents = [rng.normal(size=a.shape) for a in outs]
     # First of all, since what accumulates spoils all that comes after it.
-    twice, second = _called_twice(layer, at, cotangents)
-    found = [twice, _arguments(layer, at, cotangents)]
+    checks, twice = _called_twice(layer, at, cotangents)
+    found = [*checks]
     for name, t in (("one step", 1), ("two steps", min(2, steps))):
         short = [*at[:k], at[k][:t], *at[k + 1 :]]
         w = [cotangents[0][:t], *cotangents[1:]]
@@ -92,25 +86,20 @@ def layer_checks(
     for name, w in _each_alone(cotangents, steps):
         got, want = layer.gradient(at, w), true_gradient(at, w, matrix)
         found.append(_compare(name, layer, got, want, truth.tolerance))
-    masked = _masked(layer, at, cotangents, rng) if layer.masked else None
+    of_mask, padded = _masked(layer, at, cotangents, truth, rng) if layer.masked else ((), None)
     large = layer.gradient(at, [LARGE * w for w in cotangents])
+    alone = _one_by_one(layer, at, cotangents, [steps] * batch)
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
         _compare("linear", layer, [g / LARGE for g in large], got, SAME),
-        *_both(
-            "batch",
-            layer,
-            (layer.run(at)[0], got),
-            _one_by_one(layer, at, cotangents, [steps] * batch),
-        ),
-        *_resumed(layer, at, cotangents, got),
-        *(masked[0] if masked else ()),
+        *_both("batch", layer, (outs, got), alone),
+        *_resumed(layer, at, cotangents, (outs, got)),
+        *of_mask,
         _float32(layer, at, cotangents, got, rng),
     ]
     by_name = {check.name: check for check in found}
-    return tuple(found), Case(
-        layer, at, cotangents, got, want, large, second, truth, by_name, masked and masked[1]
-    )
+    case = Case(layer, truth, at, cotangents, got, want, None, large, twice, by_name, padded)
+    return tuple(found), case
 
 
 def _each_alone(cotangents: Arrays, steps: int) -> list[tuple[str, Arrays]]:
@@ -156,27 +145,19 @@ def true_gradient(at: Arrays, w: Arrays, matrix: Arrays) -> Arrays:
 
 def _called_twice(
     layer: Layer, at: Arrays, cotangents: Arrays
-) -> tuple[Check, tuple[Arrays, Arrays]]:
-    """Call backward twice on one run: the same must come, and the first result must stay."""
-    at = [a.copy() for a in at]
-    _, saved = layer.run(at)
-    held = layer.pull(at, [c.copy() for c in cotangents], saved, copy=False)
-    first = [h.copy() for h in held]
-    second = layer.pull(at, [c.copy() for c in cotangents], saved)
-    stays = all(np.array_equal(a, b) for a, b in zip(first, held, strict=True))
-    note = "" if stays else "what the first call returned has changed"
-    check = Check("called twice", errors(layer.names, second, first), SAME, note, itself=True)
-    return check, (first, second)
-
-
-def _arguments(layer: Layer, at: Arrays, cotangents: Arrays) -> Check:
-    """Compare all arguments before and after."""
+) -> tuple[tuple[Check, Check], tuple[Arrays, Arrays]]:
+    """Call backward twice on one run: the same must come, the first result must stay, and all arguments too."""
     mine, w = [a.copy() for a in at], [c.copy() for c in cotangents]
     _, saved = layer.run(mine)
-    layer.pull(mine, w, saved)
+    held = layer.pull(mine, w, saved, copy=False)
     names = [*layer.names, *(f"d_{name}" for name in layer.returned)]
     changed = errors(names, [*mine, *w], [*at, *cotangents])
-    return Check("arguments left alone", changed, 0.0)
+    first = [h.copy() for h in held]
+    second = layer.pull(mine, [c.copy() for c in cotangents], saved)
+    stays = all(np.array_equal(a, b) for a, b in zip(first, held, strict=True))
+    note = "" if stays else "what the first call returned has changed"
+    twice = Check("called twice", errors(layer.names, second, first), SAME, note, itself=True)
+    return (twice, Check("arguments left alone", changed, 0.0)), (first, second)
 
 
 def _adjoint(
@@ -185,12 +166,11 @@ def _adjoint(
     """Compare <J v, w> with <v, Jᵀ w>, for a random v in each tensor by itself."""
     found = {}
     for i, name in enumerate(layer.names):
-        v = [np.zeros_like(a) for a in at]
-        v[i] = rng.normal(size=at[i].shape)
-        moved = along(layer.function, at, v, truth)
+        v = rng.normal(size=at[i].shape)
+        moved = along(layer.function, at, i, v, truth)
         scale = float(np.linalg.norm(moved) * np.linalg.norm(joined(w))) or 1.0
         fits = got[i].shape == at[i].shape
-        gap = abs(float(moved @ joined(w)) - float((v[i] * got[i]).sum())) if fits else np.inf
+        gap = abs(float(moved @ joined(w)) - float((v * got[i]).sum())) if fits else np.inf
         found[name] = gap / scale
     return Check("adjoint", found, truth.tolerance)
 
@@ -212,11 +192,11 @@ def _one_by_one(
     finals, pulls = [], []
     for i, length in enumerate(lengths):
         row, there = slice(i, i + 1), slice(0, int(length))
-        one = layer.rows(at, row, there)
+        one = _rows(at, k, row, there)
         alone, _ = layer.run(one)
         outputs[there, row] = alone[0]
         finals.append(alone[1:])
-        pulls.append(layer.gradient(one, _rows(w, row, there)))
+        pulls.append(layer.gradient(one, _rows(w, 0, row, there)))
         if pulls[-1][k].shape == one[k].shape:
             d_x[there, row] = pulls[-1][k]
     d_params = [sum(parts) for parts in zip(*(pull[:k] for pull in pulls), strict=True)]
@@ -225,31 +205,35 @@ def _one_by_one(
     return [outputs, *final], [*d_params, d_x, *d_initial]
 
 
-def _rows(w: Arrays, rows: slice, steps: slice = slice(None)) -> Arrays:
-    return [w[0][steps, rows], *(f[rows] for f in w[1:])]
+def _rows(arrays: Arrays, k: int, rows: slice, steps: slice) -> Arrays:
+    """Pick sequences, and steps, out of a batch, whose k-th array has an axis of time; those before have no rows."""
+    return [*arrays[:k], arrays[k][steps, rows], *(a[rows] for a in arrays[k + 1 :])]
 
 
-def _resumed(layer: Layer, at: Arrays, w: Arrays, got: Arrays) -> tuple[Check, ...]:
+def _resumed(
+    layer: Layer, at: Arrays, w: Arrays, whole: tuple[Arrays, Arrays]
+) -> tuple[Check, ...]:
     """Stop half way and go on from the final state: forward, and, the other way round, backward."""
     k, steps = layer.n_params, len(at[layer.n_params])
     if steps == 1:
         return ()
-    whole, _ = layer.run(at)
-    cut, rows = steps // 2, slice(None)
-    early = layer.rows(at, rows, slice(0, cut))
+    cut = steps // 2
+    early = [*at[:k], at[k][:cut], *at[k + 1 :]]
     first, _ = layer.run(early)
     late = [*at[:k], at[k][cut:], *first[1:]]
     second, _ = layer.run(late)
     in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
-    apart = errors(layer.returned, whole, in_pieces)
+    apart = errors(layer.returned, whole[0], in_pieces)
     there = Check("initial state: resumed forward", apart, SAME, itself=True)
-    back_late = layer.gradient(late, _rows(w, rows, slice(cut, None)))
+    back_late = layer.gradient(late, [w[0][cut:], *w[1:]])
     if any(g.shape != a.shape for g, a in zip(back_late, late, strict=True)):
         return (there,)
     back_early = layer.gradient(early, [w[0][:cut], *back_late[k + 1 :]])
     params = [a + b for a, b in zip(back_early[:k], back_late[:k], strict=True)]
     chained = [*params, np.concatenate([back_early[k], back_late[k]]), *back_early[k + 1 :]]
-    return there, _compare("final state: resumed backward", layer, got, chained, SAME, itself=True)
+    return there, _compare(
+        "final state: resumed backward", layer, whole[1], chained, SAME, itself=True
+    )
 
 
 def mask_of(steps: int, batch: int) -> Mask:
@@ -259,8 +243,8 @@ def mask_of(steps: int, batch: int) -> Mask:
 
 
 def _masked(
-    layer: Layer, at: Arrays, w: Arrays, rng: np.random.Generator
-) -> tuple[tuple[Check, Check], Masked]:
+    layer: Layer, at: Arrays, w: Arrays, truth: Truth, rng: np.random.Generator
+) -> tuple[tuple[Check, ...], Case]:
     """Compare a padded batch with its sequences one by one, each of its own length."""
     k = layer.n_params
     mask = mask_of(*at[k].shape[:2])
@@ -271,7 +255,7 @@ def _masked(
     want_outs, want = _one_by_one(layer, padded, w, mask.sum(axis=0))
     shown = [outs[0] * mask[:, :, None], *outs[1:]]
     checks = _both("mask", layer, (shown, got), (want_outs, want))
-    return checks, Masked(padded, mask, w, got, want)
+    return checks, Case(layer, truth, padded, w, got, want, mask, [], ([], []), {}, None)
 
 
 def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Generator) -> Check:

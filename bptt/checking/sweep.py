@@ -12,7 +12,7 @@ import numpy as np
 
 from bptt._core.types import Array, Mask
 from bptt.checking.handwritten import Layer
-from bptt.checking.jacobian import Arrays, Truth, along
+from bptt.checking.jacobian import Arrays, Function, Truth, jacobian
 
 
 class Steps(NamedTuple):
@@ -41,6 +41,27 @@ class Steps(NamedTuple):
         a: Array = self.states[0]
         return a[:-1]
 
+    @property
+    def point(self) -> Arrays:
+        """Parameters, inputs and states of all steps of all sequences, the rows of one batch."""
+        of_steps = [self.x, *(s[:-1] for s in self.states)]
+        return [*self.params, *(array.reshape(-1, array.shape[2]) for array in of_steps)]
+
+    def pull(self, t: int, cotangents: Arrays) -> Arrays:
+        """Go back through a step in the right way, by its Jacobian: contributions (B, entries)."""
+        row = np.concatenate(cotangents, axis=1)
+        return [np.einsum("pbm,bm->bp", j[:, t], row) for j in self.jacobians]
+
+    def by(self, step: Function, truth: Truth) -> "Steps":
+        """Return the same steps with the Jacobians of a function that takes them all at once."""
+        ends = np.cumsum([array.size for array in step(self.point)])
+        found = []
+        for of_leaf in jacobian(step, self.point, truth, self.k):
+            parts = np.split(of_leaf, ends, axis=1)  # and after the last end nothing
+            each = [part.reshape(len(of_leaf), *self.x.shape[:2], -1) for part in parts]
+            found.append(np.concatenate(each, axis=3))
+        return self._replace(jacobians=found)
+
 
 Pull = Callable[[int, Arrays], Arrays]
 Carry = Callable[[int, Arrays, Arrays], Arrays]
@@ -51,30 +72,15 @@ Bugs = Iterator[tuple[str, str, Arrays]]
 def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) -> Steps:
     """Run step by step, and differentiate each step of each sequence by itself."""
     k, x = layer.n_params, at[layer.n_params]
-    steps, batch = x.shape[:2]
     states = [[s] for s in at[k + 1 :]]
-    for t in range(steps):
+    for t in range(len(x)):
         now = [*at[:k], x[t : t + 1], *(s[-1] for s in states)]
         outs, _ = layer.run(now, None if mask is None else mask[t : t + 1])
         for state, after in zip(states, outs[1:], strict=True):
             state.append(after)
     stacked = [np.stack(s) for s in states]
-    rows = steps * batch
-    ends = rows * np.cumsum([array.shape[-1] for array in layer.run(at)[0]])  # split: then nothing
-    point = [*at[:k], x.reshape(1, rows, -1), *(s[:-1].reshape(rows, -1) for s in stacked)]
-    jacobians = []
-    for i, leaf in enumerate(point):
-        shared = i < k
-        entries = np.ndindex(leaf.shape) if shared else ((..., j) for j in range(leaf.shape[-1]))
-        moved = []
-        for index in entries:
-            direction = [np.zeros_like(a) for a in point]
-            direction[i][index] = 1  # of all steps and sequences at once: none sees another
-            row = along(layer.function, point, direction, truth)
-            parts = np.split(row, ends)
-            moved.append(np.concatenate([p.reshape(rows, -1) for p in parts], axis=1))
-        jacobians.append(np.array(moved).reshape(len(moved), steps, batch, -1))
-    return Steps(jacobians, at[:k], x, stacked, *_roles(at[:k], x, stacked[0]))
+    found = Steps([], at[:k], x, stacked, *_roles(at[:k], x, stacked[0]))
+    return found.by(lambda p: layer.function([*p[:k], p[k][None], *p[k + 1 :]]), truth)
 
 
 def _roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, int | None]:
@@ -87,16 +93,6 @@ def _roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, 
         return w, None, None
     width = params[u].shape[1]
     return w, u, next((i for i, p in enumerate(params) if p.shape == (width,)), None)
-
-
-def numeric(steps: Steps) -> Pull:
-    """Return the right way back through a step, by its Jacobian: contributions (B, entries)."""
-
-    def pull(t: int, cotangents: Arrays) -> Arrays:
-        row = np.concatenate(cotangents, axis=1)
-        return [np.einsum("pbm,bm->bp", j[:, t], row) for j in steps.jacobians]
-
-    return pull
 
 
 class Swept(NamedTuple):
@@ -143,14 +139,16 @@ def keep(_: int, d_state: Arrays, __: Arrays) -> Arrays:
     return d_state
 
 
-def sweep(steps: Steps, pull: Pull, cotangents: Sequence[Array], carry: Carry = keep) -> Swept:
-    """Go back through all steps."""
+def sweep(
+    steps: Steps, cotangents: Sequence[Array], carry: Carry = keep, pull: Pull | None = None
+) -> Swept:
+    """Go back through all steps, in the right way but for what is carried, or in another."""
     d_outputs, *d_state = cotangents
     kept: list[Arrays] = []
     total: list[Arrays] = []
     for t in reversed(range(len(d_outputs))):
         total.insert(0, [d_state[0] + _as(d_outputs[t], d_state[0]), *d_state[1:]])
-        found = pull(t, [d_outputs[t], *d_state])
+        found = (pull or steps.pull)(t, [d_outputs[t], *d_state])
         d_state = carry(t, found[steps.k + 1 :], found)
         kept.insert(0, found)
     columns = [np.stack(c) for c in zip(*kept, strict=True)]

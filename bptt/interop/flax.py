@@ -71,7 +71,7 @@ def to_flax(
     """
     kind = parts.kind_of("cell", cell, KINDS)
     pairs = _pairs(kind, _known(form, kind))
-    w, u, b, b_u = parts.parts_of("layer", cell, layer)
+    w, u, b, b_u = parts.parts_of(*parts.directions("layer", cell, layer)[0])
     if kind is LSTM:
         b, b_u = b_u, b
     found: dict[str, dict[str, Array]] = {}

@@ -29,8 +29,8 @@ from bptt.network.stack import AnyCell, OneDirection
 
 __all__ = ["from_keras", "to_keras"]
 
-# The blocks there: i, f, c, o of an LSTM; z, r, h of a GRU.
-ORDER: dict[type, str] = {Elman: "h", LSTM: "ifgo", GRU: "zrn", ResetBeforeGRU: "zrn"}
+KINDS = (Elman, LSTM, GRU, ResetBeforeGRU)
+ORDER = {"rzn": "zrn"}  # of the blocks here, and there
 SIDES = ("forward_layer", "backward_layer")
 
 
@@ -69,7 +69,7 @@ def to_keras(cell: AnyCell, layer: LayerParams, *, bias: bool = True) -> dict[st
     >>> {name: array.shape for name, array in named.items()}
     {'kernel': (2, 9), 'recurrent_kernel': (3, 9), 'bias': (2, 9)}
     """
-    parts.kinds_of(cell, tuple(ORDER))
+    parts.kinds_of(cell, KINDS)
     validation.instance("bias", bias, bool)
     found = [_written(*each, bias) for each in parts.directions("layer", cell, layer)]
     return dict(zip(SIDES, found, strict=True)) if isinstance(cell, Bidirectional) else found[0]
@@ -110,7 +110,7 @@ def from_keras(cell: AnyCell, weights: parts.Nested) -> LayerParams:
     >>> bool((again.b == params.layers[0].b).all())
     True
     """
-    parts.kinds_of(cell, tuple(ORDER))
+    parts.kinds_of(cell, KINDS)
     reader = parts.Reader("weights", weights)
     paths = [(side,) for side in SIDES] if isinstance(cell, Bidirectional) else [()]
     both = zip(parts.cells_of("cell", cell), paths, strict=True)
@@ -131,7 +131,7 @@ def _written(name: str, cell: OneDirection, params: LayerParams, bias: bool) -> 
 
 def _read(reader: parts.Reader, cell: OneDirection, path: tuple[str, ...]) -> LayerParams:
     kind = type(formula_of(cell))
-    u = reader.take_recurrent(*path, "recurrent_kernel", blocks=len(ORDER[kind]))
+    u = reader.take_recurrent(*path, "recurrent_kernel", blocks=len(parts.GATES[kind]))
     width = u.shape[1]
     w = reader.take(*path, "kernel", shape=("n_below", width))
     b = b_u = np.zeros(width, u.dtype)

@@ -35,14 +35,7 @@ __all__ = ["from_onnx", "to_onnx"]
 
 Attributes: TypeAlias = dict[str, Any]  # of a node: whole numbers, text, lists of text
 
-# The blocks there.
-ORDER: dict[type, str] = {
-    Elman: "h",
-    LSTM: "iofg",
-    PeepholeLSTM: "iofg",
-    GRU: "zrn",
-    ResetBeforeGRU: "zrn",
-}
+ORDER = {"ifgo": "iofg", "rzn": "zrn"}  # of the blocks here, and there
 DIRECTIONS = ("forward", "bidirectional")
 FUNCTIONS = {tanh: "Tanh", relu: "Relu", sigmoid: "Sigmoid", softplus: "Softplus"}
 
@@ -138,7 +131,7 @@ def from_onnx(
         msg = "inputs must hold no P (peepholes) for a bptt.LSTM; a bptt.PeepholeLSTM has them"
         raise ValueError(msg)
     count = 2 if isinstance(cell, Bidirectional) else 1
-    u = reader.take_recurrent("R", blocks=len(ORDER[kind]), turned=True, each=(count,))
+    u = reader.take_recurrent("R", blocks=len(parts.GATES[kind]), turned=True, each=(count,))
     _, n, width = u.shape
     _check_attributes(kind, cell, attributes, n)
     arrays = {"W": reader.take("W", shape=(count, width, "n_below")), "u": u}
@@ -157,7 +150,7 @@ def from_onnx(
 
 def _check_cell(cell: AnyCell) -> type:
     """Return the kind of a cell, in both directions the same one."""
-    kinds = parts.kinds_of(cell, tuple(ORDER))
+    kinds = parts.kinds_of(cell, tuple(parts.GATES))
     if len(set(kinds)) > 1:
         msg = f"cell must be of one kind in both directions, got {cell!r:.100}"
         raise TypeError(msg)
@@ -190,15 +183,14 @@ def _read(kind: type, cell: OneDirection, arrays: dict[str, Array]) -> LayerPara
 def _attributes(kind: type, cell: AnyCell, n: int) -> Attributes:
     """Return the attributes of the operator that computes what a cell does."""
     cells = [formula_of(one) for _, one in parts.cells_of("cell", cell)]
-    of_one = {Elman: [], GRU: ["Sigmoid", "Tanh"], ResetBeforeGRU: ["Sigmoid", "Tanh"]}.get(
-        kind, ["Sigmoid", "Tanh", "Tanh"]
-    )
+    reset = kind in (GRU, ResetBeforeGRU)
+    of_one = [] if kind is Elman else ["Sigmoid", "Tanh"] if reset else ["Sigmoid", "Tanh", "Tanh"]
     found = {
         "hidden_size": n,
         "direction": DIRECTIONS[len(cells) - 1],
         "activations": of_one * len(cells) or [FUNCTIONS[one.activation] for one in cells],
     }
-    if kind in (GRU, ResetBeforeGRU):
+    if reset:
         found["linear_before_reset"] = int(kind is GRU)
     return found
 

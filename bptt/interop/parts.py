@@ -80,16 +80,17 @@ def cells_of(name: str, cell: AnyCell) -> list[tuple[str, OneDirection]]:
 
 
 def parts_of(
-    name: str, cell: OneDirection, layer: LayerParams, order: Mapping[type, str] = GATES
+    name: str, cell: OneDirection, params: LayerParams, order: Mapping[str, str] = {}
 ) -> Parts:
-    """Return a layer with two biases, the second 0 but for the c of a GRU, and its blocks in another order."""
-    params, n = check_layer(name, cell, layer, None)
+    """Return a checked layer with two biases, the second 0 but for the c of a GRU, and its blocks in another order."""
     for path, leaf in tree_leaves(params, name):
         validation.real(path, leaf)
     kind, second = type(formula_of(cell)), np.zeros_like(params.b)
     if kind is GRU:
-        second = np.concatenate([second[: 2 * n], params.c])  # of the wider precision of the two
-    here, there = GATES[kind], order[kind]
+        # of the wider precision of the two
+        second = np.concatenate([second[: -len(params.c)], params.c])
+    here = GATES[kind]
+    there = order.get(here, here)
     w, u, b, b_u = (_reordered(a, here, there) for a in (params.w, params.u, params.b, second))
     return w, u, b, b_u
 
@@ -98,12 +99,13 @@ def layer_of(
     name: str,
     cell: OneDirection,
     parts: Parts,
-    order: Mapping[type, str] = GATES,
+    order: Mapping[str, str] = {},
     own: tuple[Array, ...] = (),
 ) -> LayerParams:
     """Return the parameters of a layer, its two biases added up where only their sum acts."""
     kind = type(formula_of(cell))
-    w, u, first, second = (_reordered(part, order[kind], GATES[kind]) for part in parts)
+    here = GATES[kind]
+    w, u, first, second = (_reordered(part, order.get(here, here), here) for part in parts)
     if kind is GRU:
         n = len(u)
         own = (second[2 * n :].copy(),)

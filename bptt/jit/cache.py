@@ -4,7 +4,6 @@ import hashlib
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -17,6 +16,7 @@ from numba import njit
 from numba.core.errors import NumbaError
 
 from bptt.jit.functions import OPTIONS
+from bptt.training.storage import replace_file
 
 if TYPE_CHECKING:
     from bptt.jit.untyped import Untyped
@@ -116,9 +116,7 @@ def _written(name: str, text: str) -> tuple[str, bool]:
         path = folder() / f"{name}.py"
         if not path.exists() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(data)
-            Path(file.name).replace(path)  # never half-way, whoever reads it
+            replace_file(path, data)  # never half-way, whoever reads it
     except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
         log.warning("%s: compiled at its first call, and not kept: %s", name, error)
         return f"<{name}>", False

@@ -16,6 +16,7 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from bptt.jit.untyped import Intrinsic, Real, Untyped
@@ -36,29 +37,17 @@ def _tile(rows: int, vectors: int, lanes: int) -> Untyped:
     """Return what multiplies some rows of a with some panels of u; every row of `out` has whole vectors."""
 
     @intrinsic
-    def tile(
-        _: Untyped,
-        a: Untyped,
-        i: Untyped,
-        depth: Untyped,
-        u: Untyped,
-        j: Untyped,
-        out: Untyped,
-        k: Untyped,
-        stride: Untyped,
-    ) -> Intrinsic:
-        del i, depth, j, k, stride
-
+    def tile(_: Untyped, a: Untyped, u: Untyped, out: Untyped, numbers: Untyped) -> Intrinsic:
         def build(context: Untyped, builder: Untyped, signature: Untyped, args: Untyped) -> Untyped:
             pointers = [
-                context.make_array(signature.args[n])(context, builder, args[n]).data
-                for n in (0, 3, 5)
+                context.make_array(kind)(context, builder, value).data
+                for kind, value in zip(signature.args[:3], args, strict=False)
             ]
-            _emit(builder, (rows, vectors, lanes), pointers, [args[n] for n in (1, 2, 4, 6, 7)])
+            numbers = cgutils.unpack_tuple(builder, args[3])
+            _emit(builder, (rows, vectors, lanes), pointers, numbers)
             return context.get_dummy_value()
 
-        whole = types.intp
-        return types.void(a, whole, whole, u, whole, out, whole, whole), build
+        return types.void(a, u, out, types.UniTuple(types.intp, len(numbers))), build
 
     return tile
 
@@ -71,7 +60,7 @@ def _emit(
 ) -> None:
     rows, vectors, lanes = shape
     a, u, out = pointers
-    i, depth, j, k, stride = numbers
+    i, j, k, depth, stride = numbers
     number, index = a.type.pointee, i.type
     align = 4 if isinstance(number, ir.FloatType) else 8
     vector, flags = ir.VectorType(number, lanes), ("contract",)
@@ -84,37 +73,22 @@ def _emit(
     left = [builder.gep(a, [builder.add(i, builder.mul(index(r), depth))]) for r in range(rows)]
     panel = builder.mul(depth, index(lanes))
     right = [builder.gep(u, [builder.add(j, builder.mul(index(v), panel))]) for v in range(vectors)]
-    before, loop, after = builder.block, *(builder.append_basic_block() for _ in range(2))
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    counter = builder.phi(index)
-    sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-    entries = [builder.load(at(p, builder.mul(counter, index(lanes))), align=align) for p in right]
-    totals = []
-    for row, p in zip(sums, left, strict=True):
-        one = builder.insert_element(
-            undefined, builder.load(builder.gep(p, [counter])), ir.Constant(ir.IntType(32), 0)
-        )
-        spread = builder.shuffle_vector(one, undefined, zeros)
-        totals.append(
-            [
-                builder.fadd(builder.fmul(spread, entry, flags=flags), total, flags=flags)
-                for total, entry in zip(row, entries, strict=True)
-            ]
-        )
-    count = builder.add(counter, index(1))
-    counter.add_incoming(index(0), before)
-    counter.add_incoming(count, loop)
-    for row, new in zip(sums, totals, strict=True):
-        for total, value in zip(row, new, strict=True):
-            total.add_incoming(ir.Constant(vector, [0.0] * lanes), before)
-            total.add_incoming(value, loop)
-    builder.cbranch(builder.icmp_signed("<", count, depth), loop, after)
-    builder.position_at_end(after)
-    for r, row in enumerate(totals):
-        for v, value in enumerate(row):
+    nothing = ir.Constant(vector, [0.0] * lanes)
+    sums = [[cgutils.alloca_once_value(builder, nothing) for _ in right] for _ in left]
+    with cgutils.for_range(builder, depth) as loop:
+        place = builder.mul(loop.index, index(lanes))
+        entries = [builder.load(at(p, place), align=align) for p in right]
+        for row, p in zip(sums, left, strict=True):
+            first = builder.load(builder.gep(p, [loop.index]))
+            one = builder.insert_element(undefined, first, ir.Constant(ir.IntType(32), 0))
+            spread = builder.shuffle_vector(one, undefined, zeros)
+            for total, entry in zip(row, entries, strict=True):
+                more = builder.fmul(spread, entry, flags=flags)
+                builder.store(builder.fadd(more, builder.load(total), flags=flags), total)
+    for r, row in enumerate(sums):
+        for v, total in enumerate(row):
             offset = builder.add(builder.add(k, builder.mul(index(r), stride)), index(v * lanes))
-            builder.store(value, at(out, offset), align=align)
+            builder.store(builder.load(total), at(out, offset), align=align)
 
 
 @cache
@@ -156,27 +130,27 @@ def multiplier(real: Real) -> tuple[Callable[..., Untyped], ...]:
             for r in range(0, whole, ROWS):
                 i, k = start + r * depth, r * stride + p * lanes
                 if side == 3:
-                    block_3(a, i, depth, panels, p * size, out, k, stride)
+                    block_3(a, panels, out, (i, p * size, k, depth, stride))
                 elif side == 2:
-                    block_2(a, i, depth, panels, p * size, out, k, stride)
+                    block_2(a, panels, out, (i, p * size, k, depth, stride))
                 else:
-                    block_1(a, i, depth, panels, p * size, out, k, stride)
+                    block_1(a, panels, out, (i, p * size, k, depth, stride))
             p += side
         for r in range(whole, rows):
             p, i, k = 0, start + r * depth, r * stride
             while p < count:
                 left = count - p
                 if left >= 8:
-                    row_8(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+                    row_8(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
                     p += 8
                 elif left >= 4:
-                    row_4(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+                    row_4(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
                     p += 4
                 elif left >= 2:
-                    row_2(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+                    row_2(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
                     p += 2
                 else:
-                    row_1(a, i, depth, panels, p * size, out, k + p * lanes, stride)
+                    row_1(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
                     p += 1
 
     return in_panels, in_whole_vectors, multiply

@@ -110,9 +110,7 @@ class Record:
     def number(self, value: Operand) -> str:
         """Return how an operand is written where a number is meant."""
         if isinstance(value, Symbol):
-            return (
-                self.assign(f"one if {value.name} else zero").name if value.boolean else value.name
-            )
+            return value.astype(self.dtype).name
         _refuse_other_than_numbers(value)
         plain = float(value)
         if plain == 1:
@@ -124,7 +122,7 @@ class Record:
     def condition(self, value: Operand) -> str:
         """Return how an operand is written where true or false is meant."""
         if isinstance(value, Symbol):
-            return value.name if value.boolean else self.assign(f"{value.name} != zero").name
+            return value.astype(np.bool_).name
         _refuse_other_than_numbers(value)
         return str(bool(value))
 
@@ -287,9 +285,8 @@ def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> 
         raise NotElementwiseError(_whole(name, dtype))
     if name in UNCHANGED:
         return Symbol(record, numbers[0], dtype)
-    return record.assign(
-        OPERATORS[name].format(*numbers) if name in OPERATORS else _call(name, numbers), dtype
-    )
+    form = OPERATORS.get(name)
+    return record.assign(form.format(*numbers) if form else _call(name, numbers), dtype)
 
 
 def _whole(name: str, dtype: np.dtype) -> str:

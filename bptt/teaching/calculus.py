@@ -4,35 +4,12 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 Expression: TypeAlias = Any  # of SymPy, which is imported only where letters are asked for
 Value: TypeAlias = Any  # an array: of numbers, or of expressions
-
-
-class Calculus(Protocol):
-    """What the values of a net are, and how they are differentiated."""
-
-    @property
-    def a(self) -> Callable[[Value], Value]:
-        """The activation, elementwise."""
-        ...
-
-    @property
-    def da(self) -> Callable[[Value], Value]:
-        """Its derivative, elementwise."""
-        ...
-
-    def draw(self, name: str, *shape: int) -> Value:
-        """Return a new array of values."""
-
-    def named(self, name: str, value: Value) -> Value:
-        """Return what is to stand for a computed value from now on: a letter, or the value itself."""
-
-    def derivative(self, f: Callable[[Value], Value], at: Value) -> Value:
-        """Return the derivative of `f` at an array, with shape ``at.shape + f(at).shape``."""
 
 
 class Letters:
@@ -79,18 +56,20 @@ class Letters:
         found = np.empty((free.size, of.size), dtype=object)
         for i, j in np.ndindex(found.shape):
             slope = sympy().diff(of.ravel()[j], free.ravel()[i]).xreplace(back)
-            found[i, j] = self._with_names(slope)
+            for formula, letter in self.names:
+                slope = slope.xreplace({formula: letter})
+            found[i, j] = slope
         return found.reshape(at.shape + of.shape)
-
-    def _with_names(self, expression: Expression) -> Expression:
-        for formula, letter in self.names:
-            expression = expression.xreplace({formula: letter})
-        return expression
 
 
 def sympy() -> ModuleType:
     """Import SymPy, which only letters need."""
     return import_module("sympy")
+
+
+def column(side: Value) -> Expression:
+    """Return an array of expressions as a column of SymPy."""
+    return sympy().Matrix(np.ravel(np.array(side, dtype=object)))
 
 
 @cache

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt.cells.activations import sigmoid
-from bptt.teaching.calculus import Expression, Letters, Value, sympy
+from bptt.teaching.calculus import Expression, Letters, Value, column, sympy
 from bptt.teaching.equations import check_equation
 
 __all__ = ["Bench", "bench", "cost_of", "earlier", "later"]
@@ -66,9 +66,8 @@ class Bench:
         EquationError
             If the line differs from the derivative.
         """
-        sides = line(self.letters), self.letters.d[name]
-        exact = [sympy().Matrix(np.ravel(np.array(side, dtype=object))) for side in sides]
-        check_equation(label, *exact, of="symbolic net")
+        exact, want = column(line(self.letters)), column(self.letters.d[name])
+        check_equation(label, exact, want, of="symbolic net")
         found = [line(net) for net in self.numbers]
         check_equation(label, found, [net.d[name] for net in self.numbers], of="random net")
 

@@ -21,11 +21,14 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from bptt.teaching.calculus import Calculus, Expression, Letters, Numbers, Value, sympy
+from bptt.teaching.calculus import Expression, Letters, Numbers, Value, column, sympy
 from bptt.teaching.equations import check_equation, check_fails
 from bptt.teaching.sides import Side
 
 __all__ = ["Bench", "Calculus", "Letters", "Net", "Numbers", "bench", "breaks", "hidden", "readout"]
+
+Calculus: TypeAlias = Letters | Numbers
+"""What the values of a net are, and how they are differentiated."""
 
 Key: TypeAlias = tuple[str | int, ...]
 Values: TypeAlias = dict[Key, Value]
@@ -218,7 +221,7 @@ class Bench:
             rounding on a net of numbers.
         """
         exact = [
-            tuple(_matrix(side(self.letters, *at)) for at in places(self.letters))
+            tuple(column(side(self.letters, *at)) for at in places(self.letters))
             for side in (line, truth)
         ]
         check_equation(label, *exact, of="symbolic net")
@@ -247,11 +250,6 @@ class Bench:
             for side in (line, truth)
         )
         return left, right
-
-
-def _matrix(side: Value) -> Expression:
-    """Return an array of expressions as a column of SymPy."""
-    return sympy().Matrix(np.ravel(np.array(side, dtype=object)))
 
 
 def bench(

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt._core import validation
+from bptt._core.tree import parts
 from bptt._core.types import Array
 
 Leaf: TypeAlias = Any  # a number, an array of them, or an expression of SymPy
@@ -61,15 +62,15 @@ def leaves(left: Side, right: Side) -> list[tuple[str, Array, Array]]:
 
 
 def _leaves(left: Side, right: Side, name: str) -> Iterator[tuple[str, Leaf, Leaf]]:
-    parts, others = _parts(left), _parts(right)
-    if parts is None and others is None:
+    ours, theirs = _parts(left), _parts(right)
+    if ours is None and theirs is None:
         yield name, left, right
-    elif parts is None or others is None or list(parts) != list(others):
+    elif ours is None or theirs is None or list(ours) != list(theirs):
         msg = f"left{name} and right{name} must have the same parts, got {_kinds(left, right)}"
         raise ValueError(msg)
     else:
-        for key, part in parts.items():
-            yield from _leaves(part, others[key], name + key)
+        for key, part in ours.items():
+            yield from _leaves(part, theirs[key], name + key)
 
 
 def _parts(value: Side) -> dict[str, Side] | None:
@@ -79,15 +80,14 @@ def _parts(value: Side) -> dict[str, Side] | None:
     if isinstance(value, dict):
         return {f"[{key!r}]": value[key] for key in sorted(value, key=repr)}
     if isinstance(value, (tuple, list)):
-        fields = getattr(value, "_fields", None)
-        return {f".{fields[i]}" if fields else f"[{i}]": part for i, part in enumerate(value)}
+        return dict(parts(value))
     return None
 
 
 def _kinds(left: Side, right: Side) -> str:
     def kind(value: Side) -> str:
-        parts = _parts(value)
-        return type(value).__name__ + (f" of {', '.join(parts)}" if parts else "")
+        named = _parts(value)
+        return type(value).__name__ + (f" of {', '.join(named)}" if named else "")
 
     return f"{kind(left)} and {kind(right)}"
 

@@ -84,7 +84,11 @@ def from_safetensors(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array],
     if size != start + offset:
         msg = f"it must have {start + offset} bytes, got {size}"
         raise ValueError(msg)
-    arrays = {name: _numbers(file, wanted[name], CODES[each["dtype"]]) for name, each in in_order}
+    arrays = {}
+    for name, entry in in_order:
+        data = np.frombuffer(file.read(wanted[name].nbytes), CODES[entry["dtype"]])
+        # A copy, which can be written to, in the byte order of the machine.
+        arrays[name] = data.reshape(wanted[name].shape).astype(data.dtype.newbyteorder("="))
     digest = metadata.get(DIGEST)
     if digest is None and any(
         len(value) == 64 and _like_digest(n) for n, value in metadata.items()
@@ -117,58 +121,31 @@ def from_npz(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array], str | N
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         digest = members.pop(DIGEST, None)
         _same_names(wanted, set(members))
-        arrays: dict[str, Array] = {}
-        for name, info in members.items():
-            with _member(archive, info, wanted[name].nbytes) as member:
-                arrays[name] = _read_member(name, member, wanted[name])
-        if digest is None:
-            return arrays, None
-        with _member(archive, digest, 4 * 64) as member:
-            shape, _, dtype = _npy_header(member)
-            if shape or dtype != np.dtype("<U64"):
-                msg = f"{DIGEST} must be 64 characters, got {dtype} {shape}"
-                raise ValueError(msg)
-            return arrays, str(np.frombuffer(member.read(dtype.itemsize), dtype)[0])
+        arrays = {name: _member(archive, info, wanted[name]) for name, info in members.items()}
+        told = None if digest is None else str(_member(archive, digest, np.array("-" * 64)))
+        return arrays, told
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> IO[bytes]:
-    """Open a member of an archive that says to hold no more than a header and so many bytes."""
-    if info.file_size > NPY_HEADER + size:
-        msg = (
-            f"{info.filename} must have {size} bytes after its header, got {info.file_size} in all"
-        )
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, leaf: np.ndarray) -> np.ndarray:
+    """Read an array like another one from a member that says to hold no more than a header and its numbers."""
+    if info.file_size > NPY_HEADER + leaf.nbytes:
+        msg = f"{info.filename} must have {leaf.nbytes} bytes after its header, got {info.file_size} in all"
         raise ValueError(msg)
-    return archive.open(info)
-
-
-def _npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    member = io.BytesIO(archive.read(info))
     version = npy.read_magic(member)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     try:
-        shape, fortran, dtype = read(member)
+        shape, _, dtype = read(member)
     except MemoryError as error:  # of Python's parser, for a few letters: not what was written
         raise ValueError(str(error)) from None
-    return shape, fortran, dtype
-
-
-def _read_member(name: str, member: IO[bytes], leaf: Array) -> Array:
-    shape, fortran, dtype = _npy_header(member)
+    name = info.filename.removesuffix(".npy")
     _same_form(name, leaf, shape, dtype.newbyteorder("<") if dtype.byteorder in "=|<" else dtype)
-    array = _numbers(member, leaf.T if fortran else leaf, dtype)
+    member.seek(0)
+    array = npy.read_array(member, allow_pickle=False)
     if member.read(1):
         msg = f"{name} must have {leaf.nbytes} bytes, got more"
         raise ValueError(msg)
-    return array.T if fortran else array
-
-
-def _numbers(file: IO[bytes], leaf: Array, dtype: np.dtype) -> Array:
-    """Read as many numbers as an array has; of the machine's byte order, and writable."""
-    data = file.read(leaf.nbytes)
-    if len(data) < leaf.nbytes:
-        msg = f"it ends after {len(data)} of {leaf.nbytes} bytes of an array"
-        raise ValueError(msg)
-    flat = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
-    return flat.reshape(leaf.shape)
+    return array.astype(leaf.dtype.newbyteorder("="), copy=False)
 
 
 def _same_names(wanted: Wanted, got: set[str]) -> None:
@@ -178,7 +155,7 @@ def _same_names(wanted: Wanted, got: set[str]) -> None:
         raise OtherContents(msg)
 
 
-def _same_form(name: str, leaf: Array, shape: tuple[int, ...], dtype: object) -> None:
+def _same_form(name: str, leaf: np.ndarray, shape: tuple[int, ...], dtype: object) -> None:
     if shape != leaf.shape or dtype != leaf.dtype.newbyteorder("<"):
         msg = f"{name} must be {leaf.dtype} {leaf.shape}, got {dtype} {shape}"
         raise OtherContents(msg)

@@ -20,7 +20,6 @@ told to.
 Sources: Polyak (1964); Kingma & Ba (2015); Pascanu, Mikolov & Bengio (2013).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -212,18 +211,16 @@ class Adam:
         check_twins(params, gradient=gradient, mean=state.mean, square=state.square)
         _refuse_negative("square", state.square)
         count = _counted(state.updates) + 1
-        bias1, bias2 = 1 - self.beta1**count, 1 - self.beta2**count
-
-        def running(beta: float) -> Callable[[Array, Array], Array]:
-            return lambda mean, new: beta * mean + (1 - beta) * new
+        b1, b2 = self.beta1, self.beta2
+        bias1, bias2 = 1 - b1**count, 1 - b2**count
 
         def step(p: Array, m: Array, s: Array) -> Array:
             moved: Array = p - self.rate * (m / bias1) / (np.sqrt(s / bias2) + self.epsilon)
             return moved
 
         with np.errstate(all="ignore"):
-            mean = tree_map(running(self.beta1), state.mean, gradient)
-            square = tree_map(running(self.beta2), state.square, tree_map(np.square, gradient))
+            mean = tree_map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, gradient)
+            square = tree_map(lambda s, g: b2 * s + (1 - b2) * g**2, state.square, gradient)
             moved = tree_map(step, params, mean, square)
         new = AdamState(np.array(count, np.int64), mean, square)
         refuse_overflow(square=square, params=moved)

@@ -15,36 +15,18 @@ import errno
 import os
 import secrets
 import stat
-import struct
 import warnings
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TypeVar
 
 from bptt._core import validation
-from bptt._core.tree import tree_leaves, tree_map
+from bptt._core.tree import refilled, tree_leaves
 from bptt._core.types import Array, Tree
 from bptt.training.file_formats import CODES, DIGEST, FORMATS, Format, OtherContents, digest_of
 
 __all__ = ["load", "save"]
 
 Record = TypeVar("Record")
-
-# What the readers of JSON, ZIP and NPY raise where a file is not what it seems. (RuntimeError: a ZIP of another
-# version, with a password, or nesting without end. MemoryError is none: what is read has the size of `like`.)
-DAMAGE = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def save(path: str | os.PathLike[str], record: Tree) -> None:
@@ -91,7 +73,7 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     if DIGEST in arrays:
         msg = f"record must not have an array called {DIGEST}: the digest has this name"
         raise ValueError(msg)
-    _replace(target, form.pack(arrays))
+    replace_file(target, form.pack(arrays))
 
 
 def load(path: str | os.PathLike[str], like: Record) -> Record:
@@ -142,7 +124,9 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
         except OtherContents as error:
             msg = f"{source.name} must hold the arrays of like: {error}"
             raise ValueError(msg) from None
-        except (*DAMAGE, OSError) as error:
+        except MemoryError:  # what is read has the size of `like`
+            raise
+        except Exception as error:  # whatever the readers of JSON, ZIP and NPY raise
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
                 raise  # of the disk; a place before the beginning of a file is the file's fault
             msg = f"{source.name} must be a whole file, got a damaged one: {error}"
@@ -156,8 +140,7 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     elif digest != digest_of(arrays):
         msg = f"{source.name} must have the contents it was saved with, got others: it is damaged"
         raise ValueError(msg)
-    remaining = iter(wanted)
-    return tree_map(lambda _: arrays[next(remaining)], like)
+    return refilled(like, (arrays[name] for name in wanted))
 
 
 def _leaves(name: str, record: Tree) -> dict[str, Array]:
@@ -178,7 +161,7 @@ def _format(path: Path) -> Format:
     return FORMATS[path.suffix]
 
 
-def _replace(target: Path, data: bytes) -> None:
+def replace_file(target: Path, data: bytes) -> None:
     """Write beside the target, flush to the disk, and put it in its place in one move."""
     place = Path(os.path.realpath(target))
     if place.is_symlink():
