@@ -27,7 +27,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from _ext.execution import cell_rules, client
+from _ext.execution import cell_rules, client, kernel
 from _ext.execution.client import Seconds
 from _ext.execution.record import ONLY, Page, left, locate, wanted, write
 from _ext.execution.store import Store, code_cells
@@ -103,8 +103,9 @@ def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
 
 def _run(store: Store, todo: list[Job], app: Sphinx) -> None:
     """Run pages side by side; each core takes the next page as soon as it has done one."""
-    package, timeout = Path(app.config.bptt_package), app.config.nb_execution_timeout
-    with client.kernels(package), ThreadPoolExecutor(max(app.parallel, 1)) as cores:
+    os.environ.update(kernel.environment(Path(app.config.bptt_package)))
+    timeout = app.config.nb_execution_timeout
+    with ThreadPoolExecutor(max(app.parallel, 1)) as cores:
         running = {cores.submit(client.run, job.notebook, timeout): job for job in todo}
         for number, future in enumerate(as_completed(running), 1):
             job = running[future]
