@@ -47,7 +47,6 @@ extensions = [
     "_ext.interactive.moving_figures",
     "_ext.ledger",
     "_ext.live.cells",
-    "_ext.slicing.page_data",
     "_ext.formats.llms",
     "_ext.formats.notebook_and_script",
     "_ext.publishing.metadata",

@@ -2,7 +2,9 @@
 
 Nothing of it is loaded before the first press of Run. At the end of a build ``_static/pyodide`` gets Pyodide, the
 packages that the site's pages need and the library's wheel (``pyodide_files.py``), and ``_static/live`` what figures are
-drawn with. A page is told which packages each of its cells needs, and which of these no browser has.
+drawn with. Hidden elements tell the scripts of a page, for each of its cells, the lines of the cells above that it needs, as
+``slicer.pack`` writes them, the packages that it needs, and which of these no browser has. Above the first cell stands
+which packages the page needs besides bptt and NumPy.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ HERE = Path(__file__).resolve().parent
 HELPERS = ("figures.py", "matplotlibrc")
 
 
-def missing(sources: list[str]) -> list[str]:
+def missing(sources: list[str], needs: list[dict[int, slicer.Lines]]) -> list[str]:
     """Return for each cell the packages that it or a cell it needs imports and that no browser has."""
     known = set(pyodide_files.table()["packages"])
     found = []
-    for number, needed in enumerate(slicer.needs(sources)):
+    for number, needed in enumerate(needs):
         code = [sources[k] for k in sorted({*needed, number})]
         found.append(", ".join(name for name in requirements.needed(code) if name not in known))
     return found
@@ -40,20 +42,40 @@ def present(sources: list[str]) -> list[str]:
     ]
 
 
+def sentence(needed: list[str]) -> nodes.paragraph:
+    """Return what tells the reader which packages the cells of a page need."""
+    line = nodes.paragraph("", "", classes=["page-needs"])
+    line += nodes.Text("Besides bptt and NumPy, the cells of this page need ")
+    for k, name in enumerate(needed):
+        if k:
+            line += nodes.Text(" and " if k == len(needed) - 1 else ", ")
+        line += nodes.literal(name, name)
+    line += nodes.Text(".")
+    return line
+
+
+def hidden(name: str, **data: list[str]) -> nodes.raw:
+    """Return an element that nobody sees, which holds data for a script: of each kind, a line for each cell."""
+    said = {kind: "\n".join(lines) if any(lines) else "" for kind, lines in data.items()}
+    attributes = " ".join(f'data-{kind}="{html.escape(text)}"' for kind, text in said.items())
+    return nodes.raw("", f'<div id="bptt-{name}" {attributes} hidden></div>', format="html")
+
+
 def _tell(app: Sphinx, doctree: nodes.document) -> None:
-    code = page_data.sources(page_data.cells_of(doctree))
-    if not code or not app.config.live_cells:
-        return
+    cells = page_data.cells_of(doctree)
+    code = page_data.sources(cells)
     try:
-        lacks, has, needed = missing(code), present(code), requirements.needed(code)
+        needs, packages = slicer.needs(code), requirements.needed(code)
     except SyntaxError:
         return  # execution has said so
-    app.env.metadata[app.env.docname]["live_packages"] = " ".join(needed)
-    data = " ".join(
-        f'data-{name}="{html.escape(chr(10).join(lines)) if any(lines) else ""}"'
-        for name, lines in {"missing": lacks, "packages": has}.items()
-    )
-    doctree += nodes.raw("", f'<div id="bptt-live" {data} hidden></div>', format="html")
+    if cells and app.config.live_cells:
+        app.env.metadata[app.env.docname]["live_packages"] = " ".join(packages)
+        doctree += hidden("live", missing=missing(code, needs), packages=present(code))
+    if cells:
+        doctree += hidden("needs", needs=[slicer.pack(lines) for lines in needs])
+    if packages:
+        place = cells[0].parent
+        place.insert(place.index(cells[0]), sentence(packages))
 
 
 def needed(env: BuildEnvironment) -> list[str]:

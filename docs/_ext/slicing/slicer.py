@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from _ext.slicing.dataflow import CHANGE_MODULE, changes_object, effects_of
 from _ext.slicing.effects import Call, Change, Effects
@@ -212,11 +211,6 @@ class Slicer:
 
 def needs(cells: Sequence[str]) -> list[dict[int, Lines]]:
     """Return for each cell the lines of the cells above that it needs, by cell."""
-    return _needs(tuple(cells))
-
-
-@lru_cache(maxsize=1)  # while a page is read, two extensions ask
-def _needs(cells: tuple[str, ...]) -> list[dict[int, Lines]]:
     every = statements(cells)
     found = []
     for number in range(len(cells)):
