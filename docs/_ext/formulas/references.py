@@ -1,6 +1,7 @@
 r"""Numbers and tags of equations, and the references to them: ``{eq}`bp2``` in prose, ``\eqref{bp2}`` in formulas.
 
-An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the others of a page are numbered.
+An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the others of a page are numbered. The general index
+knows it by its tag, else by its label.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import re
 from typing import Any
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders import Builder
 from sphinx.environment import BuildEnvironment
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
@@ -36,17 +39,29 @@ class Role(SphinxRole):
         return [node], []
 
 
-def _number(app: Sphinx, doctree: nodes.document) -> None:
-    """Give tagged equations their tag, number the others of a page without gaps, and keep both."""
-    found: dict[str, Any] = {}
-    count = 0
-    for node in doctree.findall(nodes.math_block):
-        if label := node.get("label"):
-            tag: Any = app.config.static_math_tags.get(label)
-            if tag is None:
-                tag = count = count + 1
-            found[label] = node["number"] = tag
-    app.env.metadata[app.env.docname][KEY] = found
+def anchor(label: str) -> str:
+    """Return the id of an equation."""
+    return nodes.make_id(f"equation-{label}")
+
+
+class Numbers(SphinxTransform):
+    """Give tagged equations their tag, number the others of a page without gaps; the index and the page keep both."""
+
+    default_priority = 840  # just before Sphinx collects entries of the index
+
+    def apply(self, **_: Any) -> None:
+        """Number the equations that have a label, and put an entry of the index before each."""
+        tags, found = self.config.static_math_tags, dict[str, Any]()
+        count = 0
+        for node in list(self.document.findall(nodes.math_block)):
+            if label := node.get("label"):
+                if label not in tags:
+                    count += 1
+                found[label] = node["number"] = tags.get(label, count)
+                names = dict.fromkeys([tags[label], label.upper()] if label in tags else [label])
+                entries = [("single", name, anchor(label), "main", None) for name in names]
+                node.parent.insert(node.parent.index(node), addnodes.index(entries=entries))
+        self.env.metadata[self.env.docname][KEY] = found
 
 
 def numbers(env: BuildEnvironment) -> dict[str, tuple[str, Any]]:
@@ -62,7 +77,7 @@ def address(builder: Builder, here: str, label: str) -> tuple[str, str] | None:
         return None
     page, number = known
     path = "" if page == here else builder.get_relative_uri(here, page)
-    return f"{path}#{nodes.make_id(f'equation-{label}')}", str(number)
+    return f"{path}#{anchor(label)}", str(number)
 
 
 def resolve(builder: Builder, node: nodes.Element, here: str) -> None:
@@ -93,7 +108,7 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Give numbers while reading, and resolve references when all is read."""
     app.add_config_value("static_math_tags", {}, "env")
-    app.connect("doctree-read", _number, priority=100)  # before the ledger reads them
+    app.add_transform(Numbers)
     app.add_role("eq", Role(), override=True)
     app.connect("doctree-resolved", _resolve, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,7 +20,6 @@ from _ext.api.objects import definitions, modules
 
 NAMES = r"\([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*\)"
 COMMENT = re.compile(rf"#\s*({NAMES}(?:(?:, | and | to ){NAMES})*)(?=$|[\s:;,.])")
-NAME = re.compile(r"\(([^()]+)\)")
 TAG = r"(?<![{\w`])\(([A-Z][A-Z0-9]+(?:-[A-Z0-9]+)*)\)(?![}`])"
 RANGE = re.compile(rf"{TAG} to {TAG}")
 ROLE = re.compile(r":(?:math:numref|eq):`([^`]+)`")
