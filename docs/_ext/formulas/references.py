@@ -50,8 +50,9 @@ class Numbers(SphinxTransform):
     default_priority = 840  # just before Sphinx collects entries of the index
 
     def apply(self, **_: Any) -> None:
-        """Number the equations that have a label, and put an entry of the index before each."""
-        tags, found = self.config.static_math_tags, dict[str, Any]()
+        """Give each equation with a label its number, and put entries of the index before it."""
+        tags = self.config.static_math_tags
+        found: dict[str, Any] = {}
         count = 0
         for node in list(self.document.findall(nodes.math_block)):
             if label := node.get("label"):

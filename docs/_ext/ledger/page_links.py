@@ -55,7 +55,9 @@ class View:
     def checks(self, checks: list[CellCheck]) -> list[str]:
         """Return links to cells that check an equation, each by what it found."""
         return [
-            link(self.uri(c.docname, c.anchor), phrases.holds([c.found]) or phrases.fails([c.found]))
+            link(
+                self.uri(c.docname, c.anchor), phrases.holds([c.found]) or phrases.fails([c.found])
+            )
             for c in checks
         ]
 
