@@ -18,34 +18,9 @@ HIDING = {"remove-input", "remove_input", "remove-cell", "remove_cell", "hide-in
 HIDING |= {"hide_input", "hide_cell", "skip-execution"}
 EXPECTED = "raises-exception"
 ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
-ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-PROGRESS = re.compile(r".*\d+/\d+\S*$")
+PROGRESS = re.compile(r".*\d+/\d+\S*\s*$")
 SVG = "image/svg+xml"
 DROPPED = ("text/plain", "image/png", "text/latex")  # beside a figure or a table
-
-
-def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Return outputs in an order and a form that does not depend on how fast the machine was.
-
-    All of stderr comes first, as its progress bars' last states; the pieces of stdout are joined.
-    """
-    stderr, tidied = "", list[NotebookNode]()
-    for output in outputs:
-        if output.output_type == "stream" and output.name == "stderr":
-            stderr += output.text
-        elif tidied and tidied[-1].output_type == output.output_type == "stream":
-            tidied[-1].text += output.text
-        else:
-            tidied.append(output)
-    lines = [_last_state(line) for line in stderr.split("\n")]
-    if text := "".join(f"{line}\n" for line in lines if line):
-        tidied.insert(0, NotebookNode(output_type="stream", name="stderr", text=text))
-    return tidied
-
-
-def _last_state(line: str) -> str:
-    states = [s.strip() for s in ANSI.sub("", line).split("\r")]
-    return next((s for s in reversed(states) if s), "")
 
 
 def _texts(output: NotebookNode) -> Iterator[str]:
@@ -81,7 +56,7 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
                 )
         if output.output_type == "stream" and output.name == "stderr":
             for line in output.text.splitlines():
-                if not PROGRESS.match(line):
+                if line.strip() and not PROGRESS.match(line):
                     yield f"the cell wrote to stderr, which only a progress bar may: {line!r}"
     drawn = sum(SVG in o.get("data", {}) for o in outputs)
     data = [o.data for o in outputs if o.output_type == "display_data"]

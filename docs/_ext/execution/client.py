@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from _ext.execution import cell_rules, kernel
+from _ext.execution import kernel
 
 Seconds: TypeAlias = list[float | None]  # of each code cell; None if it was not run
 
@@ -68,7 +68,7 @@ def run(notebook: NotebookNode, timeout: int) -> Seconds:
         try:
             client = NotebookClient(
                 notebook, km=Kernel(cwd), timeout=timeout, record_timing=False,
-                on_cell_execute=start, on_cell_executed=end,
+                coalesce_streams=True, on_cell_execute=start, on_cell_executed=end,
             )  # fmt: skip
             client.log.setLevel(ERROR)
             client.execute(cleanup_kc=True)
@@ -79,5 +79,5 @@ def run(notebook: NotebookNode, timeout: int) -> Seconds:
             said = nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[0])
             code[max(began, default=min(code))].outputs.append(said)
     for cell in code.values():
-        cell.outputs = cell_rules.tidy(cell.outputs)
+        cell.outputs.sort(key=lambda output: output.get("name") != "stderr")  # whichever was faster
     return [seconds.get(k) for k in code]

@@ -46,15 +46,12 @@ def environment(package: Path) -> dict[str, str]:
 
 def _find_library() -> None:
     """Let ``bptt`` be imported from where it must, and nothing of what builds the site."""
+    wanted = Path(os.environ[PACKAGE])
     sys.path[:] = [p for p in sys.path if Path(p).resolve() != DOCS]
-    sys.path.insert(0, str(Path(os.environ[PACKAGE]).parent))
-    _own_library()
-
-
-def _own_library() -> None:
+    sys.path.insert(0, str(wanted.parent))
     import bptt  # noqa: PLC0415 - not before the path is set
 
-    found, wanted = Path(bptt.__file__).resolve().parent, Path(os.environ[PACKAGE])
+    found = Path(bptt.__file__).resolve().parent
     if found != wanted:
         message = f"cells would import bptt from {found}, but the build documents {wanted}"
         raise SystemExit(message)

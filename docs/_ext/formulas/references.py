@@ -7,6 +7,7 @@ knows it by its tag, else by its label.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from docutils import nodes
@@ -20,8 +21,18 @@ from sphinx.util.docutils import SphinxRole
 
 log = logging.getLogger(__name__)
 EQREF = re.compile(r"\\eqref\{([^}]*)\}")
-KEY = "bptt_numbers"  # of a page, among what Sphinx keeps of it
-UNKNOWN = "no equation is labelled %r"
+KEY = "bptt_equations"  # of a page, among what Sphinx keeps of it
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A labeled equation, where it stands, and what is shown beside it: its tag or its number."""
+
+    label: str
+    number: str
+    tex: str
+    docname: str
+    line: int
 
 
 class Reference(nodes.Inline, nodes.TextElement):
@@ -52,55 +63,49 @@ class Numbers(SphinxTransform):
     def apply(self, **_: Any) -> None:
         """Give each equation with a label its number, and put entries of the index before it."""
         tags = self.config.static_math_tags
-        found: dict[str, Any] = {}
-        count = 0
+        found, count = list[Equation](), 0
         for node in list(self.document.findall(nodes.math_block)):
             if label := node.get("label"):
                 if label not in tags:
                     count += 1
-                found[label] = node["number"] = tags.get(label, count)
+                node["number"] = number = str(tags.get(label, count))
+                tex, docname = node.astext().strip(), self.env.docname
+                found.append(Equation(label, number, tex, docname, node.line or 1))
                 names = dict.fromkeys([tags[label], label.upper()] if label in tags else [label])
                 entries = [("single", name, anchor(label), "main", None) for name in names]
                 node.parent.insert(node.parent.index(node), addnodes.index(entries=entries))
         self.env.metadata[self.env.docname][KEY] = found
 
 
-def numbers(env: BuildEnvironment) -> dict[str, tuple[str, Any]]:
-    """Return label -> page and number, or tag, of every equation."""
-    pages = ((page, kept.get(KEY, {})) for page, kept in env.metadata.items())
-    return {label: (page, number) for page, each in pages for label, number in each.items()}
+def equations(env: BuildEnvironment) -> dict[str, Equation]:
+    """Return every equation by its label, in the order of pages and on them."""
+    pages = (kept.get(KEY, []) for _, kept in sorted(env.metadata.items()))
+    return {equation.label: equation for page in pages for equation in page}
 
 
-def address(builder: Builder, here: str, label: str) -> tuple[str, str] | None:
-    """Return the address of an equation, seen from a page, and its number; None if there is none."""
-    known = numbers(builder.env).get(label)
+def address(builder: Builder, here: str, label: str, node: nodes.Element) -> tuple[str, str]:
+    """Return the address of an equation, seen from a page, and its number; if there is none, warn at a node."""
+    known = equations(builder.env).get(label)
     if known is None:
-        return None
-    page, number = known
-    path = "" if page == here else builder.get_relative_uri(here, page)
-    return f"{path}#{anchor(label)}", str(number)
+        log.warning("no equation is labelled %r", label, location=node, type="math")
+        return "", "?"
+    path = "" if known.docname == here else builder.get_relative_uri(here, known.docname)
+    return f"{path}#{anchor(label)}", known.number
 
 
 def resolve(builder: Builder, node: nodes.Element, here: str) -> None:
     r"""Note at a formula, which stands on the page `here`, what its ``\eqref`` lead to."""
-    found = {}
-    for label in EQREF.findall(node.astext()):
-        if (known := address(builder, here, label)) is None:
-            log.warning(UNKNOWN, label, location=node, type="math")
-        found[label] = known or ("", "?")
-    if found:
-        node["eqrefs"] = found
+    labels = EQREF.findall(node.astext())
+    if labels:
+        node["eqrefs"] = {label: address(builder, here, label, node) for label in labels}
 
 
 def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for node in list(doctree.findall(Reference)):
-        known = address(app.builder, docname, node["label"])
-        if known is None:
-            log.warning(UNKNOWN, node["label"], location=node, type="math")
-            node.replace_self(nodes.literal("", node["label"]))
-        else:
-            words = nodes.Text(f"({known[1]})")
-            node.replace_self(nodes.reference("", "", words, internal=True, refuri=known[0]))
+        uri, number = address(app.builder, docname, node["label"], node)
+        words = nodes.Text(f"({number})")
+        link = nodes.reference("", "", words, internal=True, refuri=uri)
+        node.replace_self(link if uri else nodes.literal("", node["label"]))
     for kind in (nodes.math, nodes.math_block):
         for formula in doctree.findall(kind):
             resolve(app.builder, formula, docname)

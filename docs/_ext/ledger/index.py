@@ -17,9 +17,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from _ext.execution.record import write
 from _ext.formulas.katex import formula
-from _ext.formulas.references import resolve
+from _ext.formulas.references import Equation, resolve
 from _ext.ledger import phrases
-from _ext.ledger.model import EQUATION, CellCheck, Equation
+from _ext.ledger.model import EQUATION, CellCheck
 from _ext.ledger.page_links import View, link
 from _ext.publishing.notes import noted, reading_order
 

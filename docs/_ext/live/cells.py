@@ -63,7 +63,7 @@ def hidden(name: str, **data: list[str]) -> nodes.raw:
 
 def _tell(app: Sphinx, doctree: nodes.document) -> None:
     cells = page_data.cells_of(doctree)
-    code = page_data.sources(cells)
+    code = list(cells.values())
     try:
         needs, packages = slicer.needs(code), requirements.needed(code)
     except SyntaxError:
@@ -74,8 +74,8 @@ def _tell(app: Sphinx, doctree: nodes.document) -> None:
     if cells:
         doctree += hidden("needs", needs=[slicer.pack(lines) for lines in needs])
     if packages:
-        place = cells[0].parent
-        place.insert(place.index(cells[0]), sentence(packages))
+        first = next(iter(cells))
+        first.parent.insert(first.parent.index(first), sentence(packages))
 
 
 def needed(env: BuildEnvironment) -> list[str]:

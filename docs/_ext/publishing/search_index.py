@@ -171,6 +171,8 @@ class SearchIndex:
     def __init__(self, app: Sphinx) -> None:
         self.app = app
         self.pages: dict[str, list[Entry]] = {}
+        file = Path(app.srcdir) / WORDS
+        self.others = tomllib.loads(file.read_text("utf-8"))["word"] if file.is_file() else []
 
     def add(self, page: Page) -> None:
         """Take over the entries of a page that has text."""
@@ -183,19 +185,11 @@ class SearchIndex:
             page.complain("the search finds no heading on the page: no article, section and h1")
         self.pages[page.name] = entries
 
-    def others(self) -> list[dict[str, str]]:
-        """Return the table of others' words; an empty one if there is none."""
-        file = Path(self.app.srcdir) / WORDS
-        rows: list[dict[str, str]] = (
-            tomllib.loads(file.read_text("utf-8"))["word"] if file.is_file() else []
-        )
-        return rows
-
     def dead(self) -> Iterator[str]:
         """Say which rows of the table lead nowhere."""
         if self.app.config.bptt_only_pages:
             return
-        for row in self.others():
+        for row in self.others:
             name, _, anchor = row.get("at", "index.html").partition("#")
             if anchor not in {e.anchor for e in self.pages.get(name.removesuffix(".html"), [])}:
                 yield f"{WORDS}: {row['others']!r} leads to {row['at']!r}, which the search does not know"
@@ -206,7 +200,7 @@ class SearchIndex:
             [name, self._way(name), [entry.row() for entry in entries]]
             for name, entries in sorted(self.pages.items())
         ]
-        data = {"pages": pages, "others": self.others()}
+        data = {"pages": pages, "others": self.others}
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         write(Path(self.app.outdir) / FILE, f"window.bpttSearch={text};\n")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from docutils import nodes
 
 
-def cells_of(doctree: nodes.document) -> list[nodes.container]:
-    """Return the cells of a page that hold code, in order."""
-    return [cell for cell in tagged(doctree) if code_of(cell) is not None]
+def cells_of(doctree: nodes.document) -> dict[nodes.container, str]:
+    """Return the cells of a page that hold code, in order, each with it."""
+    return {cell: code.astext() for cell in tagged(doctree) if (code := code_of(cell)) is not None}
 
 
 def tagged(doctree: nodes.document, tag: str = "") -> list[nodes.container]:
@@ -22,22 +22,9 @@ def printed(cell: nodes.Element) -> str:
     return "\n".join(b.astext() for b in blocks if {"output", "stream"} <= set(b["classes"]))
 
 
-def apart(cell: nodes.Element, kind: str) -> tuple[list[nodes.Node], list[nodes.Node]]:
-    """Take a cell's parts of a class, ``cell_input`` or ``cell_output``, from the others; empty the cell."""
-    found = [part for part in cell.children if kind in part.get("classes", ())]
-    others = [part for part in cell.children if part not in found]
-    cell.children = []
-    return found, others
-
-
 def code_of(cell: nodes.Element) -> nodes.literal_block | None:
     """Return the code of a cell, wherever in the cell it stands: below its figure, for one."""
     for part in cell.children:
         if isinstance(part, nodes.container) and "cell_input" in part["classes"]:
             return next(part.findall(nodes.literal_block), None)
     return None
-
-
-def sources(cells: list[nodes.container]) -> list[str]:
-    """Return the code of cells as the page shows it."""
-    return [code.astext() for cell in cells if (code := code_of(cell)) is not None]
