@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from _ext.api.type_names import AliasFormatter
 from _ext.execution.cache_key import digest
 from _ext.publishing.build_info import installed, revision, site_address
 from matplotlib.axes import Axes
+from sphinx.application import Sphinx
 
 import bptt
 
@@ -32,27 +34,29 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinxcontrib.bibtex",
     "sphinx_codeautolink",
-    "_ext.api.code_links",  # before what else changes the body of a page
     "sphinx_design",
-    "_ext.api.completeness",
-    "_ext.api.library_source",
-    "_ext.api.signatures",
-    "_ext.api.source_pages",
-    "_ext.execution.schedule",
-    "_ext.formulas.katex",
-    "_ext.formulas.references",
-    "_ext.interactive.answers",
-    "_ext.interactive.derivation_map",
-    "_ext.interactive.layers",
-    "_ext.interactive.moving_figures",
-    "_ext.ledger",
-    "_ext.live.cells",
-    "_ext.formats.llms",
-    "_ext.formats.notebook_and_script",
-    "_ext.publishing.metadata",
-    "_ext.publishing.notes",
-    "_ext.publishing.offer",
-    "_ext.publishing.pages",
+]
+parts = [  # of the site's own, in docs/_ext
+    "api.code_links",  # before what else changes the body of a page
+    "api.completeness",
+    "api.library_source",
+    "api.signatures",
+    "api.source_pages",
+    "execution.schedule",
+    "formulas.katex",
+    "formulas.references",
+    "interactive.answers",
+    "interactive.derivation_map",
+    "interactive.layers",
+    "interactive.moving_figures",
+    "ledger",
+    "live.cells",
+    "formats.llms",
+    "formats.notebook_and_script",
+    "publishing.metadata",
+    "publishing.notes",
+    "publishing.offer",
+    "publishing.pages",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
@@ -164,3 +168,9 @@ html_context = {
 }
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
+
+
+def setup(app: Sphinx) -> None:
+    """Set up each part of the site's own machinery."""
+    for part in parts:
+        import_module(f"_ext.{part}").setup(app)

@@ -84,8 +84,7 @@ def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     yield INDEX, {"title": "Overview: module code", "body": listed}, "page.html"
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Link to the source, and write its pages with the others."""
     app.connect("doctree-resolved", _resolve)
     app.connect("html-collect-pages", _pages)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

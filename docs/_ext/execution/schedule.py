@@ -171,7 +171,7 @@ def _all_run(app: Sphinx, env: BuildEnvironment) -> None:
         log.warning("%s", words, location=env.path2doc(path))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Run before reading."""
     app.add_config_value("bptt_package", None, "env", types=(str,))
     app.add_config_value("bptt_pages_without_cells", [], "", types=(list,))
@@ -180,4 +180,3 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-before-read-docs", _prepare)
     app.connect("doctree-read", _say_so)
     app.connect("env-check-consistency", _all_run)
-    return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}

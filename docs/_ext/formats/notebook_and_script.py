@@ -263,9 +263,8 @@ def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.doc
     context["metatags"] = context.get("metatags", "") + link
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Write the twins of each page with it."""
     app.add_config_value("bptt_repository", "", "html", types=(str,))
     app.add_config_value("bptt_revision", "", "html", types=(str,))
     on_page(app, _add)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

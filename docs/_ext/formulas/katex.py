@@ -136,9 +136,8 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the renderer as ``html_math_renderer = "static"``."""
     app.add_html_math_renderer("static", (visit_math, None), (visit_math_block, None))
     app.add_config_value("static_math_macros", {}, "html")
     app.add_css_file("katex/katex.min.css", priority=400)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -111,10 +111,9 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             resolve(app.builder, formula, docname)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Give numbers while reading, and resolve references when all is read."""
     app.add_config_value("static_math_tags", {}, "env")
     app.add_transform(Numbers)
     app.add_role("eq", Role(), override=True)
     app.connect("doctree-resolved", _resolve, priority=400)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

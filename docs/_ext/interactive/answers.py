@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -120,7 +119,7 @@ def gather(app: Sphinx, doctree: nodes.document, _docname: str) -> None:
             place.replace_self([answers_of(page, app.env.get_doctree(page)) for page in pages])
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the folding of answers and of beginnings."""
     app.connect("doctree-read", fold)
     app.connect("doctree-resolved", _count)
@@ -128,4 +127,3 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("answers-of", AnswersOf)
     app.add_css_file("exercises.css")
     add_files(app, 'class="exercise-', "exercises.js", priority=900)  # after copy.js
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,7 +14,6 @@ opens without JavaScript; ``layers.js`` adds a switch that opens and closes all,
 from __future__ import annotations
 
 import html
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -88,9 +87,8 @@ def fold(app: Sphinx, doctree: nodes.document) -> None:
         title.parent.insert(place, nodes.raw("", SWITCH, format="html"))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Fold each page when it has been read, and its outputs with it."""
     app.connect("doctree-read", fold, priority=600)  # after what is put before a page's first cell
     app.add_css_file("layers.css")
     app.add_js_file("layers.js", loading_method="defer")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

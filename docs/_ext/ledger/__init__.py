@@ -43,7 +43,7 @@ def _check(app: Sphinx, _env: BuildEnvironment) -> None:
         log.warning("%s", words, location=where, type="bptt", subtype="ledger")
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Read with the pages, check when all are read, show as they are written."""
     app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
     app.add_directive("equations", index.Index)
@@ -55,4 +55,3 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", page_links.in_api)
     app.connect("doctree-resolved", index.fill)
     add_files(app, 'class="equation-index"', "equations.js")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -102,11 +101,10 @@ def _serve(app: Sphinx, error: Exception | None) -> None:
     pyodide_files.serve(static / "pyodide", store, root, needed(app.env))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Fetch first, tell pages when they are read, serve when they are written."""
     app.add_config_value("live_cells", True, "env", types=(bool,))
     app.add_config_value("live_cells_store", "", "", types=(str,))
     app.connect("builder-inited", _fetch)
     app.connect("doctree-read", _tell)
     app.connect("build-finished", _serve)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

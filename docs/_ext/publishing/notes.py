@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
@@ -90,7 +90,6 @@ def _note(app: Sphinx, doctree: nodes.document) -> None:
     )
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Look at each page when all else has been done to it."""
     app.connect("doctree-read", _note, priority=900)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

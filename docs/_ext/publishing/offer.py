@@ -158,9 +158,8 @@ class Versions(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("get-library", GetLibrary)
     app.add_directive("citation", Citation)
     app.add_directive("versions", Versions)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
