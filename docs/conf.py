@@ -87,6 +87,7 @@ nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, *CELLS
 nb_execution_timeout = 300
 nb_merge_streams = False  # _ext/execution has done so, in an order that does not change
 nb_ipywidgets_js: dict[str, Any] = {}
+nb_mime_priority_overrides = [("html", "text/plain", 85)]  # before TeX, after all else
 
 # --- live cells: fetched once, kept beside the outputs
 live_cells = os.environ.get("BPTT_DOCS_LIVE") != "no"

@@ -20,7 +20,6 @@ EXPECTED = "raises-exception"
 ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
 PROGRESS = re.compile(r".*\d+/\d+\S*\s*$")
 SVG = "image/svg+xml"
-DROPPED = ("text/plain", "image/png", "text/latex")  # beside a figure or a table
 
 
 def _texts(output: NotebookNode) -> Iterator[str]:
@@ -74,17 +73,10 @@ def raw(cell: NotebookNode) -> dict[str, Any]:
     return {"source": cell.source, "tags": tags, "alt": _alt(cell), "outputs": outputs}
 
 
-def show(cell: NotebookNode) -> list[NotebookNode]:
-    """Return the outputs as the page shows them: figures inline, one form of each value."""
-    shown: list[Any] = []
+def show(cell: NotebookNode) -> None:
+    """Turn outputs into what the page shows: figures inline, of an error the line that says it."""
     for output in cell.get("outputs", []):
-        data = output.get("data")
-        if data and SVG in data:
-            data = {"text/html": figures.inline(data[SVG], _alt(cell))}
-        elif data and len(data) > 1:
-            rich = {k: v for k, v in data.items() if k not in DROPPED}
-            data = rich or {"text/plain": data["text/plain"]}
-        if output.output_type == "error":
-            output.traceback = [f"{output.ename}: {output.evalue}"]  # the line that says it
-        shown.append(output if data is None else NotebookNode({**output, "data": data}))
-    return shown
+        if SVG in output.get("data", {}):
+            output.data = NotebookNode({"text/html": figures.inline(output.data[SVG], _alt(cell))})
+        elif output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]
