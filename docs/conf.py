@@ -129,7 +129,11 @@ codeautolink_warn_on_missing_inventory = False
 
 
 typehints_formatter = AliasFormatter(
-    ("bptt._core.types", "bptt.algorithms.checkpointed", "bptt.algorithms.calls")
+    (
+        ("bptt._core.types", "bptt._core.types"),
+        ("bptt.algorithms.checkpointed", "bptt.algorithms.checkpointed"),
+        ("bptt.algorithms.calls", "bptt.algorithms"),
+    )
 )
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_vendor/inventories/python.inv"),

@@ -20,28 +20,20 @@ NUMPY = {"ArrayLike": ArrayLike, "DTypeLike": DTypeLike}
 ITEM = TypeVar("ITEM")  # of an array: NumPy writes NDArray[ITEM] out, or keeps it, by its version
 
 
-def _public(package: str) -> list[str]:
-    return getattr(importlib.import_module(package), "__all__", [])
-
-
 @dataclass(frozen=True)
 class AliasFormatter:
-    """A ``typehints_formatter`` that knows the aliases of some modules, and NumPy's.
+    """A ``typehints_formatter`` that knows the aliases of some modules, and NumPy's."""
 
-    An alias that the package exports is linked to by its public name.
-    """
-
-    modules: tuple[str, ...]
+    modules: tuple[
+        tuple[str, str], ...
+    ]  # each, and the module by whose name its aliases are documented
 
     def _aliases(self) -> list[tuple[str, Any]]:
         mine = []
-        for name in self.modules:
-            module, parts = importlib.import_module(name), name.split(".")
-            packages = [".".join(parts[:k]) for k in range(1, len(parts))]
+        for name, home in self.modules:
+            module = importlib.import_module(name)
             for alias, kind in inspect.get_annotations(module).items():
                 if kind is TypeAlias and get_args(getattr(module, alias)):
-                    public = [p for p in packages if alias in _public(p)]
-                    home = public[0] if public else name
                     mine.append((f"~{home}.{alias}", getattr(module, alias)))
         return mine + [(f"~numpy.typing.{n}", alias) for n, alias in NUMPY.items()]
 
