@@ -26,8 +26,8 @@ DOCS = HERE.parents[1]
 PACKAGE = "BPTT_DOCS_PACKAGE"  # the folder that bptt must be imported from
 FORKED = "forkserver" in multiprocessing.get_all_start_methods()
 PROCESSES = multiprocessing.get_context("forkserver" if FORKED else "spawn")
-# Not the inline backend, which configures itself for its kernel.
-PROCESSES.set_forkserver_preload(["ipykernel.kernelapp", "matplotlib.pyplot"])
+if FORKED:  # not the inline backend, which configures itself for its kernel
+    PROCESSES.set_forkserver_preload(["ipykernel.kernelapp", "matplotlib.pyplot"])
 
 
 def environment(package: Path) -> dict[str, str]:

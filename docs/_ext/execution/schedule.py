@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ def _tell(job: Job, outdir: Path) -> None:
         for words in problems:
             where = (page.docname, found.line)
             log.warning("%s", f"cell {found.number}: {words}", location=where)
-    write(left(outdir, "records", page.docname), page.dumps())
+    write(left(outdir, "records", page.docname), json.dumps(asdict(page), indent=1))
     if not page.why_not:
         write(left(outdir, "outputs", page.docname), json.dumps(run))
     elif os.environ.get("CI") == "true" or any(os.environ.get(name) for name in MUST_RUN):

@@ -24,7 +24,7 @@ class Links:
         name = f"{page.name}.html"
         ids = Counter(page.ids())
         for twice in (i for i, count in ids.items() if count > 1):
-            page.complain(f"the id {twice!r} stands for {ids[twice]} places")
+            page.wrong.append(f"the id {twice!r} stands for {ids[twice]} places")
         self.ids[name] = set(ids)
         self.found[name] = dict.fromkeys(address for _, _, address in page.addresses())
 

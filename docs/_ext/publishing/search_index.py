@@ -182,7 +182,7 @@ class SearchIndex:
         entries = Walk(article).entries if article else []
         titled = noted(self.app.env, page.name).title not in ("", page.name)
         if titled and not any(entry.title for entry in entries):
-            page.complain("the search finds no heading on the page: no article, section and h1")
+            page.wrong.append("the search finds no heading on the page: no article, section and h1")
         self.pages[page.name] = entries
 
     def dead(self) -> Iterator[str]:
