@@ -35,6 +35,7 @@ UNSEEN_CLASSES = {
 }
 UNSEEN_SIGNS = re.compile("[\u200b\u2061]")  # a breadth of nothing; "of", as in sin of x
 HEADS = {"h1", "h2", "h3", "h4"}
+BOXES = {"div", "details", "blockquote", "figure", "dl", "dd"}
 SPACED = set("=≠<>≤≥≈∈+−→")
 ONE = re.compile(r"[\w′∂]*|\([^()]*\)|.")  # needs no brackets
 CLOSE = re.compile(r" (?=[(),.;:′/])")  # a blank that says nothing
@@ -110,7 +111,10 @@ def grouped(text: str) -> str:
 
 
 class Walk:
-    """Take the entries of a page from its article, each word into the innermost entry that holds it."""
+    """Take the entries of a page from its article, each word into the innermost entry that holds it.
+
+    Each name of the library and each word of the glossary has an entry of its own.
+    """
 
     def __init__(self, article: LexborNode) -> None:
         self.entries: list[Entry] = []
@@ -128,8 +132,11 @@ class Walk:
             if child.tag == "section" and anchor:
                 new = self._new(anchor, "section") if self.entries else self._new("", "page")
                 self._into(child, new)
-            elif child.tag == "dl":
-                self._definitions(child, entry)
+            elif child.tag == "dt" and anchor.startswith("term-"):
+                entry = self._new(anchor, "word", seen(child))
+            elif child.tag == "dt" and "sig-object" in classes(child):
+                entry = self._new(anchor, "name", anchor)
+                entry.words.append(seen(child))
             elif anchor.startswith("equation-"):
                 tag = child.css_first("span.eqno")
                 name = seen(tag) if tag else ""
@@ -138,31 +145,13 @@ class Walk:
                 self._new(anchor, "equation", f"Equation {name} {label}").words += before
             elif child.tag in HEADS and not entry.title:
                 entry.title = seen(child)
-            elif child.tag in ("div", "details", "blockquote", "figure"):
-                self._box(child, entry)
-            else:
-                entry.words.append(seen(child))
-
-    def _box(self, node: LexborNode, entry: Entry) -> None:
-        if "highlight" in classes(node):
-            entry.words.append(f" {' '.join(BOUND.findall(node.text() or ''))} ")
-        elif not classes(node) & UNSEEN_CLASSES:
-            self._into(node, entry)
-            entry.words.append(" ")
-
-    def _definitions(self, node: LexborNode, entry: Entry) -> None:
-        """Give each name of the library and each word of the glossary an entry of its own."""
-        for child in node.iter():
-            anchor = child.attributes.get("id") or ""
-            if child.tag == "dt" and anchor.startswith("term-"):
-                entry = self._new(anchor, "word", seen(child))
-            elif child.tag == "dt" and "sig-object" in classes(child):
-                entry = self._new(anchor, "name", anchor)
-                entry.words.append(seen(child))
-            elif child.tag == "dt":
-                entry.words.append(f" {seen(child)} ")
-            else:
+            elif "highlight" in classes(child):
+                entry.words.append(f" {' '.join(BOUND.findall(child.text() or ''))} ")
+            elif child.tag in BOXES and not classes(child) & UNSEEN_CLASSES:
                 self._into(child, entry)
+                entry.words.append(" ")
+            else:
+                entry.words.append(seen(child))
 
 
 class SearchIndex:
