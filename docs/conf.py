@@ -98,11 +98,6 @@ myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 html_math_renderer = "static"
-static_math_macros: dict[str, Any] = {
-    "R": r"\mathbb{R}",
-    "pd": [r"\frac{\partial #1}{\partial #2}", 2],
-    "transpose": r"^{\mathsf{T}}",
-}
 static_math_tags = {
     **{label: label.upper() for label in ("fwd", "bp0", "bp1", "bp2", "bp3", "bp4", "tie")},
     **{label: label.upper() for label in ("contrib", "trunc", "rtrl", "uoro", "scan", "hvp")},

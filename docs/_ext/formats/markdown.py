@@ -1,8 +1,8 @@
 r"""Say a page in plain Markdown: prose, formulas, tables and code, with the cells kept apart.
 
 It reads the doctree of a page as the HTML builder gets it, in which every role, directive and reference has
-been resolved. What comes out needs nothing of this site: formulas are ``$...$`` and ``$$...$$`` without its
-macros, notes are quotations, shown code is fenced. A node that bears an attribute ``twin`` is said by that text.
+been resolved. What comes out needs nothing of this site: formulas are ``$...$`` and ``$$...$$``, notes are quotations,
+shown code is fenced. A node that bears an attribute ``twin`` is said by that text.
 """
 
 from __future__ import annotations

@@ -43,7 +43,6 @@ from _ext.execution.cell_rules import EXPECTED, SVG
 from _ext.execution.record import left, write
 from _ext.formats.markdown import Cell, Writer, fence
 from _ext.formats.script import GUARD, expecting, guarded, script_name
-from _ext.formulas.references import equations
 from _ext.interactive import answers, layers
 from _ext.live import figures
 from _ext.publishing.template import on_page
@@ -81,13 +80,7 @@ class Page:
     # --- words
     def _pieces(self, root: str) -> list[str | Cell]:
         """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML if that is empty."""
-        numbers = {label: known.number for label, known in equations(self.app.env).items()}
-        writer = Writer(
-            link=lambda address: self._link(address, root),
-            number=lambda label: numbers.get(label, "?"),
-            macros=self.app.config.static_math_macros,
-        )
-        return writer.pieces(self.doctree)
+        return Writer(lambda address: self._link(address, root)).pieces(self.doctree)
 
     def _filled(self, pieces: list[str | Cell]) -> list[str | NotebookNode]:
         """Return a page with its cells as they were executed."""

@@ -1,4 +1,4 @@
-r"""Numbers and tags of equations, and the references to them: ``{eq}`bp2``` in prose, ``\eqref{bp2}`` in formulas.
+"""Numbers and tags of equations, and the references to them, ``{eq}`bp2```.
 
 An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the others of a page are numbered. The general index
 knows it by its tag, else by its label.
@@ -6,21 +6,18 @@ knows it by its tag, else by its label.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.builders import Builder
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
 log = logging.getLogger(__name__)
-EQREF = re.compile(r"\\eqref\{([^}]*)\}")
 KEY = "bptt_equations"  # of a page, among what Sphinx keeps of it
 
 
@@ -83,32 +80,18 @@ def equations(env: BuildEnvironment) -> dict[str, Equation]:
     return {equation.label: equation for page in pages for equation in page}
 
 
-def address(builder: Builder, here: str, label: str, node: nodes.Element) -> tuple[str, str]:
-    """Return the address of an equation, seen from a page, and its number; if there is none, warn at a node."""
-    known = equations(builder.env).get(label)
-    if known is None:
-        log.warning("no equation is labelled %r", label, location=node, type="math")
-        return "", "?"
-    path = "" if known.docname == here else builder.get_relative_uri(here, known.docname)
-    return f"{path}#{anchor(label)}", known.number
-
-
-def resolve(builder: Builder, node: nodes.Element, here: str) -> None:
-    r"""Note at a formula, which stands on the page `here`, what its ``\eqref`` lead to."""
-    labels = EQREF.findall(node.astext())
-    if labels:
-        node["eqrefs"] = {label: address(builder, here, label, node) for label in labels}
-
-
 def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    known = equations(app.env)
     for node in list(doctree.findall(Reference)):
-        uri, number = address(app.builder, docname, node["label"], node)
-        words = nodes.Text(f"({number})")
-        link = nodes.reference("", "", words, internal=True, refuri=uri)
-        node.replace_self(link if uri else nodes.literal("", node["label"]))
-    for kind in (nodes.math, nodes.math_block):
-        for formula in doctree.findall(kind):
-            resolve(app.builder, formula, docname)
+        label = node["label"]
+        if equation := known.get(label):
+            here = equation.docname == docname
+            path = "" if here else app.builder.get_relative_uri(docname, equation.docname)
+            words, uri = nodes.Text(f"({equation.number})"), f"{path}#{anchor(label)}"
+            node.replace_self(nodes.reference("", "", words, internal=True, refuri=uri))
+        else:
+            log.warning("no equation is labelled %r", label, location=node, type="math")
+            node.replace_self(nodes.literal("", label))
 
 
 def setup(app: Sphinx) -> None:
