@@ -62,8 +62,6 @@ def _valid(text: str) -> str:
         for e in root.iter():
             if e.tag == f"{{{MATHML}}}mo" and len(e):  # <mo> may hold text only
                 e.tag = f"{{{MATHML}}}mrow"
-            if e.tag in (f"{{{MATHML}}}mtd", f"{{{MATHML}}}mtable"):
-                e.attrib.pop("width", None)
         return ET.tostring(root, encoding="unicode")
 
     text, count = re.subn(r"<math.*?</math>", repair, text, count=1, flags=re.DOTALL)
@@ -79,7 +77,6 @@ def aligned(tex: str) -> str:
     bare = tex
     while (shorter := ENVIRONMENT.sub("", bare)) != bare:
         bare = shorter
-    bare = re.sub(r"\\substack\{[^}]*\}|\\&", "", bare)
     return rf"\begin{{aligned}}{tex}\end{{aligned}}" if r"\\" in bare or "&" in bare else tex
 
 
