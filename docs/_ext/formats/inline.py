@@ -11,15 +11,7 @@ from sphinx import addnodes
 
 SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
 LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
-SILENT = (
-    addnodes.index,
-    addnodes.tabular_col_spec,
-    nodes.comment,
-    nodes.meta,
-    nodes.substitution_definition,
-    nodes.system_message,
-    nodes.target,
-)
+SILENT = (addnodes.index, nodes.comment, nodes.target)
 MATH_BARS = ((r"\|", r"\Vert "), ("|", r"\vert "))  # a bar would end the cell of a table
 
 

@@ -46,13 +46,7 @@ def below(env: BuildEnvironment, docname: str) -> list[str]:
 
 
 def describe(doctree: nodes.document) -> str:
-    """Return the description that a page's author gives, or its first paragraph that says something.
-
-    That is without TeX, and cut at a word.
-    """
-    for meta in doctree.findall(nodes.meta):
-        if meta.get("name") == "description":
-            return str(meta["content"])
+    """Return the first paragraph of a page that says something, without TeX, and cut at a word."""
     for paragraph in doctree.findall(nodes.paragraph):
         words = paragraph.deepcopy()
         for formula in list(words.findall(nodes.math)):
