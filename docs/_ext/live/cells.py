@@ -43,8 +43,8 @@ def present(sources: list[str]) -> list[str]:
 
 def sentence(needed: list[str]) -> nodes.paragraph:
     """Return what tells the reader which packages the cells of a page need."""
-    line = nodes.paragraph("", "", classes=["page-needs"])
-    line += nodes.Text("Besides bptt and NumPy, the cells of this page need ")
+    words = "Besides bptt and NumPy, the cells of this page need "
+    line = nodes.paragraph("", words, classes=["page-needs"])
     for k, name in enumerate(needed):
         if k:
             line += nodes.Text(" and " if k == len(needed) - 1 else ", ")
@@ -68,7 +68,7 @@ def _tell(app: Sphinx, doctree: nodes.document) -> None:
     except SyntaxError:
         return  # execution has said so
     if cells and app.config.live_cells:
-        app.env.metadata[app.env.docname]["live_packages"] = " ".join(packages)
+        app.env.metadata[app.env.docname]["live_packages"] = packages
         doctree += hidden("live", missing=missing(code, needs), packages=present(code))
     if cells:
         doctree += hidden("needs", needs=[slicer.pack(lines) for lines in needs])
@@ -79,9 +79,7 @@ def _tell(app: Sphinx, doctree: nodes.document) -> None:
 
 def needed(env: BuildEnvironment) -> list[str]:
     """Return the packages that a browser has and some page of the site needs."""
-    said = {
-        name for page in env.metadata.values() for name in page.get("live_packages", "").split()
-    }
+    said = {name for page in env.metadata.values() for name in page.get("live_packages", [])}
     return sorted(said & set(pyodide_files.table()["packages"]))
 
 
