@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from _ext.slicing.dataflow import CHANGE_MODULE, changes_object, effects_of
+from _ext.slicing.dataflow import CHANGE_MODULE, called, changes_object, effects_of
 from _ext.slicing.effects import Call, Change, Effects
 
 Lines = list[tuple[int, int]]  # first and last line of each run of lines, counted from 1
@@ -82,8 +82,8 @@ class State:
         positional = [name for keyword, name in call.arguments if not keyword]
         given = dict(zip(function.parameters, positional, strict=False)) | dict(call.arguments)
         inner = set(function.changes)
-        for called in function.calls:
-            inner |= set(self._called(called, above))
+        for each in function.calls:
+            inner |= set(self._called(each, above))
         for change in inner:
             if change.name not in function.parameters:
                 yield change
@@ -146,10 +146,7 @@ def _prints_or_asserts(node: ast.stmt) -> bool:
     changes = any(changes_object(change.method) for change in effects.changes)
     if isinstance(node, (ast.If, ast.For)):  # nothing else inside, and a target of its own
         return not changes and all(map(_prints_or_asserts, [*node.body, *node.orelse]))
-    call = node.value if isinstance(node, ast.Expr) else None
-    prints = (
-        isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"
-    )
+    prints = isinstance(node, ast.Expr) and called(node.value) == ("print", "")
     return (prints or isinstance(node, ast.Assert)) and not (changes or effects.binds)
 
 
