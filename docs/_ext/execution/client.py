@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 
 from _ext.execution import kernel
 
+STARTS = 120  # seconds that a kernel has to start in
 Seconds: TypeAlias = list[float | None]  # of each code cell; None if it was not run
 
 
@@ -40,6 +41,10 @@ class Kernel(AsyncKernelManager):
         self.process = kernel.PROCESSES.Process(target=kernel.serve, args=(folder, started))
         self.process.start()
         started.close()
+        if not answers.poll(STARTS):
+            self.process.kill()
+            message = f"the kernel did not start within {STARTS} s"
+            raise TimeoutError(message)
         self.load_connection_info(answers.recv())
 
     async def is_alive(self) -> bool:
@@ -47,9 +52,10 @@ class Kernel(AsyncKernelManager):
         return self.process.is_alive()
 
     async def shutdown_kernel(self, **_: Any) -> None:
-        """End the process."""
+        """End the process, which may give back what it holds."""
+        self.process.terminate()
+        self.process.join(5)
         self.process.kill()
-        self.process.join()
 
 
 def run(notebook: NotebookNode, timeout: int) -> Seconds:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import warnings
 from multiprocessing.connection import Connection
@@ -85,5 +86,6 @@ def serve(folder: str, started: Connection) -> None:
     app.cleanup_connection_file()
     app.shell.enable_matplotlib("inline")  # where it was imported before there was a shell
     _strict_warnings()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     started.send(app.get_connection_info())
     app.start()
