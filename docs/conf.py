@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from _ext.api.type_names import AliasFormatter
 from _ext.execution.cache_key import digest
 from _ext.publishing.build_info import installed, revision, site_address
 from matplotlib.axes import Axes
+from sphinx.application import Sphinx
 
 import bptt
 
@@ -32,28 +34,29 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinxcontrib.bibtex",
     "sphinx_codeautolink",
-    "_ext.api.code_links",  # before what else changes the body of a page
     "sphinx_design",
-    "_ext.api.completeness",
-    "_ext.api.library_source",
-    "_ext.api.signatures",
-    "_ext.api.source_pages",
-    "_ext.execution.schedule",
-    "_ext.formulas.katex",
-    "_ext.formulas.references",
-    "_ext.interactive.answers",
-    "_ext.interactive.derivation_map",
-    "_ext.interactive.layers",
-    "_ext.interactive.moving_figures",
-    "_ext.ledger",
-    "_ext.live.cells",
-    "_ext.slicing.page_data",
-    "_ext.formats.llms",
-    "_ext.formats.notebook_and_script",
-    "_ext.publishing.metadata",
-    "_ext.publishing.notes",
-    "_ext.publishing.offer",
-    "_ext.publishing.pages",
+]
+parts = [  # of the site's own, in docs/_ext
+    "api.code_links",  # before what else changes the body of a page
+    "api.completeness",
+    "api.library_source",
+    "api.signatures",
+    "api.source_pages",
+    "execution.schedule",
+    "formulas.katex",
+    "formulas.references",
+    "interactive.answers",
+    "interactive.derivation_map",
+    "interactive.layers",
+    "interactive.moving_figures",
+    "ledger",
+    "live.cells",
+    "formats.llms",
+    "formats.notebook_and_script",
+    "publishing.metadata",
+    "publishing.notes",
+    "publishing.offer",
+    "publishing.pages",
 ]
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
@@ -83,6 +86,7 @@ nb_execution_cache_path = str(DOCS / "_build" / "cache" / digest(PACKAGE, *CELLS
 nb_execution_timeout = 300
 nb_merge_streams = False  # _ext/execution has done so, in an order that does not change
 nb_ipywidgets_js: dict[str, Any] = {}
+nb_mime_priority_overrides = [("html", "text/plain", 85)]  # before TeX, after all else
 
 # --- live cells: fetched once, kept beside the outputs
 live_cells = os.environ.get("BPTT_DOCS_LIVE") != "no"
@@ -93,11 +97,6 @@ myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 html_math_renderer = "static"
-static_math_macros: dict[str, Any] = {
-    "R": r"\mathbb{R}",
-    "pd": [r"\frac{\partial #1}{\partial #2}", 2],
-    "transpose": r"^{\mathsf{T}}",
-}
 static_math_tags = {
     **{label: label.upper() for label in ("fwd", "bp0", "bp1", "bp2", "bp3", "bp4", "tie")},
     **{label: label.upper() for label in ("contrib", "trunc", "rtrl", "uoro", "scan", "hvp")},
@@ -124,7 +123,11 @@ codeautolink_warn_on_missing_inventory = False
 
 
 typehints_formatter = AliasFormatter(
-    ("bptt._core.types", "bptt.algorithms.checkpointed", "bptt.algorithms.calls")
+    (
+        ("bptt._core.types", "bptt._core.types"),
+        ("bptt.algorithms.checkpointed", "bptt.algorithms.checkpointed"),
+        ("bptt.algorithms.calls", "bptt.algorithms"),
+    )
 )
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_vendor/inventories/python.inv"),
@@ -164,3 +167,9 @@ html_context = {
 }
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
+
+
+def setup(app: Sphinx) -> None:
+    """Set up each part of the site's own machinery."""
+    for part in parts:
+        import_module(f"_ext.{part}").setup(app)

@@ -232,7 +232,7 @@ def _run(run: Any, command: list[str], how: dict[str, Any]) -> Any:
         sys.argv[:] = command[2:]
         sys.path.insert(0, str(Path.cwd()))
         try:
-            runpy.run_module("sphinx", run_name="__main__")
+            runpy.run_module("sphinx", run_name="__main__", alter_sys=True)
         except SystemExit as end:
             sys.stdout.flush()
             os._exit(int(end.code or 0))

@@ -14,7 +14,11 @@ FRAMEWORKS = 'bptt_frameworks = ["jax", "torch"'
 ELSEWHERE = {"CI": "", "READTHEDOCS": ""}
 MEDDLER = """
 
+ours = setup
+
+
 def setup(app):
+    ours(app)
     app.connect("source-read", lambda _app, _name, text: text.append(text.pop().replace("40", "41")))
 """
 

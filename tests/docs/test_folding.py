@@ -1,5 +1,7 @@
 """An answer is behind a line to press, and no other cell is."""
 
+from types import SimpleNamespace
+
 import pytest
 from _ext.interactive import answers
 from docutils import nodes
@@ -7,12 +9,14 @@ from docutils.core import publish_doctree
 
 pytestmark = pytest.mark.docs
 
+APP = SimpleNamespace(env=SimpleNamespace(docname="page", metadata={"page": {}}))
+
 
 def test_answers_are_folded_and_stay_cells():
     cells = [nodes.container(classes=["cell", *tags]) for tags in ((), ("tag_answer",), ())]
     page = nodes.section()
     page += cells
-    answers.fold(None, page)
+    answers.fold(APP, page)
     first, opened, answer, closed, last = page.children
     assert [first, answer, last] == cells
     assert opened.astext().startswith("<details")
@@ -32,11 +36,12 @@ def test_what_the_check_says_of_a_beginning_is_folded():
     beginning, other = cell('bptt.teaching.exercises.check("a", f)'), cell("1 / 0")
     section += [beginning, other]
     page += section
-    answers.fold(None, page)
+    answers.fold(APP, page)
     code, opened, said, closed = beginning.children
     assert opened.astext().startswith("<details")
     assert closed.astext() == "</details>"
     assert (code.astext(), said.astext()) == ('bptt.teaching.exercises.check("a", f)', "likely")
+    assert APP.env.metadata["page"] == {answers.KEY: ["a"]}
     assert "exercise" in beginning["classes"]
     assert len(other.children) == 2  # an error that a page shows is no exercise
     assert "exercise-tally" in page.children[0].astext()

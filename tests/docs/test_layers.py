@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from _ext.formulas.references import KEY, Equation
 from _ext.interactive import layers
 from docutils import nodes
 from docutils.core import publish_doctree
@@ -11,7 +12,9 @@ pytestmark = pytest.mark.docs
 
 APP = SimpleNamespace(
     config=SimpleNamespace(static_math_tags={"bp2": "BP2"}),
-    env=SimpleNamespace(docname="page", metadata={"page": {"bptt_numbers": {"page-sum": 1}}}),
+    env=SimpleNamespace(
+        docname="page", metadata={"page": {KEY: [Equation("page-sum", "1", "", "page", 1)]}}
+    ),
 )
 LETTERS = "bp2: holds exactly (1 symbolic net)\n"
 NUMBERS = "bp2: holds, largest relative error 1.5e-15 <= 1e-12 (12 random nets)\n"

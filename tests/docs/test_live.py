@@ -4,6 +4,7 @@ import zipfile
 
 import pytest
 from _ext.live import cells, pyodide_files
+from _ext.slicing import slicer
 from scratch import DOCS
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
@@ -42,7 +43,7 @@ def test_every_package_of_the_browser_is_listed_with_what_it_needs():
 
 def test_cells_that_no_browser_runs_are_known():
     sources = ["import statsmodels\nx = 1", "import numpy as np", "print(x)", "print(np)"]
-    assert cells.missing(sources) == ["statsmodels", "", "statsmodels", ""]
+    assert cells.missing(sources, slicer.needs(sources)) == ["statsmodels", "", "statsmodels", ""]
 
 
 def test_packages_of_each_cell_are_told_also_those_that_the_library_imports():

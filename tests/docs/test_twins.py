@@ -28,15 +28,15 @@ pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twin
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 BODY = r"""
 :::{admonition} What you need
-$\pd{C}{z}$ and a * star, a $5 note, `code`.
+$\frac{\partial C}{\partial z}$ and a * star, a $5 note, `code`.
 :::
 
 $$
-\delta = \pd{C}{z^{l(t)}}
+\delta = \frac{\partial C}{\partial z^{l(t)}}
 $$ (bp2)
 
 $$
-\text{by } \eqref{bp2} \quad x \in \R
+x \in \mathbb{R}
 $$ (other)
 
 By {eq}`bp2` and {eq}`other`, see [the other page](other.md) and {py:func}`bptt.double`.
@@ -284,7 +284,7 @@ def test_markdown_is_plain(site):
         "# A page\n",
         "> **What you need**\n>\n> $\\frac{\\partial C}{\\partial z}$ and a \\* star, a \\$5 note, `code`.",
         "$$\n\\delta = \\frac{\\partial C}{\\partial z^{l(t)}} \\tag{BP2}\n$$",
-        "\\text{by } \\text{(BP2)} \\quad x \\in \\mathbb{R} \\tag{1}",
+        "x \\in \\mathbb{R} \\tag{1}",
         "By (BP2) and (1), see [the other page](../other.md) and [`bptt.double()`](../reference/api.md)",
         "## Cells\n",
         "```text\nfirst [0 1 2]\n```\n\n```text\n4\n```",
@@ -297,7 +297,7 @@ def test_markdown_is_plain(site):
         assert part in text, f"{part}\n is not in\n{text}"
     assert (site.html / "deep/page-1.svg").read_text("utf-8").startswith("<svg")
     assert (site.html / "other.md").is_file()
-    for left in ("{eq}", "{py:", ":::", "<div", r"\pd", r"\R "):
+    for left in ("{eq}", "{py:", ":::", "<div"):
         assert left not in text
 
 
@@ -394,7 +394,7 @@ print(shown, NAME)
 
 
 def test_the_work_of_a_script_that_starts_processes_is_done_once(capsys):
-    """Read by a process that it starts, a script prints nothing, and knows its functions and constants."""
+    """Read by a process that it starts, a script does nothing; Dask sends its functions whole."""
     source = guarded(WORK)
     own, again = {"__name__": "__main__"}, {"__name__": "__mp_main__"}
     exec(compile(WORK, "page.py", "exec"), own)  # noqa: S102
@@ -403,9 +403,7 @@ def test_the_work_of_a_script_that_starts_processes_is_done_once(capsys):
     assert capsys.readouterr().out == want
     exec(compile(source, "page.py", "exec"), again)  # noqa: S102
     assert capsys.readouterr().out == ""
-    assert again["double"](2) == 4
-    assert (again["SIZES"], again["NAME"]) == (own["SIZES"], own["NAME"])
-    assert "shown" not in again
+    assert not own.keys() & again.keys() - {"__name__", "__builtins__"}
 
 
 FORMS = {
@@ -437,15 +435,6 @@ def test_work_of_any_form_is_behind_the_guard(form, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_what_a_worker_needs_stays_outside_of_the_guard():
-    """Definitions of every form, and constants: a function that a worker is handed finds them."""
-    source = "K: int\nN: int = 3\nM = (1, -2)\nasync def f():\n    return N\ndef g():\n    return N * M[1]\nprint(g())"
-    again = {"__name__": "__mp_main__"}
-    exec(compile(guarded(source), "page.py", "exec"), again)  # noqa: S102
-    assert again["g"]() == -6
-    assert "f" in again
-
-
 STARTS = re.compile(
     r"multiprocessing|ProcessPool|LocalCluster|Client\(|joblib"
 )  # all import it again
@@ -464,12 +453,9 @@ def test_pages_that_start_processes_have_their_work_behind_a_guard():
             continue
         found.add(page.relative_to(DOCS).as_posix())
         assert any(GUARD in cell for cell in cells), page
-        for node in (node for cell in cells for node in ast.parse(guarded(cell)).body):
-            allowed = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef
-            if isinstance(node, ast.Assign):
-                ast.literal_eval(node.value)
-            else:
-                assert isinstance(node, allowed) or ast.unparse(node).startswith("if __name__ ==")
+        for cell in cells:
+            (node,) = ast.parse(guarded(cell)).body
+            assert ast.unparse(node).startswith("if __name__ ==")
     assert "howto/dask.md" in found
 
 

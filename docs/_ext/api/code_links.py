@@ -37,8 +37,7 @@ def together(_app: Sphinx, _page: str, context: dict[str, Any], _doctree: nodes.
     context["body"] = "".join(parts)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Come just before and, by its place in conf.py, just after sphinx-codeautolink."""
     on_page(app, apart, priority=499)
     on_page(app, together)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -100,10 +100,9 @@ def _check(app: Sphinx, env: BuildEnvironment) -> None:
                 )
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Check once all pages are read."""
     app.add_config_value("bptt_only_pages", False, "", types=(bool,))
     app.connect("autodoc-process-docstring", _document_data, priority=400)
     app.connect("missing-reference", _public_name, priority=400)  # before intersphinx
     app.connect("env-check-consistency", _check)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

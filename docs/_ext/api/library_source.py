@@ -93,7 +93,6 @@ class Library(SphinxDirective):
         return [box]
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the directive."""
     app.add_directive("library", Library)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

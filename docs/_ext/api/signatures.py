@@ -45,8 +45,7 @@ def _docstring(*what: Any) -> None:
     lines[:] = map(named, lines)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Come before autodoc-typehints for a signature, where the first answer counts, and after it for a text."""
     app.connect("autodoc-process-signature", _signature, priority=450)
     app.connect("autodoc-process-docstring", _docstring, priority=900)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

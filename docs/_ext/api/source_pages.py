@@ -54,8 +54,7 @@ def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]
     here = page_of(module)
     code = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
     lines = code.split("\n")
-    for number, mark in page_links.marked(app, here, module).items():
-        lines[number - 1] = mark.shown(lines[number - 1])
+    page_links.mark_lines(app, here, module, lines)
     for name, node in dict(definitions(ast.parse(text))).items():  # of overloads, the last
         first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         back = ""
@@ -85,8 +84,7 @@ def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     yield INDEX, {"title": "Overview: module code", "body": listed}, "page.html"
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Link to the source, and write its pages with the others."""
     app.connect("doctree-resolved", _resolve)
     app.connect("html-collect-pages", _pages)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

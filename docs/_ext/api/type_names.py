@@ -10,38 +10,27 @@ import importlib
 import inspect
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeAlias, Union, get_args, get_origin
 
 from numpy.random import Generator
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 UNIONS = (Union, UnionType)
 NUMPY = {"ArrayLike": ArrayLike, "DTypeLike": DTypeLike}
-ITEM = TypeVar("ITEM")  # of an array: NumPy writes NDArray[ITEM] out, or keeps it, by its version
-
-
-def _public(package: str) -> list[str]:
-    return getattr(importlib.import_module(package), "__all__", [])
 
 
 @dataclass(frozen=True)
 class AliasFormatter:
-    """A ``typehints_formatter`` that knows the aliases of some modules, and NumPy's.
+    """A ``typehints_formatter`` that knows the aliases of some modules, and NumPy's."""
 
-    An alias that the package exports is linked to by its public name.
-    """
-
-    modules: tuple[str, ...]
+    modules: tuple[tuple[str, str], ...]  # each, and by whose name its aliases are documented
 
     def _aliases(self) -> list[tuple[str, Any]]:
         mine = []
-        for name in self.modules:
-            module, parts = importlib.import_module(name), name.split(".")
-            packages = [".".join(parts[:k]) for k in range(1, len(parts))]
+        for name, home in self.modules:
+            module = importlib.import_module(name)
             for alias, kind in inspect.get_annotations(module).items():
                 if kind is TypeAlias and get_args(getattr(module, alias)):
-                    public = [p for p in packages if alias in _public(p)]
-                    home = public[0] if public else name
                     mine.append((f"~{home}.{alias}", getattr(module, alias)))
         return mine + [(f"~numpy.typing.{n}", alias) for n, alias in NUMPY.items()]
 
@@ -60,25 +49,18 @@ class AliasFormatter:
 
 
 def _known(annotation: Any, aliases: list[tuple[str, Any]]) -> str | None:
-    """Return the role of an alias, of an array of some kind, or of NumPy's generator."""
+    """Return the role of an alias or of NumPy's generator."""
     if annotation is Generator:
         return ":py:class:`numpy.random.Generator`"
     for name, alias in aliases:
         if str(alias) == str(annotation):
             return f":py:data:`{name}`"
-    if get_origin(annotation) is get_origin(NDArray[ITEM]):
-        *_, last = get_args(annotation)
-        item = (get_args(last) or (last,))[0]  # of dtype[item], or the item
-        return rf":py:data:`~numpy.typing.NDArray`\ \[{_plain(item)}]"
     return None
 
 
 def _plain(annotation: Any) -> str:
-    """Return the role of a class or of None, which may stand beside an alias."""
-    if annotation in (None, NoneType):
-        return ":py:obj:`None`"
-    if not inspect.isclass(annotation) or get_args(annotation):
+    """Return the role of None, which may stand beside an alias."""
+    if annotation not in (None, NoneType):
         message = f"an annotation has {annotation} beside an alias: extend {__name__}"
         raise TypeError(message)
-    name = f"{annotation.__module__}.{annotation.__qualname__}".removeprefix("builtins.")
-    return f":py:class:`~{name}`"
+    return ":py:obj:`None`"

@@ -22,19 +22,14 @@ def installed() -> list[str]:
     return sorted({f"{d.name}=={d.version}" for d in distributions()})
 
 
-def files(root: Path) -> Iterator[Path]:
-    """Yield a file, or the files below a folder, but none that is hidden or that tools leave."""
+def named(root: Path, place: str = "") -> Iterator[tuple[str, Path]]:
+    """Yield a file, or the files below a folder, with their places, but none that is hidden or that tools leave."""
+    place = place or root.name
     if root.is_file():
-        yield root
+        yield place, root
     for path in sorted(root.iterdir()) if root.is_dir() else []:
         if path.name not in SKIPPED and not path.name.startswith("."):
-            yield from files(path)
-
-
-def named(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the same files, each with its place."""
-    for path in files(root):
-        yield path.relative_to(root.parent).as_posix(), path
+            yield from named(path, f"{place}/{path.name}")
 
 
 def fingerprint(words: Iterable[str], places: Iterable[tuple[str, Path]]) -> str:

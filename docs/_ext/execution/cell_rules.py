@@ -18,34 +18,8 @@ HIDING = {"remove-input", "remove_input", "remove-cell", "remove_cell", "hide-in
 HIDING |= {"hide_input", "hide_cell", "skip-execution"}
 EXPECTED = "raises-exception"
 ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
-ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-PROGRESS = re.compile(r".*\d+/\d+\S*$")
+PROGRESS = re.compile(r".*\d+/\d+\S*\s*$")
 SVG = "image/svg+xml"
-DROPPED = ("text/plain", "image/png", "text/latex")  # beside a figure or a table
-
-
-def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Return outputs in an order and a form that does not depend on how fast the machine was.
-
-    All of stderr comes first, as its progress bars' last states; the pieces of stdout are joined.
-    """
-    stderr, tidied = "", list[NotebookNode]()
-    for output in outputs:
-        if output.output_type == "stream" and output.name == "stderr":
-            stderr += output.text
-        elif tidied and tidied[-1].output_type == output.output_type == "stream":
-            tidied[-1].text += output.text
-        else:
-            tidied.append(output)
-    lines = [_last_state(line) for line in stderr.split("\n")]
-    if text := "".join(f"{line}\n" for line in lines if line):
-        tidied.insert(0, NotebookNode(output_type="stream", name="stderr", text=text))
-    return tidied
-
-
-def _last_state(line: str) -> str:
-    states = [s.strip() for s in ANSI.sub("", line).split("\r")]
-    return next((s for s in reversed(states) if s), "")
 
 
 def _texts(output: NotebookNode) -> Iterator[str]:
@@ -81,7 +55,7 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
                 )
         if output.output_type == "stream" and output.name == "stderr":
             for line in output.text.splitlines():
-                if not PROGRESS.match(line):
+                if line.strip() and not PROGRESS.match(line):
                     yield f"the cell wrote to stderr, which only a progress bar may: {line!r}"
     drawn = sum(SVG in o.get("data", {}) for o in outputs)
     data = [o.data for o in outputs if o.output_type == "display_data"]
@@ -99,17 +73,10 @@ def raw(cell: NotebookNode) -> dict[str, Any]:
     return {"source": cell.source, "tags": tags, "alt": _alt(cell), "outputs": outputs}
 
 
-def show(cell: NotebookNode) -> list[NotebookNode]:
-    """Return the outputs as the page shows them: figures inline, one form of each value."""
-    shown: list[Any] = []
+def show(cell: NotebookNode) -> None:
+    """Turn outputs into what the page shows: figures inline, of an error the line that says it."""
     for output in cell.get("outputs", []):
-        data = output.get("data")
-        if data and SVG in data:
-            data = {"text/html": figures.inline(data[SVG], _alt(cell))}
-        elif data and len(data) > 1:
-            rich = {k: v for k, v in data.items() if k not in DROPPED}
-            data = rich or {"text/plain": data["text/plain"]}
-        if output.output_type == "error":
-            output.traceback = [f"{output.ename}: {output.evalue}"]  # the line that says it
-        shown.append(output if data is None else NotebookNode({**output, "data": data}))
-    return shown
+        if SVG in output.get("data", {}):
+            output.data = NotebookNode({"text/html": figures.inline(output.data[SVG], _alt(cell))})
+        elif output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]

@@ -5,28 +5,57 @@ A cell that fails stops the page, and its error becomes its output: whoever call
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from logging import ERROR
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import nbformat
+from jupyter_client import AsyncKernelClient, AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from _ext.execution import cell_rules, kernel
-from _ext.execution.record import write
+from _ext.execution import kernel
 
-KERNEL = "bptt-docs"
+STARTS = 120  # seconds that a kernel has to start in
 Seconds: TypeAlias = list[float | None]  # of each code cell; None if it was not run
+
+
+class Client(AsyncKernelClient):
+    """What nbclient asks whether the kernel is alive."""
+
+    async def is_alive(self) -> bool:
+        """Say whether its process is running."""
+        return await self.parent.is_alive()
+
+
+class Kernel(AsyncKernelManager):
+    """A kernel in a process of our own, which nbclient finds running."""
+
+    has_kernel = True
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(owns_kernel=False, client_factory=Client)
+        answers, started = kernel.PROCESSES.Pipe(duplex=False)
+        self.process = kernel.PROCESSES.Process(target=kernel.serve, args=(folder, started))
+        self.process.start()
+        started.close()
+        if not answers.poll(STARTS):
+            self.process.kill()
+            message = f"the kernel did not start within {STARTS} s"
+            raise TimeoutError(message)
+        self.load_connection_info(answers.recv())
+
+    async def is_alive(self) -> bool:
+        """Say whether the process is running."""
+        return self.process.is_alive()
+
+    async def shutdown_kernel(self, **_: Any) -> None:
+        """End the process, which may give back what it holds."""
+        self.process.terminate()
+        self.process.join(5)
+        self.process.kill()
 
 
 def run(notebook: NotebookNode, timeout: int) -> Seconds:
@@ -40,52 +69,21 @@ def run(notebook: NotebookNode, timeout: int) -> Seconds:
     def end(*, cell_index: int, **_: Any) -> None:
         seconds[cell_index] = round(time.perf_counter() - began[cell_index], 3)
 
-    client = NotebookClient(
-        notebook, kernel_name=KERNEL, timeout=timeout, record_timing=False,
-        on_cell_execute=start, on_cell_executed=end,
-    )  # fmt: skip
-    client.log.setLevel(ERROR)
     code = {k: cell for k, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
     with tempfile.TemporaryDirectory() as cwd:
         try:
-            client.execute(cwd=cwd)
+            client = NotebookClient(
+                notebook, km=Kernel(cwd), timeout=timeout, record_timing=False,
+                coalesce_streams=True, on_cell_execute=start, on_cell_executed=end,
+            )  # fmt: skip
+            client.log.setLevel(ERROR)
+            client.execute(cleanup_kc=True)
         except CellExecutionError:
             pass  # the cell holds the error
         except Exception as error:  # noqa: BLE001 - a time-out, a kernel that died or never started
-            words = str(error).strip().splitlines() or ["no reason given"]
+            words = str(error).strip().splitlines() or ["no reason given; see above"]
             said = nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[0])
             code[max(began, default=min(code))].outputs.append(said)
     for cell in code.values():
-        cell.outputs = cell_rules.tidy(cell.outputs)
+        cell.outputs.sort(key=lambda output: output.get("name") != "stderr")  # whichever was faster
     return [seconds.get(k) for k in code]
-
-
-@contextmanager
-def kernels(package: Path) -> Iterator[None]:
-    """Let Jupyter find our kernel, for this interpreter; fork kernels from a server where there is `fork`."""
-    with tempfile.TemporaryDirectory(prefix="bptt-docs-") as home:
-        address = str(Path(home, "server"))
-        spec = {
-            "argv": [sys.executable, kernel.__file__, "-f", "{connection_file}"],
-            "display_name": "bptt docs",
-            "language": "python",
-            "env": {**kernel.environment(package), kernel.SERVER: address},
-        }
-        write(Path(home, "kernels", KERNEL, "kernel.json"), json.dumps(spec))
-        os.environ["JUPYTER_PATH"] = home
-        server = _server(address, {**os.environ, **spec["env"]}) if hasattr(os, "fork") else None
-        try:
-            yield
-        finally:
-            if server:
-                server.terminate()
-                server.wait()
-
-
-def _server(address: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Return the running server of kernels, once it can be asked; a kernel can do without it."""
-    script = str(Path(kernel.__file__).with_name("kernel_server.py"))
-    server = subprocess.Popen([sys.executable, script, address], env=environment)
-    while server.poll() is None and not Path(address).exists():
-        time.sleep(0.02)
-    return server

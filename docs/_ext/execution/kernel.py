@@ -1,4 +1,4 @@
-"""The kernel that runs the cells of a page: ``python kernel.py -f CONNECTION_FILE``.
+"""The kernel that runs the cells of a page.
 
 It differs from a reader's own Python in four things, none of which a copied cell needs:
 
@@ -6,23 +6,29 @@ It differs from a reader's own Python in four things, none of which a copied cel
 - a warning that a cell or the library causes is an error, and so is any RuntimeWarning or UserWarning;
 - matplotlib draws SVG with the placeholder colors of ``matplotlibrc`` (see ``live/figures.py``);
 - a progress bar of tqdm leaves one quiet line, ``training  400/400``, without seconds or rates.
+
+A kernel that is started by itself spends more time on imports than most pages on their cells. So its process is forked
+from one that has imported what nearly every page needs, where Python can do so.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
 import logging
+import multiprocessing
 import os
 import signal
-import socket
 import sys
 import warnings
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+DOCS = HERE.parents[1]
 PACKAGE = "BPTT_DOCS_PACKAGE"  # the folder that bptt must be imported from
-SERVER = "BPTT_DOCS_KERNELS"  # the socket of kernel_server.py, where there is one
+FORKED = "forkserver" in multiprocessing.get_all_start_methods()
+PROCESSES = multiprocessing.get_context("forkserver" if FORKED else "spawn")
+if FORKED:  # not the inline backend, which configures itself for its kernel
+    PROCESSES.set_forkserver_preload(["ipykernel.kernelapp", "matplotlib.pyplot"])
 
 
 def environment(package: Path) -> dict[str, str]:
@@ -39,10 +45,14 @@ def environment(package: Path) -> dict[str, str]:
     }
 
 
-def _own_library() -> None:
+def _find_library() -> None:
+    """Let ``bptt`` be imported from where it must, and nothing of what builds the site."""
+    wanted = Path(os.environ[PACKAGE])
+    sys.path[:] = [p for p in sys.path if Path(p).resolve() != DOCS]
+    sys.path.insert(0, str(wanted.parent))
     import bptt  # noqa: PLC0415 - not before the path is set
 
-    found, wanted = Path(bptt.__file__).resolve().parent, Path(os.environ[PACKAGE])
+    found = Path(bptt.__file__).resolve().parent
     if found != wanted:
         message = f"cells would import bptt from {found}, but the build documents {wanted}"
         raise SystemExit(message)
@@ -56,21 +66,10 @@ def _strict_warnings() -> None:
             warnings.filterwarnings("error", category=quiet, module=r"(__main__|bptt)(\..*)?$")
 
 
-def find_library() -> None:
-    """Let ``bptt`` be imported from where it must, and nothing from this folder."""
-    sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != HERE]
-    sys.path.insert(0, str(Path(os.environ[PACKAGE]).parent))
-    _own_library()
-
-
-def preload() -> None:
-    """Import what nearly every page needs, but not the inline backend, which configures itself for its kernel."""
-    for name in ("ipykernel.kernelapp", "matplotlib.pyplot"):
-        importlib.import_module(name)
-
-
-def start(arguments: list[str]) -> None:
-    """Serve one page's cells."""
+def serve(folder: str, started: Connection) -> None:
+    """Serve one page's cells in a folder; send how to connect."""
+    os.chdir(folder)
+    _find_library()
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
     from traitlets.config import Config  # noqa: PLC0415
 
@@ -78,30 +77,15 @@ def start(arguments: list[str]) -> None:
     config.InlineBackend.figure_formats = {"svg"}
     config.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
     config.IPKernelApp.log_level = logging.ERROR
+    if FORKED:
+        config.IPKernelApp.parent_handle = os.getppid()  # it ends when its parent has
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
     app = IPKernelApp.instance(config=config)
-    app.initialize(arguments)
+    app.initialize([])
+    app.cleanup_connection_file()
     app.shell.enable_matplotlib("inline")  # where it was imported before there was a shell
     _strict_warnings()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    started.send(app.get_connection_info())
     app.start()
-
-
-def main() -> None:
-    """Have a kernel forked and wait for its end; where no server is, be the kernel."""
-    address = os.environ.get(SERVER, "")
-    if not Path(address).is_socket():
-        find_library()
-        start(sys.argv[1:])
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the kernel is told to end by a message
-    with socket.socket(socket.AF_UNIX) as server, server.makefile() as answers:
-        server.connect(address)
-        server.sendall(f"{json.dumps([str(Path.cwd()), sys.argv[1:]])}\n".encode())
-        process = int(answers.readline())
-        signal.signal(signal.SIGTERM, lambda *_: os.kill(process, signal.SIGKILL))
-        answers.readline()  # nothing comes; the connection ends with the kernel
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +74,6 @@ class Page:
                 line = start + int(found[1]) - 1
         self.cells.append(Cell(len(self.cells) + 1, line, seconds, problems, trace))
         return self.cells[-1]
-
-    def dumps(self) -> str:
-        """Return the record as JSON."""
-        return json.dumps(asdict(self), indent=1)
 
     @classmethod
     def load(cls, file: Path) -> Page:

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from _ext.execution import cell_rules, client
+from _ext.execution import cell_rules, client, kernel
 from _ext.execution.client import Seconds
 from _ext.execution.record import ONLY, Page, left, locate, wanted, write
 from _ext.execution.store import Store, code_cells
@@ -103,8 +103,9 @@ def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
 
 def _run(store: Store, todo: list[Job], app: Sphinx) -> None:
     """Run pages side by side; each core takes the next page as soon as it has done one."""
-    package, timeout = Path(app.config.bptt_package), app.config.nb_execution_timeout
-    with client.kernels(package), ThreadPoolExecutor(max(app.parallel, 1)) as cores:
+    os.environ.update(kernel.environment(Path(app.config.bptt_package)))
+    timeout = app.config.nb_execution_timeout
+    with ThreadPoolExecutor(max(app.parallel, 1)) as cores:
         running = {cores.submit(client.run, job.notebook, timeout): job for job in todo}
         for number, future in enumerate(as_completed(running), 1):
             job = running[future]
@@ -131,7 +132,7 @@ def _tell(job: Job, outdir: Path) -> None:
         for words in problems:
             where = (page.docname, found.line)
             log.warning("%s", f"cell {found.number}: {words}", location=where)
-    write(left(outdir, "records", page.docname), page.dumps())
+    write(left(outdir, "records", page.docname), json.dumps(asdict(page), indent=1))
     if not page.why_not:
         write(left(outdir, "outputs", page.docname), json.dumps(run))
     elif os.environ.get("CI") == "true" or any(os.environ.get(name) for name in MUST_RUN):
@@ -170,7 +171,7 @@ def _all_run(app: Sphinx, env: BuildEnvironment) -> None:
         log.warning("%s", words, location=env.path2doc(path))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Run before reading."""
     app.add_config_value("bptt_package", None, "env", types=(str,))
     app.add_config_value("bptt_pages_without_cells", [], "", types=(list,))
@@ -179,4 +180,3 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-before-read-docs", _prepare)
     app.connect("doctree-read", _say_so)
     app.connect("env-check-consistency", _all_run)
-    return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}

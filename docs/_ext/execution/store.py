@@ -49,7 +49,7 @@ class Store:
         shown = deepcopy(notebook)
         shown.metadata["language_info"] = LANGUAGE
         for cell in code_cells(shown):
-            cell.outputs = cell_rules.show(cell)
+            cell_rules.show(cell)
         cells = code_cells(notebook)
         failed = any(True for cell in cells for _ in cell_rules.problems(cell))
         data = {"seconds": seconds, "outputs": [cell.outputs for cell in cells]}

@@ -9,20 +9,9 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 
-from _ext.formulas.macros import without_macros
-from _ext.formulas.references import EQREF
-
 SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
 LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
-SILENT = (
-    addnodes.index,
-    addnodes.tabular_col_spec,
-    nodes.comment,
-    nodes.meta,
-    nodes.substitution_definition,
-    nodes.system_message,
-    nodes.target,
-)
+SILENT = (addnodes.index, nodes.comment, nodes.target)
 MATH_BARS = ((r"\|", r"\Vert "), ("|", r"\vert "))  # a bar would end the cell of a table
 
 
@@ -36,15 +25,13 @@ class Inline:
     """Write what stands within a line.
 
     `link` turns the address of a reference, relative to the page's HTML, into the one to be written, or into
-    "" where it leads nowhere; `number` gives the number or tag of a labeled equation.
+    "" where it leads nowhere.
     """
 
     in_table = False
 
-    def __init__(
-        self, link: Callable[[str], str], number: Callable[[str], str], macros: dict[str, Any]
-    ) -> None:
-        self.link, self.number, self.macros = link, number, macros
+    def __init__(self, link: Callable[[str], str]) -> None:
+        self.link = link
 
     def method(self, prefix: str, node: nodes.Node) -> Callable[[Any], Any] | None:
         """Return what writes a kind of node; None if nothing of this class does."""
@@ -92,9 +79,8 @@ class Inline:
         return f"[{text}]({address})" if address and text else text
 
     def tex(self, node: nodes.Element) -> str:
-        """Return the TeX of a formula, without the site's macros."""
-        tex = EQREF.sub(lambda m: rf"\text{{({self.number(m[1])})}}", node.astext().strip())
-        tex = without_macros(tex, self.macros)
+        """Return the TeX of a formula."""
+        tex = node.astext().strip()
         if self.in_table:
             for bar, name in MATH_BARS:
                 tex = tex.replace(bar, name)

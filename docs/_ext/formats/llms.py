@@ -7,7 +7,6 @@ Markdown comes from ``notebook_and_script.py``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -53,7 +52,6 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     (out / "llms-full.txt").write_text("\n---\n\n".join(parts), "utf-8")
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Write the two when all pages are there."""
     app.connect("build-finished", _finish)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

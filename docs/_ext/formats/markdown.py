@@ -1,16 +1,16 @@
 r"""Say a page in plain Markdown: prose, formulas, tables and code, with the cells kept apart.
 
 It reads the doctree of a page as the HTML builder gets it, in which every role, directive and reference has
-been resolved. What comes out needs nothing of this site: formulas are ``$...$`` and ``$$...$$`` without its
-macros, notes are quotations, shown code is fenced. A node that bears an attribute ``twin`` is said by that text.
+been resolved. What comes out needs nothing of this site: formulas are ``$...$`` and ``$$...$$``, notes are quotations,
+shown code is fenced. A node that bears an attribute ``twin`` is said by that text.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
@@ -50,46 +50,43 @@ class Writer(Inline):
     def pieces(self, document: nodes.document) -> list[str | Cell]:
         """Return the page: what stands between its cells, and its cells."""
         found: list[str | Cell] = []
-        for piece in self._flow(document):
+        for piece in self.children(document):
             if isinstance(piece, str) and found and isinstance(found[-1], str):
                 found[-1] += f"\n\n{piece}"
             else:
                 found.append(piece)
         return found
 
-    def _flow(self, node: nodes.Element) -> Iterator[str | Cell]:
-        for child in node.children:
-            if isinstance(child, nodes.section):
-                self.depth += 1
-                yield from self._flow(child)
-                self.depth -= 1
-            elif isinstance(child, nodes.container) and child.get("nb_element") == "cell_code":
-                self.cells += 1
-                if (source := code_of(child)) is None:
-                    msg = f"cell {self.cells} of the page has no code: its rules let none be hidden"
-                    raise ValueError(msg)
-                yield Cell(self.cells - 1, source.astext())
-                if captions := [self.inline(c) for c in child.findall(nodes.caption)]:
-                    yield f"*{' '.join(captions)}*"
-            else:
-                yield from self.blocks(child)
-
     # --- blocks
-    def blocks(self, node: nodes.Node) -> list[str]:
-        """Return the blocks of Markdown that a node becomes."""
+    def blocks(self, node: nodes.Node) -> list[Any]:
+        """Return the blocks of Markdown that a node becomes; a cell is one of its own."""
         if isinstance(node, SILENT):
             return []
         if isinstance(node, nodes.Element) and "twin" in node:
             return [node["twin"]] if node["twin"] else []
         if method := self.method("block", node):
-            return [block for block in method(node) if block.strip()]
+            return [block for block in method(node) if isinstance(block, Cell) or block.strip()]
         if isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
             return [text] if (text := self.inline(node).strip()) else []
         return self.children(node)
 
-    def children(self, node: nodes.Node) -> list[str]:
+    def children(self, node: nodes.Node) -> list[Any]:
         """Return the blocks of a node's children."""
         return [block for child in node.children for block in self.blocks(child)]
+
+    def _block_container(self, node: nodes.container) -> list[Any]:
+        """Say where a cell is, and its captions."""
+        if node.get("nb_element") != "cell_code":
+            return self.children(node)
+        self.cells += 1
+        if (source := code_of(node)) is None:
+            msg = f"cell {self.cells} of the page has no code: its rules let none be hidden"
+            raise ValueError(msg)
+        captions = [self.inline(c) for c in node.findall(nodes.caption)]
+        return [
+            Cell(self.cells - 1, source.astext()),
+            f"*{' '.join(captions)}*" if captions else "",
+        ]
 
     def _block_title(self, node: nodes.title) -> list[str]:
         return [f"{self._mark()} {self.inline(node)}"]
@@ -101,8 +98,7 @@ class Writer(Inline):
         """Say a heading that is in no table of contents."""
         return [f"**{self.inline(node)}**"]
 
-    def _block_section(self, node: nodes.section) -> list[str]:
-        """Say a section that stands inside something else."""
+    def _block_section(self, node: nodes.section) -> list[Any]:
         self.depth += 1
         found = self.children(node)
         self.depth -= 1

@@ -43,7 +43,6 @@ from _ext.execution.cell_rules import EXPECTED, SVG
 from _ext.execution.record import left, write
 from _ext.formats.markdown import Cell, Writer, fence
 from _ext.formats.script import GUARD, expecting, guarded, script_name
-from _ext.formulas.references import numbers
 from _ext.interactive import answers, layers
 from _ext.live import figures
 from _ext.publishing.template import on_page
@@ -81,13 +80,7 @@ class Page:
     # --- words
     def _pieces(self, root: str) -> list[str | Cell]:
         """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML if that is empty."""
-        equations = numbers(self.app.env)
-        writer = Writer(
-            link=lambda address: self._link(address, root),
-            number=lambda label: str(equations.get(label, ("", "?"))[1]),
-            macros=self.app.config.static_math_macros,
-        )
-        return writer.pieces(self.doctree)
+        return Writer(lambda address: self._link(address, root)).pieces(self.doctree)
 
     def _filled(self, pieces: list[str | Cell]) -> list[str | NotebookNode]:
         """Return a page with its cells as they were executed."""
@@ -263,9 +256,8 @@ def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.doc
     context["metatags"] = context.get("metatags", "") + link
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Write the twins of each page with it."""
     app.add_config_value("bptt_repository", "", "html", types=(str,))
     app.add_config_value("bptt_revision", "", "html", types=(str,))
     on_page(app, _add)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,32 +34,5 @@ def expecting(cell: NotebookNode) -> str:
 
 
 def guarded(source: str) -> str:
-    """Put the work of a cell behind a guard, so that a process that imports the script does none of it.
-
-    Imports, definitions and constants stay where they are.
-    """
-    lines, deeper = source.split("\n"), _indented(source)
-    out: list[str] = []
-    start, opened = 0, False
-    for node in ast.parse(source).body:
-        end = node.end_lineno or 0
-        while start < end and not lines[start].strip():
-            out.append("")
-            start += 1
-        stays = _stays(node) or lines[node.lineno - 1].startswith(GUARD)
-        if not stays and not opened:
-            out.append(GUARD)
-        out += (lines if stays else deeper)[start:end]
-        start, opened = end, not stays
-    return "\n".join(out + lines[start:])
-
-
-def _stays(node: ast.stmt) -> bool:
-    if isinstance(node, (ast.Assign, ast.AnnAssign)):
-        try:
-            ast.literal_eval(node.value or "0")  # of `n: int` there is no value
-        except ValueError:
-            return False
-        return True
-    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return isinstance(node, (ast.Import, ast.ImportFrom, *definitions))
+    """Put a cell behind a guard, so that a process that imports the script does nothing: Dask sends functions whole."""
+    return "\n".join([GUARD, *_indented(source)])

@@ -2,9 +2,6 @@ r"""Render every formula while the site is built, so that no JavaScript reaches 
 
 KaTeX (vendored in docs/_vendor) is run by QuickJS inside Python and writes HTML for the eye and
 MathML for screen readers. A formula that does not parse is a warning at its own line.
-
-``static_math_macros``
-    name -> replacement, or (replacement, number of arguments), as in Sphinx's MathJax macros.
 """
 
 from __future__ import annotations
@@ -22,18 +19,15 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from _ext.formulas.references import EQREF
-
 log = logging.getLogger(__name__)
 KATEX = Path(__file__).resolve().parents[2] / "_vendor" / "katex" / "katex.min.js"
 ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
 MATHML = "http://www.w3.org/1998/Math/MathML"
 RENDER = r"""
-function render(tex, display, macros) {
+function render(tex, display) {
   try {
     return JSON.stringify({html: katex.renderToString(tex, {
-      displayMode: display, macros: macros, output: 'htmlAndMathml', throwOnError: true,
-      strict: 'error', trust: c => c.command === '\\href' && c.protocol === '_relative'})});
+      displayMode: display, output: 'htmlAndMathml', throwOnError: true, strict: 'error'})});
   } catch (e) { return JSON.stringify({error: String(e.message)}); }
 }
 """
@@ -53,9 +47,9 @@ def _engine(_pid: int) -> Any:
 
 
 @functools.cache
-def render(tex: str, display: bool, macros: str) -> tuple[str, str]:
-    """Return a formula's HTML and MathML, and why it does not parse; ``macros`` is a JSON object."""
-    call = f"render({json.dumps(tex)}, {json.dumps(display)}, {macros})"
+def render(tex: str, display: bool) -> tuple[str, str]:
+    """Return a formula's HTML and MathML, and why it does not parse."""
+    call = f"render({json.dumps(tex)}, {json.dumps(display)})"
     result = json.loads(_engine(os.getpid()).eval(call))
     return (_valid(result["html"]), "") if "html" in result else ("", result["error"])
 
@@ -68,15 +62,12 @@ def _valid(text: str) -> str:
         for e in root.iter():
             if e.tag == f"{{{MATHML}}}mo" and len(e):  # <mo> may hold text only
                 e.tag = f"{{{MATHML}}}mrow"
-            if e.tag in (f"{{{MATHML}}}mtd", f"{{{MATHML}}}mtable"):
-                e.attrib.pop("width", None)
         return ET.tostring(root, encoding="unicode")
 
     text, count = re.subn(r"<math.*?</math>", repair, text, count=1, flags=re.DOTALL)
     if not count:
         message = "KaTeX changed: it writes no MathML"
         raise RuntimeError(message)
-    text = re.sub(r"<a (?=[^>]*href=)", '<a tabindex="-1" ', text)  # inside aria-hidden
     return re.sub(r"height:-[\d.]+em;?", "", text)  # from \vdots; no browser heeds it
 
 
@@ -86,23 +77,15 @@ def aligned(tex: str) -> str:
     bare = tex
     while (shorter := ENVIRONMENT.sub("", bare)) != bare:
         bare = shorter
-    bare = re.sub(r"\\substack\{[^}]*\}|\\&", "", bare)
     return rf"\begin{{aligned}}{tex}\end{{aligned}}" if r"\\" in bare or "&" in bare else tex
 
 
-def formula(node: nodes.Element, display: bool, macros: dict[str, Any]) -> str:
+def formula(node: nodes.Element, display: bool) -> str:
     """Return the HTML of a formula's node, or warn and show its source."""
-
-    def reference(found: re.Match[str]) -> str:
-        uri, number = node["eqrefs"][found[1]]
-        target = uri.replace("#", r"\#")
-        return rf"\href{{{target}}}{{\text{{({number})}}}}" if uri else r"\text{(?)}"
-
-    tex = EQREF.sub(reference, node.astext().strip())
+    tex = node.astext().strip()
     if display:
         tex = aligned(tex)
-    plain = {rf"\{k}": v[0] if isinstance(v, (list, tuple)) else v for k, v in macros.items()}
-    said, error = render(tex, display, json.dumps(plain, sort_keys=True))
+    said, error = render(tex, display)
     if error:
         log.warning("%s, in the formula %r", error, tex, location=node, type="math")
     return said or f"<code>{html.escape(tex)}</code>"
@@ -111,7 +94,7 @@ def formula(node: nodes.Element, display: bool, macros: dict[str, Any]) -> str:
 def visit_math(self: Any, node: nodes.math) -> None:
     """Write an inline formula."""
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    self.body.append(formula(node, False, self.config.static_math_macros) + "</span>")
+    self.body.append(formula(node, False) + "</span>")
     raise nodes.SkipNode
 
 
@@ -124,8 +107,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     node["ids"] = ids
     name = f"Equation {number}" if number else "Formula"
     self.body.append(
-        f'<div class="math-scroll" role="group" aria-label="{name}">'
-        f"{formula(node, True, self.config.static_math_macros)}</div>"
+        f'<div class="math-scroll" role="group" aria-label="{name}">{formula(node, True)}</div>'
     )
     if number:
         self.body.append(
@@ -136,9 +118,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the renderer as ``html_math_renderer = "static"``."""
     app.add_html_math_renderer("static", (visit_math, None), (visit_math_block, None))
-    app.add_config_value("static_math_macros", {}, "html")
     app.add_css_file("katex/katex.min.css", priority=400)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

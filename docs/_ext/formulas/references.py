@@ -1,24 +1,35 @@
-r"""Numbers and tags of equations, and the references to them: ``{eq}`bp2``` in prose, ``\eqref{bp2}`` in formulas.
+"""Numbers and tags of equations, and the references to them, ``{eq}`bp2```.
 
-An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the others of a page are numbered.
+An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the others of a page are numbered. The general index
+knows it by its tag, else by its label.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from typing import Any
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.builders import Builder
 from sphinx.environment import BuildEnvironment
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
 log = logging.getLogger(__name__)
-EQREF = re.compile(r"\\eqref\{([^}]*)\}")
-KEY = "bptt_numbers"  # of a page, among what Sphinx keeps of it
-UNKNOWN = "no equation is labelled %r"
+KEY = "bptt_equations"  # of a page, among what Sphinx keeps of it
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A labeled equation, where it stands, and what is shown beside it: its tag or its number."""
+
+    label: str
+    number: str
+    tex: str
+    docname: str
+    line: int
 
 
 class Reference(nodes.Inline, nodes.TextElement):
@@ -36,64 +47,56 @@ class Role(SphinxRole):
         return [node], []
 
 
-def _number(app: Sphinx, doctree: nodes.document) -> None:
-    """Give tagged equations their tag, number the others of a page without gaps, and keep both."""
-    found: dict[str, Any] = {}
-    count = 0
-    for node in doctree.findall(nodes.math_block):
-        if label := node.get("label"):
-            tag: Any = app.config.static_math_tags.get(label)
-            if tag is None:
-                tag = count = count + 1
-            found[label] = node["number"] = tag
-    app.env.metadata[app.env.docname][KEY] = found
+def anchor(label: str) -> str:
+    """Return the id of an equation."""
+    return nodes.make_id(f"equation-{label}")
 
 
-def numbers(env: BuildEnvironment) -> dict[str, tuple[str, Any]]:
-    """Return label -> page and number, or tag, of every equation."""
-    pages = ((page, kept.get(KEY, {})) for page, kept in env.metadata.items())
-    return {label: (page, number) for page, each in pages for label, number in each.items()}
+class Numbers(SphinxTransform):
+    """Give tagged equations their tag, number the others of a page without gaps; the index and the page keep both."""
+
+    default_priority = 840  # just before Sphinx collects entries of the index
+
+    def apply(self, **_: Any) -> None:
+        """Give each equation with a label its number, and put entries of the index before it."""
+        tags = self.config.static_math_tags
+        found, count = list[Equation](), 0
+        for node in list(self.document.findall(nodes.math_block)):
+            if label := node.get("label"):
+                if label not in tags:
+                    count += 1
+                node["number"] = number = str(tags.get(label, count))
+                tex, docname = node.astext().strip(), self.env.docname
+                found.append(Equation(label, number, tex, docname, node.line or 1))
+                names = dict.fromkeys([tags[label], label.upper()] if label in tags else [label])
+                entries = [("single", name, anchor(label), "main", None) for name in names]
+                node.parent.insert(node.parent.index(node), addnodes.index(entries=entries))
+        self.env.metadata[self.env.docname][KEY] = found
 
 
-def address(builder: Builder, here: str, label: str) -> tuple[str, str] | None:
-    """Return the address of an equation, seen from a page, and its number; None if there is none."""
-    known = numbers(builder.env).get(label)
-    if known is None:
-        return None
-    page, number = known
-    path = "" if page == here else builder.get_relative_uri(here, page)
-    return f"{path}#{nodes.make_id(f'equation-{label}')}", str(number)
-
-
-def resolve(builder: Builder, node: nodes.Element, here: str) -> None:
-    r"""Note at a formula, which stands on the page `here`, what its ``\eqref`` lead to."""
-    found = {}
-    for label in EQREF.findall(node.astext()):
-        if (known := address(builder, here, label)) is None:
-            log.warning(UNKNOWN, label, location=node, type="math")
-        found[label] = known or ("", "?")
-    if found:
-        node["eqrefs"] = found
+def equations(env: BuildEnvironment) -> dict[str, Equation]:
+    """Return every equation by its label, in the order of pages and on them."""
+    pages = (kept.get(KEY, []) for _, kept in sorted(env.metadata.items()))
+    return {equation.label: equation for page in pages for equation in page}
 
 
 def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    known = equations(app.env)
     for node in list(doctree.findall(Reference)):
-        known = address(app.builder, docname, node["label"])
-        if known is None:
-            log.warning(UNKNOWN, node["label"], location=node, type="math")
-            node.replace_self(nodes.literal("", node["label"]))
+        label = node["label"]
+        if equation := known.get(label):
+            here = equation.docname == docname
+            path = "" if here else app.builder.get_relative_uri(docname, equation.docname)
+            words, uri = nodes.Text(f"({equation.number})"), f"{path}#{anchor(label)}"
+            node.replace_self(nodes.reference("", "", words, internal=True, refuri=uri))
         else:
-            words = nodes.Text(f"({known[1]})")
-            node.replace_self(nodes.reference("", "", words, internal=True, refuri=known[0]))
-    for kind in (nodes.math, nodes.math_block):
-        for formula in doctree.findall(kind):
-            resolve(app.builder, formula, docname)
+            log.warning("no equation is labelled %r", label, location=node, type="math")
+            node.replace_self(nodes.literal("", label))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Give numbers while reading, and resolve references when all is read."""
     app.add_config_value("static_math_tags", {}, "env")
-    app.connect("doctree-read", _number, priority=100)  # before the ledger reads them
+    app.add_transform(Numbers)
     app.add_role("eq", Role(), override=True)
     app.connect("doctree-resolved", _resolve, priority=400)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -49,14 +48,11 @@ def begins(code: str, tags: Iterable[str]) -> bool:
     return EXPECTED in tags and CHECK in code
 
 
-def beginnings(doctree: nodes.document) -> list[nodes.container]:
-    """Return the cells in which an exercise begins."""
-    return [cell for cell in page_data.tagged(doctree, EXPECTED) if CHECK in cell.astext()]
-
-
-def fold_beginnings(doctree: nodes.document) -> None:
-    """Fold the outputs of each beginning, and make room for the tally."""
-    found = beginnings(doctree)
+def fold(app: Sphinx, doctree: nodes.document) -> None:
+    """Fold the outputs of each beginning, and each cell with the tag ``answer``; make room for the tally."""
+    found = [cell for cell in page_data.tagged(doctree, EXPECTED) if CHECK in cell.astext()]
+    names = [name[1] for cell in found if (name := NAME.search(cell.astext()))]
+    app.env.metadata[app.env.docname][KEY] = names
     for cell in found:
         cell["classes"].append("exercise")
         fold_part(cell, "cell_output", nodes.raw("", SAID, format="html"), "</details>")
@@ -64,18 +60,8 @@ def fold_beginnings(doctree: nodes.document) -> None:
         section = found[0].parent
         place = section.parent.index(section)
         section.parent.insert(place, nodes.raw("", TALLY, format="html"))
-
-
-def fold(_: Sphinx, doctree: nodes.document) -> None:
-    """Put each cell with the tag ``answer`` between the two ends of a details element; fold beginnings."""
-    fold_beginnings(doctree)
     for cell in page_data.tagged(doctree, TAG):
         around([cell], nodes.raw("", OPEN, format="html"))
-
-
-def _remember(app: Sphinx, doctree: nodes.document) -> None:
-    names = [found[1] for cell in beginnings(doctree) if (found := NAME.search(cell.astext()))]
-    app.env.metadata[app.env.docname][KEY] = names
 
 
 def counts(doctree: nodes.document, exercises: dict[str, list[str]]) -> None:
@@ -133,13 +119,11 @@ def gather(app: Sphinx, doctree: nodes.document, _docname: str) -> None:
             place.replace_self([answers_of(page, app.env.get_doctree(page)) for page in pages])
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the folding of answers and of beginnings."""
     app.connect("doctree-read", fold)
-    app.connect("doctree-read", _remember)
     app.connect("doctree-resolved", _count)
     app.connect("doctree-resolved", gather)
     app.add_directive("answers-of", AnswersOf)
     app.add_css_file("exercises.css")
     add_files(app, 'class="exercise-', "exercises.js", priority=900)  # after copy.js
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

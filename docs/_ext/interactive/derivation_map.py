@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -149,8 +149,7 @@ class DerivationMap(SphinxDirective):
         return [nodes.paragraph(words, words), picture]
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the directive and its style."""
     app.add_directive("derivation-map", DerivationMap)
     app.add_css_file("derivation-map.css")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,14 +14,13 @@ opens without JavaScript; ``layers.js`` adds a switch that opens and closes all,
 from __future__ import annotations
 
 import html
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
 from _ext.formulas.references import KEY
 from _ext.ledger import phrases
-from _ext.slicing.page_data import apart, printed, tagged
+from _ext.slicing.page_data import printed, tagged
 from bptt.teaching.equations import EquationCheck
 
 FOLDED = ("proof", "plot")
@@ -48,7 +47,9 @@ def around(cells: list[nodes.container], opening: nodes.raw) -> None:
 
 def fold_part(cell: nodes.container, kind: str, opening: nodes.raw, end: str = END) -> None:
     """Put a part of a cell, its ``cell_input`` or ``cell_output``, into a fold below the others."""
-    part, others = apart(cell, kind)
+    part = [child for child in cell.children if kind in child.get("classes", ())]
+    others = [child for child in cell.children if child not in part]
+    cell.children = []
     cell += [*others, opening, *part, nodes.raw("", end, format="html")]
 
 
@@ -73,8 +74,8 @@ def established(cells: list[nodes.container], names: dict[str, str]) -> str:
 
 def fold(app: Sphinx, doctree: nodes.document) -> None:
     """Put each group of cells of the proof, and the code of each figure, between the ends of a fold."""
-    known = {**app.config.static_math_tags, **app.env.metadata[app.env.docname][KEY]}
-    names = {label: f"({number})" for label, number in known.items()}
+    names = {label: f"({tag})" for label, tag in app.config.static_math_tags.items()}
+    names |= {e.label: f"({e.number})" for e in app.env.metadata[app.env.docname][KEY]}
     proofs, plots = groups(tagged(doctree, "proof")), tagged(doctree, "plot")
     for group in proofs:
         around(group, opening("proof", established(group, names)))
@@ -86,9 +87,8 @@ def fold(app: Sphinx, doctree: nodes.document) -> None:
         title.parent.insert(place, nodes.raw("", SWITCH, format="html"))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Fold each page when it has been read, and its outputs with it."""
     app.connect("doctree-read", fold, priority=600)  # after what is put before a page's first cell
     app.add_css_file("layers.css")
     app.add_js_file("layers.js", loading_method="defer")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

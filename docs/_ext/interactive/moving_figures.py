@@ -188,9 +188,8 @@ class Moving(SphinxDirective):
 FIGURES = {"moving-net": net_figure, "moving-triangle": triangle_figure}
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the directives, and what the pages with such figures load."""
     for name in FIGURES:
         app.add_directive(name, Moving)
         add_files(app, f'class="moving {name}"', "moving.css", f"{name}.js")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,7 +17,6 @@ from sphinx.util import logging
 
 from _ext.ledger import index, page_links, rules
 from _ext.ledger.collect import enter, ledger
-from _ext.ledger.index_entries import EquationEntries
 from _ext.ledger.source import as_roles
 from _ext.publishing.template import add_files
 
@@ -44,10 +43,9 @@ def _check(app: Sphinx, _env: BuildEnvironment) -> None:
         log.warning("%s", words, location=where, type="bptt", subtype="ledger")
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Read with the pages, check when all are read, show as they are written."""
     app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
-    app.add_transform(EquationEntries)
     app.add_directive("equations", index.Index)
     app.add_css_file("ledger.css")
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
@@ -57,4 +55,3 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", page_links.in_api)
     app.connect("doctree-resolved", index.fill)
     add_files(app, 'class="equation-index"', "equations.js")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,9 +17,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from _ext.execution.record import write
 from _ext.formulas.katex import formula
-from _ext.formulas.references import resolve
+from _ext.formulas.references import Equation
 from _ext.ledger import phrases
-from _ext.ledger.model import EQUATION, CellCheck, Equation
+from _ext.ledger.model import EQUATION, CellCheck
 from _ext.ledger.page_links import View, link
 from _ext.publishing.notes import noted, reading_order
 
@@ -89,9 +89,7 @@ def _group(app: Sphinx, view: View, page: str, equations: list[Equation]) -> str
 def _row(app: Sphinx, view: View, equation: Equation) -> str:
     book, label = view.book, equation.label
     proofs, kind = book.proofs(label), book.kind(label)
-    node = nodes.math_block("", equation.tex)
-    resolve(app.builder, node, view.here)
-    display = formula(node, True, app.config.static_math_macros)
+    display = formula(nodes.math_block("", equation.tex), True)
     title = noted(app.env, equation.docname).title
     code = view.code(label) + view.api(label)
     fails = [f"fails without its assumption: {t}" for t in view.checks(book.failures(label))]

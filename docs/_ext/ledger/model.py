@@ -13,22 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from _ext.api.objects import page_of
+from _ext.formulas.references import Equation
 from _ext.ledger.source import Named
 from bptt.teaching.equations import EquationCheck
 
 DEFINITION, FORM, PROOF = "definition", "another form", "line of a proof"
 NO_CODE, EQUATION = "no code", "equation"
-
-
-@dataclass(frozen=True)
-class Equation:
-    """A labeled equation, where it stands, and what is shown beside it: its tag or its number."""
-
-    label: str
-    number: str
-    tex: str
-    docname: str
-    line: int
 
 
 @dataclass(frozen=True)

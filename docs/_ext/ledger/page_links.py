@@ -7,18 +7,18 @@ ends with the equations of its code. In the highlighted source a mark is a link 
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
+from _ext.formulas.references import anchor
 from _ext.ledger import phrases
 from _ext.ledger.collect import ledger
 from _ext.ledger.model import DEFINITION, PROOF, CellCheck, Ledger, anchors
-from _ext.ledger.source import NAME
 
 COMMENT = '<span class="c1">'  # as Pygments writes it
+LINE = '<span class="ledger-line"'
 
 
 class View:
@@ -34,7 +34,7 @@ class View:
 
     def equation_uri(self, label: str) -> str:
         """Return what leads to an equation."""
-        return self.uri(self.book.equations[label].docname, nodes.make_id(f"equation-{label}"))
+        return self.uri(self.book.equations[label].docname, anchor(label))
 
     def equation(self, label: str) -> str:
         """Return a link to an equation."""
@@ -54,10 +54,11 @@ class View:
 
     def checks(self, checks: list[CellCheck]) -> list[str]:
         """Return links to cells that check an equation, each by what it found."""
-        said = [phrases.holds([c.found]) or phrases.fails([c.found]) for c in checks]
         return [
-            link(self.uri(c.docname, c.anchor), words)
-            for c, words in zip(checks, said, strict=True)
+            link(
+                self.uri(c.docname, c.anchor), phrases.holds([c.found]) or phrases.fails([c.found])
+            )
+            for c in checks
         ]
 
 
@@ -125,29 +126,16 @@ def in_api(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             entry[-1].append(nodes.raw("", line, format="html"))
 
 
-@dataclass(frozen=True)
-class Marked:
-    """A line of the source with a mark: the ids that it gets, and the links of the names in its comment."""
-
-    ids: list[str]
-    links: dict[str, str]
-
-    def shown(self, line: str) -> str:
-        """Return the line, which is markup already, with the names as links, and as the target of its ids."""
-        code, begin, comment = line.partition(COMMENT)
-        comment = NAME.sub(lambda name: self.links.get(name[1], name[0]), comment)
-        first, *rest = (html.escape(name) for name in self.ids)
-        others = "".join(f'<span id="{name}"></span>' for name in rest)
-        return f'<span class="ledger-line" id="{first}">{others}{code}{begin}{comment}</span>'
-
-
-def marked(app: Sphinx, here: str, module: str) -> dict[int, Marked]:
-    """Return the lines of a module whose comments mark equations, for its page."""
+def mark_lines(app: Sphinx, here: str, module: str, lines: list[str]) -> None:
+    """Make of the names in comments that mark equations links, and of their lines targets; lines are markup already."""
     view = View(app, here)
-    found: dict[int, Marked] = {}
-    for mark, name, anchor in anchors(m for m in view.book.marks if m.module == module):
-        line = found.setdefault(mark.words_at, Marked([], {}))
-        line.ids.append(anchor)
+    for mark, name, target in anchors(m for m in view.book.marks if m.module == module):
+        code, begin, comment = lines[mark.words_at - 1].partition(COMMENT)
         if label := view.book.label(name):
-            line.links[name] = link(view.equation_uri(label), html.escape(f"({name})"))
-    return found
+            to = link(view.equation_uri(label), f"({name})")
+            comment = comment.replace(f"({name})", to, 1)
+        if code.startswith(LINE):  # the target of another name
+            line = f'{code}<span id="{target}"></span>{begin}{comment}'
+        else:
+            line = f'{LINE} id="{target}">{code}{begin}{comment}</span>'
+        lines[mark.words_at - 1] = line

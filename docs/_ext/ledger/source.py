@@ -20,9 +20,8 @@ from _ext.api.objects import definitions, modules
 
 NAMES = r"\([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*\)"
 COMMENT = re.compile(rf"#\s*({NAMES}(?:(?:, | and | to ){NAMES})*)(?=$|[\s:;,.])")
-NAME = re.compile(r"\(([^()]+)\)")
+ANY = r"\(([^()]+)\)"
 TAG = r"(?<![{\w`])\(([A-Z][A-Z0-9]+(?:-[A-Z0-9]+)*)\)(?![}`])"
-RANGE = re.compile(rf"{TAG} to {TAG}")
 ROLE = re.compile(r":(?:math:numref|eq):`([^`]+)`")
 PARTS = re.compile(r"([A-Z]+)(\d+)(.*)")
 
@@ -65,23 +64,23 @@ def _marks(text: str, tree: ast.Module, module: str, file: str) -> Iterator[Name
                 if node.lineno <= line <= (node.end_lineno or line)
             ]
             innermost = within[-1] if within else ""
-            yield Named(spread(found[1]), module, file, line, innermost, token.start[0])
+            yield Named(spread(found[1], ANY), module, file, line, innermost, token.start[0])
 
 
 def _mentions(tree: ast.Module, module: str, file: str) -> Iterator[Named]:
     for qualname, node in [("", tree), *definitions(tree)]:
         text = ast.get_docstring(node, clean=False) or ""
         for offset, words in enumerate(text.splitlines()):
-            if names := named(words):
+            if names := dict.fromkeys([*spread(words, TAG), *ROLE.findall(words)]):
                 line = node.body[0].lineno + offset
                 yield Named(tuple(names), module, file, line, qualname, line)
 
 
-def spread(text: str) -> tuple[str, ...]:
-    """Return the names in a text; ``(BP1) to (BP3)`` means three."""
+def spread(text: str, form: str) -> tuple[str, ...]:
+    """Return the names of a form in a text; ``(BP1) to (BP3)`` means three."""
     names: list[str] = []
-    for between, name in re.findall(r"( to )?\(([^()]+)\)", text):
-        first = PARTS.fullmatch(names[-1]) if between else None
+    for between, name in re.findall(f"( to )?{form}", text):
+        first = PARTS.fullmatch(names[-1]) if between and names else None
         last = PARTS.fullmatch(name)
         if first and last and first[1] == last[1] and first[3] == last[3]:
             steps = range(int(first[2]) + 1, int(last[2]) + 1)
@@ -89,14 +88,6 @@ def spread(text: str) -> tuple[str, ...]:
         else:
             names.append(name)
     return tuple(names)
-
-
-def named(words: str) -> list[str]:
-    """Return the equations that a line of a docstring names."""
-    ranges = [spread(found[0]) for found in RANGE.finditer(words)]
-    single = re.findall(TAG, words)
-    every = [*single, *(name for names in ranges for name in names), *ROLE.findall(words)]
-    return list(dict.fromkeys(every))
 
 
 def as_roles(words: str, tags: dict[str, str]) -> str:

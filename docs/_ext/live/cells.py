@@ -2,14 +2,15 @@
 
 Nothing of it is loaded before the first press of Run. At the end of a build ``_static/pyodide`` gets Pyodide, the
 packages that the site's pages need and the library's wheel (``pyodide_files.py``), and ``_static/live`` what figures are
-drawn with. A page is told which packages each of its cells needs, and which of these no browser has.
+drawn with. Hidden elements tell the scripts of a page, for each of its cells, the lines of the cells above that it needs, as
+``slicer.pack`` writes them, the packages that it needs, and which of these no browser has. Above the first cell stands
+which packages the page needs besides bptt and NumPy.
 """
 
 from __future__ import annotations
 
 import html
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -22,11 +23,11 @@ HERE = Path(__file__).resolve().parent
 HELPERS = ("figures.py", "matplotlibrc")
 
 
-def missing(sources: list[str]) -> list[str]:
+def missing(sources: list[str], needs: list[dict[int, slicer.Lines]]) -> list[str]:
     """Return for each cell the packages that it or a cell it needs imports and that no browser has."""
     known = set(pyodide_files.table()["packages"])
     found = []
-    for number, needed in enumerate(slicer.needs(sources)):
+    for number, needed in enumerate(needs):
         code = [sources[k] for k in sorted({*needed, number})]
         found.append(", ".join(name for name in requirements.needed(code) if name not in known))
     return found
@@ -40,27 +41,45 @@ def present(sources: list[str]) -> list[str]:
     ]
 
 
+def sentence(needed: list[str]) -> nodes.paragraph:
+    """Return what tells the reader which packages the cells of a page need."""
+    words = "Besides bptt and NumPy, the cells of this page need "
+    line = nodes.paragraph("", words, classes=["page-needs"])
+    for k, name in enumerate(needed):
+        if k:
+            line += nodes.Text(" and " if k == len(needed) - 1 else ", ")
+        line += nodes.literal(name, name)
+    line += nodes.Text(".")
+    return line
+
+
+def hidden(name: str, **data: list[str]) -> nodes.raw:
+    """Return an element that nobody sees, which holds data for a script: of each kind, a line for each cell."""
+    said = {kind: "\n".join(lines) if any(lines) else "" for kind, lines in data.items()}
+    attributes = " ".join(f'data-{kind}="{html.escape(text)}"' for kind, text in said.items())
+    return nodes.raw("", f'<div id="bptt-{name}" {attributes} hidden></div>', format="html")
+
+
 def _tell(app: Sphinx, doctree: nodes.document) -> None:
-    code = page_data.sources(page_data.cells_of(doctree))
-    if not code or not app.config.live_cells:
-        return
+    cells = page_data.cells_of(doctree)
+    code = list(cells.values())
     try:
-        lacks, has, needed = missing(code), present(code), requirements.needed(code)
+        needs, packages = slicer.needs(code), requirements.needed(code)
     except SyntaxError:
         return  # execution has said so
-    app.env.metadata[app.env.docname]["live_packages"] = " ".join(needed)
-    data = " ".join(
-        f'data-{name}="{html.escape(chr(10).join(lines)) if any(lines) else ""}"'
-        for name, lines in {"missing": lacks, "packages": has}.items()
-    )
-    doctree += nodes.raw("", f'<div id="bptt-live" {data} hidden></div>', format="html")
+    if cells and app.config.live_cells:
+        app.env.metadata[app.env.docname]["live_packages"] = packages
+        doctree += hidden("live", missing=missing(code, needs), packages=present(code))
+    if cells:
+        doctree += hidden("needs", needs=[slicer.pack(lines) for lines in needs])
+    if packages:
+        first = next(iter(cells))
+        first.parent.insert(first.parent.index(first), sentence(packages))
 
 
 def needed(env: BuildEnvironment) -> list[str]:
     """Return the packages that a browser has and some page of the site needs."""
-    said = {
-        name for page in env.metadata.values() for name in page.get("live_packages", "").split()
-    }
+    said = {name for page in env.metadata.values() for name in page.get("live_packages", [])}
     return sorted(said & set(pyodide_files.table()["packages"]))
 
 
@@ -80,11 +99,10 @@ def _serve(app: Sphinx, error: Exception | None) -> None:
     pyodide_files.serve(static / "pyodide", store, root, needed(app.env))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Fetch first, tell pages when they are read, serve when they are written."""
     app.add_config_value("live_cells", True, "env", types=(bool,))
     app.add_config_value("live_cells_store", "", "", types=(str,))
     app.connect("builder-inited", _fetch)
     app.connect("doctree-read", _tell)
     app.connect("build-finished", _serve)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

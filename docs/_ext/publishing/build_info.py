@@ -14,38 +14,28 @@ ADDRESSES = ("BPTT_SITE_URL", "READTHEDOCS_CANONICAL_URL")  # set by who publish
 
 
 @cache
+def head(root: Path) -> tuple[str, bool]:
+    """Return the commit of a working copy, "" outside git, and whether it was changed since; asked for once a process."""
+    command = ["git", "--no-optional-locks", "-C", str(root), "status", "--porcelain=v2"]
+    command += ["--branch", "--", "bptt", "docs"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    name, *lines = done.stdout.splitlines() or [""]  # "# branch.oid NAME"
+    return name.rpartition(" ")[2], any(not line.startswith("#") for line in lines)
+
+
 def commit(root: Path) -> str:
-    """Return the short commit of a working copy, marked if it was changed since; asked for once a process."""
+    """Return the short commit of a working copy, marked if it was changed since."""
     if given := os.environ.get(COMMIT):
         return given
-    name, changed = _head(root)
+    name, changed = head(root)
     short = name[:10] or "outside git"
     return f"{short} with local changes" if changed else short
 
 
 def revision(root: Path) -> str:
     """Return the whole name of the commit that this is, or "" if it is none."""
-    name, changed = _head(root)
+    name, changed = head(root)
     return "" if changed else name
-
-
-def _head(root: Path) -> tuple[str, str]:
-    """Return the commit of a working copy, and what was changed since; "" twice outside git."""
-    try:
-        changed = _git(root, "status", "--porcelain", "--", "bptt", "docs")
-        return _git(root, "rev-parse", "HEAD"), changed
-    except (OSError, subprocess.CalledProcessError):
-        return "", ""
-
-
-def _git(root: Path, *args: str) -> str:
-    done = subprocess.run(
-        ["git", "--no-optional-locks", "-C", str(root), *args],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip()
 
 
 def installed() -> str:

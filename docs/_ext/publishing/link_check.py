@@ -24,25 +24,22 @@ class Links:
         name = f"{page.name}.html"
         ids = Counter(page.ids())
         for twice in (i for i, count in ids.items() if count > 1):
-            page.complain(f"the id {twice!r} stands for {ids[twice]} places")
+            page.wrong.append(f"the id {twice!r} stands for {ids[twice]} places")
         self.ids[name] = set(ids)
         self.found[name] = dict.fromkeys(address for _, _, address in page.addresses())
 
     def target(self, page: str, address: str) -> tuple[str, str] | None:
         """Return the file and the anchor that an address on a page means; None if it is elsewhere."""
         inside = bool(self.base) and address.startswith(self.base)
-        parts = urlsplit(address.removeprefix(self.base) if inside else address)
-        if parts.scheme or parts.netloc:
+        parts = urlsplit(address)
+        if (parts.scheme or parts.netloc) and not inside:
             return None
         path, root = unquote(parts.path), urlsplit(self.base).path
-        if inside or (root and path.startswith(root)):
-            path = path if inside else path.removeprefix(root)
-            file = posixpath.normpath(path) if path else "index.html"
+        if root and path.startswith(root):
+            file = path.removeprefix(root) or "index.html"
         else:
-            file = (
-                posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
-            )
-        return file, unquote(parts.fragment)
+            file = posixpath.join(posixpath.dirname(page), path) if path else page
+        return posixpath.normpath(file), unquote(parts.fragment)
 
     def dead(self) -> Iterator[tuple[str, str]]:
         """Yield each page with an address on it that leads nowhere."""

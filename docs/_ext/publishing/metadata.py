@@ -77,7 +77,6 @@ def write_sitemap(app: Sphinx, pages: list[str]) -> None:
         file.write_text(SITEMAP.format(lines=lines), "utf-8")
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Describe every page as it is written."""
     app.connect("html-page-context", _tell, priority=600)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

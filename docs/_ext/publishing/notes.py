@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
@@ -46,13 +46,7 @@ def below(env: BuildEnvironment, docname: str) -> list[str]:
 
 
 def describe(doctree: nodes.document) -> str:
-    """Return the description that a page's author gives, or its first paragraph that says something.
-
-    That is without TeX, and cut at a word.
-    """
-    for meta in doctree.findall(nodes.meta):
-        if meta.get("name") == "description":
-            return str(meta["content"])
+    """Return the first paragraph of a page that says something, without TeX, and cut at a word."""
     for paragraph in doctree.findall(nodes.paragraph):
         words = paragraph.deepcopy()
         for formula in list(words.findall(nodes.math)):
@@ -90,7 +84,6 @@ def _note(app: Sphinx, doctree: nodes.document) -> None:
     )
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Look at each page when all else has been done to it."""
     app.connect("doctree-read", _note, priority=900)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -32,16 +32,11 @@ GITHUB = "https://github.com/"
 COPY = "python -m pip install ."
 
 
-def wheel(config: Config) -> str:
-    """Return the name of the wheel's file; a page that links it is red if it is not there (link_check.py)."""
-    return f"{config.project}-{config.release}-py3-none-any.whl"
-
-
 def ways(config: Config, root: str) -> list[tuple[str, str, str, str]]:
     """Return each way to the library: a word before the link, the link's words, its address, the command."""
     found = []
-    if config.live_cells:
-        name = wheel(config)
+    if config.live_cells:  # a page that links the wheel is red if it is not there (link_check.py)
+        name = f"{config.project}-{config.release}-py3-none-any.whl"
         address = f"{root}_static/pyodide/{name}"
         found.append(("download ", name, address, f"python -m pip install {name}"))
     if config.bptt_repository:
@@ -158,9 +153,8 @@ class Versions(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("get-library", GetLibrary)
     app.add_directive("citation", Citation)
     app.add_directive("versions", Versions)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

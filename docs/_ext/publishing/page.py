@@ -22,10 +22,6 @@ class Page:
         self.tree = LexborHTMLParser(self.text)
         self.wrong: list[str] = []
 
-    def complain(self, words: str) -> None:
-        """Note what is wrong."""
-        self.wrong.append(words)
-
     @property
     def guarded(self) -> bool:
         """Say whether the page has a policy: then a build before this one has done all else to it."""

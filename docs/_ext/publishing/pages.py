@@ -7,7 +7,6 @@ only its links and its words are looked at again.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -68,8 +67,7 @@ def _images(app: Sphinx, doctree: nodes.document) -> None:
             log.warning(words, image["uri"], location=image, type="bptt")
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Finish the pages after all else has been written that they may link to."""
     app.connect("doctree-read", _images)
     app.connect("build-finished", finish, priority=900)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

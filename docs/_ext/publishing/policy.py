@@ -52,7 +52,7 @@ def guard(page: Page) -> None:
     """Give a page its policy, before anything that the policy is about."""
     place = page.tree.css_first("head > meta[charset]")
     if place is None:
-        page.complain("the page has no policy: there is no <meta charset> to put it after")
+        page.wrong.append("the page has no policy: there is no <meta charset> to put it after")
         return
     content = policy(page)
     place.insert_after(page.new("meta", http_equiv="Content-Security-Policy", content=content))

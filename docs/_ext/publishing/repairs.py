@@ -80,4 +80,4 @@ def repair(app: Sphinx, page: Page) -> None:
     """Apply every repair to a page; complain where one is meant and finds nothing."""
     for each in REPAIRS:
         if not each.apply(page) and meant_for(app, each, page.name):
-            page.complain(f"the repair '{each.name}' finds nothing: no {each.selector}")
+            page.wrong.append(f"the repair '{each.name}' finds nothing: no {each.selector}")

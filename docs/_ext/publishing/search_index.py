@@ -24,17 +24,10 @@ from _ext.publishing.page import Page
 
 FILE, WORDS = Path("_static", "search-index.js"), "search_words.toml"
 UNSEEN = {"script", "style", "svg", "button", "pre", "math", "nav", "label"}
-UNSEEN_CLASSES = {
-    "headerlink",
-    "katex-mathml",
-    "katex-display",
-    "layers-switch",
-    "twins",
-    "ledger",
-    "source-link",
-}
+UNSEEN_CLASSES = {"headerlink", "katex-display", "ledger", "source-link", "twins"}
 UNSEEN_SIGNS = re.compile("[\u200b\u2061]")  # a breadth of nothing; "of", as in sin of x
 HEADS = {"h1", "h2", "h3", "h4"}
+BOXES = {"div", "details", "blockquote", "figure", "dl", "dd"}
 SPACED = set("=≠<>≤≥≈∈+−→")
 ONE = re.compile(r"[\w′∂]*|\([^()]*\)|.")  # needs no brackets
 CLOSE = re.compile(r" (?=[(),.;:′/])")  # a blank that says nothing
@@ -110,7 +103,10 @@ def grouped(text: str) -> str:
 
 
 class Walk:
-    """Take the entries of a page from its article, each word into the innermost entry that holds it."""
+    """Take the entries of a page from its article, each word into the innermost entry that holds it.
+
+    Each name of the library and each word of the glossary has an entry of its own.
+    """
 
     def __init__(self, article: LexborNode) -> None:
         self.entries: list[Entry] = []
@@ -128,8 +124,11 @@ class Walk:
             if child.tag == "section" and anchor:
                 new = self._new(anchor, "section") if self.entries else self._new("", "page")
                 self._into(child, new)
-            elif child.tag == "dl":
-                self._definitions(child, entry)
+            elif child.tag == "dt" and anchor.startswith("term-"):
+                entry = self._new(anchor, "word", seen(child))
+            elif child.tag == "dt" and "sig-object" in classes(child):
+                entry = self._new(anchor, "name", anchor)
+                entry.words.append(seen(child))
             elif anchor.startswith("equation-"):
                 tag = child.css_first("span.eqno")
                 name = seen(tag) if tag else ""
@@ -138,31 +137,13 @@ class Walk:
                 self._new(anchor, "equation", f"Equation {name} {label}").words += before
             elif child.tag in HEADS and not entry.title:
                 entry.title = seen(child)
-            elif child.tag in ("div", "details", "blockquote", "figure"):
-                self._box(child, entry)
-            else:
-                entry.words.append(seen(child))
-
-    def _box(self, node: LexborNode, entry: Entry) -> None:
-        if "highlight" in classes(node):
-            entry.words.append(f" {' '.join(BOUND.findall(node.text() or ''))} ")
-        elif not classes(node) & UNSEEN_CLASSES:
-            self._into(node, entry)
-            entry.words.append(" ")
-
-    def _definitions(self, node: LexborNode, entry: Entry) -> None:
-        """Give each name of the library and each word of the glossary an entry of its own."""
-        for child in node.iter():
-            anchor = child.attributes.get("id") or ""
-            if child.tag == "dt" and anchor.startswith("term-"):
-                entry = self._new(anchor, "word", seen(child))
-            elif child.tag == "dt" and "sig-object" in classes(child):
-                entry = self._new(anchor, "name", anchor)
-                entry.words.append(seen(child))
-            elif child.tag == "dt":
-                entry.words.append(f" {seen(child)} ")
-            else:
+            elif "highlight" in classes(child):
+                entry.words.append(f" {' '.join(BOUND.findall(child.text() or ''))} ")
+            elif child.tag in BOXES and not classes(child) & UNSEEN_CLASSES:
                 self._into(child, entry)
+                entry.words.append(" ")
+            else:
+                entry.words.append(seen(child))
 
 
 class SearchIndex:
@@ -171,6 +152,8 @@ class SearchIndex:
     def __init__(self, app: Sphinx) -> None:
         self.app = app
         self.pages: dict[str, list[Entry]] = {}
+        file = Path(app.srcdir) / WORDS
+        self.others = tomllib.loads(file.read_text("utf-8"))["word"] if file.is_file() else []
 
     def add(self, page: Page) -> None:
         """Take over the entries of a page that has text."""
@@ -180,22 +163,14 @@ class SearchIndex:
         entries = Walk(article).entries if article else []
         titled = noted(self.app.env, page.name).title not in ("", page.name)
         if titled and not any(entry.title for entry in entries):
-            page.complain("the search finds no heading on the page: no article, section and h1")
+            page.wrong.append("the search finds no heading on the page: no article, section and h1")
         self.pages[page.name] = entries
-
-    def others(self) -> list[dict[str, str]]:
-        """Return the table of others' words; an empty one if there is none."""
-        file = Path(self.app.srcdir) / WORDS
-        rows: list[dict[str, str]] = (
-            tomllib.loads(file.read_text("utf-8"))["word"] if file.is_file() else []
-        )
-        return rows
 
     def dead(self) -> Iterator[str]:
         """Say which rows of the table lead nowhere."""
         if self.app.config.bptt_only_pages:
             return
-        for row in self.others():
+        for row in self.others:
             name, _, anchor = row.get("at", "index.html").partition("#")
             if anchor not in {e.anchor for e in self.pages.get(name.removesuffix(".html"), [])}:
                 yield f"{WORDS}: {row['others']!r} leads to {row['at']!r}, which the search does not know"
@@ -206,7 +181,7 @@ class SearchIndex:
             [name, self._way(name), [entry.row() for entry in entries]]
             for name, entries in sorted(self.pages.items())
         ]
-        data = {"pages": pages, "others": self.others()}
+        data = {"pages": pages, "others": self.others}
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         write(Path(self.app.outdir) / FILE, f"window.bpttSearch={text};\n")
 

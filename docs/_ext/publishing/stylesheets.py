@@ -47,14 +47,14 @@ def bundle(page: Page, static: Path) -> None:
         if "media" not in link.attributes and "_static/" in (link.attributes["href"] or "")
     ]
     if len(links) < 2:
-        page.complain("the page links no stylesheets that could be put together")
+        page.wrong.append("the page links no stylesheets that could be put together")
         return
     ways = [
         (link.attributes["href"] or "").partition("?")[0].partition("_static/") for link in links
     ]
     name, missing = _made(static, tuple(path for _, _, path in ways))
     for file in missing:
-        page.complain(f"its stylesheets point to _static/{file}, which is not there")
+        page.wrong.append(f"its stylesheets point to _static/{file}, which is not there")
     links[0].attrs["href"] = f"{ways[0][0]}_static/{name}"
     for link in links[1:]:
         link.decompose()

@@ -10,9 +10,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from _ext.slicing.dataflow import CHANGE_MODULE, changes_object, effects_of
+from _ext.slicing.dataflow import CHANGE_MODULE, called, changes_object, effects_of
 from _ext.slicing.effects import Call, Change, Effects
 
 Lines = list[tuple[int, int]]  # first and last line of each run of lines, counted from 1
@@ -83,8 +82,8 @@ class State:
         positional = [name for keyword, name in call.arguments if not keyword]
         given = dict(zip(function.parameters, positional, strict=False)) | dict(call.arguments)
         inner = set(function.changes)
-        for called in function.calls:
-            inner |= set(self._called(called, above))
+        for each in function.calls:
+            inner |= set(self._called(each, above))
         for change in inner:
             if change.name not in function.parameters:
                 yield change
@@ -147,10 +146,7 @@ def _prints_or_asserts(node: ast.stmt) -> bool:
     changes = any(changes_object(change.method) for change in effects.changes)
     if isinstance(node, (ast.If, ast.For)):  # nothing else inside, and a target of its own
         return not changes and all(map(_prints_or_asserts, [*node.body, *node.orelse]))
-    call = node.value if isinstance(node, ast.Expr) else None
-    prints = (
-        isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"
-    )
+    prints = isinstance(node, ast.Expr) and called(node.value) == ("print", "")
     return (prints or isinstance(node, ast.Assert)) and not (changes or effects.binds)
 
 
@@ -212,11 +208,6 @@ class Slicer:
 
 def needs(cells: Sequence[str]) -> list[dict[int, Lines]]:
     """Return for each cell the lines of the cells above that it needs, by cell."""
-    return _needs(tuple(cells))
-
-
-@lru_cache(maxsize=1)  # while a page is read, two extensions ask
-def _needs(cells: tuple[str, ...]) -> list[dict[int, Lines]]:
     every = statements(cells)
     found = []
     for number in range(len(cells)):

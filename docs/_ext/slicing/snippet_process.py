@@ -65,13 +65,11 @@ def steps(code: str) -> list[Step]:
     """
     lines, body = code.splitlines(keepends=True), ast.parse(code).body
     last = len(body) - 1
-    return [
-        *(
-            (k, "".join(lines[: node.end_lineno]), k == last and isinstance(node, ast.Expr))
-            for k, node in enumerate(body)
-        ),
-        None,
+    found: list[Step] = [
+        (k, "".join(lines[: node.end_lineno]), k == last and isinstance(node, ast.Expr))
+        for k, node in enumerate(body)
     ]
+    return [*found, None]
 
 
 class Runner:
