@@ -1,5 +1,7 @@
 """Records as trees: every array once, in one order, and types kept."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,16 @@ def test_map_over_several_pairs_equal_places():
 def test_records_that_do_not_match_are_refused_at_the_place(record, others, kind, message):
     with pytest.raises(kind, match=message):
         bptt.tree_map(lambda *leaves: leaves[0], record, *others)
+
+
+def test_what_is_filled_anew_is_given_back_at_once_and_not_at_the_next_collection():
+    """Reference: the garbage collector, which has nothing to free."""
+    record = bptt.Affine(w=np.ones((2, 1)), b=np.zeros(1))
+    bptt.tree_map(np.add, record, record)
+    gc.collect()
+    gc.disable()
+    try:
+        bptt.tree_map(np.add, record, record)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
