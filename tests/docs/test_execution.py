@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +91,30 @@ def test_a_kernel_that_dies_is_named_and_stops_no_other_page(site: Scratch) -> N
     built = site.build()
     expect(built.red and "docs/dies.md:10: cell 1: DeadKernelError" in built.text, built)
     expect("docs: passed 1, failed 1" in built.text, built)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that nobody can catch")
+def test_a_build_that_is_killed_leaves_no_process(site: Scratch) -> None:
+    code = "import os, pathlib, time\n\n"
+    code += f"pathlib.Path({str(site.root)!r}, 'cell').write_text(str(os.getpid()))\ntime.sleep(60)"
+    site.cell("waits", code)
+    build = "\n(DOCS.parent / 'build').write_text(str(os.getpid()))\n"
+    conf = site.docs / "conf.py"
+    conf.write_text(conf.read_text("utf-8") + build, "utf-8")
+    with ThreadPoolExecutor(1) as aside:
+        built = aside.submit(site.build)
+        begun = time.monotonic()
+        while not (site.root / "cell").is_file() or not (site.root / "cell").read_text():
+            assert time.monotonic() - begun < 120, "the cell was not run"
+            time.sleep(0.1)
+        os.kill(int((site.root / "build").read_text()), signal.SIGKILL)
+        assert built.result().red
+    cell = int((site.root / "cell").read_text())
+    begun = time.monotonic()
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() - begun < 10:
+            os.kill(cell, 0)
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize("draws", [True, False])
