@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import multiprocessing
 import os
+import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +94,42 @@ def test_a_kernel_that_dies_is_named_and_stops_no_other_page(site: Scratch) -> N
     built = site.build()
     expect(built.red and "docs/dies.md:10: cell 1: DeadKernelError" in built.text, built)
     expect("docs: passed 1, failed 1" in built.text, built)
+
+
+ORDER = """from IPython.display import HTML, display
+
+print("first")
+display(HTML("<b>second</b>"))
+print("third")"""
+STARTING = """import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+
+def where(number):
+    return number, multiprocessing.get_start_method()
+
+
+with ProcessPoolExecutor(1) as pool:
+    print(*pool.map(where, [1]))"""
+
+
+def test_outputs_come_in_the_order_in_which_a_cell_gave_them(site: Scratch) -> None:
+    site.cell("needs", ORDER)
+    built = site.build()
+    expect(not built.red, built)
+    found = re.findall("first|<b>second|third", shown(site).partition("cell_output")[2])
+    assert found == ["first", "<b>second", "third"]
+
+
+@pytest.mark.skipif(
+    multiprocessing.get_start_method() != "fork", reason="a function of a cell needs fork"
+)
+def test_a_cell_starts_processes_as_a_reader_does(site: Scratch) -> None:
+    site.cell("needs", STARTING)
+    built = site.build()
+    expect(
+        not built.red and "(1, 'fork')" in html.unescape(re.sub("<.*?>", "", shown(site))), built
+    )
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that nobody can catch")
