@@ -77,6 +77,7 @@ def _end_with_parent() -> None:
 def serve(folder: str, started: Connection) -> None:
     """Serve one page's cells in a folder; send how to connect."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    multiprocessing.set_start_method(None, force=True)  # of what cells start: Python's own
     os.chdir(folder)
     _find_library()
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
