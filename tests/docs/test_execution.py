@@ -89,10 +89,11 @@ def test_a_page_does_not_say_how_it_is_executed(site: Scratch) -> None:
     expect(built.red and "a page must not set its own execution_mode" in built.text, built)
 
 
-def test_a_kernel_that_dies_is_named_and_stops_no_other_page(site: Scratch) -> None:
-    site.cell("dies", "import os\n\nos._exit(3)")
+@pytest.mark.parametrize("options", ["", "tags: [raises-exception]"])
+def test_a_kernel_that_dies_is_named_and_stops_no_other_page(options: str, site: Scratch) -> None:
+    site.cell("dies", "import os\n\nos._exit(3)", options)
     built = site.build()
-    expect(built.red and "docs/dies.md:10: cell 1: DeadKernelError" in built.text, built)
+    expect(built.red and "cell 1: DeadKernelError" in built.text, built)
     expect("docs: passed 1, failed 1" in built.text, built)
 
 
