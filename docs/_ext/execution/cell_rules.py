@@ -44,9 +44,9 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     errors = [o for o in outputs if o.output_type == "error"]
     if ran and EXPECTED in tags and cell.source.strip() and not errors:
         yield f"the cell is tagged {EXPECTED!r} and raised nothing"
-    for error in errors:
-        if EXPECTED not in tags or not error.traceback:  # without one the cell came to no end
-            yield f"{error.ename}: {error.evalue}".rstrip(": ")
+    # Without a traceback the cell came to no end: the kernel died, or there was none.
+    unexpected = (e for e in errors if EXPECTED not in tags or not e.traceback)
+    yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in unexpected)
     for output in outputs:
         for text in _texts(output):
             if found := ADDRESS.search(text):
