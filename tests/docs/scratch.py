@@ -52,7 +52,8 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.inexact[Any]]
 """An array."""
 
-Tree: TypeAlias = Any  # bptt/_core/validation.py names it
+Scalar: TypeAlias = Any  # bptt/_core/tree.py names both
+Tree: TypeAlias = Any
 '''
 API = """# API
 
@@ -129,7 +130,7 @@ class Scratch:
             self.write(f"bptt/{package}/__init__.py", '"""A part of it."""\n')
         for module in ("checkpointed", "calls"):  # where conf.py looks for aliases
             self.write(f"bptt/algorithms/{module}.py", '"""No alias."""\n')
-        for module in ("_core/validation", "teaching/sides", "teaching/equations"):
+        for module in ("_core/tree", "_core/validation", "teaching/sides", "teaching/equations"):
             shutil.copy(DOCS.parent / f"bptt/{module}.py", self.root / f"bptt/{module}.py")
         self.write("docs/references.bib", "")
         self.write("docs/reference/api.md", API)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import multiprocessing
+import os
+import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -82,11 +89,80 @@ def test_a_page_does_not_say_how_it_is_executed(site: Scratch) -> None:
     expect(built.red and "a page must not set its own execution_mode" in built.text, built)
 
 
-def test_a_kernel_that_dies_is_named_and_stops_no_other_page(site: Scratch) -> None:
-    site.cell("dies", "import os\n\nos._exit(3)")
+@pytest.mark.parametrize("options", ["", "tags: [raises-exception]"])
+def test_a_kernel_that_dies_is_named_and_stops_no_other_page(options: str, site: Scratch) -> None:
+    site.cell("dies", "import os\n\nos._exit(3)", options)
     built = site.build()
-    expect(built.red and "docs/dies.md:10: cell 1: DeadKernelError" in built.text, built)
+    expect(built.red and "cell 1: DeadKernelError" in built.text, built)
     expect("docs: passed 1, failed 1" in built.text, built)
+
+
+ORDER = """from IPython.display import HTML, display
+
+print("first")
+display(HTML("<b>second</b>"))
+print("third")"""
+STARTING = """import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+
+def where(number):
+    return number, multiprocessing.get_start_method()
+
+
+with ProcessPoolExecutor(1) as pool:
+    print(*pool.map(where, [1]))"""
+
+
+def test_outputs_come_in_the_order_in_which_a_cell_gave_them(site: Scratch) -> None:
+    site.cell("needs", ORDER)
+    built = site.build()
+    expect(not built.red, built)
+    found = re.findall("first|<b>second|third", shown(site).partition("cell_output")[2])
+    assert found == ["first", "<b>second", "third"]
+
+
+@pytest.mark.skipif(
+    multiprocessing.get_start_method() != "fork", reason="a function of a cell needs fork"
+)
+def test_a_cell_starts_processes_as_a_reader_does(site: Scratch) -> None:
+    site.cell("needs", STARTING)
+    built = site.build()
+    expect(
+        not built.red and "(1, 'fork')" in html.unescape(re.sub("<.*?>", "", shown(site))), built
+    )
+
+
+def is_running(process: int) -> bool:
+    """Say whether a process is there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that nobody can catch")
+def test_a_build_that_is_killed_leaves_no_process(site: Scratch) -> None:
+    code = "import os, pathlib, time\n\n"
+    code += f"pathlib.Path({str(site.root)!r}, 'cell').write_text(str(os.getpid()))\ntime.sleep(60)"
+    site.cell("waits", code)
+    build = "\n(DOCS.parent / 'build').write_text(str(os.getpid()))\n"
+    conf = site.docs / "conf.py"
+    conf.write_text(conf.read_text("utf-8") + build, "utf-8")
+    with ThreadPoolExecutor(1) as aside:
+        built = aside.submit(site.build)
+        begun = time.monotonic()
+        while not (site.root / "cell").is_file() or not (site.root / "cell").read_text():
+            assert time.monotonic() - begun < 120, "the cell was not run"
+            time.sleep(0.1)
+        os.kill(int((site.root / "build").read_text()), signal.SIGKILL)
+        assert built.result().red
+    cell = int((site.root / "cell").read_text())
+    begun = time.monotonic()
+    while is_running(cell):
+        assert time.monotonic() - begun < 10, "the kernel goes on"
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("draws", [True, False])

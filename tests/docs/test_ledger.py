@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from _ext.ledger import source
 from scratch import Built, Scratch
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
@@ -70,6 +71,19 @@ def test_all_is_well_and_linked_both_ways(site):
     assert {
         name: read(site, name) for name in first
     } == first  # kept outputs are read like fresh ones
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("(BP1) to (BP3)", ["BP1", "BP2", "BP3"]),
+        ("(BP1-FF) to (BP2-FF), (FWD)", ["BP1-FF", "BP2-FF", "FWD"]),
+        ("(BP1), which leads to (BP3)", ["BP1", "BP3"]),
+        ("back to (BP3)", ["BP3"]),
+    ],
+)
+def test_a_range_is_two_names_with_nothing_but_to_between_them(words, names):
+    assert list(source.spread(words, source.TAG)) == names
 
 
 def index_as_table_and_as_json(site: Scratch) -> None:

@@ -44,8 +44,9 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     errors = [o for o in outputs if o.output_type == "error"]
     if ran and EXPECTED in tags and cell.source.strip() and not errors:
         yield f"the cell is tagged {EXPECTED!r} and raised nothing"
-    if EXPECTED not in tags:
-        yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in errors)
+    # Without a traceback the cell came to no end: the kernel died, or there was none.
+    unexpected = (e for e in errors if EXPECTED not in tags or not e.traceback)
+    yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in unexpected)
     for output in outputs:
         for text in _texts(output):
             if found := ADDRESS.search(text):

@@ -5,8 +5,11 @@ A cell that fails stops the page, and its error becomes its output: whoever call
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import groupby
 from logging import ERROR
 from typing import Any, TypeAlias
 
@@ -18,6 +21,7 @@ from nbformat import NotebookNode
 
 from _ext.execution import kernel
 
+OVERWRITTEN = re.compile(r".*\r(?=[^\n])")  # by what stands behind it
 STARTS = 120  # seconds that a kernel has to start in
 Seconds: TypeAlias = list[float | None]  # of each code cell; None if it was not run
 
@@ -58,6 +62,16 @@ class Kernel(AsyncKernelManager):
         self.process.kill()
 
 
+def joined(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
+    """Yield outputs in their order, pieces of a stream that follow each other as one; of a line, its last state."""
+    for name, pieces in groupby(outputs, key=lambda output: output.get("name")):
+        if name:
+            text = OVERWRITTEN.sub("", "".join(piece.text for piece in pieces))
+            yield nbformat.v4.new_output("stream", name=name, text=text)
+        else:
+            yield from pieces
+
+
 def run(notebook: NotebookNode, timeout: int) -> Seconds:
     """Run all cells in place, in an empty folder; return the seconds that each code cell took."""
     began: dict[int, float] = {}
@@ -74,7 +88,7 @@ def run(notebook: NotebookNode, timeout: int) -> Seconds:
         try:
             client = NotebookClient(
                 notebook, km=Kernel(cwd), timeout=timeout, record_timing=False,
-                coalesce_streams=True, on_cell_execute=start, on_cell_executed=end,
+                on_cell_execute=start, on_cell_executed=end,
             )  # fmt: skip
             client.log.setLevel(ERROR)
             client.execute(cleanup_kc=True)
@@ -86,4 +100,5 @@ def run(notebook: NotebookNode, timeout: int) -> Seconds:
             code[max(began, default=min(code))].outputs.append(said)
     for cell in code.values():
         cell.outputs.sort(key=lambda output: output.get("name") != "stderr")  # whichever was faster
+        cell.outputs = list(joined(cell.outputs))
     return [seconds.get(k) for k in code]

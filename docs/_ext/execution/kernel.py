@@ -18,6 +18,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import warnings
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -66,8 +67,17 @@ def _strict_warnings() -> None:
             warnings.filterwarnings("error", category=quiet, module=r"(__main__|bptt)(\..*)?$")
 
 
+def _end_with_parent() -> None:
+    """End when the build has; what forked this process does not tell, for it waits for its last child."""
+    if build := multiprocessing.parent_process():
+        build.join()
+        os._exit(1)
+
+
 def serve(folder: str, started: Connection) -> None:
     """Serve one page's cells in a folder; send how to connect."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    multiprocessing.set_start_method(None, force=True)  # of what cells start: Python's own
     os.chdir(folder)
     _find_library()
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
@@ -76,13 +86,12 @@ def serve(folder: str, started: Connection) -> None:
     config = Config()
     config.InlineBackend.figure_formats = {"svg"}
     config.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
-    config.IPKernelApp.log_level = logging.ERROR
-    if FORKED:
-        config.IPKernelApp.parent_handle = os.getppid()  # it ends when its parent has
+    config.IPKernelApp.log_level = logging.CRITICAL  # or it prints how to connect
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
     app = IPKernelApp.instance(config=config)
     app.initialize([])
+    app.log_level = logging.ERROR
     app.cleanup_connection_file()
     app.shell.enable_matplotlib("inline")  # where it was imported before there was a shell
     _strict_warnings()

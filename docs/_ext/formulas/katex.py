@@ -27,7 +27,8 @@ RENDER = r"""
 function render(tex, display) {
   try {
     return JSON.stringify({html: katex.renderToString(tex, {
-      displayMode: display, output: 'htmlAndMathml', throwOnError: true, strict: 'error'})});
+      displayMode: display, output: 'htmlAndMathml', throwOnError: true, strict: 'error',
+      trust: c => { throw new Error(c.command + ' is not for formulas') }})});
   } catch (e) { return JSON.stringify({error: String(e.message)}); }
 }
 """

@@ -77,9 +77,9 @@ def _mentions(tree: ast.Module, module: str, file: str) -> Iterator[Named]:
 
 
 def spread(text: str, form: str) -> tuple[str, ...]:
-    """Return the names of a form in a text; ``(BP1) to (BP3)`` means three."""
+    """Return the names of a form in a text; ``(BP1) to (BP3)`` means three, ``(BP1) leads to (BP3)`` two."""
     names: list[str] = []
-    for between, name in re.findall(f"( to )?{form}", text):
+    for between, name in re.findall(rf"((?<=\)) to )?{form}", text):
         first = PARTS.fullmatch(names[-1]) if between and names else None
         last = PARTS.fullmatch(name)
         if first and last and first[1] == last[1] and first[3] == last[3]:
