@@ -1,5 +1,8 @@
 """Records as trees: every array once, in one order, and types kept."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -84,3 +87,24 @@ def test_map_over_several_pairs_equal_places():
 def test_records_that_do_not_match_are_refused_at_the_place(record, others, kind, message):
     with pytest.raises(kind, match=message):
         bptt.tree_map(lambda *leaves: leaves[0], record, *others)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda record: bptt.tree_map(np.add, record, record),
+        lambda record: bptt.flatten(record)[1](bptt.flatten(record)[0]),
+        lambda record: bptt.complex_step(lambda at: at[0][0].sum(), record),
+    ],
+)
+def test_no_array_is_held_by_a_record_that_was_filled(function):
+    """By nothing that only the search for cycles finds: it may come after gigabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        given = ((np.ones(3), np.ones(2)),)
+        arrays = [weakref.ref(leaf) for _, leaf in bptt.tree_leaves((given, function(given)))]
+        del given
+        assert [array() for array in arrays] == [None] * 4
+    finally:
+        gc.enable()

@@ -4,7 +4,7 @@ Parameters, gradients and optimizer states are nested tuples (named ones, mostly
 arrays. Two functions are all that update rules and gradient checks need of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -59,19 +59,21 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
 
 def refilled(record: Record, leaves: Iterable[Array | Scalar]) -> Record:
     """Return a record like another one, mappings in it included, with other arrays, in their order."""
-    remaining = iter(leaves)
-
-    def build(part: Tree) -> Tree:
-        if isinstance(part, np.ndarray):
-            one = next(remaining)
-            # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
-            return np.asarray(one) if isinstance(one, np.generic) else one
-        if isinstance(part, Mapping):
-            return {key: build(child) for key, child in part.items()}
-        return getattr(type(part), "_make", type(part))(map(build, part))
-
-    filled: Record = build(record)
+    filled: Record = _refilled(record, iter(leaves))
     return filled
+
+
+# No function inside of `refilled`: one that calls itself by its name would hold the arrays until Python looks
+# for cycles, and a loop that trains would need several times the memory.
+def _refilled(part: Tree, remaining: Iterator[Array | Scalar]) -> Tree:
+    if isinstance(part, np.ndarray):
+        one = next(remaining)
+        # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
+        return np.asarray(one) if isinstance(one, np.generic) else one
+    if isinstance(part, Mapping):
+        return {key: _refilled(child, remaining) for key, child in part.items()}
+    children = [_refilled(child, remaining) for child in part]
+    return getattr(type(part), "_make", type(part))(children)  # a named tuple, or a plain one
 
 
 def check_like(name: str, record: Tree, like: str, other: Tree) -> list[tuple[str, Array]]:
