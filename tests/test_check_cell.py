@@ -107,6 +107,14 @@ def test_bugs_of_a_mask_are_named_where_outputs_are_wider_than_the_state(bug):
     assert report.likely == (bug,)
 
 
+def test_a_layer_that_writes_to_x_on_the_way_there_is_wrong_in_x_alone():
+    """The checks of one point come before those that write to it row by row."""
+    start = "    h, a = [initial], []\n"
+    report = handwritten.check_elman((start, f"    x *= 0.5\n{start}"))
+    assert report.faulty == ("x",)
+    assert report.likely[0] == "modifies its arguments"
+
+
 def test_two_bugs_at_once_are_both_named():
     report = handwritten.check_elman(
         (planted.D_U, "d_u += h[t + 1].T @ delta"), (planted.D_B, "d_b += delta.mean(axis=0)")

@@ -127,6 +127,49 @@ def test_a_random_net_is_that_of_its_seed():
         assert (a == b).all(), name
         assert (a != c).any(), name
 
+NET = bptt.teaching.random_net((bptt.Elman(),), (1, 2, 1), steps=4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"cells": bptt.Elman()}, TypeError, r"cells must be a tuple, got Elman"),
+        ({"sizes": ()}, ValueError, r"sizes must have 3 numbers, n_0 to n_L, got 0"),
+        ({"sizes": 3}, TypeError, r"sizes must be a tuple of 3 numbers, n_0 to n_L, got int"),
+        ({"sizes": (-1, 2, 1)}, ValueError, r"sizes\[0\] must be >= 1, got -1"),
+        ({"steps": 0}, ValueError, r"steps must be >= 1, got 0"),
+        ({"steps": 2.0}, TypeError, r"steps must be an integer, got float"),
+        ({"batch": 0}, ValueError, r"batch must be >= 1, got 0"),
+        ({"rng": None}, TypeError, r"rng must be a numpy\.random\.Generator or a seed >= 0, got None"),
+        ({"rng": -1}, TypeError, r"rng must be a numpy\.random\.Generator or a seed >= 0, got int"),
+    ],
+)
+def test_a_random_net_is_of_cells_and_of_sizes(arguments, error, message):
+    with pytest.raises(error, match=message):
+        bptt.teaching.random_net(**{"cells": (bptt.Elman(),), "sizes": (1, 2, 1)} | arguments)
+
+
+def test_what_is_refused_takes_no_number_from_a_generator():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="sizes"):
+        bptt.teaching.random_net((bptt.Elman(),), (1, 2, 0), rng=rng)
+    assert rng.random() == np.random.default_rng(0).random()
+
+
+@pytest.mark.parametrize("count", [0, 3, 5])
+def test_every_step_has_a_copy_of_the_parameters(count):
+    with pytest.raises(ValueError, match=f"copies must have 4 Params, one for each step, got {count}"):
+        NET.costs_of_copies((NET.params,) * count)
+
+
+def test_copies_are_for_a_net_that_runs_step_by_step():
+    both = bptt.Bidirectional(bptt.Elman(), bptt.Elman())
+    net = bptt.teaching.random_net((both,), (1, 2, 1), steps=4)
+    with pytest.raises(TypeError, match=r"stack\.cells\[0\] must read in one direction"):
+        net.costs_of_copies((net.params,) * 4)
+    with pytest.raises(TypeError, match=r"copies must be a tuple of 4 Params.*got int"):
+        NET.costs_of_copies(3)
+
 
 def test_defaults_are_tanh_and_a_linear_readout():
     assert bptt.Elman().activation is bptt.tanh

@@ -59,20 +59,21 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
 
 def refilled(record: Record, leaves: Iterable[Array | Scalar]) -> Record:
     """Return a record like another one, mappings in it included, with other arrays, in their order."""
-    filled: Record = _filled(record, iter(leaves))
+    filled: Record = _refilled(record, iter(leaves))
     return filled
 
 
-def _filled(part: Tree, leaves: Iterator[Array | Scalar]) -> Tree:
-    # Not a function within the other: it would hold itself, and all arrays, until Python looks for cycles.
+# No function inside of `refilled`: one that calls itself by its name would hold the arrays until Python looks
+# for cycles, and a loop that trains would need several times the memory.
+def _refilled(part: Tree, remaining: Iterator[Array | Scalar]) -> Tree:
     if isinstance(part, np.ndarray):
-        one = next(leaves)
+        one = next(remaining)
         # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
         return np.asarray(one) if isinstance(one, np.generic) else one
     if isinstance(part, Mapping):
-        return {key: _filled(child, leaves) for key, child in part.items()}
-    kind = getattr(type(part), "_make", type(part))
-    return kind(_filled(child, leaves) for child in part)
+        return {key: _refilled(child, remaining) for key, child in part.items()}
+    children = [_refilled(child, remaining) for child in part]
+    return getattr(type(part), "_make", type(part))(children)  # a named tuple, or a plain one
 
 
 def check_like(name: str, record: Tree, like: str, other: Tree) -> list[tuple[str, Array]]:

@@ -88,11 +88,10 @@ def layer_checks(
         found.append(_compare(name, layer, got, want, truth.tolerance))
     of_mask, padded = _masked(layer, at, cotangents, truth, rng) if layer.masked else ((), None)
     large = layer.gradient(at, [LARGE * w for w in cotangents])
-    alone = _one_by_one(layer, at, cotangents, [steps] * batch)
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
         _compare("linear", layer, [g / LARGE for g in large], got, SAME),
-        *_both("batch", layer, (outs, got), alone),
+        *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, [steps] * batch)),
         *_resumed(layer, at, cotangents, (outs, got)),
         *of_mask,
         _float32(layer, at, cotangents, got, rng),

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core import validation
 from bptt._core.record import array_record
 from bptt._core.types import Array, Scalar
-from bptt.algorithms.calls import CostOfSteps
+from bptt.algorithms.calls import CostOfSteps, one_direction
 from bptt.cells import Elman
 from bptt.cells.protocol import Recurrent
 from bptt.network.forward import forward
@@ -51,13 +52,51 @@ class Example(NamedTuple):
     targets: Array
 
     def cost(self, outputs: Array, steps: slice) -> Cost:
-        """Return half the squared error of the outputs of some consecutive steps, with its derivative."""
+        """Return half the squared error of the outputs of some consecutive steps, with its derivative.
+
+        Parameters
+        ----------
+        outputs
+            The outputs of these steps, shape (t, B, n_L).
+        steps
+            Which of all steps these are.
+
+        Returns
+        -------
+        Cost
+            A number, and its derivative by the outputs, shape (t, B, n_L).
+
+        Raises
+        ------
+        ValueError
+            If there are not as many outputs as targets.
+        """
         return squared_error(outputs, self.targets[steps])
 
     def costs_of_copies(self, copies: Sequence[Params]) -> list[Scalar]:
-        """Return the cost of each step of a run whose steps have parameters of their own."""
+        """Return the cost of each step of a run whose steps have parameters of their own.
+
+        Parameters
+        ----------
+        copies
+            The parameters of each step, T of them; real, or complex for the complex step.
+
+        Returns
+        -------
+        list of Scalar
+            The costs of the steps, in their order; where all copies are equal, they add up to the cost.
+
+        Raises
+        ------
+        TypeError
+            If a layer reads from the end, so that there is no run step by step, or a copy is no Params.
+        ValueError
+            If there are not T copies.
+        """
+        one_direction(self.stack)
+        each_step = validation.sequence("copies", copies, len(self.x), "Params, one for each step")
         costs, state = [], None
-        for t, params in enumerate(copies):
+        for t, params in enumerate(each_step):
             now = slice(t, t + 1)
             run = forward(self.stack, params, self.x[now], state)
             costs.append(self.cost(run.outputs, now).value)
@@ -66,7 +105,7 @@ class Example(NamedTuple):
 
     @property
     def problem(self) -> tuple[Stack, Params, Array, CostOfSteps]:
-        """What every way to the gradient takes: the architecture, the parameters, the input, the cost."""
+        """What every way to the gradient takes: the architecture, the parameters, the input, `cost`."""
         return self.stack, self.params, self.x, self.cost
 
 
@@ -106,7 +145,7 @@ def tiny() -> Example:
 
 
 def random_net(
-    cells: Sequence[AnyCell],
+    cells: tuple[AnyCell, ...],
     sizes: Sequence[int],
     steps: int = 5,
     batch: int = 3,
@@ -119,7 +158,7 @@ def random_net(
     cells
         One for each recurrent layer.
     sizes
-        The numbers of units n_0 to n_L.
+        The numbers of units n_0 to n_L, two more than there are cells.
     steps, batch
         The number of steps and of sequences.
     rng
@@ -128,7 +167,16 @@ def random_net(
     Returns
     -------
     Example
-        Its architecture and parameters, and normal random numbers for input and targets, in float64.
+        Its architecture and parameters, as `bptt.initialize` draws them, and normal random numbers for the
+        input, shape (T, B, n_0), and the targets, shape (T, B, n_L), all in float64.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type.
+    ValueError
+        If there is no cell, `sizes` does not hold two more numbers than there are cells, or a number is
+        not positive.
 
     Examples
     --------
@@ -137,7 +185,10 @@ def random_net(
     >>> net.x.shape, net.targets.shape
     ((7, 3, 2), (7, 3, 1))
     """
-    rng, stack = np.random.default_rng(rng), Stack(cells=tuple(cells))
-    x = rng.normal(size=(steps, batch, sizes[0]))
-    targets = rng.normal(size=(steps, batch, sizes[-1]))
+    rng = validation.generator("rng", rng)
+    stack = Stack(cells=cells)
+    given = validation.sequence("sizes", sizes, len(stack.cells) + 2, "numbers, n_0 to n_L")
+    sizes = [validation.size(f"sizes[{i}]", size) for i, size in enumerate(given)]
+    rows = validation.size("steps", steps), validation.size("batch", batch)
+    x, targets = (rng.normal(size=(*rows, n)) for n in (sizes[0], sizes[-1]))
     return Example(stack, initialize(stack, sizes, rng), x, targets)

@@ -73,7 +73,7 @@
   word.value = last.word ?? "";
   kind.value = last.kind ?? "";
   order.value = last.order ?? "";
-  for (const i of last.open ?? []) folds[i].open = true;
+  for (const i of last.open ?? []) if (folds[i]) folds[i].open = true; // the site may have been built anew
   for (const fold of folds) fold.addEventListener("toggle", remember);
   show();
 })();
