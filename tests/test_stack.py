@@ -127,6 +127,7 @@ def test_a_random_net_is_that_of_its_seed():
         assert (a == b).all(), name
         assert (a != c).any(), name
 
+
 NET = bptt.teaching.random_net((bptt.Elman(),), (1, 2, 1), steps=4)
 
 
@@ -140,7 +141,11 @@ NET = bptt.teaching.random_net((bptt.Elman(),), (1, 2, 1), steps=4)
         ({"steps": 0}, ValueError, r"steps must be >= 1, got 0"),
         ({"steps": 2.0}, TypeError, r"steps must be an integer, got float"),
         ({"batch": 0}, ValueError, r"batch must be >= 1, got 0"),
-        ({"rng": None}, TypeError, r"rng must be a numpy\.random\.Generator or a seed >= 0, got None"),
+        (
+            {"rng": None},
+            TypeError,
+            r"rng must be a numpy\.random\.Generator or a seed >= 0, got None",
+        ),
         ({"rng": -1}, TypeError, r"rng must be a numpy\.random\.Generator or a seed >= 0, got int"),
     ],
 )
@@ -158,7 +163,9 @@ def test_what_is_refused_takes_no_number_from_a_generator():
 
 @pytest.mark.parametrize("count", [0, 3, 5])
 def test_every_step_has_a_copy_of_the_parameters(count):
-    with pytest.raises(ValueError, match=f"copies must have 4 Params, one for each step, got {count}"):
+    with pytest.raises(
+        ValueError, match=f"copies must have 4 Params, one for each step, got {count}"
+    ):
         NET.costs_of_copies((NET.params,) * count)
 
 
