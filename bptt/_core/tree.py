@@ -53,7 +53,7 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     validation.function("function", function)
     each = [tree_leaves(record, "record")]
     each += [check_like(f"others[{i}]", one, "record", record) for i, one in enumerate(others)]
-    mapped = (function(*(leaf for _, leaf in twins)) for twins in zip(*each, strict=True))
+    mapped = [function(*(leaf for _, leaf in twins)) for twins in zip(*each, strict=True)]
     return refilled(record, mapped)
 
 

@@ -34,7 +34,7 @@
     return cell.dataset.key ?? cell.textContent;
   };
   const compare = (a, b) => key(a).localeCompare(key(b), "en", { numeric: true });
-  const less = (a, b) => (order.value === "Error" ? key(a) - key(b) : compare(a, b)); // 1e-16 is a number
+  const less = (a, b) => (order.value === "Error" ? key(b) - key(a) : compare(a, b)); // what holds least nearly, first
 
   const show = () => {
     const wanted = word.value.trim().toLowerCase();

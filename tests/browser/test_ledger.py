@@ -115,7 +115,7 @@ def test_a_word_a_kind_or_an_order_lists_what_it_finds(browser: Browser, home: s
             "(a) => a.map((c) => +c.dataset.key)"
         )
         assert len(errors) == count
-        assert errors == sorted(errors)
+        assert errors == sorted(errors, reverse=True)
 
         find.fill("BP2")  # that number first, then numbers and labels with it
         labels = page.locator("td[data-name=Number]:visible").all_inner_texts()
