@@ -80,7 +80,8 @@ def check_like(name: str, record: Tree, like: str, other: Tree) -> list[tuple[st
     """List the arrays of a record, which must have the structure and the shapes of another: errors name both."""
     got, want = tree_leaves(record, name), tree_leaves(other, like)
     if len(got) != len(want):
-        msg = f"{name} must have the {len(want)} arrays of {like}, got {len(got)}"
+        arrays = f"{len(want)} array{'s' * (len(want) != 1)}"
+        msg = f"{name} must have the {arrays} of {like}, got {len(got)}"
         raise ValueError(msg)
     for (leaf, found), (twin, expected) in zip(got, want, strict=True):
         if leaf.removeprefix(name) != twin.removeprefix(like):

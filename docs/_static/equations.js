@@ -45,12 +45,12 @@
     const found = rows.filter((row) => texts.get(row).includes(wanted) && (!kind.value || row.dataset.kind === kind.value));
     const listed = Boolean(wanted || kind.value || order.value);
     if (order.value) found.sort(less);
-    if (wanted) found.sort((a, b) => rank(a) - rank(b));
+    else if (wanted) found.sort((a, b) => rank(a) - rank(b));
     for (const [body, own] of homes) body.append(...own);
     if (listed) list.tBodies[0].replaceChildren(...found);
     list.hidden = !listed;
     for (const fold of folds) fold.hidden = listed;
-    count.textContent = `${found.length} of ${rows.length}`;
+    count.textContent = `${found.length || "none"} of ${rows.length}`;
   };
   const remember = () => {
     const open = folds.flatMap((fold, i) => (fold.open ? [i] : []));
