@@ -17,7 +17,7 @@ import bptt
 
 numba = pytest.importorskip("numba")
 
-from bptt.jit import cache, record, source
+from bptt.jit import cache, source
 
 FACTORED = {name: cell for name, cell in CELLS.items() if name != "ResetBeforeGRU"}
 TOLERANCE = {"float32": 2e-4, "float64": 1e-12}
@@ -191,7 +191,7 @@ def test_arrays_of_any_layout_and_read_only():
 
 def test_arrays_of_every_kind_run_through_one_compiled_function(monkeypatch):
     """Numba would compile anew for an array that is read-only, unaligned or of another byte order."""
-    kinds, load = set(), record._program
+    kinds, load = set(), cache.load
 
     def watched(text):
         def loop(name):
@@ -203,7 +203,7 @@ def test_arrays_of_every_kind_run_through_one_compiled_function(monkeypatch):
 
         return cache.Program(loop("forward"), loop("backward"))
 
-    monkeypatch.setattr(record, "_program", watched)
+    monkeypatch.setattr(cache, "load", watched)
     cell, given = bptt.compiled(bptt.GRU()), (np.ones((5, 2, 3)), np.ones((2, 4)))
     params = bptt.initialize(bptt.Stack((cell,)), (3, 4, 1), 0).layers[0]
     for layout in (np.copy, *LAYOUTS, in_the_other_byte_order):

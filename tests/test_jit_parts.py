@@ -12,7 +12,7 @@ import llvmlite.binding
 from numba import njit
 
 from bptt.jit.memory import SCOPES, begin, load, store
-from bptt.jit.products import ONE_ROW, ROWS, VECTORS, multiplier, width
+from bptt.jit.products import ONE_ROW, ROWS, VECTORS, multiplier, panels, width
 
 RNG = np.random.default_rng(26)
 
@@ -20,7 +20,10 @@ RNG = np.random.default_rng(26)
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_product_in_panels_is_numpys(real):
     """For every number of rows up to two tiles and more, and of vectors up to those of the widest row and more."""
-    in_panels, in_whole_vectors, multiply = multiplier.__wrapped__(real)
+    multiply, (in_whole_vectors, in_panels, turned_in_panels) = (
+        multiplier.__wrapped__(real),
+        panels(real),
+    )
     lanes, depth, start = width(real), 5, 3
     for rows in range(1, 2 * ROWS + 2):
         for vectors in range(1, sum(ONE_ROW) + VECTORS):
@@ -31,8 +34,9 @@ def test_product_in_panels_is_numpys(real):
             assert stride == vectors * lanes
             out = np.full((rows + 1, stride), np.nan, real)
             flat = np.concatenate([np.full(start, np.nan, real), a.ravel()])
-            panels = in_panels(u.ravel(), depth, columns)
-            multiply(flat, start, rows, depth, panels, stride, out.ravel())
+            laid = in_panels(u.ravel(), depth, columns)
+            assert (turned_in_panels(u.T.ravel(), depth, columns) == laid).all()
+            multiply(flat, start, rows, depth, laid, stride, out.ravel())
             error = abs(out[:rows, :columns] - a.astype(float) @ u.astype(float)).max()
             assert error <= depth * np.finfo(real).eps, (rows, columns)
             assert (out[:rows, columns:] == 0).all()  # what fills up the last vector
@@ -44,12 +48,12 @@ def test_a_product_is_added_before_it_is_rounded_if_the_processor_can(real):
     """(1 + e)(1 - e) - 1 = -e²; rounded first, the product is one, and nothing is left."""
     if not llvmlite.binding.get_host_cpu_features().get("fma"):
         pytest.skip("this processor has no such instruction, or another name for it")
-    in_panels, in_whole_vectors, multiply = multiplier(real)
+    multiply, (in_whole_vectors, in_panels, _) = multiplier(real), panels(real)
     e = np.finfo(real).eps
     for rows in (1, ROWS):
         a, stride = np.tile(np.array([1, 1 + e], real), rows), in_whole_vectors(1)
-        panels, out = in_panels(np.array([-1, 1 - e], real), 2, 1), np.empty(rows * stride, real)
-        multiply(a, 0, rows, 2, panels, stride, out)
+        laid, out = in_panels(np.array([-1, 1 - e], real), 2, 1), np.empty(rows * stride, real)
+        multiply(a, 0, rows, 2, laid, stride, out)
         assert (out[::stride] == -(e**2)).all()
 
 

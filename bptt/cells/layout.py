@@ -66,7 +66,7 @@ class Layout:
         """How many weighted inputs meet u: those named z or h."""
         return sum(name[0] in "zh" for name in self.weighted)
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         """The fields of its parameter record."""
         return ("w", *("u" if self.u_blocks else ""), "b", *self.own)
@@ -92,7 +92,7 @@ def layout_of(cell: Formula) -> Layout:
     Parameters
     ----------
     cell
-        A cell of the factored level.
+        A cell of the factored level, compiled or not.
 
     Returns
     -------
@@ -110,6 +110,10 @@ def layout_of(cell: Formula) -> Layout:
     >>> bptt.cells.layout_of(bptt.GRU()).weighted
     ('z_r', 'z_s', 'x_n', 'h_n')
     """
+    found = getattr(cell, "layout", None)
+    if isinstance(found, Layout):  # read when the cell was compiled
+        return found
+    cell = formula_of(cell)
     if not is_factored(cell):
         msg = f"cell must be a formula, with step and step_backward, such as bptt.Elman(), got {cell!r:.60}"
         raise TypeError(msg)
@@ -192,7 +196,7 @@ def state_names_of(cell: Cell | UnfactoredCell | OwnEngine) -> tuple[str, ...]:
     """
     formula = formula_of(cell)
     if is_factored(formula):
-        return layout_of(formula).states
+        return layout_of(cell).states
     names = getattr(formula, "state_names", None)
     if not isinstance(names, (tuple, list)) or not names:
         msg = f"{type(formula).__name__}.state_names must be a tuple of one name or more, got {names!r:.40}"
@@ -205,7 +209,7 @@ def parameters_of(cell: object) -> ParamsType:
     formula = formula_of(cell)
     named = getattr(formula, "parameters", None)
     own = getattr(named, "_fields", ())
-    fields = layout_of(formula).fields if is_factored(formula) else own
+    fields = layout_of(cell).fields if is_factored(formula) else own
     if named is None and fields:
         return Recurrent if fields == Recurrent._fields else record_type(fields)
     if not fields or len(own) != len(fields):

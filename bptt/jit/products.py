@@ -92,11 +92,9 @@ def _emit(
 
 
 @cache
-def multiplier(real: Real) -> tuple[Callable[..., Untyped], ...]:
-    """Return compiled functions: to put a flat matrix into panels, to round up a width, and to multiply."""
+def panels(real: Real) -> tuple[Callable[..., Untyped], ...]:
+    """Return compiled functions: to round up a width, and to put a flat matrix into panels, or its transpose."""
     lanes = width(real)
-    block_3, block_2, block_1 = (_tile(ROWS, v, lanes) for v in (VECTORS, 2, 1))
-    row_8, row_4, row_2, row_1 = (_tile(1, v, lanes) for v in ONE_ROW)
 
     @njit
     def in_whole_vectors(columns: Untyped) -> Untyped:
@@ -109,6 +107,24 @@ def multiplier(real: Real) -> tuple[Callable[..., Untyped], ...]:
             for c in range(columns):
                 panels[(c // lanes * depth + d) * lanes + c % lanes] = u[d * columns + c]
         return panels
+
+    @njit
+    def turned_in_panels(u: Untyped, depth: Untyped, columns: Untyped) -> Untyped:
+        panels = np.zeros(depth * in_whole_vectors(columns), real)
+        for c in range(columns):
+            for d in range(depth):
+                panels[(c // lanes * depth + d) * lanes + c % lanes] = u[c * depth + d]
+        return panels
+
+    return in_whole_vectors, in_panels, turned_in_panels
+
+
+@cache
+def multiplier(real: Real) -> Callable[..., Untyped]:
+    """Return a compiled function that multiplies by a matrix in panels."""
+    lanes = width(real)
+    block_3, block_2, block_1 = (_tile(ROWS, v, lanes) for v in (VECTORS, 2, 1))
+    row_8, row_4, row_2, row_1 = (_tile(1, v, lanes) for v in ONE_ROW)
 
     @njit
     def multiply(
@@ -153,4 +169,4 @@ def multiplier(real: Real) -> tuple[Callable[..., Untyped], ...]:
                     row_1(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
                     p += 1
 
-    return in_panels, in_whole_vectors, multiply
+    return multiply  # type: ignore[no-any-return]

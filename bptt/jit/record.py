@@ -8,7 +8,7 @@ first call in each precision (`bptt.jit.cache`).
 import copy
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from bptt.network.backward import outer_sum
 from bptt.network.gradients import LayerGradient
 from bptt.network.stack import AnyCell
 from bptt.network.traces import LayerTrace
-
-if TYPE_CHECKING:
-    from bptt.jit.cache import Program
 
 __all__ = ["Compiled", "compiled"]
 
@@ -90,10 +87,12 @@ class Compiled:
     ----------
     cell
         The formula: a copy of the cell that was given.
+    layout
+        What the names in it say.
     """
 
     cell: Formula
-    _layout: Layout = field(init=False, repr=False, compare=False)
+    layout: Layout = field(init=False, repr=False, compare=False)
     _sources: dict[np.dtype, Source] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -112,7 +111,7 @@ class Compiled:
             msg = f"{name} cannot be compiled: it cannot be copied: {error}"
             raise TypeError(msg) from error
         object.__setattr__(self, "cell", cell)
-        object.__setattr__(self, "_layout", layout_of(cell))
+        object.__setattr__(self, "layout", layout_of(cell))
         object.__setattr__(self, "_sources", _sources(cell))
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -137,22 +136,22 @@ class Compiled:
         states = np.empty((len(state), steps + 1, batch, n), dtype)
         states[:, 0] = state
         saved: Saved = np.empty((steps, found.saves, batch, n), dtype)
-        w, u, b, own = self._layout.split(params)
+        w, u, b, own = self.layout.split(params)
         u = np.empty((1, 0), dtype) if u is None else u
         given = (x, w, u, b, *own, EVERYWHERE if mask is None else mask, states, saved)
-        _program(found.text).forward(steps, batch, below, n, *map(_flat, given))
+        found.program.forward(steps, batch, below, n, *map(_flat, given))
         return LayerTrace(self, params, x, tuple(states), saved, mask)
 
     def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
         """Go back through a layer on arguments that have been checked: (BP2), then (BP3), (BP4) and (BP0)."""
         saved: Saved = trace.saved
         dtype, (steps, batch, n) = saved.dtype, d_a.shape
-        w, u, b, own = self._layout.split(trace.params)
+        w, u, b, own = self.layout.split(trace.params)
         u = np.empty((1, 0), dtype) if u is None else u
         delta_x = np.empty((steps, batch, w.shape[1]), dtype)
         # A block of kind x or h: what meets u is not what meets w.
-        apart = u.size and len(self._layout.weighted) > min(
-            self._layout.w_blocks, self._layout.u_blocks
+        apart = u.size and len(self.layout.weighted) > min(
+            self.layout.w_blocks, self.layout.u_blocks
         )
         delta_h = np.empty((steps, batch, u.shape[1]), dtype) if apart else delta_x
         d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(b.shape, dtype)
@@ -160,9 +159,9 @@ class Compiled:
         carried = np.empty((2, len(d_state), batch, n), dtype)
         carried[0] = d_state
         mask = EVERYWHERE if trace.mask is None else trace.mask
-        given = (w.T, u.T, *own, mask, *trace.states, saved, d_a, carried)
+        given = (w, u, *own, mask, *trace.states, saved, d_a, carried)
         found = (delta_x, delta_h, d_x, d_b, d_own)
-        _program(self._sources[dtype].text).backward(
+        self._sources[dtype].program.backward(
             steps, batch, len(w), n, *map(_flat, given), *map(_flat, found)
         )
         d_u = (outer_sum(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
@@ -183,12 +182,6 @@ def _flat(array: np.ndarray) -> np.ndarray:
     """Return an array as one axis, of the one kind that is compiled for: C-contiguous and writable."""
     flat = array.ravel()
     return flat if flat.flags.writeable else flat.copy()
-
-
-def _program(text: str) -> "Program":
-    from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
-
-    return load(text)
 
 
 def _need_numba() -> None:

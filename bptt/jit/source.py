@@ -4,23 +4,29 @@ The text is all that is compiled, so that it is also the key under which compile
 """
 
 import re
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from bptt.cells.layout import Layout
 from bptt.jit.formula import Formula
+
+if TYPE_CHECKING:
+    from bptt.jit.cache import Program
 
 HEAD = '''"""The loops over time of {name} in {real}"""
 # Written by bptt.compiled; it may be deleted at any time.
 import numpy as np
 from bptt.jit.functions import functions
 from bptt.jit.memory import begin, load, store
-from bptt.jit.products import multiplier
+from bptt.jit.products import multiplier, panels
 
 real = np.{real}
 zero, one, inf, nan = real(0), real(1), real(np.inf), real(np.nan)
 exp, tanh = functions(real)
-in_panels, in_whole_vectors, multiply = multiplier(real)
+in_whole_vectors, in_panels, turned_in_panels = panels(real)
+multiply = multiplier(real)
 '''
 
 FORWARD = """
@@ -52,10 +58,11 @@ def forward(steps, rows, below, n, x, w, u, b, {own}mask, states, saved):
 BACKWARD = """
 
 def backward(
-    steps, rows, below, n, w_t, u_t, {own}mask, {states}saved, above, carried, delta_x, delta_h, d_x, d_b, d_own
+    steps, rows, below, n, w, u, {own}mask, {states}saved, above, carried, delta_x, delta_h, d_x, d_b, d_own
 ):
     size, masked, stretch = rows * n, mask.size > 0, max(1, {together} // rows)
-    w_panels, u_panels = in_panels(w_t, {width_x} * n, below), in_panels(u_t, {width_h} * n, n)
+    w_panels = turned_in_panels(w, {width_x} * n, below)
+    u_panels = turned_in_panels(u, {width_h} * n, n)
     stride_x, stride_h = in_whole_vectors(below), in_whole_vectors(n)
     part, through = np.empty(stretch * rows * stride_x, real), np.zeros(rows * stride_h, real)
     after, before = 0, {count} * size  # where in `carried` the state's cotangents stand
@@ -96,11 +103,19 @@ def backward(
 TOGETHER = 64  # rows of the product with w, at least: those of some steps at once where there are few sequences
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """The text of a module that defines `forward` and `backward` of a cell, and how many arrays the one saves."""
 
     text: str
     saves: int
+
+    @cached_property
+    def program(self) -> "Program":
+        """Both loops, to be called."""
+        from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
+
+        return load(self.text)
 
 
 def source(name: str, real: str, layout: Layout, there: Formula, back: Formula) -> Source:

@@ -105,12 +105,11 @@ def run_forward(
     """Run a stack on arguments that have been checked: from the lowest layer up."""
     layers: list[LayerTrace | BidirectionalTrace] = []
     a = x
+    for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
+        layers.append(run_any_layer(cell, layer, a, state, mask))
+        a = layers[-1].outputs
+    w, b = params.readout
     with np.errstate(all="ignore"):
-        each = zip(stack.cells, params.layers, states, strict=True)
-        for cell, layer, state in each:
-            layers.append(run_any_layer(cell, layer, a, state, mask))
-            a = layers[-1].outputs
-        w, b = params.readout
         z = a @ w + b
         outputs = stack.output(z)
     for i, trace in enumerate(layers):
@@ -187,12 +186,12 @@ def layer_forward(
     state = initial_state("initial", initial, cell, params, x)
     found = check_mask(mask, x)
     one_precision(("params", params), ("x", x), ("initial", state))
-    with np.errstate(all="ignore"):
-        trace = run_any_layer(cell, params, x, state, found)
+    trace = run_any_layer(cell, params, x, state, found)
     _refuse_overflow("", trace)
     return trace
 
 
+@np.errstate(all="ignore")
 def run_any_layer(
     cell: AnyCell, params: LayerParams, x: Array, state: LayerState, mask: Mask | None
 ) -> LayerTrace | BidirectionalTrace:

@@ -155,7 +155,7 @@ def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[in
     """Return the shape of each parameter of a layer of n units."""
     formula = formula_of(cell)
     if is_factored(formula):
-        return layout_of(formula).shapes(n_below, n)
+        return layout_of(cell).shapes(n_below, n)
     found, count = formula.shapes(n_below, n), len(parameters_of(formula)._fields)
     lists = isinstance(found, (tuple, list)) and all(isinstance(s, (tuple, list)) for s in found)
     if not lists or len(found) != count:
@@ -168,7 +168,7 @@ def units_of(cell: OneDirection, params: LayerParams) -> int:
     """Return n, the number of units of a layer whose parameters have been checked."""
     formula = formula_of(cell)
     if is_factored(formula):
-        layout = layout_of(formula)
+        layout = layout_of(cell)
         return len(layout.split(params)[2]) // layout.w_blocks
     shapes = tuple(p.shape for p in params)
     return next(n for n in _sizes(shapes) if parameter_shapes(cell, shapes[0][0], n) == shapes)
@@ -201,7 +201,7 @@ def check_layer(
     names = [f"{name}.{field}" for field in arrays._fields]
     formula = formula_of(cell)
     if is_factored(formula):
-        return _check_factored(names, layout_of(formula), arrays, below)
+        return _check_factored(names, layout_of(cell), arrays, below)
     return _check_unfactored(name, names, formula, arrays, below)
 
 

@@ -135,5 +135,5 @@ def final_state(name: str, d_final: LayerState, trace: AnyTrace) -> LayerState:
         there, back = (final_state(*named, one) for named, one in zip(both, trace, strict=True))
         return BothDirections(there, back)
     if d_final is None:
-        return tuple(np.zeros_like(array) for array in trace.final)  # (bp2-end)
+        return tuple(np.zeros(array.shape, array.dtype) for array in trace.final)  # (bp2-end)
     return state_arrays(name, trace.cell, d_final, trace.final[0].shape, validation.REAL)
