@@ -66,7 +66,7 @@ class Layout:
         """How many weighted inputs meet u: those named z or h."""
         return sum(name[0] in "zh" for name in self.weighted)
 
-    @cached_property
+    @property
     def fields(self) -> tuple[str, ...]:
         """The fields of its parameter record."""
         return ("w", *("u" if self.u_blocks else ""), "b", *self.own)
