@@ -64,6 +64,13 @@ def test_a_record_is_never_joined_or_repeated(call, message):
         call()
 
 
+def test_an_error_of_a_sum_says_on_which_side():
+    wide = bptt.Affine(np.ones((2, 3)), np.ones(3))
+    message = r"^right side\.w must have shape \(2, 3\), that of left side\.w, got \(1, 3\)$"
+    with pytest.raises(ValueError, match=message):
+        wide + wide._replace(w=np.ones((1, 3)))
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_cells_stacks_parameters_and_traces_can_be_copied(name):
     stack = bptt.Stack([CELLS[name]])

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bptt._core.tree import arrays_in, tree_map
+from bptt._core.tree import arrays_in, mapped
 from bptt._core.types import Array, Tree
 
 __all__ = ["array_record"]
@@ -62,7 +62,7 @@ def _combined(function: Callable[[Array, Array], Array], sign: str, one: Tree, o
         name, got = type(one).__name__, type(other).__name__
         msg = f"{name} {sign} must have a {name} on both sides, got {got}"
         raise TypeError(msg)
-    return _mapped(sign, function, one, other)
+    return _mapped(sign, function, ("left side", one), ("right side", other))
 
 
 def _added_to(one: Tree, other: Tree) -> Tree:
@@ -78,13 +78,13 @@ def _scaled(one: Tree, factor: object) -> Tree:
         msg = f"{name} * must have a real number on the other side, got {got}"
         raise TypeError(msg)
     with np.errstate(under="ignore"):  # what is too small to be held is zero
-        return _mapped("*", lambda array: array * float(factor), one)
+        return _mapped("*", lambda array: array * float(factor), ("record", one))
 
 
-def _mapped(sign: str, function: Callable[..., Array], one: Tree, *others: Tree) -> Tree:
+def _mapped(sign: str, function: Callable[..., Array], *sides: tuple[str, Tree]) -> Tree:
     """Apply a function to all arrays; refuse what holds more than arrays, such as a trace."""
     try:
-        return tree_map(function, one, *others)
+        return mapped(function, *sides)
     except TypeError as error:
-        msg = f"{type(one).__name__} {sign} is not defined: {error}"
+        msg = f"{type(sides[0][1]).__name__} {sign} is not defined: {error}"
         raise TypeError(msg) from None

@@ -39,7 +39,7 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     TypeError
         If a leaf is not an array.
     ValueError
-        If the records differ in structure, or two arrays at the same place in shape.
+        If not all have arrays at the same places, or two at the same place differ in shape.
 
     Examples
     --------
@@ -51,10 +51,19 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     [[2.0], [2.0]]
     """
     validation.function("function", function)
-    each = [tree_leaves(record, "record")]
-    each += [check_like(f"others[{i}]", one, "record", record) for i, one in enumerate(others)]
-    mapped = [function(*(leaf for _, leaf in twins)) for twins in zip(*each, strict=True)]
-    return refilled(record, mapped)
+    return mapped(
+        function, ("record", record), *((f"others[{i}]", one) for i, one in enumerate(others))
+    )
+
+
+def mapped(
+    function: Callable[..., Array], first: tuple[str, Record], *others: tuple[str, Record]
+) -> Record:
+    """Apply `function` to the arrays of records, of which errors speak by these names."""
+    name, record = first
+    each = [tree_leaves(record, name), *(check_like(*other, *first) for other in others)]
+    arrays = [function(*(leaf for _, leaf in twins)) for twins in zip(*each, strict=True)]
+    return refilled(record, arrays)
 
 
 def refilled(record: Record, leaves: Iterable[Array | Scalar]) -> Record:
