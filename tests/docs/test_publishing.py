@@ -124,6 +124,17 @@ def test_lost_readers_find_everything_from_the_root(tmp_path: Path) -> None:
     assert hrefs == ["/g/learn/a.html", "#b", "https://c.d/"]
 
 
+def test_the_map_of_a_site_has_its_pages_by_their_address(tmp_path: Path) -> None:
+    app: Any = SimpleNamespace(outdir=tmp_path, config=SimpleNamespace(html_baseurl=""))
+    pages = ["index", "learn/bp2", "search", "404"]
+    metadata.write_sitemap(app, pages)
+    assert list(tmp_path.iterdir()) == []
+    app.config.html_baseurl = "https://e.f/g/"
+    metadata.write_sitemap(app, pages)
+    lines = (tmp_path / "sitemap.txt").read_text().splitlines()
+    assert lines == ["https://e.f/g/index.html", "https://e.f/g/learn/bp2.html"]
+
+
 LEADS = {
     "b.html": True,
     "b.html#there": True,
