@@ -1,8 +1,8 @@
 """Figures that move: ``{moving-net}``, a net to step through, and ``{moving-triangle}``, one to turn sliders at.
 
 Their numbers are computed here, while the page is read, by the library itself; the page carries them as JSON, which
-is data and no script. ``_static/moving-net.js`` shows one step at a time of the picture that is drawn here and that
-stands whole without JavaScript; ``_static/moving-triangle.js`` computes contributions as the library does, which
+is data and no script. ``_static/moving-net.js`` shows one step at a time of the picture, which stands whole
+without JavaScript; ``_static/moving-triangle.js`` computes contributions as the library does, which
 ``tests/docs/test_moving.py`` holds it to. Both are loaded by the pages that have such a figure, and by no other.
 """
 
@@ -133,14 +133,13 @@ def net_figure() -> str:
     net = Net()
     steps = net.steps()
     said = [[step.title, step.rows] for step in steps]
-    order = [(step.layer, step.step) for step in steps]
     buttons = "".join(
         f'<button type="button" data-do="{do}">{html.escape(words)}</button>'
         for do, words in (("first", "Start"), ("back", "Back"), ("next", "Next"), ("play", "Play"))
     )
     return (
         '<div class="moving moving-net" role="group" aria-label="The tiny net, step by step">'
-        f"{net_picture.draw(net.a, net.delta, net.below, order)}"
+        f"{net_picture.draw(net.a, net.delta, net.below)}"
         f'<div class="moving-controls" hidden>{buttons}'
         '<span class="moving-count"></span></div>'
         '<div class="moving-said" role="status" hidden></div>'
