@@ -61,9 +61,9 @@ class Net:
     def __init__(self) -> None:
         tiny = bptt.teaching.tiny()
         trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
-        cost, d_outputs = bptt.squared_error(trace.outputs, tiny.targets)
+        _, d_outputs = bptt.squared_error(trace.outputs, tiny.targets)
         gradient = bptt.backward(trace, d_outputs)
-        self.T, self.L, self.cost = len(tiny.x), len(tiny.params.layers) + 1, float(cost)
+        self.T, self.L = len(tiny.x), len(tiny.params.layers) + 1
         self.targets = tiny.targets[:, 0]
         below = [tiny.x, *(layer.outputs for layer in trace.layers)]
         self.below = {(l, t): below[l - 1][t - 1, 0] for l, t in self.boxes()}
