@@ -19,7 +19,7 @@ PDF = served.SITE / "learn" / "handout.pdf"
 MAP = served.SITE / "learn" / "index.html"
 MARKER = "<!-- handout -->"
 LINK = '<p class="handout"><a href="handout.pdf">The core as one PDF</a>, {pages} pages of A4 to print.</p>'
-CORE = ".derivation-map a.core"
+CORE = ".derivation-map > li > p > a"
 # An address on the machine that prints leads nowhere: it becomes that of the published site, or no address.
 TAKE = """() => {
   const site = document.querySelector("link[rel=canonical]")?.href;

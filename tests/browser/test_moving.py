@@ -19,6 +19,7 @@ import bptt
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("BPTT_SITE", ROOT / "docs" / "_build" / "html"))
 NET, TRIANGLE = "learn/bp2.html", "learn/triangle.html"
+FLOW = "e => getComputedStyle(e, '::before').animationName"  # of the arrow from below
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -104,8 +105,8 @@ def test_keys_lead_back_and_to_the_ends(net):
     press(net, "Home", "ArrowLeft", "ArrowUp")
     assert net.locator(".moving-count").text_content() == "Step 1 of 18"
     assert net.evaluate("document.activeElement.dataset.do") == "next"
-    assert net.locator(".moving-net g.now").count() == 1
-    assert net.locator(".moving-net g.later").count() == 17
+    assert net.locator(".moving-net .now[data-step]").count() == 1
+    assert net.locator(".moving-net .later").count() == 17
 
 
 def test_buttons_and_boxes(net):
@@ -135,19 +136,18 @@ def test_it_plays_and_pauses(net):
 
 def test_later_values_are_hidden_and_those_of_now_move(net):
     press(net, "ArrowRight")
-    style = "e => [getComputedStyle(e).visibility, getComputedStyle(e).animationName]"
-    later = net.locator(".moving-net g.later text").first.evaluate(style)
-    now = net.locator(".moving-net g.now .shaft").first.evaluate(style)
-    assert later[0] == "hidden"
-    assert now == ["visible", "moving-flow"]
+    seen = "e => getComputedStyle(e).visibility"
+    later, now = (net.locator(f".moving-net .{name}[data-step]").first for name in ("later", "now"))
+    assert [later.evaluate(seen), now.evaluate(seen)] == ["hidden", "visible"]
+    assert now.evaluate(FLOW) == "moving-flow"
 
 
 def test_nothing_moves_for_who_wants_no_motion(browser, address):
     context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
     page = visit(context, address + NET)
     page.locator(".moving-net [data-do=next]").click()
-    moving = page.locator(".moving-net g.now .shaft").first
-    assert moving.evaluate("e => getComputedStyle(e).animationName") == "none"
+    moving = page.locator(".moving-net .now[data-step]").first
+    assert moving.evaluate(FLOW) == "none"
     context.close()
 
 
@@ -155,8 +155,9 @@ def test_without_javascript_the_picture_stands_whole(browser, address):
     context = browser.new_context(bypass_csp=True, java_script_enabled=False)
     page = context.new_page()
     page.goto(address + NET)
-    assert page.locator(".moving-net svg").is_visible()
-    assert page.locator(".moving-net g text").count() == 30
+    values = page.locator(".moving-net [data-step]")
+    assert len(" ".join(values.all_inner_texts()).split()) == 30
+    assert all(value.is_visible() for value in values.all())
     assert page.locator(".moving-controls").is_hidden()
     assert page.locator(".moving-net [role=status]").is_hidden()
     page.goto(address + TRIANGLE)
@@ -218,8 +219,16 @@ def test_sliders_by_keyboard_say_where_they_are(context, address):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize(("name", "figure"), [(NET, ".moving-net"), (TRIANGLE, ".moving-triangle")])
-def test_it_fits_and_takes_the_colors_of_the_theme(browser, address, name, figure, width, theme):
+@pytest.mark.parametrize(
+    ("name", "figure", "words", "color"),
+    [
+        (NET, ".moving-net", ".math", "color"),
+        (TRIANGLE, ".moving-triangle", "svg text:not(.stair-text)", "fill"),
+    ],
+)
+def test_it_fits_and_takes_the_colors_of_the_theme(
+    browser, address, name, figure, words, color, width, theme
+):
     context = browser.new_context(bypass_csp=True, viewport={"width": width, "height": 900})
     context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     page = visit(context, address + name)
@@ -228,9 +237,9 @@ def test_it_fits_and_takes_the_colors_of_the_theme(browser, address, name, figur
     assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
-    text = page.locator(f"{figure} svg text:not(.stair-text)").first
-    fills = text.evaluate("e => [getComputedStyle(e).fill, getComputedStyle(document.body).color]")
-    assert fills[0] == fills[1]
+    text = page.locator(f"{figure} {words}").first
+    colors = f"e => [getComputedStyle(e).{color}, getComputedStyle(document.body).color]"
+    assert len(set(text.evaluate(colors))) == 1
     context.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import linecache
 import traceback
 from pathlib import Path
@@ -62,11 +61,6 @@ def test_myst_nb_marks_cells_as_it_did(doctree: nodes.document) -> None:
 def test_sphinx_lists_the_pages_of_a_toctree(doctree: nodes.document) -> None:
     (tree,) = doctree.findall(addnodes.toctree)
     assert tree["includefiles"] == ["other"], "Sphinx changed: a toctree has no 'includefiles'"
-
-
-def test_bibtex_calls_its_node_as_it_did() -> None:
-    package = importlib.import_module("sphinxcontrib.bibtex.nodes")
-    assert hasattr(package, "bibliography"), "sphinxcontrib-bibtex changed: no node 'bibliography'"
 
 
 def test_python_shows_lines_from_its_cache() -> None:

@@ -8,31 +8,37 @@ from scratch import DOCS
 
 pytestmark = pytest.mark.docs
 
+MAP = (DOCS / "learn" / "index.md").read_text("utf-8").partition("```{derivation-map}\n")[2]
+ITEM = re.compile(r"( *)- \[(.+?)\]\((.+?)\.md\)(?:\[, needs (.+), too\]\{\.needs\})?")
+ITEMS = [ITEM.fullmatch(line).groups("") for line in MAP.partition("\n```")[0].splitlines()]
+CORE = [name for indent, _, name, _ in ITEMS if not indent]
+
+
+def needs() -> dict[str, set[str]]:
+    """Return what each page needs: the page of the core that stands above it, and what is said behind it."""
+    found, above = {}, set[str]()
+    for indent, title, _, others in ITEMS:
+        found[title] = above | set(others.split(", ") if others else ())
+        above = above if indent else {title}
+    return found
+
 
 def test_every_page_of_the_derivation_is_in_the_map():
     files = {file.stem for file in (DOCS / "learn").glob("*.md")} - {"index"}
-    assert sorted(node.name for node in derivation_map.PAGES) == sorted(files)
+    assert sorted(name for _, _, name, _ in ITEMS) == sorted(files)
 
 
 def test_a_page_needs_known_pages_and_no_circle():
-    known = set()
-    waiting = list(derivation_map.PAGES)
+    known, waiting = set(), needs()
     while waiting:
-        ready = [node for node in waiting if set(node.needs) <= known]
-        assert ready, [node.name for node in waiting]
-        known |= {node.name for node in ready}
-        waiting = [node for node in waiting if node.name not in known]
-
-
-def test_no_two_boxes_share_a_place():
-    tops = derivation_map.tops()
-    places = [(node.core, tops[node.name]) for node in derivation_map.PAGES]
-    assert len(set(places)) == len(places)
+        ready = {title for title, needed in waiting.items() if needed <= known}
+        assert ready, waiting
+        known |= ready
+        waiting = {title: needed for title, needed in waiting.items() if title not in ready}
 
 
 def test_from_feedforward_nets_to_gates_the_core_takes_at_most_two_hours():
-    core = [node.name for node in derivation_map.PAGES if node.core]
-    core = core[core.index("feedforward") :]
+    core = CORE[CORE.index("feedforward") :]
     minutes = [
         derivation_map.stated((DOCS / "learn" / f"{name}.md").read_text("utf-8")) for name in core
     ]
@@ -42,12 +48,3 @@ def test_from_feedforward_nets_to_gates_the_core_takes_at_most_two_hours():
 def test_a_page_without_minutes_is_refused():
     with pytest.raises(ValueError, match="states no minutes"):
         derivation_map.stated("no time")
-
-
-def test_the_picture_links_to_every_page_and_says_its_minutes():
-    minutes = {node.name: 10 + k for k, node in enumerate(derivation_map.PAGES)}
-    picture = derivation_map.draw(minutes)
-    for node in derivation_map.PAGES:
-        link = re.search(rf'<a [^>]*href="{node.name}.html"[^>]*>.*?</a>', picture)
-        assert link
-        assert f">{minutes[node.name]}</text>" in link[0]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from _ext.publishing import metadata, policy, repairs, stylesheets
 from _ext.publishing.link_check import Links
-from _ext.publishing.notes import Notes
 from _ext.publishing.page import Page
 from scratch import Scratch
 
@@ -27,24 +26,16 @@ def page(folder: Path, body: str, head: str = HEAD, name: str = "page") -> Page:
     return Page(file, folder)
 
 
-def app(facts: tuple[str, ...] = (), base: str = "") -> Any:
-    """Return what the pass asks of Sphinx: what the page `page` was noted to hold."""
-    env = SimpleNamespace(
-        metadata={"page": {"bptt_notes": Notes(facts=facts)}}, found_docs={"page"}
-    )
-    return SimpleNamespace(env=env, config=SimpleNamespace(html_baseurl=base))
-
-
-BROKEN = {
-    "captions": '<p class="caption" role="heading"></p>',
-    "citations": '<div role="list" class="citation-list"><div role="doc-biblioentry"></div></div>',
-    "empty heads": '<table><tr><th class="head"><p></p></th><th class="head"><p>a</p></th></tr></table>',
-}
+BROKEN = """
+<p class="caption" role="heading"></p>
+<div role="list" class="citation-list"><div role="doc-biblioentry"></div></div>
+<table><tr><th class="head"><p></p></th><th class="head"><p>a</p></th></tr></table>
+"""
 
 
 def test_repairs_mend_what_they_are_for(tmp_path: Path) -> None:
-    one = page(tmp_path, ASIDES + "".join(BROKEN.values()))
-    repairs.repair(app(tuple(BROKEN)), one)
+    one = page(tmp_path, ASIDES + BROKEN)
+    repairs.repair(one)
     assert one.wrong == []
     text = one.tree.html
     for words in (
@@ -59,14 +50,15 @@ def test_repairs_mend_what_they_are_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("repair", repairs.REPAIRS, ids=lambda each: each.name)
 def test_a_repair_that_finds_nothing_is_named(repair: repairs.Repair, tmp_path: Path) -> None:
-    one = page(tmp_path, "<p>The other tools write something else now.</p>")
-    repairs.repair(app((repair.fact,) if repair.fact else ()), one)
+    words = "<p>The other tools write something else now.</p>"
+    one = page(tmp_path, words, name=repair.on or "page")
+    repairs.repair(one)
     assert f"the repair '{repair.name}' finds nothing: no {repair.selector}" in one.wrong
 
 
-def test_a_repair_that_is_not_meant_may_find_nothing(tmp_path: Path) -> None:
+def test_a_repair_may_find_nothing_on_other_pages(tmp_path: Path) -> None:
     one = page(tmp_path, ASIDES)
-    repairs.repair(app(), one)
+    repairs.repair(one)
     assert one.wrong == []
 
 
@@ -126,9 +118,21 @@ def test_a_page_links_one_stylesheet(tmp_path: Path) -> None:
 def test_lost_readers_find_everything_from_the_root(tmp_path: Path) -> None:
     body = '<a href="learn/a.html"></a><a href="#b"></a><a href="https://c.d/"></a>'
     one = page(tmp_path, body, name="404")
-    metadata.settle(app(base="https://e.f/g/"), one)
+    app: Any = SimpleNamespace(config=SimpleNamespace(html_baseurl="https://e.f/g/"))
+    metadata.settle(app, one)
     hrefs = [node.attributes["href"] for node in one.tree.css("a")]
     assert hrefs == ["/g/learn/a.html", "#b", "https://c.d/"]
+
+
+def test_the_map_of_a_site_has_its_pages_by_their_address(tmp_path: Path) -> None:
+    app: Any = SimpleNamespace(outdir=tmp_path, config=SimpleNamespace(html_baseurl=""))
+    pages = ["index", "learn/bp2", "search", "404"]
+    metadata.write_sitemap(app, pages)
+    assert list(tmp_path.iterdir()) == []
+    app.config.html_baseurl = "https://e.f/g/"
+    metadata.write_sitemap(app, pages)
+    lines = (tmp_path / "sitemap.txt").read_text().splitlines()
+    assert lines == ["https://e.f/g/index.html", "https://e.f/g/learn/bp2.html"]
 
 
 LEADS = {

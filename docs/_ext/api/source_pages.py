@@ -21,8 +21,6 @@ from sphinx.application import Sphinx
 from _ext.api.objects import definitions, documented, home_of_entry, modules, page_of
 from _ext.ledger import page_links
 
-INDEX = "_modules/index"
-
 
 class SourceLink(nodes.Inline, nodes.TextElement):
     """A link to a place in the source, of a module `module` and a name `anchor`."""
@@ -69,19 +67,15 @@ def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]
 
 
 def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Yield a page for each module, and one that lists them."""
+    """Yield a page for each module."""
     package = Path(app.config.bptt_package)
-    known, entries = modules(package), documented(app.env, package.name)
-    for module, file in known.items():
+    entries = documented(app.env, package.name)
+    for module, file in modules(package).items():
         written = Path(app.outdir) / f"{page_of(module)}.html"
         kept = written.is_file() and written.stat().st_mtime_ns > file.stat().st_mtime_ns
         if not (kept and app.config.bptt_only_pages):
             context = {"title": module, "body": body(app, module, file.read_text("utf-8"), entries)}
             yield page_of(module), context, "page.html"
-    links = [(app.builder.get_relative_uri(INDEX, page_of(module)), module) for module in known]
-    items = "".join(f'<li><a href="{uri}">{module}</a></li>' for uri, module in links)
-    listed = f"<h1>All modules for which code is available</h1><ul>{items}</ul>"
-    yield INDEX, {"title": "Overview: module code", "body": listed}, "page.html"
 
 
 def setup(app: Sphinx) -> None:

@@ -1,8 +1,8 @@
 """Figures that move: ``{moving-net}``, a net to step through, and ``{moving-triangle}``, one to turn sliders at.
 
 Their numbers are computed here, while the page is read, by the library itself; the page carries them as JSON, which
-is data and no script. ``_static/moving-net.js`` shows one step at a time of the picture that is drawn here and that
-stands whole without JavaScript; ``_static/moving-triangle.js`` computes contributions as the library does, which
+is data and no script. ``_static/moving-net.js`` shows one step at a time of the picture, which stands whole
+without JavaScript; ``_static/moving-triangle.js`` computes contributions as the library does, which
 ``tests/docs/test_moving.py`` holds it to. Both are loaded by the pages that have such a figure, and by no other.
 """
 
@@ -19,8 +19,14 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import bptt
-from _ext.interactive import net_picture
 from _ext.publishing.template import add_files
+
+LABEL = (
+    "The tiny net written out over three steps. Rows from bottom to top: the input, layer 1, layer 2, the readout "
+    "and its cost. Each box holds its activations on the left and its errors on the right. Solid arrows lead up "
+    "and to the right, from below and from the past; arrows in a second color lead down and to the left, from above "
+    "and from the future."
+)
 
 
 class Step(NamedTuple):
@@ -38,9 +44,15 @@ class Step(NamedTuple):
         return f"({self.label}) {name}, step {self.step}"
 
 
+def number(value: float, digits: int) -> str:
+    """Return a number as it is shown: signed by a minus, never by a hyphen."""
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("-")
+
+
 def numbers(values: Sequence[float] | np.ndarray) -> str:
     """Return the units' numbers."""
-    return ", ".join(net_picture.number(v, 4) for v in np.ravel(values))
+    return ", ".join(number(v, 4) for v in np.ravel(values))
 
 
 class Net:
@@ -49,9 +61,9 @@ class Net:
     def __init__(self) -> None:
         tiny = bptt.teaching.tiny()
         trace = bptt.forward(tiny.stack, tiny.params, tiny.x)
-        cost, d_outputs = bptt.squared_error(trace.outputs, tiny.targets)
+        _, d_outputs = bptt.squared_error(trace.outputs, tiny.targets)
         gradient = bptt.backward(trace, d_outputs)
-        self.T, self.L, self.cost = len(tiny.x), len(tiny.params.layers) + 1, float(cost)
+        self.T, self.L = len(tiny.x), len(tiny.params.layers) + 1
         self.targets = tiny.targets[:, 0]
         below = [tiny.x, *(layer.outputs for layer in trace.layers)]
         self.below = {(l, t): below[l - 1][t - 1, 0] for l, t in self.boxes()}
@@ -128,19 +140,55 @@ def data(content: Any) -> str:
     return f'<script type="application/json" class="moving-data">{text}</script>'
 
 
+def _values(values: np.ndarray) -> str:
+    return "<br>".join(number(v, 2) for v in np.ravel(values))
+
+
+def _math(base: str, raised: str, kind: str = "") -> str:
+    return f'<span class="math{kind}"><i>{base}</i><sup>{raised}</sup></span>'
+
+
+def net_picture(net: Net) -> str:
+    """Return the net as a grid, which moving.css draws: columns are steps, rows the readout, the layers and the input.
+
+    A box holds activations on its left and errors on its right, a line for each unit. An element with ``data-step="k"``
+    appears in step k, from 1; a box bears all its steps.
+    """
+    boxes, ends, empty = list(net.a), 2 * len(net.a) + 1, "<span></span>"
+    steps = range(1, net.T + 1)
+    parts = [empty, *(_math("C", f"({t})") for t in steps)]
+    for l in (3, 2, 1):
+        given = f"{_math('a', f'{l}(0)')}<br>0, 0{_math('u', str(l), ' u')}"
+        parts.append(f'<span class="given">{given}</span>' if l < 3 else empty)
+        for t in steps:
+            k = boxes.index((l, t)) + 1
+            parts.append(
+                f'<span class="unit layer-{l}" data-at="{k} {ends - k}">'
+                f'<span class="there" data-step="{k}">{_values(net.a[l, t])}</span>'
+                f'<span class="back" data-step="{ends - k}">{_values(net.delta[l, t])}</span>'
+                f"{_math('w', str(l), ' w') if t == 1 else ''}</span>"
+            )
+    parts += [empty, *(f'<span class="unit">{_values(net.below[1, t])}</span>' for t in steps)]
+    parts += [empty, *(f'<span class="math"><i>t</i> = {t}</span>' for t in steps)]
+    return (
+        f'<div class="net" role="img" aria-label="{LABEL}">{"".join(parts)}</div><div class="ways" aria-hidden="true">'
+        "<span>activations a \N{UPWARDS ARROW} \N{RIGHTWARDS ARROW}</span>"
+        "<span>\N{LEFTWARDS ARROW} \N{DOWNWARDS ARROW} errors \N{GREEK SMALL LETTER DELTA}</span></div>"
+    )
+
+
 def net_figure() -> str:
     """Return the HTML of the net to step through."""
     net = Net()
     steps = net.steps()
     said = [[step.title, step.rows] for step in steps]
-    order = [(step.layer, step.step) for step in steps]
     buttons = "".join(
         f'<button type="button" data-do="{do}">{html.escape(words)}</button>'
         for do, words in (("first", "Start"), ("back", "Back"), ("next", "Next"), ("play", "Play"))
     )
     return (
         '<div class="moving moving-net" role="group" aria-label="The tiny net, step by step">'
-        f"{net_picture.draw(net.a, net.delta, net.below, order)}"
+        f"{net_picture(net)}"
         f'<div class="moving-controls" hidden>{buttons}'
         '<span class="moving-count"></span></div>'
         '<div class="moving-said" role="status" hidden></div>'

@@ -125,8 +125,8 @@ def as_data(view: View) -> dict[str, Any]:
             "kind": book.kind(e.label),
             "reason": book.reason(e.label),
             "code": [
-                {"module": at.module, "line": at.line, "url": view.uri(at.page, at.anchor)}
-                for at in book.code.get(e.label, [])
+                {"module": at.module, "line": at.line, "url": view.source_uri(at, anchor)}
+                for at, anchor in book.code.get(e.label, [])
             ],
             "api": [
                 {"name": anchor, "url": view.uri(page, anchor)}

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from _ext.api.objects import page_of
 from _ext.formulas.references import Equation
 from _ext.ledger.source import Named
 from bptt.teaching.equations import EquationCheck
@@ -34,25 +33,6 @@ class CellCheck:
     def anchor(self) -> str:
         """Return the id of the cell."""
         return f"cell-{self.cell}"
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the library that is an equation, and the id that it has in the view of its module."""
-
-    module: str
-    line: int
-    anchor: str
-
-    @property
-    def page(self) -> str:
-        """Return the page that shows the source."""
-        return page_of(self.module)
-
-    @property
-    def words(self) -> str:
-        """Return how the line is called."""
-        return f"{self.module.rpartition('.')[2]}.py, line {self.line}"
 
 
 class Excuse(NamedTuple):
@@ -117,12 +97,12 @@ class Ledger:
         return f"({self.tags[label]})" if label in self.tags else label
 
     @cached_property
-    def code(self) -> dict[str, list[Line]]:
-        """Return the marked lines by label."""
-        by_label: dict[str, list[Line]] = {}
+    def code(self) -> dict[str, list[tuple[Named, str]]]:
+        """Return the marked lines by label, each with its id on the page of its module."""
+        by_label: dict[str, list[tuple[Named, str]]] = {}
         for mark, name, anchor in anchors(self.marks):
             if label := self.label(name):
-                by_label.setdefault(label, []).append(Line(mark.module, mark.line, anchor))
+                by_label.setdefault(label, []).append((mark, anchor))
         return by_label
 
     def _documented(self, place: Named) -> tuple[str, str] | None:

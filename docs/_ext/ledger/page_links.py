@@ -12,10 +12,12 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
+from _ext.api.objects import page_of
 from _ext.formulas.references import anchor
 from _ext.ledger import phrases
 from _ext.ledger.collect import ledger
 from _ext.ledger.model import DEFINITION, PROOF, CellCheck, Ledger, anchors
+from _ext.ledger.source import Named
 
 COMMENT = '<span class="c1">'  # as Pygments writes it
 LINE = '<span class="ledger-line"'
@@ -36,14 +38,20 @@ class View:
         """Return what leads to an equation."""
         return self.uri(self.book.equations[label].docname, anchor(label))
 
+    def source_uri(self, at: Named, anchor: str) -> str:
+        """Return what leads to a line of the library."""
+        return self.uri(page_of(at.module), anchor)
+
     def equation(self, label: str) -> str:
         """Return a link to an equation."""
         return link(self.equation_uri(label), html.escape(self.book.name(label)))
 
     def code(self, label: str) -> list[str]:
         """Return links to the lines that are an equation."""
-        lines = self.book.code.get(label, [])
-        return [link(self.uri(at.page, at.anchor), at.words) for at in lines]
+        return [
+            link(self.source_uri(at, anchor), f"{at.module.rpartition('.')[2]}.py, line {at.line}")
+            for at, anchor in self.book.code.get(label, [])
+        ]
 
     def api(self, label: str) -> list[str]:
         """Return links to the entries of the API that name an equation, by what they are called."""

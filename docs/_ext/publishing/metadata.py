@@ -2,12 +2,11 @@
 
 ``html_baseurl`` is the address at which a build will stand, and is known only to who publishes it
 (``BPTT_SITE_URL`` or Read the Docs' own variable; see conf.py). With it pages name their canonical address and
-``sitemap.xml`` is written; without it nothing that would have to be guessed is said.
+``sitemap.txt`` is written; without it nothing that would have to be guessed is said.
 """
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -24,14 +23,8 @@ OTHERS = {
     "py-modindex": "The modules of the library bptt, with a line on each.",
     "search": "Search the derivations, the equations by label, and the library's names.",
     LOST: "There is no page at this address; here is how to find what you came for.",
-    "_modules/index": "The source of every module of the library, as it is documented here.",
 }
 PAGES_NOT_FOR_SEARCH = {"search", LOST}
-SITEMAP = """\
-<?xml version="1.0" encoding="utf-8"?>
-<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
-{lines}</urlset>
-"""
 
 
 def way(app: Sphinx, pagename: str) -> dict[str, Any]:
@@ -67,14 +60,11 @@ def settle(app: Sphinx, page: Page) -> None:
 
 
 def write_sitemap(app: Sphinx, pages: list[str]) -> None:
-    """Write the map of a site whose address is known, without dates: they would differ from build to build."""
-    file, base = Path(app.outdir) / "sitemap.xml", app.config.html_baseurl
-    file.unlink(missing_ok=True)
-    if base:
+    """Write the map of a site whose address is known, in the form of it that is text: a line for each page."""
+    if base := app.config.html_baseurl:
         named = [p for p in pages if p not in PAGES_NOT_FOR_SEARCH and not p.startswith("_static/")]
-        addresses = [html.escape(urljoin(base, f"{name}.html")) for name in named]
-        lines = "".join(f"  <url><loc>{address}</loc></url>\n" for address in addresses)
-        file.write_text(SITEMAP.format(lines=lines), "utf-8")
+        lines = "".join(f"{urljoin(base, name)}.html\n" for name in named)
+        (Path(app.outdir) / "sitemap.txt").write_text(lines, "utf-8")
 
 
 def setup(app: Sphinx) -> None:

@@ -14,12 +14,11 @@ ENOUGH, MOST = 40, 155  # characters of a description
 
 
 class Notes(NamedTuple):
-    """A page's title, what it says of itself, the pages below it, and what a repair is about on it."""
+    """A page's title, what it says of itself, the pages below it."""
 
     title: str = ""
     description: str = ""
     below: tuple[str, ...] = ()
-    facts: tuple[str, ...] = ()
 
 
 def noted(env: BuildEnvironment, docname: str) -> Notes:
@@ -59,20 +58,6 @@ def describe(doctree: nodes.document) -> str:
     return ""
 
 
-def _facts(doctree: nodes.document) -> set[str]:
-    """Return what a page holds that some repair is about (repairs.py)."""
-    found = set()
-    for node in doctree.findall(nodes.Element):
-        if isinstance(node, nodes.citation) or type(node).__name__ == "bibliography":
-            found.add("citations")
-        elif isinstance(node, addnodes.toctree) and node.get("caption"):
-            found.add("captions")
-        elif isinstance(node, nodes.thead):
-            entries = node.findall(nodes.entry)
-            found |= {"empty heads" for entry in entries if not entry.astext().strip()}
-    return found
-
-
 def _note(app: Sphinx, doctree: nodes.document) -> None:
     titles = (node.astext() for node in doctree.findall(nodes.title))
     trees = doctree.findall(addnodes.toctree)
@@ -80,7 +65,6 @@ def _note(app: Sphinx, doctree: nodes.document) -> None:
         next(titles, app.env.docname),
         describe(doctree),
         tuple(name for tree in trees for name in tree["includefiles"]),
-        tuple(sorted(_facts(doctree))),
     )
 
 

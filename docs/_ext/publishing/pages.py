@@ -30,7 +30,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for file in sorted(out.rglob("*.html")):
         page = Page(file, out)
         if not page.guarded:
-            repairs.repair(app, page)
+            repairs.repair(page)
             page.number_again()
             stylesheets.bundle(page, out / "_static")
             metadata.settle(app, page)

@@ -24,7 +24,8 @@ from _ext.publishing.page import Page
 
 FILE, WORDS = Path("_static", "search-index.js"), "search_words.toml"
 UNSEEN = {"script", "style", "svg", "button", "pre", "math", "nav", "label"}
-UNSEEN_CLASSES = {"headerlink", "katex-display", "ledger", "source-link", "twins"}
+UNSEEN_CLASSES = {"derivation-map", "headerlink", "katex-display", "ledger", "moving"}
+UNSEEN_CLASSES |= {"source-link", "twins"}
 UNSEEN_SIGNS = re.compile("[\u200b\u2061]")  # a breadth of nothing; "of", as in sin of x
 HEADS = {"h1", "h2", "h3", "h4"}
 BOXES = {"div", "details", "blockquote", "figure", "dl", "dd"}
