@@ -37,7 +37,6 @@ extensions = [
     "sphinx_design",
 ]
 parts = [  # of the site's own, in docs/_ext
-    "api.code_links",  # before what else changes the body of a page
     "api.completeness",
     "api.library_source",
     "api.signatures",

@@ -11,14 +11,14 @@ from sphinx.application import Sphinx
 Handler: TypeAlias = Callable[[Sphinx, str, dict[str, Any], nodes.document], None]
 
 
-def on_page(app: Sphinx, handler: Handler, priority: int = 500) -> None:
+def on_page(app: Sphinx, handler: Handler) -> None:
     """Call a handler with each page that has text: its name, its context, its doctree."""
 
     def call(app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: Any) -> None:
         if doctree is not None:
             handler(app, page, context, doctree)
 
-    app.connect("html-page-context", call, priority=priority)
+    app.connect("html-page-context", call)
 
 
 def add_files(app: Sphinx, mark: str, *names: str, priority: int = 500) -> None:
