@@ -28,7 +28,7 @@ from bptt.cells.layout import check_unfactored, parameters_of, state_names_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer, Pulled
 from bptt.checking.jacobian import Arrays, Nested, Truth, choose, flatten
-from bptt.checking.known_bugs import diagnose
+from bptt.checking.known_bugs import best, diagnose
 from bptt.checking.own_step import (
     OwnStep,
     far_check,
@@ -287,13 +287,12 @@ def _report(
 ) -> CellReport:
     checks, case = layer_checks(layer, at, truth, rng)
     if own is not None:
-        checks = (own.check, far_check(FAR_OUT, own, truth, rng.spawn(1)[0]), *checks)
+        checks = (own.check, far_check(FAR_OUT, own, rng.spawn(1)[0]), *checks)
     bugs: dict[str, str] = {}
     if not all(check.ok for check in checks):
         bugs = diagnose(case)
         steady = "not a function of its arguments" not in bugs
         if own is not None and steady and not own.check.ok:
-            for name, tensor, evidence in own_step_bugs(own):
-                bugs.setdefault(name, f"{tensor}: {evidence}")
+            bugs = best(own, own_step_bugs(own)) | bugs
     named = tuple(bugs.items())
     return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")
