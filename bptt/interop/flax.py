@@ -26,7 +26,6 @@ from bptt.network.stack import OneDirection
 
 __all__ = ["from_flax", "to_flax"]
 
-KINDS = (Elman, LSTM, GRU)
 IN_ONE = [("dense_i", "dense_h")]
 # The names of the parts of each kind of cell, by form: for each kernel, that of the input's and that of the past's.
 PARTS: dict[type, dict[str, list[tuple[str, str]]]] = {
@@ -79,7 +78,7 @@ def to_flax(
     >>> sorted(bptt.to_flax(bptt.Elman(), params.layers[0], "nnx"))
     ['dense_h', 'dense_i']
     """
-    kind = parts.kind_of("cell", cell, KINDS)
+    kind = parts.kind_of("cell", cell, tuple(PARTS))
     if form not in [*PARTS[kind]]:
         known = " or ".join(map(repr, PARTS[kind]))
         msg = f"form must be {known} for a {kind.__name__}, got {form!r:.40}"
@@ -133,7 +132,7 @@ def from_flax(cell: OneDirection, tree: parts.Nested) -> LayerParams:
     >>> bool((again.b == params.layers[0].b).all())
     True
     """
-    kind = parts.kind_of("cell", cell, KINDS)
+    kind = parts.kind_of("cell", cell, tuple(PARTS))
     reader = parts.Reader("tree", tree)
     if set(tree) == {"params"}:
         reader = parts.Reader("tree['params']", tree["params"])
@@ -163,5 +162,5 @@ def from_flax(cell: OneDirection, tree: parts.Nested) -> LayerParams:
 
 
 def _has_bias(kind: type, side: int, pair: tuple[str, str]) -> bool:
-    """Say whether Flax has a bias in a part: an LSTM in that of the past, and so has n of a GRU."""
+    """Say whether Flax has a bias in a part: for an LSTM beside the past, else beside the input; n of a GRU has two."""
     return side == (kind is LSTM) or pair[side] == "hn"
