@@ -9,7 +9,7 @@ and final state, and returns :math:`J^\top w` for all that forward depends on. S
 
 and against J itself, column by column, by the complex step. From one step to two to many, with one
 cotangent at a time, for a batch and for its sequences one by one: what fails first tells where to look.
-Where the numbers are those that a known bug would give, the report names it (`bptt.fingerprints`).
+Where the numbers are those that a known bug would give, the report names it (`bptt.checking.known_bugs`).
 
 Sources: Squire & Trapp (1998) for the complex step; Claerbout (1992) for the dot-product test;
 Higham (2002), chapters 1 and 3, for the tolerance in float32.
