@@ -243,6 +243,6 @@ def _made(
             point[k], point[i] = (np.array([point[j] + 0j] * len(copies)) for j in (k, i))
             point[i][copies, *place, ..., copies] += 1j * TINY  # in each copy another entry
             new = _run(steps, known, point, bug, wrong)
-            rows.append(np.concatenate([new[known.states[0]], *new], axis=2).imag / TINY)
+            rows.append(np.imag(np.concatenate([new[known.states[0]], *new], axis=2)) / TINY)
         jacobians.append(np.concatenate(rows).reshape(-1, *steps.x.shape[:2], rows[0].shape[2]))
     return sweep(steps._replace(jacobians=jacobians), cotangents).record()
