@@ -17,7 +17,7 @@ import numpy as np
 
 from bptt._core.tree import refilled
 from bptt._core.types import Array
-from bptt.checking.cell_bugs import cell_bugs
+from bptt.checking.cell_bugs import LIKE, cell_bugs
 from bptt.checking.handwritten import Ran
 from bptt.checking.jacobian import Arrays, Nested
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
@@ -85,7 +85,6 @@ KNOWN_BUGS = OF_ONE_TENSOR | {
 }
 """The name of each known bug, with what it is."""
 
-LIKE = 1e-8
 CLEARLY = 100  # so many times closer than the truth a guess must be: else both fit what came
 
 
