@@ -45,8 +45,8 @@ class Bench:
 
     Every layer has the parameters ``w``, ``u``, ``b``, ``p`` (three peepholes, zero unless asked for) and
     ``c_n``, the initial state ``a0`` and ``c0``, the input ``x``, and as ``above`` the derivative that the layer
-    above returns: the cost is the sum of ``above * a``. Each quantity of its run stands under its name, with the steps as its first axis; its
-    derivative stands in ``d``.
+    above returns: the cost is the sum of ``above * a``. Each quantity of its run stands under its name, with the
+    steps as its first axis; its derivative stands in ``d``.
     """
 
     letters: Net
