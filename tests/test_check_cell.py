@@ -161,7 +161,7 @@ def test_every_bug_that_can_be_named_is_described(source, monkeypatch):
         named.update(name for name, *_ in bugs)
         return {}
 
-    monkeypatch.setattr(importlib.import_module("bptt.checking.known_bugs"), "_best", collect)
+    monkeypatch.setattr(importlib.import_module("bptt.checking.known_bugs"), "best", collect)
     wrong = handwritten.replaced(source, ("+= x", "+= 1.1 * x"))
     handwritten.check(wrong, like=source)
     assert len(named) >= 20

@@ -17,10 +17,7 @@ recurrent networks.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,8 +55,25 @@ class Plan:
         return min(self.states, pieces - 1) + min(self.piece, steps)  # (every-k)
 
 
-Schedule: TypeAlias = Callable[[int], Plan]
-"""Takes the number of steps, and says which states to keep while they are reversed."""
+@dataclass(frozen=True)
+class Schedule:
+    """Which states are kept, for any number of steps: called with that number it returns a `Plan`.
+
+    Attributes
+    ----------
+    piece
+        How many steps are run at a time with all that their derivative needs; √T if None.
+    states
+        How many states may be kept at once; that of every piece if None.
+    """
+
+    piece: int | None
+    states: int | None
+
+    def __call__(self, steps: int) -> Plan:
+        """Say which states to keep while so many steps are reversed."""
+        piece = self.piece or math.ceil(math.sqrt(steps))  # (sqrt-best)
+        return Plan(piece, self.states or math.ceil(steps / piece))
 
 
 def every(k: int) -> Schedule:
@@ -86,11 +100,7 @@ def every(k: int) -> Schedule:
     >>> bptt.algorithms.every(10)(100).expected(100)
     19
     """
-    return partial(_every, validation.size("k", k))
-
-
-def _every(k: int, steps: int) -> Plan:
-    return Plan(piece=k, states=math.ceil(steps / k))
+    return Schedule(piece=validation.size("k", k), states=None)
 
 
 def square_root() -> Schedule:
@@ -107,11 +117,7 @@ def square_root() -> Schedule:
     >>> bptt.algorithms.square_root()(10_000).expected(10_000)
     199
     """
-    return _square_root
-
-
-def _square_root(steps: int) -> Plan:
-    return _every(math.ceil(math.sqrt(steps)), steps)  # (sqrt-best)
+    return Schedule(piece=None, states=None)
 
 
 def binomial(states: int, piece: int = 1) -> Schedule:
@@ -141,12 +147,7 @@ def binomial(states: int, piece: int = 1) -> Schedule:
     >>> bptt.algorithms.binomial(states=10)(1000).expected(1000)
     11
     """
-    counts = validation.size("piece", piece), validation.size("states", states)
-    return partial(_the_same, Plan(*counts))
-
-
-def _the_same(plan: Plan, _: int) -> Plan:
-    return plan
+    return Schedule(validation.size("piece", piece), validation.size("states", states))
 
 
 def checkpointed_bptt(
@@ -191,19 +192,15 @@ def checkpointed_bptt(
     3
     """
     params, whole, state, there = check_pieces(stack, params, x, initial, mask)
-    plan = _plan(square_root() if schedule is None else schedule, len(whole))
+    by: object = square_root() if schedule is None else schedule
+    if not isinstance(by, Schedule):
+        msg = f"schedule must be made by every, square_root or binomial, got {by!r:.40}"
+        raise TypeError(msg)
+    plan = by(len(whole))
     outputs = np.empty((*whole.shape[:2], len(params.readout.b)), whole.dtype)
     sweep = _Sweep(stack, params, whole, cost, there, plan, outputs, np.empty_like(whole))
     sweep.reverse(math.ceil(len(whole) / plan.piece), state)
     return sweep.result()
-
-
-def _plan(schedule: object, steps: int) -> Plan:
-    plan = schedule(steps) if callable(schedule) and schedule is not square_root else None
-    if not isinstance(plan, Plan):
-        msg = f"schedule must be made by every, square_root or binomial, got {schedule!r:.40}"
-        raise TypeError(msg)
-    return plan
 
 
 @dataclass

@@ -26,7 +26,6 @@ Sources: Williams & Zipser (1989); Tallec & Ollivier (2018) for UORO; Marschall,
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,14 +93,23 @@ def rtrl(
     array([3.6583])
     """
     walk = _Walk(stack, cost, *check_pieces(stack, params, x, initial, mask))
-    influence = [_Influence.at_start(walk, b) for b in range(walk.x.shape[1])]
+    no_params, no_initial = none = tree_map(np.zeros_like, (walk.params, walk.initial))
+    _, record = flatten(none)
+    # P of each sequence: a row for each number of its state, a column for each parameter and each initial
+    # state. Before the first step a state depends on itself alone.
+    influence = [
+        np.array([flatten((no_params, unit))[0] for unit in _units(walk.initial, b)])
+        for b in range(walk.x.shape[1])
+    ]
     total: Tree = None
     for t in range(len(walk.x)):
         trace, direct = walk.step(t)  # ∂C(t)/∂s(t-1), and what this step adds by itself
         for b, carried in enumerate(influence):
-            total = add(total, carried.pull(_row(direct.initial, b)))  # (rtrl-cost)
-        total = add(total, (direct.params, tree_map(np.zeros_like, walk.initial)))
-        influence = [carried.onward(trace, b) for b, carried in enumerate(influence)]
+            with np.errstate(all="ignore"):
+                of_past = _row(direct.initial, b) @ carried
+            total = add(total, record(of_past))  # (rtrl-cost)
+            influence[b] = _onward(trace, b, carried)
+        total = add(total, (direct.params, no_initial))
     return walk.result(*total)
 
 
@@ -209,35 +217,16 @@ class _Walk:
         return checked(Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1))
 
 
-class _Influence(NamedTuple):
-    """The influence P of one sequence: a row for each number of its state, a column a parameter."""
-
-    matrix: Array
-    like: Tree  # (params, initial states): what the columns are
-
-    @classmethod
-    def at_start(cls, walk: _Walk, b: int) -> "_Influence":
-        """Return P before the first step: the state depends on itself alone."""
-        none = tree_map(np.zeros_like, walk.params)
-        rows = [flatten((none, unit))[0] for unit in _units(walk.initial, b)]
-        return cls(np.array(rows), (walk.params, walk.initial))
-
-    def pull(self, d_state: Array) -> Tree:
-        """Return d_state P, as a record."""
-        with np.errstate(all="ignore"):
-            return flatten(self.like)[1](d_state @ self.matrix)
-
-    def onward(self, trace: Trace, b: int) -> "_Influence":
-        """Return P after one more step: J P and the immediate derivative, row by row."""
-        rows: list[Array] = []
-        zero = tree_map(np.zeros_like, self.like[1])
-        for unit in _units(trace.final, b):
-            row = backward(trace, np.zeros_like(trace.outputs), unit)
-            immediate = flatten((row.params, zero))[0]
-            with np.errstate(all="ignore"):  # `checked` looks at it
-                # (RTRL)
-                rows.append(_row(row.initial, b) @ self.matrix + immediate)
-        return _Influence(np.array(rows), self.like)
+def _onward(trace: Trace, b: int, influence: Array) -> Array:
+    """Return P of one sequence after one more step: J P and the immediate derivative, row by row."""
+    rows: list[Array] = []
+    for unit in _units(trace.final, b):
+        row = backward(trace, np.zeros_like(trace.outputs), unit)
+        immediate = flatten((row.params, tree_map(np.zeros_like, row.initial)))[0]
+        with np.errstate(all="ignore"):  # `checked` looks at it
+            # (RTRL)
+            rows.append(_row(row.initial, b) @ influence + immediate)
+    return np.array(rows)
 
 
 def _units(states: tuple[LayerState, ...], b: int) -> Iterator[tuple[LayerState, ...]]:

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_map
-from bptt._core.types import Array, Scalar, Tree
+from bptt._core.types import Scalar, Tree
 from bptt.algorithms.calls import (
     CostOfSteps,
     Result,
@@ -189,13 +189,7 @@ def _pieces(steps: int, k1: int) -> list[tuple[int, int]]:
 
 def _placed(gradient: Gradient, trace: Trace, start: int) -> Gradient:
     """Put the gradient of a piece where it belongs in the whole: zeros elsewhere."""
-    steps, end = len(trace.x), start + len(gradient.x)
-
-    def place(part: Array) -> Array:
-        whole = np.zeros((steps, *part.shape[1:]), part.dtype)
-        whole[start:end] = part
-        return whole
-
-    x, delta = tree_map(place, (gradient.x, gradient.delta))
+    around = ((start, len(trace.x) - start - len(gradient.x)), (0, 0), (0, 0))
+    x, delta = tree_map(lambda part: np.pad(part, around), (gradient.x, gradient.delta))
     reaches = gradient.initial if start == 0 else tree_map(np.zeros_like, gradient.initial)
     return Gradient(gradient.params, x, reaches, delta)

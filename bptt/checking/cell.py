@@ -9,7 +9,7 @@ and final state, and returns :math:`J^\top w` for all that forward depends on. S
 
 and against J itself, column by column, by the complex step. From one step to two to many, with one
 cotangent at a time, for a batch and for its sequences one by one: what fails first tells where to look.
-Where the numbers are those that a known bug would give, the report names it (`bptt.fingerprints`).
+Where the numbers are those that a known bug would give, the report names it (`bptt.checking.known_bugs`).
 
 Sources: Squire & Trapp (1998) for the complex step; Claerbout (1992) for the dot-product test;
 Higham (2002), chapters 1 and 3, for the tolerance in float32.
@@ -27,10 +27,9 @@ from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import check_unfactored, parameters_of, state_names_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer, Pulled
-from bptt.checking.jacobian import Arrays, Nested, Truth, choose, flatten
-from bptt.checking.known_bugs import diagnose
+from bptt.checking.jacobian import Arrays, Nested, choose, flatten
+from bptt.checking.known_bugs import best, diagnose
 from bptt.checking.own_step import (
-    OwnStep,
     far_check,
     own_step_bugs,
     point_of,
@@ -135,10 +134,7 @@ def check_layer(
         raise ValueError(msg)
     for name, state in zip(layer.states, at[layer.n_params + 1 :], strict=True):
         validation.array(f"initial{name}", state, (found.shape[1], "n"))
-    if void := unsound("layer", layer, at):
-        return void
-    truth = choose(layer.function, at, rng, layer.function)
-    return _report("layer", layer, at, truth, rng)
+    return _report("layer", layer, at, rng)
 
 
 @np.errstate(all="ignore")
@@ -217,11 +213,7 @@ def check_cell(
         step_and_back(formula, point_of(formula, at, k), rng.spawn(1)[0])
     else:
         _check_unfactored(formula, k, at)
-    if void := unsound(name, layer, at):
-        return void
-    truth = choose(layer.function, at, rng, lambda p: list(_step(formula, k, p)[0]))
-    own = step_check(STEP, formula, at, k, truth, rng) if is_factored(formula) else None
-    return _report(name, layer, at, truth, rng, own)
+    return _report(name, layer, at, rng, formula)
 
 
 def _float64(name: str, array: Array) -> Array:
@@ -281,19 +273,23 @@ def _report(
     subject: str,
     layer: Layer,
     at: Arrays,
-    truth: Truth,
     rng: np.random.Generator,
-    own: OwnStep | None = None,
+    cell: Cell | UnfactoredCell | None = None,
 ) -> CellReport:
+    """Run all checks: of a layer, and if it is that of a factored cell, of the cell's own step."""
+    if void := unsound(subject, layer, at):
+        return void
+    k = layer.n_params
+    watch = layer.function if cell is None else lambda p: list(_step(cell, k, p)[0])
+    truth = choose(layer.function, at, rng, watch)
+    own = step_check(STEP, cell, at, k, truth, rng) if is_factored(cell) else None
     checks, case = layer_checks(layer, at, truth, rng)
     if own is not None:
-        checks = (own.check, far_check(FAR_OUT, own, truth, rng.spawn(1)[0]), *checks)
+        checks = (own.check, far_check(FAR_OUT, own, rng.spawn(1)[0]), *checks)
     bugs: dict[str, str] = {}
     if not all(check.ok for check in checks):
         bugs = diagnose(case)
-        steady = "not a function of its arguments" not in bugs
-        if own is not None and steady and not own.check.ok:
-            for name, tensor, evidence in own_step_bugs(own):
-                bugs.setdefault(name, f"{tensor}: {evidence}")
+        if own is not None and "not a function of its arguments" not in bugs:
+            bugs = best(own, own_step_bugs(own)) | bugs
     named = tuple(bugs.items())
     return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")

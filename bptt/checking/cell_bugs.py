@@ -15,7 +15,8 @@ import numpy as np
 from bptt._core.types import Array
 from bptt.cells import activations
 from bptt.cells.activations import Activation
-from bptt.checking.jacobian import Arrays, Truth
+from bptt.checking.gradcheck import TINY
+from bptt.checking.jacobian import Arrays
 from bptt.checking.sweep import Bugs, Steps, sweep
 
 Slope: TypeAlias = Callable[[Array, Array], Array]  # a derivative, right or wrong, of z and a
@@ -206,23 +207,26 @@ def _fits(steps: Steps, known: Known) -> bool:
 
 
 def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: dict[str, Slope]) -> Arrays:
-    """Take all steps at once: return the new states, in the order of the layer."""
-    *params, x = point[: steps.k + 1]
+    """Take all steps at once: return the new states, in the order of the layer.
+
+    Before its own axes an array may have one of copies: each is a run by itself.
+    """
+    params, x = point[: steps.k], point[steps.k]
     past = [point[steps.k + 1 + place] for place in known.states]
     used = [i or 0 for i in (steps.w, steps.u, steps.b)]  # a recognized cell has all three
-    (w, u, b), n = (params[i] for i in used), past[0].shape[1]
+    (w, u, b), n = (params[i] for i in used), past[0].shape[-1]
     rest = [p for i, p in enumerate(params) if i not in used and steps.params[i].ndim == 1]
-    own = [p[k * n : (k + 1) * n] for p in rest for k in range(len(p) // n)]
+    own = [p[..., None, k * n : (k + 1) * n] for p in rest for k in range(p.shape[-1] // n)]
     own = [*own, *known.own * [np.zeros(n)]][: known.own]
 
     def blocks(z: Array) -> Gates:
-        return {gate: z[:, k * n : (k + 1) * n] for k, gate in enumerate(known.order)}
+        return dict(zip(known.order, np.split(z, len(known.order), axis=-1), strict=True))
 
     def squash(gate: str, z: Array) -> Array:
         activation = known.activations[gate]
         return through(z, activation, wrong.get(gate, activation.derivative))
 
-    x, h = blocks(x @ w + b), blocks(past[0] @ u)
+    x, h = blocks(x @ w + b[..., None, :]), blocks(past[0] @ u)
     found = known.step(squash, Run(x, h, blocks(u), past, own), bug)
     return [found[place] for place in known.states]
 
@@ -230,10 +234,15 @@ def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: dict[str, S
 def _made(
     steps: Steps, known: Known, cotangents: Arrays, bug: str, wrong: dict[str, Slope]
 ) -> Arrays:
-    """Go back through the layer by the derivatives of a formula with a bug."""
-
-    def step(point: Arrays) -> Arrays:
-        new = _run(steps, known, point, bug, wrong)
-        return [new[known.states[0]], *new]
-
-    return sweep(steps.by(step, Truth(True, "")), cotangents).record()
+    """Go back through the layer by the derivatives of a formula with a bug, taken by the complex step."""
+    jacobians, k = [], steps.k
+    for i, leaf in enumerate(steps.point):
+        rows, copies = [], np.arange(leaf.shape[-1])
+        for place in np.ndindex(leaf.shape[:-1] if i < k else ()):  # of a state all rows at once
+            point = list(steps.point)
+            point[k], point[i] = (np.array([point[j] + 0j] * len(copies)) for j in (k, i))
+            point[i][copies, *place, ..., copies] += 1j * TINY  # in each copy another entry
+            new = _run(steps, known, point, bug, wrong)
+            rows.append(np.imag(np.concatenate([new[known.states[0]], *new], axis=2)) / TINY)
+        jacobians.append(np.concatenate(rows).reshape(-1, *steps.x.shape[:2], rows[0].shape[2]))
+    return sweep(steps._replace(jacobians=jacobians), cotangents).record()

@@ -17,10 +17,11 @@ import numpy as np
 
 from bptt._core.tree import refilled
 from bptt._core.types import Array
-from bptt.checking.cell_bugs import cell_bugs
+from bptt.checking.cell_bugs import LIKE, cell_bugs
 from bptt.checking.handwritten import Ran
 from bptt.checking.jacobian import Arrays, Nested
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
+from bptt.checking.own_step import OwnStep
 from bptt.checking.suite import LARGE, SAME, Case, errors
 from bptt.checking.sweep import Bugs, factors, trusted
 
@@ -84,7 +85,6 @@ KNOWN_BUGS = OF_ONE_TENSOR | {
 }
 """The name of each known bug, with what it is."""
 
-LIKE = 1e-8
 CLEARLY = 100  # so many times closer than the truth a guess must be: else both fit what came
 
 
@@ -105,9 +105,9 @@ def diagnose(case: Case) -> dict[str, str]:
     if not case.checks["batch forward"].ok:
         return found  # no trusted step of a sequence by itself: the batch is mixed on the way there
     if "accumulates across calls" not in found:
-        found |= _best(case, _hypotheses(case))
+        found |= best(case, _hypotheses(case))
     if not found and case.padded and not case.checks["mask backward"].ok:
-        found |= _best(case.padded, _hypotheses(case.padded))
+        found |= best(case.padded, _hypotheses(case.padded))
     return found
 
 
@@ -140,7 +140,7 @@ def _from_below(case: Case) -> Case:
 
 def _habits(case: Case) -> Iterator[tuple[str, str]]:
     """Name what shows in more than one call: accumulators, clipping."""
-    names = case.layer.names
+    names = case.names
     for check, bug in (
         ("arguments left alone", "modifies its arguments"),
         ("batch forward", "forward crosses sequences"),
@@ -164,13 +164,13 @@ def _unsteady(case: Case) -> bool:
     """Say whether whole runs differ by something else than the one amount by which a sum would grow."""
     runs = [case.layer.gradient(case.at, case.cotangents) for _ in range(3)]
     one, two = ([b - a for a, b in zip(*pair, strict=True)] for pair in pairwise(runs))
-    return any(error > SAME for error in errors(case.layer.names, two, one).values())
+    return any(error > SAME for error in errors(case.names, two, one).values())
 
 
 def _clipped(case: Case) -> dict[str, list[str]]:
     """Compare the gradient of a cost that is very large with the multiple that it should be."""
     found: dict[str, list[str]] = {}
-    for name, large, want in zip(case.layer.names, case.large, case.want, strict=True):
+    for name, large, want in zip(case.names, case.large, case.want, strict=True):
         if name not in case.checks["linear"].faulty or large.shape != want.shape:
             continue
         true, top, norm = LARGE * want, float(np.abs(large).max()), float(np.linalg.norm(large))
@@ -222,9 +222,9 @@ def _unsummed(got: Array, want: Array, size: int) -> Array | None:
     return None
 
 
-def _best(case: Case, bugs: Bugs) -> dict[str, str]:
+def best(case: Case | OwnStep, bugs: Bugs) -> dict[str, str]:
     """Keep the bugs that explain all that is wrong; if there are none, those that explain a part."""
-    names, got, want = case.layer.names, case.got, case.want
+    names, got, want = case.names, case.got, case.want
     like = max(LIKE, 100 * case.truth.tolerance * (not case.truth.analytic))
     wrong = errors(names, got, want)
     faulty = frozenset(i for i, n in enumerate(names) if not wrong[n] <= case.truth.tolerance)

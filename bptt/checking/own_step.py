@@ -1,7 +1,7 @@
 """A factored cell's own formula: its derivative by weighted inputs, state and own parameters, checked alone."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from bptt._core.types import Array, Tree
 from bptt._core.validation import tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
-from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, same, slopes
+from bptt.checking.cell_bugs import SIGMOID, TANH, slopes
 from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
 from bptt.checking.suite import errors, true_gradient
-from bptt.checking.sweep import factors
+from bptt.checking.sweep import Bugs, factors
 from bptt.network.traces import weighted_inputs
 
 # Of weighted inputs, near zero and far out; states are drawn between -0.8 and 0.8.
@@ -28,6 +28,7 @@ class OwnStep(NamedTuple):
     """What a cell's step_backward returned for one step, and the truth, by the names of the formula."""
 
     cell: Cell
+    truth: Truth
     check: Check
     names: list[str]
     at: Arrays
@@ -44,7 +45,7 @@ def step_check(
     want = _true(cell, point, cotangents, truth)
     names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
     check = Check(name, errors(names, got, want), truth.tolerance)
-    return OwnStep(cell, check, names, point, got, want)
+    return OwnStep(cell, truth, check, names, point, got, want)
 
 
 def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
@@ -53,7 +54,7 @@ def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
     return [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
 
 
-def far_check(name: str, step: OwnStep, truth: Truth, rng: np.random.Generator) -> Check:
+def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
     """Check the same derivatives where weighted inputs are very small, and far out, where cells saturate.
 
     A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
@@ -70,9 +71,9 @@ def far_check(name: str, step: OwnStep, truth: Truth, rng: np.random.Generator) 
         return Check(name, {}, FAR)
     cotangents, got = step_and_back(cell, point, rng)
     want = _true(cell, point, cotangents, Truth(False, ""))
-    if truth.analytic:
+    if step.truth.analytic:
         with contextlib.suppress(Exception):  # a user's function may refuse complex numbers there
-            triples = zip(got, want, _true(cell, point, cotangents, truth), strict=True)
+            triples = zip(got, want, _true(cell, point, cotangents, step.truth), strict=True)
             want = [np.where(np.isnan(w) | (abs(g - o) < abs(g - w)), o, w) for g, w, o in triples]
     return Check(name, errors(step.names, got, want), FAR)
 
@@ -115,38 +116,27 @@ def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None
             raise TypeError(msg)
 
 
-def own_step_bugs(step: OwnStep) -> Iterator[tuple[str, str, str]]:
-    """Guess from one step of a factored cell alone: whole tensors, then the slope of each gate."""
-    wrong = step.check.faulty
-    want = dict(zip(step.names, step.want, strict=True))
-    got = dict(zip(step.names, step.got, strict=True))
-    layout = layout_of(step.cell)
-    states = [f"d_{name}" for name in layout.states]
-    for name in wrong:
-        g, w = got[name], want[name]
-        missing = "direct path missing" if name in states else "gradient missing"
-        for bug, evidence, factor in (*factors(1, len(step.at[0])), (missing, "zeros", 0.0)):
-            if _fits(g, factor * w, w):
-                yield bug, name, evidence
+def own_step_bugs(step: OwnStep) -> Bugs:
+    """Make bugs of one step of a factored cell: of whole tensors, then of the slopes of gates."""
+    layout, right = layout_of(step.cell), dict(zip(step.names, step.want, strict=True))
+    states = {f"d_{name}" for name in layout.states}
+
+    def of(some: dict[str, Array]) -> Arrays:
+        return [some.get(name) for name in right]
+
+    for bug, evidence, factor in factors(1, len(step.at[0])):
+        yield bug, evidence, [factor * w for w in step.want]
+    yield "gradient missing", "zeros", of({n: 0 * right[n] for n in right if n not in states})
+    yield "direct path missing", "zeros", of({n: 0 * right[n] for n in states})
+    for name in right:
         twin = f"d_x{name[3:]}"
-        has_twin = name.startswith("d_h") and twin in want and twin not in wrong
-        if has_twin and _fits(g, want[twin], w):
-            yield "reset gate left out", name, f"it is {twin}, but the two differ"
-    for name, z in zip(layout.weighted, step.at, strict=False):
-        yield from _slope_of_gate(f"d_{name}", z, got[f"d_{name}"], want[f"d_{name}"])
-
-
-def _fits(got: Array, guess: Array, truth: Array) -> bool:
-    """Say whether a guess explains what came, and is not the truth, which then would do so too."""
-    return same(got, guess) and not same(truth, guess)
-
-
-def _slope_of_gate(name: str, z: Array, got: Array, want: Array) -> Iterator[tuple[str, str, str]]:
-    """Compare the slope that a gate's error has with those of the known activations."""
-    if errors(["_"], [got], [want])["_"] <= LIKE:
-        return
+        if name.startswith("d_h") and twin in right:
+            made = {name: right[twin]}
+            yield "reset gate left out", f"it is {twin}, but the two differ", of(made)
     for activation in (TANH, SIGMOID):
-        a = activation(z)
         for bug, (_, slope) in slopes(activation).items():
-            if same(got * activation.derivative(z, a), want * slope(z, a)):
-                yield bug, name, f"if {name[2:]} goes through {activation.name}"
+            made = {}
+            for name, z in zip(layout.weighted, step.at, strict=False):
+                a = activation(z)
+                made[f"d_{name}"] = right[f"d_{name}"] * slope(z, a) / activation.derivative(z, a)
+            yield bug, f"if it goes through {activation.name}", of(made)

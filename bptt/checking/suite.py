@@ -46,6 +46,11 @@ class Case(NamedTuple):
     checks: dict[str, Check]
     padded: "Case | None"
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the tensors."""
+        return self.layer.names
+
 
 def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
     """Call forward twice, backward once: report what makes all other checks void."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from bptt._core.types import Array, Mask
 from bptt.checking.handwritten import Layer
-from bptt.checking.jacobian import Arrays, Function, Truth, jacobian
+from bptt.checking.jacobian import Arrays, Truth, jacobian
 
 
 class Steps(NamedTuple):
@@ -52,16 +52,6 @@ class Steps(NamedTuple):
         row = np.concatenate(cotangents, axis=1)
         return [np.einsum("pbm,bm->bp", j[:, t], row) for j in self.jacobians]
 
-    def by(self, step: Function, truth: Truth) -> "Steps":
-        """Return the same steps with the Jacobians of a function that takes them all at once."""
-        ends = np.cumsum([array.size for array in step(self.point)])
-        found = []
-        for of_leaf in jacobian(step, self.point, truth, self.k):
-            parts = np.split(of_leaf, ends, axis=1)  # and after the last end nothing
-            each = [part.reshape(len(of_leaf), *self.x.shape[:2], -1) for part in parts]
-            found.append(np.concatenate(each, axis=3))
-        return self._replace(jacobians=found)
-
 
 Pull = Callable[[int, Arrays], Arrays]
 Carry = Callable[[int, Arrays, Arrays], Arrays]
@@ -80,7 +70,13 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
             state.append(after)
     stacked = [np.stack(s) for s in states]
     found = Steps([], at[:k], x, stacked, *_roles(at[:k], x, stacked[0]))
-    return found.by(lambda p: layer.function([*p[:k], p[k][None], *p[k + 1 :]]), truth)
+
+    def all_at_once(p: Arrays) -> Arrays:
+        outputs, *states = layer.function([*p[:k], p[k][None], *p[k + 1 :]])
+        return [np.concatenate([outputs[0], *states], axis=1)]
+
+    matrices = jacobian(all_at_once, found.point, truth, k)
+    return found._replace(jacobians=[m.reshape(len(m), *x.shape[:2], -1) for m in matrices])
 
 
 def _roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, int | None]:

@@ -26,12 +26,21 @@ from bptt.network.stack import OneDirection
 
 __all__ = ["from_flax", "to_flax"]
 
-LINEN, NNX, NNX_IN_ONE = FORMS = ("linen", "nnx", "nnx.OptimizedLSTMCell")
-KINDS = (Elman, LSTM, GRU)
+IN_ONE = [("dense_i", "dense_h")]
+# The names of the parts of each kind of cell, by form: for each kernel, that of the input's and that of the past's.
+PARTS: dict[type, dict[str, list[tuple[str, str]]]] = {
+    Elman: {"linen": [("i", "h")], "nnx": IN_ONE},
+    LSTM: {
+        "linen": [("ii", "hi"), ("if", "hf"), ("ig", "hg"), ("io", "ho")],
+        "nnx": [("ii", "hi"), ("if_", "hf"), ("ig", "hg"), ("io", "ho")],
+        "nnx.OptimizedLSTMCell": IN_ONE,
+    },
+    GRU: {"linen": [("ir", "hr"), ("iz", "hz"), ("in", "hn")], "nnx": IN_ONE},
+}
 
 
 def to_flax(
-    cell: OneDirection, layer: LayerParams, form: str = LINEN
+    cell: OneDirection, layer: LayerParams, form: str = "linen"
 ) -> dict[str, dict[str, Array]]:
     """Name the parameters of one layer as Flax's SimpleCell, LSTMCell and GRUCell do.
 
@@ -69,8 +78,12 @@ def to_flax(
     >>> sorted(bptt.to_flax(bptt.Elman(), params.layers[0], "nnx"))
     ['dense_h', 'dense_i']
     """
-    kind = parts.kind_of("cell", cell, KINDS)
-    pairs = _pairs(kind, _known(form, kind))
+    kind = parts.kind_of("cell", cell, tuple(PARTS))
+    if form not in [*PARTS[kind]]:
+        known = " or ".join(map(repr, PARTS[kind]))
+        msg = f"form must be {known} for a {kind.__name__}, got {form!r:.40}"
+        raise ValueError(msg)
+    pairs = PARTS[kind][form]
     w, u, b, b_u = parts.parts_of(*parts.directions("layer", cell, layer)[0])
     if kind is LSTM:
         b, b_u = b_u, b
@@ -79,7 +92,7 @@ def to_flax(
         kernels, biases = np.split(kernel, len(pairs), axis=1), np.split(bias, len(pairs))
         for pair, matrix, vector in zip(pairs, kernels, biases, strict=True):
             found[pair[side]] = {"kernel": matrix.copy()}
-            if _has_bias(kind, pair[side]):
+            if _has_bias(kind, side, pair):
                 found[pair[side]]["bias"] = vector.copy()
             else:
                 parts.refuse_bias("layer", "nnx.GRUCell, which has no such bias", c=vector)
@@ -119,11 +132,15 @@ def from_flax(cell: OneDirection, tree: parts.Nested) -> LayerParams:
     >>> bool((again.b == params.layers[0].b).all())
     True
     """
-    kind = parts.kind_of("cell", cell, KINDS)
+    kind = parts.kind_of("cell", cell, tuple(PARTS))
     reader = parts.Reader("tree", tree)
     if set(tree) == {"params"}:
         reader = parts.Reader("tree['params']", tree["params"])
-    pairs = _pairs(kind, _form_of(reader))
+
+    def there(form: list[tuple[str, str]]) -> int:
+        return sum(reader.has(part, "kernel") for pair in form for part in pair)
+
+    pairs = max(PARTS[kind].values(), key=there)  # linen's if nothing is there
     blocks = len(parts.GATES[kind]) // len(pairs)  # gates in one kernel
     (into, back), *others = pairs
     u = [reader.take_recurrent(back, "kernel", blocks=blocks)]
@@ -133,50 +150,17 @@ def from_flax(cell: OneDirection, tree: parts.Nested) -> LayerParams:
         u.append(reader.take(back, "kernel", shape=(n, n)))
         w.append(reader.take(into, "kernel", shape=(len(w[0]), n)))
     zeros = np.zeros(width, u[0].dtype)
-    biases = ([_bias(reader, kind, pair[side], zeros) for pair in pairs] for side in (0, 1))
-    first, second = map(np.concatenate, biases)
+
+    def bias(side: int, pair: tuple[str, str]) -> Array:
+        if _has_bias(kind, side, pair) or reader.has(pair[side], "bias"):
+            return reader.take(pair[side], "bias", shape=zeros.shape)
+        return zeros
+
+    first, second = (np.concatenate([bias(side, pair) for pair in pairs]) for side in (0, 1))
     reader.finish(f"the kernels and biases of a {kind.__name__}")
     return parts.layer_of("tree", cell, (np.hstack(w), np.hstack(u), first, second))
 
 
-def _known(form: object, kind: type) -> str:
-    """Refuse a form that Flax does not have."""
-    if form not in FORMS or (form == NNX_IN_ONE and kind is not LSTM):
-        known = FORMS if kind is LSTM else FORMS[:2]
-        msg = (
-            f"form must be {' or '.join(map(repr, known))} for a {kind.__name__}, got {form!r:.40}"
-        )
-        raise ValueError(msg)
-    return form
-
-
-def _form_of(reader: parts.Reader) -> str:
-    """Return in which form parameters are given."""
-    names = {path[0] for path in reader.left}
-    if names & {"dense_i", "dense_h"}:
-        return NNX_IN_ONE
-    return NNX if "if_" in names else LINEN
-
-
-def _pairs(kind: type, form: str) -> list[tuple[str, str]]:
-    """Return the names of the parts: for each kernel, that of the input's and that of the past's."""
-    if form == NNX_IN_ONE or (form == NNX and kind is not LSTM):
-        return [("dense_i", "dense_h")]
-    if kind is Elman:
-        return [("i", "h")]
-    names = [(f"i{gate}", f"h{gate}") for gate in parts.GATES[kind]]
-    return [(i + "_" if i == "if" and form == NNX else i, h) for i, h in names]
-
-
-def _has_bias(kind: type, part: str) -> bool:
-    """Say whether Flax has a bias in a part."""
-    if kind is LSTM:
-        return part[0] == "h" or part == "dense_h"
-    return part[0] == "i" or part == "dense_i" or (kind is GRU and part == "hn")
-
-
-def _bias(reader: parts.Reader, kind: type, part: str, zeros: Array) -> Array:
-    """Return the bias of a part: one that must be there, one that may be, or zero."""
-    if _has_bias(kind, part) or reader.has(part, "bias"):
-        return reader.take(part, "bias", shape=zeros.shape)
-    return zeros
+def _has_bias(kind: type, side: int, pair: tuple[str, str]) -> bool:
+    """Say whether Flax has a bias in a part: for an LSTM beside the past, else beside the input; n of a GRU has two."""
+    return side == (kind is LSTM) or pair[side] == "hn"

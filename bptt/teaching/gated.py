@@ -22,8 +22,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt.cells.activations import sigmoid
-from bptt.teaching.calculus import Expression, Letters, Value, column, sympy
-from bptt.teaching.equations import check_equation
+from bptt.teaching import proof
+from bptt.teaching.calculus import Expression, Letters, Numbers, Value, sympy
 
 __all__ = ["Bench", "bench", "cost_of", "earlier", "later"]
 
@@ -32,6 +32,9 @@ Net: TypeAlias = Any
 
 Run: TypeAlias = Callable[[Net, Callable[[str, Value], Value]], None]
 """A function of a net and of ``keep(name, value)``, which returns the value to go on with."""
+
+Draw: TypeAlias = Callable[..., Value]
+"""A function of a name and a shape."""
 
 STEP = 1e-30j
 
@@ -42,8 +45,8 @@ class Bench:
 
     Every layer has the parameters ``w``, ``u``, ``b``, ``p`` (three peepholes, zero unless asked for) and
     ``c_n``, the initial state ``a0`` and ``c0``, the input ``x``, and as ``above`` the derivative that the layer
-    above returns. Each quantity of its run stands under its name, with the steps as its first axis; its
-    derivative stands in ``d``.
+    above returns: the cost is the sum of ``above * a``. Each quantity of its run stands under its name, with the
+    steps as its first axis; its derivative stands in ``d``.
     """
 
     letters: Net
@@ -66,10 +69,8 @@ class Bench:
         EquationError
             If the line differs from the derivative.
         """
-        exact, want = column(line(self.letters)), column(self.letters.d[name])
-        check_equation(label, exact, want, of="symbolic net")
-        found = [line(net) for net in self.numbers]
-        check_equation(label, found, [net.d[name] for net in self.numbers], of="random net")
+        bench = proof.Bench(self.letters, self.numbers)
+        bench.check(label, line, truth=lambda net: net.d[name], places=lambda _: [()])
 
 
 def bench(run: Run, gates: int, *, peepholes: bool = False) -> Bench:
@@ -120,22 +121,12 @@ def earlier(array: Value, start: Value) -> Value:
 def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
     """Return a random layer: one to four steps, one or two sequences, one to three units."""
     rng = np.random.default_rng(seed)
-    T, (B, n_y), (n_x, n) = 1 + seed % 4, rng.integers(1, 3, 2), rng.integers(1, 4, 2)
-
-    def draw(*shape: int) -> Value:
-        return rng.normal(size=shape)
-
+    sizes = 1 + seed % 4, *rng.integers(1, [3, 4, 4])
     net = SimpleNamespace(
         tanh=np.tanh, sigma=sigmoid, run=run, step=STEP,
         keep=lambda _, __, value: value, slope=lambda C: C.imag / STEP.imag,
-        w=draw(n_x, gates * n), u=draw(n, gates * n), b=draw(gates * n),
-        p=draw(3, n) * peepholes, a0=draw(B, n), c0=draw(B, n), c_n=draw(n),
-        x=draw(T, B, n_x), v=draw(n, n_y), y=draw(T, B, n_y),
     )  # fmt: skip
-    net.cost = lambda a: ((a @ net.v - net.y) ** 2).sum() / 2
-    _differentiate(net)
-    net.above = (net.a @ net.v - net.y) @ net.v.T
-    return net
+    return _filled(net, Numbers(rng).draw, gates, peepholes, *sizes)
 
 
 @cache
@@ -157,20 +148,36 @@ def _letters(run: Run, gates: int, peepholes: bool) -> Net:
     def slope(formula: Expression) -> Expression:
         return sp.diff(formula, epsilon).xreplace({epsilon: 0}).xreplace(names)
 
-    def keep(name: str, before: list[Value], value: Value) -> Value:
-        named = draw(f"{name}_{len(before) + 1}", *value.shape)
+    def keep(name: str, t: int, value: Value) -> Value:
+        named = draw(f"{name}_{t + 1}", *value.shape)
         still = [sp.sympify(formula).xreplace({epsilon: 0}) for formula in value.ravel()]
         names.update(zip(still, named.ravel(), strict=True))
         return named + epsilon * np.vectorize(slope)(value)
 
     net = SimpleNamespace(
         tanh=_function("tanh"), sigma=_function("sigma"), run=run, step=epsilon,
-        keep=keep, slope=slope, w=draw("w", 1, gates * 2), u=draw("u", 2, gates * 2),
-        b=draw("b", gates * 2), p=draw("p", 3, 2) * int(peepholes), a0=draw("a0", 1, 2),
-        c0=draw("c0", 1, 2), c_n=draw("c_n", 2), x=draw("x", 2, 1, 1), above=draw("above", 2, 1, 2),
+        keep=keep, slope=slope,
     )  # fmt: skip
-    net.cost = lambda a: (net.above * a).sum()
-    _differentiate(net)
+    return _filled(net, draw, gates, peepholes, 2, 1, 1, 2)
+
+
+def _filled(
+    net: Net, draw: Draw, gates: int, peepholes: bool, T: int, B: int, n_x: int, n: int
+) -> Net:
+    """Give a net parameters, states and input, its quantities, and their derivatives as ``d``."""
+    net.__dict__.update(
+        x=draw("x", T, B, n_x), above=draw("above", T, B, n), a0=draw("a0", B, n),
+        c0=draw("c0", B, n), w=draw("w", n_x, gates * n), u=draw("u", n, gates * n),
+        b=draw("b", gates * n), p=draw("p", 3, n) * int(peepholes), c_n=draw("c_n", n), d={},
+    )  # fmt: skip
+    for name, steps in _recorded(net).items():
+        array = np.array(steps)
+        setattr(net, name, array)
+        net.d[name] = np.empty_like(array)
+        for t, *unit in np.ndindex(array.shape):
+            move = np.zeros(array.shape[1:], type(net.step))
+            move[tuple(unit)] = net.step
+            net.d[name][(t, *unit)] = net.slope(_cost(net, (name, t), move))
     return net
 
 
@@ -183,7 +190,7 @@ def _recorded(
     def keep(kept: str, value: Value) -> Value:
         before = found.setdefault(kept, [])
         moved = value + move if (kept, len(before)) == place else value
-        before.append(net.keep(kept, before, moved))
+        before.append(net.keep(kept, len(before), moved))
         return before[-1]
 
     net.run(net, keep)
@@ -191,18 +198,4 @@ def _recorded(
 
 
 def _cost(net: Net, place: tuple[str, int] | None = None, move: Value = None) -> Value:
-    return net.cost(np.array(_recorded(net, place, move)["a"]))
-
-
-def _differentiate(net: Net) -> None:
-    """Give a net its quantities, and as ``d`` the derivative of the cost with respect to each entry."""
-    found = {name: np.array(steps) for name, steps in _recorded(net).items()}
-    net.d = {}
-    for name, array in found.items():
-        setattr(net, name, array)
-        slopes = np.empty_like(array)
-        for t, *unit in np.ndindex(array.shape):
-            move = np.zeros(array.shape[1:], type(net.step))
-            move[tuple(unit)] = net.step
-            slopes[(t, *unit)] = net.slope(_cost(net, (name, t), move))
-        net.d[name] = slopes
+    return (net.above * np.array(_recorded(net, place, move)["a"])).sum()

@@ -17,7 +17,7 @@ from bptt.network.parameters import Params
 from bptt.network.stack import Stack, initialize
 from bptt.network.traces import Trace
 from bptt.teaching.exercises.one_step import BELOW, B, N, T, normal, slope
-from bptt.teaching.exercises.tasks import Backward, Given, Known, Tasks
+from bptt.teaching.exercises.tasks import Backward, Given, Known, Result, Tasks
 from bptt.training.losses import squared_error
 from bptt.training.optim import clip_by_global_norm, global_norm
 
@@ -62,24 +62,24 @@ TASKS["elman-backward"] = Backward(elman_forward, _layer)
     *("d_w", "d_u", "d_b"),
 )
 def _many_to_one(w: Array, u: Array, b: Array, x: Array, y: Array) -> Known:
-    def cost(params: LayerParams) -> CostValue:
-        outputs, _, _ = elman_forward(params, x, np.zeros((B, N)))
-        return 0.5 * ((outputs[-1] - y) ** 2).sum()
+    def differentiated(x: Array, initial: Array, first: int = -1) -> Result:
+        """Differentiate the cost of the outputs from the first on, in a run of its own."""
 
-    def wrong(every: bool = False, reach: int = T) -> tuple[Array, ...]:
-        """Go back from every step, or not all the way."""
-        h = elman_forward(Recurrent(w, u, b), x, np.zeros((B, N)))[2][1]
-        d_w, d_u, d_b, d_h = np.zeros_like(w), np.zeros_like(u), np.zeros_like(b), np.zeros((B, N))
-        for t in reversed(range(T)):
-            here = h[t + 1] - y if every or t == T - 1 else 0
-            delta = (here + d_h) * (1 - h[t + 1] ** 2)
-            d_w, d_u, d_b = d_w + x[t].T @ delta, d_u + h[t].T @ delta, d_b + delta.sum(axis=0)
-            d_h = delta @ u.T * (t > T - reach)
-        return d_w, d_u, d_b
+        def cost(params: LayerParams) -> CostValue:
+            outputs, _, _ = elman_forward(params, x, initial)
+            return 0.5 * ((outputs[first:] - y) ** 2).sum()
 
-    return gradient(cost, (w, u, b)), {
-        "the cost enters at every step; it reads the last output alone.": wrong(every=True),
-        "the error stops at the last step; it goes on to all before.": wrong(reach=1),
+        return gradient(cost, (w, u, b))
+
+    start = np.zeros((B, N))
+    _, before_last, _ = elman_forward(Recurrent(w, u, b), x[:-1], start)
+    return differentiated(x, start), {
+        "the cost enters at every step; it reads the last output alone.": (
+            differentiated(x, start, first=0)
+        ),
+        "the error stops at the last step; it goes on to all before.": (
+            differentiated(x[-1:], before_last)
+        ),
     }
 
 
