@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 from docutils import nodes
+from nbformat import NotebookNode
 from sphinx import addnodes
 
 from _ext.formats.inline import SILENT, Inline, escape
 from _ext.formulas.katex import aligned
-from _ext.slicing.page_data import code_of
 
-NAMED = (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
+Piece: TypeAlias = str | NotebookNode  # what stands between cells, or a cell
+SIGNATURE = (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
+SIGNATURE += (addnodes.desc_parameterlist, addnodes.desc_returns)
 LABEL = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
 
 
@@ -35,21 +37,20 @@ def indent(text: str, first: str, rest: str) -> str:
     return "\n".join([first + head, *(f"{rest}{line}".rstrip() for line in tail)])
 
 
-class Cell(NamedTuple):
-    """A place where a page has its k-th cell, counted from 0."""
-
-    index: int
-    code: str
-
-
 class Writer(Inline):
-    """Write the Markdown of one page."""
+    """Write the Markdown of one page, whose cells are given as they were executed."""
 
-    depth = cells = 0
+    depth = 0
 
-    def pieces(self, document: nodes.document) -> list[str | Cell]:
+    def __init__(
+        self, link: Callable[[str], str], cells: Mapping[nodes.Element, NotebookNode]
+    ) -> None:
+        super().__init__(link)
+        self.cells = cells
+
+    def pieces(self, document: nodes.document) -> list[Piece]:
         """Return the page: what stands between its cells, and its cells."""
-        found: list[str | Cell] = []
+        found: list[Piece] = []
         for piece in self.children(document):
             if isinstance(piece, str) and found and isinstance(found[-1], str):
                 found[-1] += f"\n\n{piece}"
@@ -65,7 +66,7 @@ class Writer(Inline):
         if isinstance(node, nodes.Element) and "twin" in node:
             return [node["twin"]] if node["twin"] else []
         if method := self.method("block", node):
-            return [block for block in method(node) if isinstance(block, Cell) or block.strip()]
+            return [b for b in method(node) if not isinstance(b, str) or b.strip()]
         if isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
             return [text] if (text := self.inline(node).strip()) else []
         return self.children(node)
@@ -75,18 +76,14 @@ class Writer(Inline):
         return [block for child in node.children for block in self.blocks(child)]
 
     def _block_container(self, node: nodes.container) -> list[Any]:
-        """Say where a cell is, and its captions."""
+        """Say a cell, and its captions."""
         if node.get("nb_element") != "cell_code":
             return self.children(node)
-        self.cells += 1
-        if (source := code_of(node)) is None:
-            msg = f"cell {self.cells} of the page has no code: its rules let none be hidden"
+        if node not in self.cells:
+            msg = "a cell of the page has no code: its rules let none be hidden"
             raise ValueError(msg)
         captions = [self.inline(c) for c in node.findall(nodes.caption)]
-        return [
-            Cell(self.cells - 1, source.astext()),
-            f"*{' '.join(captions)}*" if captions else "",
-        ]
+        return [self.cells[node], f"*{' '.join(captions)}*" if captions else ""]
 
     def _block_title(self, node: nodes.title) -> list[str]:
         return [f"{self._mark()} {self.inline(node)}"]
@@ -198,12 +195,4 @@ class Writer(Inline):
 
 
 def _signature(node: addnodes.desc_signature) -> str:
-    text = ""
-    for child in node.children:
-        if isinstance(child, addnodes.desc_parameterlist):
-            text += f"({', '.join(parameter.astext() for parameter in child.children)})"
-        elif isinstance(child, addnodes.desc_returns):
-            text += f" -> {child.astext()}"
-        elif isinstance(child, NAMED):
-            text += child.astext()
-    return text.strip()
+    return "".join(part.astext() for part in node if isinstance(part, SIGNATURE)).strip()
