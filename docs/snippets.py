@@ -135,9 +135,9 @@ def _wait(folder: Path, timeout: int) -> str:
     env = of_reader("module://snippet_backend")
     env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "tmp"))
     command = [sys.executable, snippet_process.__file__, str(folder)]
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+    with (folder / "stderr").open("wb") as err:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err, env=env,
             cwd=folder / "work", start_new_session=True,
         )  # fmt: skip
         try:

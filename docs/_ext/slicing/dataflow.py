@@ -192,7 +192,7 @@ class Reader(ast.NodeVisitor):
         for node in body:
             inner.visit(node)
         own = (inner.binds | inner.may_bind) - inner.outer
-        changes = connected(inner.changes | inner.outer, grouped([], inner.aliases))
+        changes = connected(inner.changes | inner.outer, inner.aliases)
         inner.reads -= own
         inner.later -= own
         inner.changes = changes - own | ({GIVEN} if changes & set(parameters) else set())
@@ -267,17 +267,8 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
 
-Groups = list[set[str]]  # of names that may share what they hold
-
-
-def grouped(groups: Groups, aliases: Iterable[tuple[str, str]]) -> Groups:
-    """Return groups to which pairs are added."""
-    for pair in aliases:
-        apart = [group for group in groups if group.isdisjoint(pair)]
-        groups = [*apart, set(pair).union(*(group for group in groups if group not in apart))]
-    return groups
-
-
-def connected(names: set[str], groups: Groups) -> set[str]:
-    """Return names with all that share what they hold."""
-    return names.union(*(group for group in groups if not group.isdisjoint(names)))
+def connected(names: set[str], aliases: set[tuple[str, str]]) -> set[str]:
+    """Return names with all that may share what they hold."""
+    while more := {n for pair in aliases if not names.isdisjoint(pair) for n in pair} - names:
+        names = names | more
+    return names

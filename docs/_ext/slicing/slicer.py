@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from itertools import groupby
 
-from _ext.slicing.dataflow import Groups, Known, Reader, called, connected, grouped
+from _ext.slicing.dataflow import Known, Reader, called, connected
 
 Lines = list[tuple[int, int]]  # first and last of each run of lines, counted from 1
 
@@ -42,12 +42,11 @@ def statements(cells: Sequence[str]) -> list[Statement]:
     while known != before:  # for a function may call one that is defined below it
         before = deepcopy(known)
         readers = [read(node, known) for _, node in nodes]
-    found, groups = [], Groups()
+    aliases = set().union(*(does.aliases for does in readers))
+    found = []
     for (cell, node), does in zip(nodes, readers, strict=True):
-        changes = connected(does.changes, grouped(groups, does.aliases))
-        gives = does.binds | does.may_bind | changes
+        gives = does.binds | does.may_bind | connected(does.changes, aliases)
         found.append(Statement(cell, lines_of(node, cells[cell].split("\n"), known), does, gives))
-        groups = grouped([group - does.binds for group in groups], does.aliases)
     return found
 
 
