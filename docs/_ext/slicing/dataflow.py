@@ -183,7 +183,7 @@ class Reader(ast.NodeVisitor):
             self._run(inner)
             self.may_bind |= inner.may_bind | inner.binds - self.binds
 
-    visit_If = visit_While = visit_Try = visit_Match = visit_branching
+    visit_If = visit_While = visit_Try = visit_TryStar = visit_Match = visit_branching
 
     # --- scopes
     def _inside(self, body: Iterable[ast.AST], parameters: Iterable[str] = ()) -> Reader:
