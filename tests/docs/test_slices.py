@@ -47,6 +47,8 @@ CASES = {
     "a copy of another name is changed": ("def f(a):\n    b = list(a)\n    b[0] = 1\nx = [0]\nf(x)", "x", "x = [0]"),
     "a copy of the same name may be the argument": ("def f(a):\n    a = list(a)\n    a[0] = 1\nx = [0]\nf(x)", "x", "def f(a):\n    a = list(a)\n    a[0] = 1\nx = [0]\nf(x)"),
     "a global is bound": ("n = 0\ndef f():\n    global n\n    n = 1\nf()", "n", "n = 0\ndef f():\n    global n\n    n = 1\nf()"),
+    "changed in a comprehension": ("xs = [[1]]\n[x.append(2) for x in xs]\ny = 1", "xs", "xs = [[1]]\n[x.append(2) for x in xs]"),
+    "a method is not seen by another": ("from json import load\nclass A:\n    def load(self):\n        return load", "A", "from json import load\nclass A:\n    def load(self):\n        return load"),
     "a class that changes is made": ("seen = []\nclass A:\n    def __init__(self):\n        seen.append(1)\nA()", "seen", "seen = []\nclass A:\n    def __init__(self):\n        seen.append(1)\nA()"),
     "a global is changed": ("seen = []\ndef f():\n    seen.append(1)\nf()", "seen", "seen = []\ndef f():\n    seen.append(1)\nf()"),
     "changed by its other name": ("x = [0]\ny = x\ny[0] = 1", "x", "x = [0]\ny = x\ny[0] = 1"),

@@ -130,9 +130,9 @@ class Reader(ast.NodeVisitor):
     visit_Nonlocal = visit_Global
 
     # --- statements
-    def visit_binding(self, node: ast.Assign | ast.AnnAssign | ast.For) -> None:
+    def visit_binding(self, node: ast.Assign | ast.AnnAssign | ast.For | ast.comprehension) -> None:
         """Read a value, then bind or change the targets; take a loop to run at least once."""
-        loop = isinstance(node, ast.For)
+        loop = isinstance(node, (ast.For, ast.comprehension))
         value = node.iter if loop else node.value
         if value is None:  # a declaration
             self.visit(node.annotation)
@@ -143,7 +143,7 @@ class Reader(ast.NodeVisitor):
                 self._mean(target.id, value)
         self.generic_visit(node)
 
-    visit_Assign = visit_AnnAssign = visit_For = visit_binding
+    visit_Assign = visit_AnnAssign = visit_For = visit_comprehension = visit_binding
 
     def _mean(self, name: str, value: ast.expr) -> None:
         """Note a name that holds a function or a state."""
@@ -235,10 +235,12 @@ class Reader(ast.NodeVisitor):
         """Run the body of a class; take a class that is named to run its methods."""
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)
-        self._run(self._inside(node.body))
+        inner = Reader(self.known)  # whose names its methods do not see
         for part in node.body:
+            inner.visit(part)
             if isinstance(part, ast.FunctionDef):
                 self.known.functions[node.name] |= self.known.functions[part.name] - {GIVEN}
+        self._run(inner)
         self.binds.add(node.name)
 
     def visit_comprehension_of(self, node: ast.ListComp | ast.DictComp) -> None:
