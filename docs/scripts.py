@@ -28,7 +28,7 @@ from snippets import BUILD, DOCS, PACKAGE, TIMEOUT, longest_first, of_reader
 # After `snippets`, which has said where bptt is found.
 from _ext.execution.cache_key import digest
 from _ext.formats.script import script_name
-from _ext.interactive.answers import CHECK
+from _ext.interactive.answers import begins
 
 FENCE = re.compile(r"^(`{3,}).*?^\1$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)\s#]+)[^)\s]*\)")
@@ -45,20 +45,16 @@ def printed(cells: list[dict[str, Any]]) -> str:
     return said
 
 
-def begins(cell: dict[str, Any]) -> bool:
-    """Say whether a cell is the beginning of an exercise: a notebook does not show what the check says of it."""
-    return CHECK in cell["source"] and any(o["output_type"] == "error" for o in cell["outputs"])
-
-
 def notebook(file: Path, cells: list[dict[str, Any]]) -> Iterator[str]:
     """Say what is wrong with a notebook."""
     found = nbformat.read(file, as_version=nbformat.NO_CONVERT)
     nbformat.validate(found)
     code = [c for c in found.cells if c.cell_type == "code"]
     code = [c for c in code if "setup" not in c.metadata.get("tags", [])]
+    told = [c for c in cells if not begins(c["source"], c["tags"])]  # a reader tries first
     if [c.source for c in code] != [c["source"] for c in cells]:
         yield "the notebook's cells are not the page's"
-    elif printed(code) != printed([cell for cell in cells if not begins(cell)]):
+    elif printed(code) != printed(told):
         yield "the notebook does not hold what the cells printed"
 
 

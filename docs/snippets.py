@@ -110,12 +110,12 @@ def run(snippets: Sequence[Snippet]) -> list[tuple[list[str], float]]:
 
 def _process(snippets: Sequence[Snippet]) -> list[dict[str, Any]]:
     """Run snippets of one page by docs/_ext/slicing/snippet_process.py; return its reports, or what went wrong."""
-    needs = ["numpy", *snippets[0].needs]
+    needs = ("numpy", *snippets[0].needs)
     job = {
         "snippets": [snippet.code for snippet in snippets],
         "name": snippets[0].page,
         "packages": [*requirements.importable(needs), "bptt"],
-        "distributions": [*requirements.closure(tuple(needs)), "bptt"],
+        "distributions": [*requirements.closure(needs), "bptt"],
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -135,9 +135,9 @@ def _wait(folder: Path, timeout: int) -> str:
     env = of_reader("module://snippet_backend")
     env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "tmp"))
     command = [sys.executable, snippet_process.__file__, str(folder)]
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+    with (folder / "stderr").open("wb") as err:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err, env=env,
             cwd=folder / "work", start_new_session=True,
         )  # fmt: skip
         try:
@@ -180,7 +180,7 @@ def check(every: list[Snippet], passed: Path, jobs: int) -> tuple[dict[str, list
     todo = {s.key: s for s in every if not (passed / s.key).is_file()}
     pages: dict[str, list[Snippet]] = {}
     for snippet in todo.values():
-        requirements.importable(["numpy", *snippet.needs])  # before there are threads
+        requirements.importable(("numpy", *snippet.needs))  # before there are threads
         pages.setdefault(snippet.page, []).append(snippet)
     passed.mkdir(parents=True, exist_ok=True)
     results: dict[str, tuple[list[str], float]] = {}

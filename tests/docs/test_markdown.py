@@ -22,7 +22,7 @@ def test_what_markdown_would_interpret_is_escaped():
 
 
 def test_a_node_can_say_what_stands_in_its_place():
-    writer = markdown.Writer(lambda address: address)
+    writer = markdown.Writer(lambda address: address, {})
     assert writer.blocks(nodes.raw("", "<svg>", format="html", twin="*A drawing.*")) == [
         "*A drawing.*"
     ]

@@ -9,18 +9,29 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 from docutils import nodes
+from nbformat import NotebookNode
 from sphinx import addnodes
 
-from _ext.formats.inline import SILENT, Inline, escape
 from _ext.formulas.katex import aligned
-from _ext.slicing.page_data import code_of
 
-NAMED = (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
+Piece: TypeAlias = str | NotebookNode  # what stands between cells, or a cell
+SIGNATURE = (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
+SIGNATURE += (addnodes.desc_parameterlist, addnodes.desc_returns)
+SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
+LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
+SILENT = (addnodes.index, nodes.comment, nodes.target)
+MATH_BARS = ((r"\|", r"\Vert "), ("|", r"\vert "))  # a bar would end the cell of a table
 LABEL = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
+
+
+def escape(text: str) -> str:
+    """Return text in which Markdown finds nothing to interpret."""
+    text = SPECIAL.sub(lambda m: f"\\{m[0]}", text).replace("<", "&lt;")
+    return LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[2] else f"{m[1]}{m[3]}\\{m[4]}", text)
 
 
 def fence(code: str, language: str) -> str:
@@ -35,27 +46,35 @@ def indent(text: str, first: str, rest: str) -> str:
     return "\n".join([first + head, *(f"{rest}{line}".rstrip() for line in tail)])
 
 
-class Cell(NamedTuple):
-    """A place where a page has its k-th cell, counted from 0."""
+class Writer:
+    """Write the Markdown of one page, whose cells are given as they were executed.
 
-    index: int
-    code: str
+    `link` turns the address of a reference, relative to the page's HTML, into the one to be written, or into
+    "" where it leads nowhere.
+    """
 
+    depth = 0
+    in_table = False
 
-class Writer(Inline):
-    """Write the Markdown of one page."""
+    def __init__(
+        self, link: Callable[[str], str], cells: Mapping[nodes.Element, NotebookNode]
+    ) -> None:
+        self.link, self.cells = link, cells
 
-    depth = cells = 0
-
-    def pieces(self, document: nodes.document) -> list[str | Cell]:
+    def pieces(self, document: nodes.document) -> list[Piece]:
         """Return the page: what stands between its cells, and its cells."""
-        found: list[str | Cell] = []
+        found: list[Piece] = []
         for piece in self.children(document):
             if isinstance(piece, str) and found and isinstance(found[-1], str):
                 found[-1] += f"\n\n{piece}"
             else:
                 found.append(piece)
         return found
+
+    def method(self, prefix: str, node: nodes.Node) -> Callable[[Any], Any] | None:
+        """Return what writes a kind of node; None if nothing of this class does."""
+        names = (f"_{prefix}_{kind.__name__}" for kind in type(node).__mro__)
+        return next((getattr(self, name) for name in names if hasattr(self, name)), None)
 
     # --- blocks
     def blocks(self, node: nodes.Node) -> list[Any]:
@@ -65,7 +84,7 @@ class Writer(Inline):
         if isinstance(node, nodes.Element) and "twin" in node:
             return [node["twin"]] if node["twin"] else []
         if method := self.method("block", node):
-            return [block for block in method(node) if isinstance(block, Cell) or block.strip()]
+            return [b for b in method(node) if not isinstance(b, str) or b.strip()]
         if isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
             return [text] if (text := self.inline(node).strip()) else []
         return self.children(node)
@@ -75,18 +94,14 @@ class Writer(Inline):
         return [block for child in node.children for block in self.blocks(child)]
 
     def _block_container(self, node: nodes.container) -> list[Any]:
-        """Say where a cell is, and its captions."""
+        """Say a cell, and its captions."""
         if node.get("nb_element") != "cell_code":
             return self.children(node)
-        self.cells += 1
-        if (source := code_of(node)) is None:
-            msg = f"cell {self.cells} of the page has no code: its rules let none be hidden"
+        if node not in self.cells:
+            msg = "a cell of the page has no code: its rules let none be hidden"
             raise ValueError(msg)
         captions = [self.inline(c) for c in node.findall(nodes.caption)]
-        return [
-            Cell(self.cells - 1, source.astext()),
-            f"*{' '.join(captions)}*" if captions else "",
-        ]
+        return [self.cells[node], f"*{' '.join(captions)}*" if captions else ""]
 
     def _block_title(self, node: nodes.title) -> list[str]:
         return [f"{self._mark()} {self.inline(node)}"]
@@ -196,14 +211,55 @@ class Writer(Inline):
         self.depth -= 1
         return head + body
 
+    # --- within a line
+    def inline(self, node: nodes.Node) -> str:
+        """Return the Markdown of what stands within a line."""
+        if isinstance(node, nodes.Text):
+            text = escape(node.astext())
+            return text.replace("|", r"\|") if self.in_table else text
+        if method := self.method("inline", node):
+            return str(method(node))
+        return "" if isinstance(node, SILENT) else self.words(node)
+
+    def words(self, node: nodes.Node) -> str:
+        """Return the Markdown of what stands within a node."""
+        return "".join(self.inline(child) for child in node.children)
+
+    def _inline_raw(self, _node: nodes.raw) -> str:
+        return ""  # HTML says nothing
+
+    def _inline_math(self, node: nodes.math) -> str:
+        return f"${self.tex(node)}$"
+
+    def _inline_image(self, node: nodes.image) -> str:
+        return f"![{node.get('alt', '')}]({self.link(node['uri'])})"
+
+    def _inline_literal(self, node: nodes.Element) -> str:
+        text = node.astext().replace("|", r"\|") if self.in_table else node.astext()
+        return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+    _inline_literal_strong = _inline_literal
+
+    def _inline_strong(self, node: nodes.strong, mark: str = "**") -> str:
+        text = self.words(node)
+        return f"{mark}{text}{mark}" if text.strip() else text
+
+    def _inline_emphasis(self, node: nodes.emphasis) -> str:
+        return self._inline_strong(node, "*")
+
+    def _inline_reference(self, node: nodes.reference) -> str:
+        text = self.words(node)
+        address = self.link(node.get("refuri") or f"#{node.get('refid', '')}")
+        return f"[{text}]({address})" if address and text else text
+
+    def tex(self, node: nodes.Element) -> str:
+        """Return the TeX of a formula."""
+        tex = node.astext().strip()
+        if self.in_table:
+            for bar, name in MATH_BARS:
+                tex = tex.replace(bar, name)
+        return tex
+
 
 def _signature(node: addnodes.desc_signature) -> str:
-    text = ""
-    for child in node.children:
-        if isinstance(child, addnodes.desc_parameterlist):
-            text += f"({', '.join(parameter.astext() for parameter in child.children)})"
-        elif isinstance(child, addnodes.desc_returns):
-            text += f" -> {child.astext()}"
-        elif isinstance(child, NAMED):
-            text += child.astext()
-    return text.strip()
+    return "".join(part.astext() for part in node if isinstance(part, SIGNATURE)).strip()

@@ -41,12 +41,13 @@ from sphinx.application import Sphinx
 
 from _ext.execution.cell_rules import EXPECTED, SVG
 from _ext.execution.record import left, write
-from _ext.formats.markdown import Cell, Writer, fence
+from _ext.formats.markdown import Piece, Writer, fence
 from _ext.formats.script import GUARD, expecting, guarded, script_name
 from _ext.interactive import answers, layers
 from _ext.live import figures
 from _ext.publishing.template import on_page
 from _ext.slicing import requirements
+from _ext.slicing.page_data import cells_of
 
 HIDDEN = {*layers.FOLDED, answers.TAG}  # the code of such a cell is folded on the page, and run
 ANSWER_IN_NOTEBOOK = "*Answer: open the cell below.*"
@@ -67,24 +68,20 @@ class Page:
         config = app.config
         self.source = {"repository": config.bptt_repository, "revision": config.bptt_revision}
         self.known = all(self.source.values())  # where the library of this build can be had
-        pieces = self._pieces("")
-        codes = [piece.code for piece in pieces if isinstance(piece, Cell)]
         file = left(Path(app.outdir), "outputs", docname)
         kept = json.loads(file.read_text("utf-8")) if file.is_file() else []
-        if [cell["source"].rstrip() for cell in kept] != [code.rstrip() for code in codes]:
+        places = cells_of(doctree)
+        if [cell["source"].rstrip() for cell in kept] != [c.rstrip() for c in places.values()]:
             # A build of one page has not run the others, or has run them when they were not as now.
-            kept = [{"source": code, "tags": [], "alt": "", "outputs": []} for code in codes]
+            kept = [{"source": c, "tags": [], "alt": "", "outputs": []} for c in places.values()]
         self.cells = [nbformat.from_dict(cell) for cell in kept]
-        self.pieces = self._filled(pieces)  # of the notebook and of the script
+        self.places = dict(zip(places, self.cells, strict=True))
+        self.pieces = self._pieces("")  # of the notebook and of the script
 
     # --- words
-    def _pieces(self, root: str) -> list[str | Cell]:
+    def _pieces(self, root: str) -> list[Piece]:
         """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML if that is empty."""
-        return Writer(lambda address: self._link(address, root)).pieces(self.doctree)
-
-    def _filled(self, pieces: list[str | Cell]) -> list[str | NotebookNode]:
-        """Return a page with its cells as they were executed."""
-        return [self.cells[piece.index] if isinstance(piece, Cell) else piece for piece in pieces]
+        return Writer(lambda address: self._link(address, root), self.places).pieces(self.doctree)
 
     def _link(self, address: str, root: str) -> str:
         """Return where a reference of the page leads from one of its twins."""
@@ -179,7 +176,7 @@ class Page:
         """Return the Markdown, seen from the folder `root`; its figures are added to `drawn`."""
         stem = posixpath.relpath(self.docname, root)
         parts = []
-        for piece in self._filled(self._pieces(root)):
+        for piece in self._pieces(root):
             if isinstance(piece, str):
                 parts.append(piece)
                 continue

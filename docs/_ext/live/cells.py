@@ -14,7 +14,6 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 
 from _ext.live import pyodide_files
 from _ext.slicing import page_data, requirements, slicer
@@ -68,19 +67,12 @@ def _tell(app: Sphinx, doctree: nodes.document) -> None:
     except SyntaxError:
         return  # execution has said so
     if cells and app.config.live_cells:
-        app.env.metadata[app.env.docname]["live_packages"] = packages
         doctree += hidden("live", missing=missing(code, needs), packages=present(code))
     if cells:
         doctree += hidden("needs", needs=[slicer.pack(lines) for lines in needs])
     if packages:
         first = next(iter(cells))
         first.parent.insert(first.parent.index(first), sentence(packages))
-
-
-def needed(env: BuildEnvironment) -> list[str]:
-    """Return the packages that a browser has and some page of the site needs."""
-    said = {name for page in env.metadata.values() for name in page.get("live_packages", [])}
-    return sorted(said & set(pyodide_files.table()["packages"]))
 
 
 def _fetch(app: Sphinx) -> None:
@@ -96,7 +88,7 @@ def _serve(app: Sphinx, error: Exception | None) -> None:
     for name in HELPERS:
         (static / "live" / name).write_bytes((HERE / name).read_bytes())
     store, root = Path(app.config.live_cells_store), Path(app.config.bptt_package).parent
-    pyodide_files.serve(static / "pyodide", store, root, needed(app.env))
+    pyodide_files.serve(static / "pyodide", store, root)
 
 
 def setup(app: Sphinx) -> None:

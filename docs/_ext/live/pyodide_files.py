@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from contextlib import chdir
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hatchling.build import build_wheel
 from sphinx.errors import ExtensionError
 
 HERE = Path(__file__).resolve().parent
@@ -31,25 +31,10 @@ pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with 
 """
 
 
-class RuntimeMissing(ExtensionError):
-    """What the browser needs could not be had, or is not what it should be."""
-
-
 @cache
 def table() -> dict[str, Any]:
     """Return the list of what there is."""
     return dict(json.loads((HERE / "pyodide_files.json").read_text("utf-8")))
-
-
-def closure(names: Iterable[str]) -> list[str]:
-    """Return the packages of the list that some need, themselves among them."""
-    todo, seen = list(names), set()
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo += table()["packages"][name]["depends"]
-    return sorted(seen)
 
 
 def sums() -> dict[str, str]:
@@ -80,7 +65,7 @@ def fetch(store: Path) -> Path:
             unpack(download(requirement, carrier, Path(name)), carrier["folder"], new)
         if missing := sorted(name for name in sums() if not (new / name).is_file()):
             msg = f"no carrier holds {', '.join(missing)}"
-            raise RuntimeMissing(msg)
+            raise ExtensionError(msg)
         try:
             new.rename(folder)
         except OSError:  # another build was first
@@ -98,7 +83,7 @@ def download(requirement: str, carrier: dict[str, Any], folder: Path) -> Path:
     command += ["--disable-pip-version-check", "--dest", str(place), "--requirement", str(lines)]
     if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
         msg = f"{requirement}, which live cells need, could not be had: pip says above why"
-        raise RuntimeMissing(msg)
+        raise ExtensionError(msg)
     (wheel,) = place.glob("*.whl")
     return wheel
 
@@ -115,27 +100,21 @@ def unpack(carrier: Path, inside: str, folder: Path) -> None:
     for name, content in found.items():
         if wanted[name] != digest(content):
             msg = f"{name} in {carrier.name} is not the file that pyodide_files.json lists"
-            raise RuntimeMissing(msg)
+            raise ExtensionError(msg)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 
 def wheel(root: Path, folder: Path) -> Path:
     """Build the library's wheel from the working tree; the same tree gives the same bytes."""
-    code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-    command = [sys.executable, "-c", code, str(folder.resolve())]
-    env = {"SOURCE_DATE_EPOCH": "315532800", **os.environ}
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        msg = f"the wheel of bptt could not be built:\n{done.stderr.strip()[-800:]}"
-        raise RuntimeMissing(msg)
-    return folder / done.stdout.split()[-1]
+    place = str(folder.resolve())
+    with chdir(root):
+        return folder / build_wheel(place)
 
 
-def lock(packages: Iterable[str], own: Path) -> dict[str, Any]:
+def lock(own: Path) -> dict[str, Any]:
     """Return the list in the form that Pyodide reads, with the library's wheel on it."""
-    wheels = {name: table()["packages"][name] for name in packages}
-    wheels["bptt"] = {
+    library = {
         "version": own.name.split("-")[1], "file": own.name, "sha256": digest(own.read_bytes()),
         "imports": ["bptt"], "depends": ["numpy"],
     }  # fmt: skip
@@ -145,25 +124,23 @@ def lock(packages: Iterable[str], own: Path) -> dict[str, Any]:
             "install_dir": "site", "package_type": "package", "unvendored_tests": False,
             **{key: wheel[key] for key in ("version", "sha256", "imports", "depends")},
         }
-        for name, wheel in wheels.items()
+        for name, wheel in {**table()["packages"], "bptt": library}.items()
     }  # fmt: skip
     return {"info": table()["info"], "packages": entries}
 
 
-def serve(out: Path, store: Path, root: Path, needed: Iterable[str]) -> None:
-    """Put into `out` what a browser loads to run cells that need some packages."""
+def serve(out: Path, store: Path, root: Path) -> None:
+    """Put into `out` what a browser loads to run cells."""
     source = fetch(store)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    packages = closure({"numpy", *needed})
-    files = [*table()["core"], *(table()["packages"][name]["file"] for name in packages)]
-    for file in files:
+    packages = table()["packages"]
+    for file in (*table()["core"], *(package["file"] for package in packages.values())):
         shutil.copy(source / file, out / file)
-    own = wheel(root, out)
-    _write(out / "pyodide-lock.json", lock(packages, own))
+    _write(out / "pyodide-lock.json", lock(wheel(root, out)))
     sizes = {file.name: file.stat().st_size for file in sorted(out.iterdir())}
     _write(out / "sizes.json", sizes)
-    words = [f"{name} {table()['packages'][name]['version']}" for name in packages]
+    words = [f"{name} {package['version']}" for name, package in packages.items()]
     text = LICENSES.format(pyodide=table()["pyodide"]) + "\n".join([*words, "bptt, of this site"])
     (out / "README.txt").write_text(text + "\n", encoding="utf-8")
     editor = out.parent / EDITOR

@@ -1,8 +1,9 @@
 """Read off a statement's text what it reads, binds and changes.
 
-The analysis is of names, not of values. A name is changed by an assignment to an attribute or an item of it, by an
-augmented assignment, by a method that is known to change its object or that the page defines so, and by a function
-of the page that does one of these to its argument. Library functions are taken to leave their arguments alone,
+The analysis is of names, not of values, and coarse: what may be read or changed counts as read or changed. A name
+is changed by an assignment to an attribute or an item of it, by an augmented assignment, by a method that is known to
+change its object, and by a function or method of the page that changes anything it is given; an iterator or a random
+generator is changed wherever it is named. Library functions are taken to leave their arguments alone,
 but for those named below. What this misses shows: every slice is run, and must print what its cell prints
 (docs/snippets.py).
 """
@@ -10,10 +11,10 @@ but for those named below. What this misses shows: every slice is run, and must 
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import product
-
-from _ext.slicing.effects import Call, Change, Effects
 
 # Methods that change their object: of lists, sets, mappings, arrays and files; of random generators; of axes.
 _OBJECTS = """add append appendleft clear close defjvp defvjp difference_update discard extend fill insert
@@ -38,22 +39,16 @@ STATEFUL = {"default_rng", "RandomState", "Random", "count", "cycle"}
 ITERATORS = {"iter", "enumerate", "zip", "map", "filter"}  # as Python's own, not as methods
 LINES_UP = {"enumerate", "zip", "reversed"}  # what these give holds what they were given
 GIVEN_TO_CHANGE = {"rng", "out", "random_state"}  # keywords
+GIVEN = "*"  # among the names that a function changes: whatever it is given
 # The parts of a node that run before those that stand left of them.
-EARLIER = ("generators", "iter", "value")
+EARLIER = ("iter", "value")
 
 
-def changes_object(method: str) -> bool:
-    """Say whether a method is known to change its object; an assignment ("") does."""
-    return not method or method in CHANGE_SELF or method.startswith(CHANGE_SELF_BEGINS)
-
-
-def root(node: ast.expr) -> tuple[str, str]:
-    """Return the name and the first attribute that ``name.attribute[...]...`` begins with; else ""."""
-    attribute = ""
+def root(node: ast.expr) -> str:
+    """Return the name that ``name.attribute[...]...`` begins with; else ""."""
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
-        attribute = node.attr if isinstance(node, ast.Attribute) else ""
         node = node.value
-    return (node.id, attribute) if isinstance(node, ast.Name) else ("", "")
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def called(call: ast.expr) -> tuple[str, str]:
@@ -65,192 +60,193 @@ def called(call: ast.expr) -> tuple[str, str]:
     return (call.func.id if isinstance(call.func, ast.Name) else ""), ""
 
 
-class Reader(ast.NodeVisitor):
-    """Collect the effects of the nodes it visits, in the order in which Python evaluates them."""
+@dataclass
+class Known:
+    """What names mean wherever they stand on a page."""
 
-    def __init__(self, binds: Iterable[str] = ()) -> None:
-        self.effects = Effects(binds=set(binds))
+    modules: set[str] = field(default_factory=set)  # and all else that is imported
+    stateful: set[str] = field(default_factory=set)  # iterators and random generators
+    functions: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Functions, methods and classes: which names each changes."""
+
+
+class Reader(ast.NodeVisitor):
+    """Collect what the nodes it visits do, in the order in which Python evaluates them."""
+
+    def __init__(self, known: Known, binds: Iterable[str] = ()) -> None:
+        self.known = known  # to which it adds
+        self.reads: set[str] = set()  # while it runs, before it binds them
+        self.later: set[str] = set()  # read when what it defines is called
+        self.binds = set(binds)  # for certain
+        self.may_bind: set[str] = set()
+        self.changes: set[str] = set()
+        self.aliases: set[tuple[str, str]] = set()  # (a name, another that may hold parts of it)
+        self.outer: set[str] = set()  # declared global
 
     def generic_visit(self, node: ast.AST) -> None:
         """Visit the parts of a node: values before the targets that they are bound to."""
-        parts = dict(ast.iter_fields(node))
-        first = {name: parts[name] for name in EARLIER if name in parts}
-        for part in (first | parts).values():
+        for _, part in sorted(ast.iter_fields(node), key=lambda field: field[0] not in EARLIER):
             for each in part if isinstance(part, list) else [part]:
                 if isinstance(each, ast.AST):
                     self.visit(each)
 
     # --- names
     def visit_Name(self, node: ast.Name) -> None:
-        """Note a name that is read, bound or deleted."""
-        if isinstance(node.ctx, ast.Load):
-            if node.id not in self.effects.binds:
-                self.effects.uses.add(node.id)
-        else:
-            if node.id in self.effects.binds:
-                self.effects.rebinds.add(node.id)
-            self.effects.binds.add(node.id)
+        """Note a name that is read, bound or deleted; take a function that is named to be called."""
+        if not isinstance(node.ctx, ast.Load):
+            self.binds.add(node.id)
+            return
+        self.reads |= {node.id} - self.binds
+        self.changes |= {node.id} & self.known.stateful
+        self.changes |= self.known.functions[node.id] - {GIVEN}
 
     def visit_part(self, node: ast.Attribute | ast.Subscript) -> None:
-        """Note an attribute, and a change of it or of an item."""
-        if isinstance(node, ast.Attribute):
-            self.effects.attributes.add(node.attr)
-        name, attribute = root(node)
-        if name and not isinstance(node.ctx, ast.Load):
-            self.effects.changes.add(Change(name, attribute))
+        """Note a change of an attribute or of an item."""
+        if not isinstance(node.ctx, ast.Load):
+            self.changes.add(root(node))
         self.generic_visit(node)
 
     visit_Attribute = visit_Subscript = visit_part
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        """Bind the name of the error."""
-        if node.name:
-            self.effects.binds.add(node.name)
+    def visit_named(self, node: ast.ExceptHandler | ast.MatchAs | ast.MatchStar) -> None:
+        """Bind the name of an error or of what was matched."""
+        self.binds |= {node.name} - {None}
         self.generic_visit(node)
+
+    visit_ExceptHandler = visit_MatchAs = visit_MatchStar = visit_named
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         """Bind what is imported."""
         names = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        self.effects.binds |= names
-        self.effects.imports |= names
+        self.binds |= names
+        self.known.modules |= names
 
     visit_ImportFrom = visit_Import
 
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> None:
+        """Note names that are bound outside."""
+        self.outer |= set(node.names)
+
+    visit_Nonlocal = visit_Global
+
     # --- statements
-    def visit_binding(self, node: ast.Assign | ast.AnnAssign | ast.For) -> None:
+    def visit_binding(self, node: ast.Assign | ast.AnnAssign | ast.For | ast.comprehension) -> None:
         """Read a value, then bind or change the targets; take a loop to run at least once."""
-        value = node.iter if isinstance(node, ast.For) else node.value
+        loop = isinstance(node, (ast.For, ast.comprehension))
+        value = node.iter if loop else node.value
         if value is None:  # a declaration
             self.visit(node.annotation)
             return
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            self._alias(target, value, loop=isinstance(node, ast.For))
+            self._alias(target, value)
+            if isinstance(target, ast.Name) and not loop:
+                self._mean(target.id, value)
         self.generic_visit(node)
 
-    visit_Assign = visit_AnnAssign = visit_For = visit_binding
+    visit_Assign = visit_AnnAssign = visit_For = visit_comprehension = visit_binding
+
+    def _mean(self, name: str, value: ast.expr) -> None:
+        """Note a name that holds a function or a state."""
+        function, method = called(value)
+        stateful = {function, method} & STATEFUL or function in ITERATORS
+        if stateful or isinstance(value, ast.GeneratorExp):
+            self.known.stateful.add(name)
+        if isinstance(value, ast.Lambda):
+            self.known.functions[name] |= self._function(value).changes
+
+    def _alias(self, target: ast.expr, value: ast.expr) -> None:
+        """Note which names may hold parts of what others hold."""
+        lists, nothing = (ast.Tuple, ast.List), {"", *self.known.modules}
+        if isinstance(value, lists):  # given to one name, it is a new list or tuple
+            each = isinstance(target, lists) and len(target.elts) == len(value.elts)
+            for name, part in zip(target.elts, value.elts, strict=True) if each else ():
+                self._alias(name, part)
+            return
+        parts = value.args if called(value)[0] in LINES_UP else [value]
+        names = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+        pairs = product(names, {root(part) for part in parts} - nothing)
+        self.aliases |= {(name, whole) for name, whole in pairs if name != whole}
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        """Read the value and the target, then bind or change it."""
+        """Read the value and the target, then bind and change it."""
         self.visit(node.value)
+        self.changes.add(root(node.target))
         if isinstance(node.target, ast.Name):
             self.visit(ast.Name(node.target.id, ast.Load()))
-            self.effects.changes.add(Change(node.target.id, method="+="))
-            self.effects.binds.add(node.target.id)
-        else:
-            self.visit(node.target)
-
-    def _alias(self, target: ast.expr, value: ast.expr, *, loop: bool = False) -> None:
-        """Note which names may hold parts of what others hold, and which holds a function or a state."""
-        names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
-        name, method = called(value)
-        parts, displayed = [value], isinstance(value, (ast.Tuple, ast.List))
-        if displayed:  # given to one name, it is a new list or tuple
-            parts = [] if isinstance(target, ast.Name) else value.elts
-        elif isinstance(value, ast.Call):
-            parts = value.args if (name or method) in LINES_UP else []
-        one_by_one = displayed and len(names) == len(parts)
-        pairs = zip(names, parts, strict=True) if one_by_one else product(names, parts)
-        self.effects.aliases |= {(name, root(part)[0]) for name, part in pairs if root(part)[0]}
-        if not isinstance(target, ast.Name):
-            return
-        if isinstance(value, ast.Lambda):
-            self.effects.functions[target.id] = self._function(value.args, [value.body])
-        stateful = (name or method) in STATEFUL or name in ITERATORS
-        if (stateful or isinstance(value, ast.GeneratorExp)) and not loop:
-            self.effects.stateful.add(target.id)
+        self.visit(node.target)
 
     def visit_branching(self, node: ast.If | ast.While | ast.Try | ast.Match) -> None:
-        """Bind for certain what every branch binds."""
-        parts = vars(node)
-        self.visit(parts.get("test") or parts.get("subject") or ast.Pass())
-        bodies = [parts.get("body") or parts["cases"], parts.get("orelse", [])]
-        bodies += [[handler] for handler in parts.get("handlers", [])]
-        found = [self._apart(body) for body in bodies]
-        certain = set.intersection(*(e.binds for e in found))
-        for effects in found:
-            self.effects.may_bind |= (effects.binds - certain) | effects.may_bind
-            self.effects.run(effects)
-        self.effects.binds |= certain
-        for part in parts.get("finalbody", []):
-            self.visit(part)
+        """Take each part to be the only one that runs."""
+        for part in ast.iter_child_nodes(node):
+            inner = Reader(self.known, self.binds)
+            inner.visit(part)
+            self._run(inner)
+            self.may_bind |= inner.may_bind | inner.binds - self.binds
 
-    visit_If = visit_While = visit_Try = visit_Match = visit_branching
-
-    def _apart(self, body: Iterable[ast.AST]) -> Effects:
-        reader = Reader(self.effects.binds)
-        for node in body:
-            reader.visit(node)
-        return reader.effects
+    visit_If = visit_While = visit_Try = visit_TryStar = visit_Match = visit_branching
 
     # --- scopes
+    def _inside(self, body: Iterable[ast.AST], parameters: Iterable[str] = ()) -> Reader:
+        """Read a scope of its own; return what it does to names outside, and whether to what it is given."""
+        inner = Reader(self.known, parameters)
+        for node in body:
+            inner.visit(node)
+        own = (inner.binds | inner.may_bind) - inner.outer
+        changes = connected(inner.changes | inner.outer, inner.aliases)
+        inner.reads -= own
+        inner.later -= own
+        inner.changes = changes - own | ({GIVEN} if changes & set(parameters) else set())
+        inner.aliases = {pair for pair in inner.aliases if own.isdisjoint(pair)}
+        return inner
+
+    def _run(self, inner: Reader) -> None:
+        """Add what runs now, except what it binds."""
+        self.reads |= inner.reads - self.binds
+        self.later |= inner.later
+        self.changes |= inner.changes - {GIVEN}
+        self.aliases |= inner.aliases
+        self.outer |= inner.outer
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Reader:
+        """Read the body of a function, which runs later."""
+        self.visit(node.args)  # defaults and annotations
+        every = ast.iter_child_nodes(node.args)
+        parameters = [part.arg for part in every if isinstance(part, ast.arg)]
+        body = [node.body] if isinstance(node, ast.Lambda) else node.body
+        inner = self._inside(body, parameters)
+        self.later |= inner.reads | inner.later
+        return inner
+
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Bind a function; its body runs later."""
+        """Bind a function."""
         for part in (*node.decorator_list, node.returns):
             if part is not None:
                 self.visit(part)
-        self._define(node.name, self._function(node.args, node.body))
+        self.known.functions[node.name] |= self._function(node).changes
+        self.binds.add(node.name)
 
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         """Take a lambda to run now, and later."""
-        function = self._function(node.args, [node.body])
-        self.effects.deferred |= function.free
-        self.effects.run(function)
+        self._run(self._function(node))
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        """Run the body of a class; its methods run later."""
+        """Run the body of a class; take a class that is named to run its methods."""
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)
-        body = self._apart(node.body)
-        self.effects.run(body)
-        methods = Effects()
-        for name, function in body.functions.items():
-            methods.run(function)
-            changes = {c.name for c in function.changes if changes_object(c.method)}
-            if changes & set(function.parameters[:1]):
-                self.effects.methods.add(name)
-        self._define(node.name, methods)
+        inner = Reader(self.known)  # whose names its methods do not see
+        for part in node.body:
+            inner.visit(part)
+            if isinstance(part, ast.FunctionDef):
+                self.known.functions[node.name] |= self.known.functions[part.name] - {GIVEN}
+        self._run(inner)
+        self.binds.add(node.name)
 
-    def _define(self, name: str, function: Effects) -> None:
-        self.effects.binds.add(name)
-        self.effects.functions[name] = function
-        self.effects.attributes |= function.attributes
-        self.effects.deferred |= function.free
-
-    def _function(self, arguments: ast.arguments, body: Iterable[ast.AST]) -> Effects:
-        self.visit(arguments)  # defaults and annotations
-        every = ast.iter_child_nodes(arguments)
-        parameters = tuple(part.arg for part in every if isinstance(part, ast.arg))
-        inner = Reader(parameters)
-        for node in body:
-            inner.visit(node)
-        effects = inner.effects
-        outer = {
-            n for part in body for g in ast.walk(part) if isinstance(g, ast.Global) for n in g.names
-        }
-        local = (effects.binds | effects.may_bind) - outer
-        given = set(parameters) - effects.rebinds  # what these hold is the caller's
-        effects.changes = {
-            c
-            for c in effects.changes
-            if c.name not in local or (c.name in given and c.method != "+=")
-        } | {Change(name) for name in outer}
-        effects.calls = {call.among(local - given) for call in effects.calls}
-        effects.uses -= local
-        effects.deferred -= local
-        effects.parameters = parameters
-        return effects
-
-    def visit_comprehension_of(self, node: ast.ListComp | ast.GeneratorExp) -> None:
+    def visit_comprehension_of(self, node: ast.ListComp | ast.DictComp) -> None:
         """Run a comprehension now; its targets are its own."""
-        self.visit(node.generators[0].iter)
-        reader = Reader(self.effects.binds)
-        reader.generic_visit(node)
-        targets = reader.effects.binds - self.effects.binds
-        reader.effects.calls = {call.among(targets) for call in reader.effects.calls}
-        reader.effects.deferred -= targets
-        self.effects.run(reader.effects)
+        results = [part for part in ast.iter_child_nodes(node) if part not in node.generators]
+        self._run(self._inside([*node.generators, *results]))
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_of  # type: ignore[assignment]
 
@@ -258,22 +254,23 @@ class Reader(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         """Note what a call may change: the object of a method, arguments."""
         name, method = called(node)
-        if isinstance(node.func, ast.Attribute):
-            owner, attribute = root(node.func.value)
-            if owner:
-                self.effects.changes.add(Change(owner, attribute, method))
-        given = [("", root(a)[0]) for a in node.args]
-        given += [(k.arg or "**", root(k.value)[0]) for k in node.keywords]
-        self.effects.calls.add(Call(name, tuple(given)))
-        changed = [argument for keyword, argument in given if keyword in GIVEN_TO_CHANGE]
-        if node.args and (method or name) in CHANGE_FIRST:
-            changed.append(given[0][1])
-        self.effects.changes |= {Change(argument) for argument in changed if argument}
+        owner = root(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        given = [root(argument) for argument in node.args]
+        named = {keyword.arg: root(keyword.value) for keyword in node.keywords}
+        module = owner in self.known.modules
+        of_object = method in CHANGE_SELF or method.startswith(CHANGE_SELF_BEGINS)
+        if method in CHANGE_MODULE if module else of_object:
+            self.changes.add(owner)
+        if GIVEN in self.known.functions[name or method] and not module:
+            self.changes |= {owner, *given, *named.values()}
+        if (method or name) in CHANGE_FIRST:
+            self.changes |= set(given[:1])
+        self.changes |= {named[keyword] for keyword in GIVEN_TO_CHANGE & named.keys()}
         self.generic_visit(node)
 
 
-def effects_of(statement: ast.stmt) -> Effects:
-    """Return the effects of a statement at the top of a cell."""
-    reader = Reader()
-    reader.visit(statement)
-    return reader.effects
+def connected(names: set[str], aliases: set[tuple[str, str]]) -> set[str]:
+    """Return names with all that may share what they hold."""
+    while more := {n for pair in aliases if not names.isdisjoint(pair) for n in pair} - names:
+        names = names | more
+    return names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 
@@ -45,16 +45,11 @@ def needed(sources: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def importable(names: Sequence[str]) -> list[str]:
-    """Return the top-level modules that distributions, and what they require, bring."""
-    known = closure(tuple(names))
-    return [module for module, brought_by in _modules() if not known.isdisjoint(brought_by)]
-
-
 @cache
-def _modules() -> list[tuple[str, list[str]]]:
-    """Return every top-level module with the distributions that bring it."""
-    return [(m, [canonical(n) for n in names]) for m, names in packages_distributions().items()]
+def importable(names: tuple[str, ...]) -> list[str]:
+    """Return the top-level modules that distributions, and what they require, bring."""
+    every, known = packages_distributions().items(), closure(names)
+    return [module for module, by in every if not known.isdisjoint(map(canonical, by))]
 
 
 def canonical(name: str) -> str:

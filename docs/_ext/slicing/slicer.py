@@ -9,201 +9,104 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from itertools import groupby
 
-from _ext.slicing.dataflow import CHANGE_MODULE, called, changes_object, effects_of
-from _ext.slicing.effects import Call, Change, Effects
+from _ext.slicing.dataflow import Known, Reader, called, connected
 
-Lines = list[tuple[int, int]]  # first and last line of each run of lines, counted from 1
+Lines = list[tuple[int, int]]  # first and last of each run of lines, counted from 1
 
 
 @dataclass
 class Statement:
-    """A statement at the top of a cell: its place, its effects, and all that it changes."""
+    """A statement at the top of a cell: its place, what it does, and which names it gives a value or a state."""
 
     cell: int
-    lines: Lines
-    effects: Effects
-    changes: set[Change]
+    lines: set[int]
+    does: Reader
+    gives: set[str]
 
 
-class State:
-    """What is known of the names when the statements so far have run."""
-
-    def __init__(self) -> None:
-        self.modules: set[str] = set()
-        self.functions: dict[str, Effects] = {}
-        self.stateful: set[str] = set()
-        self.methods: set[str] = set()  # of the page, that change their object
-        self.parts: dict[str, set[str]] = {}  # names that may share what they hold
-
-    def changes(self, effects: Effects) -> set[Change]:
-        """Return all that a statement with these effects changes, by itself and by what it calls."""
-        found = set(effects.changes)
-        for call in effects.calls:
-            found |= set(self._called(call, frozenset()))
-        found = {c for c in found if self._counts(c)}
-        found = {Change(c.name) if c.name in self.modules else c for c in found}
-        own = {c for c in found if c.method != "+="}
-        parts = self._parts(effects)
-        shared = {
-            Change(n, c.attribute) for c in found for n in parts.get(c.name, ()) if n != c.name
-        }
-        return own | shared
-
-    def _counts(self, change: Change) -> bool:
-        if not change.method:
-            return True
-        if change.name in self.modules:
-            return change.method in CHANGE_MODULE
-        return changes_object(change.method) or change.method in {"+=", *self.methods}
-
-    def _parts(self, effects: Effects) -> dict[str, set[str]]:
-        """Return which names may share what they hold, those that a statement adds among them."""
-        parts = {name: set(others) for name, others in self.parts.items()}
-        for name, whole in effects.aliases:
-            if name != whole and whole not in self.modules:
-                together = parts.get(whole, {whole}) | parts.get(name, set()) | {name}
-                for each in together:
-                    parts[each] = set(together)
-        return parts
-
-    def _called(self, call: Call, above: frozenset[str]) -> Iterator[Change]:
-        for _, name in call.arguments:
-            if name in self.stateful:
-                yield Change(name)
-            if name in self.functions and name not in above:  # it may be called there
-                yield from self._body(Call(name, ()), above | {name})
-        if call.name in self.functions and call.name not in above:
-            yield from self._body(call, above | {call.name})
-
-    def _body(self, call: Call, above: frozenset[str]) -> Iterator[Change]:
-        function = self.functions[call.name]
-        positional = [name for keyword, name in call.arguments if not keyword]
-        given = dict(zip(function.parameters, positional, strict=False)) | dict(call.arguments)
-        inner = set(function.changes)
-        for each in function.calls:
-            inner |= set(self._called(each, above))
-        for change in inner:
-            if change.name not in function.parameters:
-                yield change
-            elif name := given.get(change.name):
-                yield Change(name, change.attribute, change.method)
-
-    def run(self, effects: Effects) -> None:
-        """Take a statement to have run."""
-        for name in effects.binds | effects.may_bind:
-            for others in self.parts.values():
-                others.discard(name)
-            self.parts.pop(name, None)
-            if name in effects.binds:
-                self.functions.pop(name, None)
-                self.modules.discard(name)
-                self.stateful.discard(name)
-        self.modules |= effects.imports
-        self.functions |= {k: f for k, f in effects.functions.items() if k in effects.binds}
-        self.stateful |= effects.stateful
-        self.methods |= effects.methods
-        self.parts = self._parts(effects)
+def read(node: ast.stmt, known: Known) -> Reader:
+    """Return what a statement does."""
+    reader = Reader(known)
+    reader.visit(node)
+    return reader
 
 
 def statements(cells: Sequence[str]) -> list[Statement]:
-    """Return the statements of all cells, with what each changes."""
-    state, found = State(), []
-    for number, source in enumerate(cells):
-        for node in ast.parse(source).body:
-            effects = effects_of(node)
-            found.append(Statement(number, lines_of(node), effects, state.changes(effects)))
-            state.run(effects)
+    """Return the statements of all cells."""
+    nodes = [(k, node) for k, source in enumerate(cells) for node in ast.parse(source).body]
+    known, before = Known(), None
+    while known != before:  # for a function may call one that is defined below it
+        before = deepcopy(known)
+        readers = [read(node, known) for _, node in nodes]
+    aliases = set().union(*(does.aliases for does in readers))
+    found = []
+    for (cell, node), does in zip(nodes, readers, strict=True):
+        gives = does.binds | does.may_bind | connected(does.changes, aliases)
+        found.append(Statement(cell, lines_of(node, cells[cell].split("\n"), known), does, gives))
     return found
 
 
-def lines_of(node: ast.stmt) -> Lines:
-    """Return the lines of a statement, without what it only prints or asserts on the way."""
+def lines_of(node: ast.stmt, text: Sequence[str], known: Known) -> set[int]:
+    """Return the lines of a statement with the comments above it, without what it only prints or asserts on the way."""
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-    runs, start = [], first
-    for part in sorted(_only_seen(node), key=lambda part: part.lineno):
-        if part.lineno > start:
-            runs.append((start, part.lineno - 1))
-        start = (part.end_lineno or part.lineno) + 1
-    last = node.end_lineno or node.lineno
-    return [*runs, (start, last)] if start <= last else runs
+    while first > 1 and text[first - 2].startswith("#"):
+        first -= 1
+    seen = (spanned(part.lineno, part) for part in _only_seen(node, known))
+    return set(spanned(first, node)).difference(*seen)
 
 
-def _only_seen(node: ast.stmt) -> Iterator[ast.stmt]:
+def spanned(first: int, node: ast.stmt) -> range:
+    """Return the lines from the first one to the end of a statement."""
+    return range(first, (node.end_lineno or node.lineno) + 1)
+
+
+def _only_seen(node: ast.stmt, known: Known) -> Iterator[ast.stmt]:
     """Find the statements inside loops and branches that nothing after them can tell from a pass."""
     if not isinstance(node, (ast.For, ast.While, ast.If, ast.With)):
         return
     for body in (node.body, getattr(node, "orelse", [])):
-        seen = [part for part in body if _prints_or_asserts(part)]
-        yield from seen if len(seen) < len(body) else []
+        seen = [part for part in body if _prints_or_asserts(part, known)]
         for part in body:
-            yield from _only_seen(part)
+            if part in seen and len(seen) < len(body):
+                yield part
+            else:
+                yield from _only_seen(part, known)
 
 
-def _prints_or_asserts(node: ast.stmt) -> bool:
-    effects = effects_of(node)
-    changes = any(changes_object(change.method) for change in effects.changes)
+def _prints_or_asserts(node: ast.stmt, known: Known) -> bool:
+    does = read(node, known)
     if isinstance(node, (ast.If, ast.For)):  # nothing else inside, and a target of its own
-        return not changes and all(map(_prints_or_asserts, [*node.body, *node.orelse]))
+        every = [*node.body, *node.orelse]
+        return not does.changes and all(_prints_or_asserts(part, known) for part in every)
     prints = isinstance(node, ast.Expr) and called(node.value) == ("print", "")
-    return (prints or isinstance(node, ast.Assert)) and not (changes or effects.binds)
+    return (prints or isinstance(node, ast.Assert)) and not (does.changes or does.binds)
 
 
-class Slicer:
-    """Collects the statements that a cell needs."""
-
-    def __init__(self, every: Sequence[Statement], cell: int) -> None:
-        self.every = every
-        self.needed: set[int] = set()
-        self.seen: set[tuple[str, int]] = set()
-        self.waiting: dict[int, set[str]] = {}  # changes of attributes nobody has read so far
-        self.mentioned: set[str] = set()
-        own = [k for k, s in enumerate(every) if s.cell == cell]
-        self.end = own[-1] + 1 if own else 0
-        for k in own:
-            self._take(k)
-        for k in own:  # what it defines is to be used after it
-            for name in every[k].effects.deferred:
-                self._look_up(name, self.end)
-        self._settle()
-        self.needed -= set(own)
-
-    def _take(self, k: int) -> None:
-        if k in self.needed:
-            return
-        self.needed.add(k)
-        effects = self.every[k].effects
-        self.mentioned |= effects.attributes
-        for name in sorted(effects.uses):
-            self._look_up(name, k)
-
-    def _look_up(self, name: str, before: int) -> None:
-        """Take what gave `name` its value and its state before a statement."""
-        if (name, before) in self.seen:
-            return
-        self.seen.add((name, before))
-        for k in range(before - 1, -1, -1):
-            statement = self.every[k]
-            effects = statement.effects
-            changed = {c.attribute for c in statement.changes if c.name == name}
-            bound = name in effects.binds | effects.may_bind
-            if bound or "" in changed:
-                self._take(k)
-            elif changed:
-                self.waiting.setdefault(k, set()).update(changed)
-            if bound or changed:
-                for later in effects.deferred:
-                    self._look_up(later, before)
-            if name in effects.binds:
-                return
-
-    def _settle(self) -> None:
-        """Take the changes of attributes that turned out to be read."""
-        while ready := [k for k, names in self.waiting.items() if names & self.mentioned]:
-            for k in ready:
-                del self.waiting[k]
-                self._take(k)
+def needed(every: Sequence[Statement], cell: int) -> list[int]:
+    """Return which statements above a cell it needs, in order."""
+    own = [k for k, statement in enumerate(every) if statement.cell == cell]
+    # Names, each with the statement that it is looked up above. What a cell defines is to be used after it.
+    todo = [(name, k) for k in own for name in every[k].does.reads]
+    todo += [(name, own[-1] + 1) for k in own for name in every[k].does.later]
+    taken, seen = set(own), set()
+    while todo:
+        name, before = each = todo.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        for k in reversed(range(before)):
+            does = every[k].does
+            if name in every[k].gives:
+                taken.add(k)
+                todo += [(read, k) for read in does.reads]
+                todo += [(read, before) for read in does.later]
+            if name in does.binds:
+                break
+    return sorted(taken.difference(own))
 
 
 def needs(cells: Sequence[str]) -> list[dict[int, Lines]]:
@@ -211,24 +114,20 @@ def needs(cells: Sequence[str]) -> list[dict[int, Lines]]:
     every = statements(cells)
     found = []
     for number in range(len(cells)):
-        lines: dict[int, Lines] = {}
-        for k in sorted(Slicer(every, number).needed):
-            statement = every[k]
-            for first, last in statement.lines:
-                _add(lines.setdefault(statement.cell, []), first, last, cells[statement.cell])
-        found.append(lines)
+        lines: dict[int, set[int]] = {}
+        for k in needed(every, number):
+            lines.setdefault(every[k].cell, set()).update(every[k].lines)
+        found.append({cell: runs(taken, cells[cell]) for cell, taken in lines.items()})
     return found
 
 
-def _add(lines: Lines, first: int, last: int, source: str) -> None:
-    """Add a run of lines, with the comments above it; join it to the last if nothing is between."""
-    text = source.split("\n")
-    while first > 1 and text[first - 2].startswith("#"):
-        first -= 1
-    if lines and not any(line.strip() for line in text[lines[-1][1] : first - 1]):
-        lines[-1] = (lines[-1][0], max(last, lines[-1][1]))
-    else:
-        lines.append((first, last))
+def runs(taken: set[int], source: str) -> Lines:
+    """Return lines as runs, which go on over empty lines."""
+    text = enumerate(source.split("\n"), 1)
+    kept = enumerate(k for k, line in text if k in taken or not line.strip())
+    together = [[k for _, k in run] for _, run in groupby(kept, key=lambda pair: pair[1] - pair[0])]
+    lines = [[k for k in run if k in taken] for run in together]
+    return [(run[0], run[-1]) for run in lines if run]
 
 
 def runnable(cells: Sequence[str], number: int, needed: dict[int, Lines]) -> str:

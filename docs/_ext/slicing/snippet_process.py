@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import importlib.abc
+import io
 import json
 import linecache
 import os
@@ -23,6 +24,7 @@ import sys
 import time
 import types
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,7 +32,6 @@ from typing import Any, TypeAlias
 BACKEND = "snippet_backend"
 CAN_FORK = sys.platform == "linux"  # elsewhere system libraries do not survive it
 NOT_FORKED = {"jax"}  # modules that warn when a process that loaded them is forked
-STDOUT = 1
 Step: TypeAlias = tuple[int, str, bool] | None  # of a snippet
 Snippets: TypeAlias = dict[int, list[Step]]  # by their numbers
 
@@ -80,6 +81,7 @@ class Runner:
         self.name = job["name"]
         self.allowed = job["packages"]
         self.seconds = 0.0
+        self.out = io.StringIO()
         self.module = types.ModuleType("__main__")
         sys.modules["__main__"] = self.module
 
@@ -108,7 +110,8 @@ class Runner:
         start = time.perf_counter()
         try:
             code = compile(tree, self.name, "single" if shown else "exec", dont_inherit=True)
-            exec(code, self.module.__dict__)  # noqa: S102
+            with redirect_stdout(self.out):
+                exec(code, self.module.__dict__)  # noqa: S102
             if tqdm := sys.modules.get("tqdm"):
                 tqdm.tqdm.monitor_interval = 0  # no thread of its own, for that is not forked
         except Exception as raised:  # noqa: BLE001 - whatever a snippet raises is reported
@@ -124,17 +127,13 @@ class Runner:
         """Return what a child goes on with; to the parent, when all children have ended, nothing."""
         if not self._forkable():
             return {}
-        sys.stdout.flush()
         sys.stderr.flush()
-        written = os.lseek(STDOUT, 0, os.SEEK_CUR)
         for way in ways:
             child = os.fork()
             if not child:
                 return way
             os.waitpid(child, 0)
-            os.truncate(self.folder / "stdout", written)  # the next child finds all as this one did
-            os.lseek(STDOUT, written, os.SEEK_SET)
-            for path in self._left():
+            for path in self._left():  # the next child finds all as this one did
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         return {}
 
@@ -148,9 +147,8 @@ class Runner:
         return sorted(found, reverse=True)
 
     def _report(self, snippets: Snippets, error: list[str] | None) -> None:
-        sys.stdout.flush()
         report = {
-            "text": (self.folder / "stdout").read_text("utf-8"),
+            "text": self.out.getvalue(),
             "figures": len(sys.modules[BACKEND].shown) if BACKEND in sys.modules else 0,
             "error": error,
             "seconds": self.seconds,
@@ -169,7 +167,6 @@ def main() -> None:
     sys.meta_path[:] = [OnlyDeclared(f, job) for f in sys.meta_path]
     Runner(folder, job).run({k: steps(code) for k, code in enumerate(job["snippets"])})
     if os.getpid() != first:
-        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)  # what is to be done at exit is the first process's
 
