@@ -281,7 +281,6 @@
     cell.progress.setAttribute("aria-label", "Loading Python");
     const name = `cell ${number + 1}`;
     cell.stop = window.bptt.button("Stop", `Stop ${name}`, () => end("Stopped. Python was ended, and with it all that the cells had computed; the next run begins afresh."));
-    cell.stop.className = "stays";
     cell.reset = window.bptt.button("Reset", `Reset ${name}: its code and its output`, () => reset(cell));
     cell.run.before(cell.status, cell.progress);
     cell.run.after(cell.stop);
