@@ -49,7 +49,7 @@ PUT = """async ([articles, styles, date]) => {
   // What is added stands first, so that the style of a printed page, which comes later, has the last word.
   const known = new Set([...document.head.children].map((e) => e.outerHTML));
   document.head.insertAdjacentHTML("afterbegin", styles.filter((s) => !known.has(s)).join(""));
-  document.querySelector("style.foot")?.remove();
+  document.querySelectorAll("style.foot, .provenance").forEach((e) => e.remove());
   document.title = "Backpropagation through time, proved and run";
   whole.innerHTML = `<div class="handout-title"><p>${document.title}</p><p>The core of the derivation</p>
     <p>${version}, printed on ${date}<br>${made}<br>BSD 3-Clause License<br></p></div>

@@ -89,7 +89,9 @@ class Backend(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def told(error: BaseException) -> str:
-    """Return an error as a reader needs it: where in the cells, and what."""
+    """Return an error as a reader needs it: where in the cells, and what; or as it shows itself in a notebook."""
+    if shows := getattr(error, "_render_traceback_", None):
+        return "\n".join(shows())
     found = traceback.TracebackException.from_exception(error)
     lines = [
         f"{frame.filename[1:-1]}, line {frame.lineno}: {sources[frame.filename][frame.lineno - 1].strip()}"
