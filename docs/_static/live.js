@@ -251,12 +251,13 @@
     cell.pre.before(editor.container);
     Object.assign(cell, { area, editor });
     buttons(cell);
-    if (cell.box.dataset.state !== "running") tell(cell, typing ? "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves" : "Run runs what stands here", false);
     if (code !== undefined) return stale(cell);
+    if (cell.box.dataset.state !== "running") tell(cell, typing ? "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves" : "Run runs what stands here", false);
     area.focus();
   }
   function reset(cell) {
     cell.editor?.container.remove();
+    cell.pre.style.height = ""; // of its editor, where the page began with one (exercises.js)
     const edited = Boolean(cell.area);
     cell.area = cell.editor = null;
     if (edited) changed(cell.number);

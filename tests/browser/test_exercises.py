@@ -122,6 +122,25 @@ def test_what_is_said_of_an_answer_is_not_cut_on_a_phone(browser: Browser, home:
         assert said.inner_text().startswith("not yet: softmax-error\n  delta is off by ")
 
 
+@pytest.mark.parametrize("width", measure.WIDTHS)
+def test_kept_answers_do_not_move_the_exercise_that_is_asked_for(
+    width: int, browser: Browser, home: str
+) -> None:
+    kept = {"forward-step": {"code": 30 * "a = 1\n", "right": True}, "output-error": {"code": ""}}
+    with browser.new_context(viewport={"width": width, "height": 900}) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}{NAME}")
+        page.evaluate("(it) => localStorage.setItem('bptt-exercises', JSON.stringify(it))", kept)
+        page.goto(f"{home}index.html")
+        page.goto(f"{home}{NAME}#softmax")
+        for _ in range(2):
+            expect(page.locator("textarea")).to_have_count(2)
+            top = page.locator("#softmax").evaluate("(it) => it.getBoundingClientRect().top")
+            assert 0 <= top <= 120
+            expect(page.locator(".toc-tree .scroll-current")).to_have_text("3. Softmax")
+            page.reload()
+
+
 def test_paper_has_the_exercises_and_neither_buttons_nor_folds(page: Page, home: str) -> None:
     page.goto(home + NAME)
     expect(page.locator(".exercise-tally")).to_contain_text("0 of 8 right")
