@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import sys
-from datetime import date
+from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 
 import measure
@@ -21,7 +22,6 @@ PDF = served.SITE / "learn" / "handout.pdf"
 MAP = served.SITE / "learn" / "index.html"
 MARKER = "<!-- handout -->"
 LINK = '<p class="handout"><a href="handout.pdf">The core as one PDF</a>, {pages} pages of A4 to print.</p>'
-A4 = {"prefer_css_page_size": True, "outline": True, "tagged": True}
 CORE = ".derivation-map a.core"
 # The name of an element gets that of its page before it. A link to a page of the core leads to its place in the PDF;
 # any other address on the machine that prints becomes that of the published site, or words without a link.
@@ -67,14 +67,15 @@ PUT = """async ([articles, styles, date]) => {
   whole.querySelectorAll("article :is(h1, h2, h3) .katex-mathml").forEach((e) => e.remove());
   whole.querySelectorAll("article :is(h1, h2, h3) .katex-html").forEach((e) => e.removeAttribute("aria-hidden"));
   here.replaceWith(whole);
+  await Promise.all([...document.querySelectorAll("link[rel=stylesheet]")].map((link) => link.sheet ||
+    new Promise((done) => { link.onload = link.onerror = done; })));
+  await document.fonts.ready;
+  // What is left out on paper is no place to lead to: what is around it is.
   for (const a of whole.querySelectorAll('a[href^="#"]')) {
     let at = document.getElementById(decodeURIComponent(a.hash.slice(1)));
     while (!at?.checkVisibility() || !at.id) at = at.parentElement;
     a.href = `#${at.id}`;
   }
-  await Promise.all([...document.querySelectorAll("link[rel=stylesheet]")].map((link) => link.sheet ||
-    new Promise((done) => { link.onload = link.onerror = done; })));
-  await document.fonts.ready;
 }"""
 NUMBER = """(numbers) => {
   for (const a of document.querySelectorAll(".handout-contents a")) a.lastChild.textContent = numbers[a.hash.slice(1)];
@@ -92,13 +93,14 @@ def printed(page: Page, home: str) -> bytes:
         article, *used = page.evaluate(TAKE, names)
         articles.append(article)
         styles |= dict.fromkeys(used)
-    today = date.today()
+    today = datetime.now(UTC)
     page.evaluate(PUT, [articles, list(styles), f"{today.day} {today:%B %Y}"])
-    first = PdfReader(BytesIO(page.pdf(**A4)))
+    pdf = partial(page.pdf, prefer_css_page_size=True, outline=True, tagged=True)
+    first = PdfReader(BytesIO(pdf()))
     places = first.named_destinations.items()
     numbers = {at.lstrip("/"): 1 + first.get_destination_page_number(to) for at, to in places}
     page.evaluate(NUMBER, numbers)
-    return page.pdf(**A4)
+    return pdf()
 
 
 def main() -> None:
