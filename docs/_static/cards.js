@@ -24,7 +24,8 @@
     if (here(link)) return document;
     const address = link.href.split("#")[0];
     if (!pages.has(address)) {
-      pages.set(address, fetch(address).then((answer) => answer.text()).then((text) => new DOMParser().parseFromString(text, "text/html")));
+      const read = (text) => new DOMParser().parseFromString(text.replace(/<style[^]*?<\/style>/g, ""), "text/html"); // its own styles are not of this page's policy
+      pages.set(address, fetch(address).then((answer) => answer.text()).then(read));
     }
     return pages.get(address);
   }

@@ -79,12 +79,8 @@
       say(done);
       it.style.minWidth = `${it.offsetWidth}px`;
       it.textContent = done;
-      it.classList.add("said");
       clearTimeout(back);
-      back = setTimeout(() => {
-        it.textContent = words;
-        it.classList.remove("said");
-      }, 2000);
+      back = setTimeout(() => (it.textContent = words), 2000);
     });
     return it;
   };
@@ -127,7 +123,6 @@
     const buttons = [];
     if (data && !missing[number]) {
       cell.run = button("Run", `Run ${name}`, press(cell, "run"));
-      cell.run.className = "stays";
       cell.edit = button("Edit", `Edit ${name}`, press(cell, "edit"));
       buttons.push(cell.run, cell.edit);
     } else if (data) {
@@ -139,6 +134,7 @@
       buttons.push(copier("Copy with setup", `Copy with setup: ${name} and the lines above that it needs`, () => runnable(number)));
     }
     cell.bar = bar(cell.pre, ...buttons);
+    cell.bar.dataset.cell = number + 1; // as errors and Run call it
   });
   const others = "div.library-code pre, article div[class*=highlight-] pre";
   for (const pre of document.querySelectorAll(others)) {

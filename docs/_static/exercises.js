@@ -112,6 +112,10 @@
   const kept = memory.get();
   found.forEach(before);
   const edited = found.filter(({ cell, name }) => kept[name]?.code !== undefined && kept[name].code !== block(cell.pre));
+  for (const { cell, name } of edited) { // the room of its editor (live.css) is there before the editor: the page keeps its place
+    const height = `calc(${kept[name].code.split("\n").length} * 1.5em + 1.25rem + 2px)`;
+    Object.assign(cell.pre.style, { boxSizing: "border-box", height });
+  }
   if (edited.length) load().then(() => edited.forEach(({ cell, name }) => window.bptt.live.edit(cell, kept[name].code)));
   tally();
 })();

@@ -251,12 +251,13 @@
     cell.pre.before(editor.container);
     Object.assign(cell, { area, editor });
     buttons(cell);
-    if (cell.box.dataset.state !== "running") tell(cell, typing ? "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves" : "Run runs what stands here", false);
     if (code !== undefined) return stale(cell);
+    if (cell.box.dataset.state !== "running") tell(cell, typing ? "Ctrl+Enter runs; Tab indents; Esc, then Tab leaves" : "Run runs what stands here", false);
     area.focus();
   }
   function reset(cell) {
     cell.editor?.container.remove();
+    cell.pre.style.height = ""; // of its editor, where the page began with one (exercises.js)
     const edited = Boolean(cell.area);
     cell.area = cell.editor = null;
     if (edited) changed(cell.number);
@@ -281,7 +282,6 @@
     cell.progress.setAttribute("aria-label", "Loading Python");
     const name = `cell ${number + 1}`;
     cell.stop = window.bptt.button("Stop", `Stop ${name}`, () => end("Stopped. Python was ended, and with it all that the cells had computed; the next run begins afresh."));
-    cell.stop.className = "stays";
     cell.reset = window.bptt.button("Reset", `Reset ${name}: its code and its output`, () => reset(cell));
     cell.run.before(cell.status, cell.progress);
     cell.run.after(cell.stop);

@@ -85,7 +85,8 @@
     figure.classList.add("steps");
     figure.querySelector(".moving-controls").hidden = false;
     said.hidden = false;
-    show(0);
+    count.textContent = `${steps.length} steps`; // till the first press the picture is whole
+    said.textContent = "The whole run is shown. Next, Play or a click on a box shows how it is computed.";
   };
   document.querySelectorAll(".moving-net").forEach(start);
 })();

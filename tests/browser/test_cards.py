@@ -16,6 +16,7 @@ PLACES = {  # a link of the article, and what its card shows
         ".katex",
     ),
     "a citation": ("learn/vanishing.html", '[href*="bibliography.html#id"]', ".citation"),
+    "a word of the glossary": ("learn/bp2.html", '[href*="glossary.html#term-"]', "p"),
     "a name of the library": ("howto/own-cell.html", '[href*="#bptt."]', ".sig-name"),
 }
 

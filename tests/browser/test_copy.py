@@ -152,6 +152,17 @@ def test_buttons_do_not_move_the_page(browser: Browser, home: str) -> None:
         assert abs(height(page) - before) <= 2
 
 
+@pytest.mark.parametrize("name", ["index", "learn/bp2", "exercises/one-step"])
+def test_buttons_are_seen_without_a_pointer(name: str, page: Page, home: str) -> None:
+    page.goto(f"{home}{name}.html")
+    for words in ("Copy", "Edit", "Run"):
+        for found in page.locator(".code-bar button").filter(has_text=words, visible=True).all():
+            assert found.evaluate("(it) => getComputedStyle(it).opacity") == "1"
+    number = "(it) => getComputedStyle(it, '::before').content"  # by which errors call the cell
+    for k, bar in enumerate(page.locator("div.cell .cell_input .code-bar").all(), 1):
+        assert str(k) in bar.evaluate(number)
+
+
 def test_needs_are_told(page: Page, home: str) -> None:
     page.goto(f"{home}learn/bp2.html")
     told = page.locator("p.page-needs")

@@ -110,11 +110,35 @@ def test_a_run_that_is_stopped_leaves_no_verdict(page: Page, home: str) -> None:
     assert first.get_attribute("data-result") is None
 
 
-def test_who_has_to_edit_sees_the_button(page: Page, home: str) -> None:
-    page.goto(home + NAME)
-    page.mouse.move(0, 0)
-    edit = page.locator(".exercise").first.get_by_role("button", name="Edit")
-    assert edit.evaluate("(it) => getComputedStyle(it).opacity") == "1"
+def test_what_is_said_of_an_answer_is_not_cut_on_a_phone(browser: Browser, home: str) -> None:
+    with measure.context(browser, "light", 390) as reader:
+        page = reader.new_page()
+        page.goto(home + NAME)
+        third = page.locator(".exercise").nth(2)
+        third.get_by_role("button", name="Run").click()
+        expect(third).to_have_attribute("data-result", "wrong", timeout=SLOW)
+        said = third.locator(".live-output pre")
+        assert said.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
+        assert said.inner_text().startswith("not yet: softmax-error\n  delta is off by ")
+
+
+@pytest.mark.parametrize("width", measure.WIDTHS)
+def test_kept_answers_do_not_move_the_exercise_that_is_asked_for(
+    width: int, browser: Browser, home: str
+) -> None:
+    kept = {"forward-step": {"code": 30 * "a = 1\n", "right": True}, "output-error": {"code": ""}}
+    with browser.new_context(viewport={"width": width, "height": 900}) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}{NAME}")
+        page.evaluate("(it) => localStorage.setItem('bptt-exercises', JSON.stringify(it))", kept)
+        page.goto(f"{home}index.html")
+        page.goto(f"{home}{NAME}#softmax")
+        for _ in range(2):
+            expect(page.locator("textarea")).to_have_count(2)
+            top = page.locator("#softmax").evaluate("(it) => it.getBoundingClientRect().top")
+            assert 0 <= top <= 120
+            expect(page.locator(".toc-tree .scroll-current")).to_have_text("3. Softmax")
+            page.reload()
 
 
 def test_paper_has_the_exercises_and_neither_buttons_nor_folds(page: Page, home: str) -> None:

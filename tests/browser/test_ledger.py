@@ -37,6 +37,20 @@ def page(browser: Browser) -> Iterator[Page]:
         yield made.new_page()
 
 
+@pytest.mark.parametrize(
+    "name", ["learn/bp2", "learn/memory", "learn/tied-weights", "learn/triangle"]
+)
+def test_a_mark_says_all_its_checks_and_each_once(name: str, page: Page, home: str):
+    page.goto(f"{home}{name}.html")
+    for mark in page.locator("details.ledger").filter(has_text="Checked: ").all():
+        said = mark.locator("summary").text_content() or ""
+        checks = mark.locator("p", has_text="Checked: ").locator("a").all_text_contents()
+        assert len(checks) == len(set(checks))
+        assert all("cell " in check for check in checks)
+        assert ("exactly" in said) == any(", exactly" in check for check in checks)
+        assert ("e-" in said) == any("e-" in check for check in checks)
+
+
 def test_two_clicks_reach_the_lines_and_come_back(page: Page, home: str):
     equations = one_a_page()
     assert len(equations) >= 10

@@ -78,7 +78,8 @@ def test_keys_lead_through_every_step_with_the_numbers_of_the_library(net):
     delta = bptt.backward(trace, d_outputs).delta
     a = [*(layer.outputs for layer in trace.layers), trace.outputs]
     order = [(l, t) for t in (1, 2, 3) for l in (1, 2, 3)]
-    assert said(net, ".moving-net").startswith("Start:")
+    assert said(net, ".moving-net").startswith("The whole run is shown.")
+    assert net.locator(".moving-net .later").count() == 0
     for l, t in order:
         press(net, "ArrowRight")
         name = "readout" if l == 3 else f"layer {l}"

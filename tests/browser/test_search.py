@@ -21,6 +21,8 @@ QUERIES = {
     "hidden state between batches": ["learn/carried-state.html#windows-of-a-long-sequence"],
     "dhnext": ["learn/notation.html#names-elsewhere"],
     "W_hh": ["learn/notation.html#names-elsewhere"],
+    "u": ["learn/notation.html#the-symbols"],
+    "δ": ["learn/notation.html#the-symbols"],
     "teacher forcing": ["tutorials/characters.html"],
     "detach": ["learn/truncated.html#in-pytorch-detach"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import measure
 import pytest
 import reading_table
 import served
 from playwright.sync_api import Browser
+from pypdf import PdfReader
 
 SPINE = (  # the core of the derivation's map but for notation, which explains and claims nothing
     "feedforward", "unrolling", "bp2", "tied-weights", "boundaries", "vanishing", "triangle", "truncated", "gates",
@@ -85,19 +87,41 @@ def test_a_folded_cell_is_copied_with_what_it_needs(browser: Browser, home: str)
         assert "def readers(" in text
 
 
-def test_in_print_a_fold_is_its_summary(browser: Browser, home: str):
+@pytest.mark.parametrize("layers", ["Reading", "With checks"])
+def test_paper_has_what_a_fold_found_not_how(browser: Browser, home: str, layers: str):
     with measure.context(browser, "light", 1280) as reader:
         page = reader.new_page()
         page.goto(f"{home}learn/bp2.html")
-        page.get_by_role("button", name="With checks").click()
+        page.get_by_role("button", name=layers).click()
         page.emulate_media(media="print")
-        fold = page.locator("details.layer.proof").first
-        assert fold.locator("summary").first.is_visible()
-        assert not fold.locator("pre").first.is_visible()
-        assert not page.locator("details.layer.plot summary").first.is_visible()
+        checked = page.locator("details.layer.checked").first
+        assert checked.locator("summary").inner_text().startswith("Checked: ")
+        assert not checked.locator("pre").first.is_visible()
+        printed = page.locator("details.layer.proof:not(.checked)").filter(has_text="from above")
+        assert printed.first.locator(".cell_output pre").first.is_visible()
+        assert printed.first.locator(".cell_input pre").first.is_hidden()
+        assert page.locator("details.layer .library-code pre").first.is_visible()
+        assert page.locator("details.layer.plot summary").first.is_hidden()
+        empty = page.locator("details.layer").filter(visible=True).evaluate_all(
+            "all => all.filter((e) => e.innerText.trim() === e.querySelector('summary').innerText.trim()"
+            " && !e.matches('.checked')).map((e) => e.innerText)"
+        )  # fmt: skip
+        assert empty == []
 
 
-@pytest.mark.parametrize(("name", "most"), [("learn/bp2", 5), ("reference/cheat-sheet", 1)])
+def test_the_foot_of_a_printed_page_says_which_it_is(browser: Browser, home: str):
+    with measure.context(browser, "light", 1280) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/bp2.html")
+        printed = PdfReader(BytesIO(page.pdf(prefer_css_page_size=True)))
+    for sheet in printed.pages:
+        text = " ".join(sheet.extract_text().split())
+        assert "The error in time: (BP2) · " in text
+        assert "learn/bp2" in text
+        assert "BSD 3-Clause License" in text
+
+
+@pytest.mark.parametrize(("name", "most"), [("learn/bp2", 6), ("reference/cheat-sheet", 1)])
 def test_a_page_prints_as_a_handout(browser: Browser, home: str, name: str, most: int):
     """The pages of A4 are counted in the PDF that Chromium prints."""
     with measure.context(browser, "light", 1280) as reader:

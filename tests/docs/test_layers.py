@@ -50,7 +50,7 @@ def test_cells_that_follow_each_other_are_one_fold_and_stay_cells():
     assert rest[1] is second
     assert rest[2].astext() == "</div></details>"
     assert rest[3] is third
-    assert opened.astext().startswith('<details class="layer proof">')
+    assert opened.astext().startswith('<details class="layer proof checked">')
     assert " open" not in opened.astext().split(">")[0]
     assert said(opened) == "Checked: with letters, exactly; on 12 random nets, to 1.5e-15"
     assert opened["twin"] == f"*{said(opened)}.*"
@@ -89,6 +89,7 @@ def test_cells_apart_are_folds_of_their_own():
 def test_the_summary_says_what_was_established(output, summary, words):
     opened = folded(cell("proof", output=output, summary=summary))[2]
     assert said(opened) == words
+    assert ('class="layer proof"' in opened.astext()) == bool(summary)  # paper has its outputs
 
 
 def test_of_a_plot_only_the_code_is_folded_behind_the_figure():

@@ -51,8 +51,9 @@ def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]
     """Return the HTML of a module's page."""
     here = page_of(module)
     code = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
-    lines = code.split("\n")
+    lines = code.rstrip().split("\n")
     page_links.mark_lines(app, here, module, lines)
+    lines = [f'<span class="linenos">{n:4} </span>{line}' for n, line in enumerate(lines, 1)]
     for name, node in dict(definitions(ast.parse(text))).items():  # of overloads, the last
         first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         back = ""
@@ -61,7 +62,7 @@ def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]
             back = f'<a class="source-back" href="{uri}">[docs]</a>'
         lines[first - 1] = f'<span class="source-block" id="{name}">{back}{lines[first - 1]}'
         lines[(node.end_lineno or first) - 1] += "</span>"
-    code = "\n".join(lines).rstrip()
+    code = "\n".join(lines)
     title = f"<h1>Source code for {module}</h1>"
     return f'{title}<div class="highlight"><pre>{code}\n</pre></div>'
 

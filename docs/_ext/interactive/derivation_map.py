@@ -36,7 +36,10 @@ class DerivationMap(SphinxDirective):
         folder = Path(self.env.doc2path(self.env.docname)).parent
         total, items = 0, []
         for item in self.content:
-            file = folder / LINK.search(item)[1]
+            link = LINK.search(item)
+            if not link:
+                raise self.error(f"each item of the map must link to a page, got {item.strip()!r}")
+            file = folder / link[1]
             self.env.note_dependency(str(file))
             minutes = stated(file.read_text("utf-8"))
             total += minutes if item.startswith("-") else 0

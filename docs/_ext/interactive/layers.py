@@ -35,7 +35,7 @@ SWITCH = """\
 def opening(kind: str, said: str) -> nodes.raw:
     """Return the begin of a fold; the page's other forms say its summary as a line of text."""
     text = f'<details class="layer {kind}"><summary>{html.escape(said)}</summary><div class="layer-content">'
-    return nodes.raw("", text, format="html", twin=f"*{said}.*" if kind == "proof" else "")
+    return nodes.raw("", text, format="html", twin=f"*{said}.*" if kind != "plot" else "")
 
 
 def around(cells: list[nodes.container], opening: nodes.raw) -> None:
@@ -78,9 +78,13 @@ def fold(app: Sphinx, doctree: nodes.document) -> None:
     names |= {e.label: f"({e.number})" for e in app.env.metadata[app.env.docname][KEY]}
     proofs, plots = groups(tagged(doctree, "proof")), tagged(doctree, "plot")
     for group in proofs:
-        around(group, opening("proof", established(group, names)))
+        told = any("summary" in cell.get("cell_metadata", {}) for cell in group)
+        around(group, opening("proof" if told else "proof checked", established(group, names)))
     for cell in plots:
         fold_part(cell, "cell_input", opening("plot", PLOT))
+    for paragraph in doctree.findall(nodes.paragraph):
+        if paragraph.astext().startswith("Next: "):
+            paragraph["classes"].append("next")  # on paper it leads nowhere
     title = next(doctree.findall(nodes.title), None)
     if title and (proofs or plots):
         place = title.parent.index(title) + 1

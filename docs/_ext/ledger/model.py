@@ -17,7 +17,7 @@ from _ext.ledger.source import Named
 from bptt.teaching.equations import EquationCheck
 
 DEFINITION, FORM, PROOF = "definition", "another form", "line of a proof"
-NO_CODE, EQUATION = "no code", "equation"
+NO_CODE, EQUATION = "not in the library", "equation"
 
 
 @dataclass(frozen=True)

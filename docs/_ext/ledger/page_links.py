@@ -18,6 +18,7 @@ from _ext.ledger import phrases
 from _ext.ledger.collect import ledger
 from _ext.ledger.model import DEFINITION, PROOF, CellCheck, Ledger, anchors
 from _ext.ledger.source import Named
+from _ext.publishing.notes import noted
 
 COMMENT = '<span class="c1">'  # as Pygments writes it
 LINE = '<span class="ledger-line"'
@@ -61,13 +62,15 @@ class View:
         ]
 
     def checks(self, checks: list[CellCheck]) -> list[str]:
-        """Return links to cells that check an equation, each by what it found."""
-        return [
-            link(
-                self.uri(c.docname, c.anchor), phrases.holds([c.found]) or phrases.fails([c.found])
-            )
-            for c in checks
-        ]
+        """Return links to cells that check an equation, each by what it found and where; the same is said once."""
+        found = {}
+        for c in checks:
+            words = phrases.holds([c.found]) or phrases.fails([c.found])
+            elsewhere = c.docname != self.book.equations[c.found.label].docname
+            title = f"{noted(self.builder.env, c.docname).title}, " if elsewhere else ""
+            words = f"{words} ({html.escape(title)}cell {c.cell})"
+            found[link(self.uri(c.docname, c.anchor), words)] = None
+        return list(found)
 
 
 def link(uri: str, words: str) -> str:
@@ -79,11 +82,12 @@ def mark(book: Ledger, label: str) -> str:
     """Say in two words how well an equation was checked; nothing if it was not."""
     checks = [check.found for check in book.proofs(label)]
     worst = phrases.worst(checks)
-    if any(check.kind == "exact" for check in checks):
-        return "checked, exactly"
+    found = ["exactly"] if any(check.kind == "exact" for check in checks) else []
     if worst is not None:
-        return f"checked, to {worst:.1e}" if worst else "checked, to the last digit"
-    return "checked, as a bound" if checks else ""
+        found.append(f"to {worst:.1e}" if worst else "to the last digit")
+    if checks and not found:
+        found = ["as a bound"]
+    return f"checked, {', and in numbers '.join(found)}" if found else ""
 
 
 def note(view: View, label: str) -> str:
