@@ -38,7 +38,8 @@ class DerivationMap(SphinxDirective):
         for item in self.content:
             link = LINK.search(item)
             if not link:
-                raise self.error(f"each item of the map must link to a page, got {item.strip()!r}")
+                msg = f"each item of the map must link to a page, got {item.strip()!r}"
+                raise self.error(msg)
             file = folder / link[1]
             self.env.note_dependency(str(file))
             minutes = stated(file.read_text("utf-8"))
