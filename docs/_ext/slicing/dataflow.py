@@ -64,10 +64,16 @@ def called(call: ast.expr) -> tuple[str, str]:
 class Known:
     """What names mean wherever they stand on a page."""
 
-    modules: set[str] = field(default_factory=set)  # and all else that is imported
+    imported: set[str] = field(default_factory=set)  # modules, and all else
+    variables: set[str] = field(default_factory=set)  # bound in another way, somewhere
     stateful: set[str] = field(default_factory=set)  # iterators and random generators
     functions: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Functions, methods and classes: which names each changes."""
+
+    @property
+    def modules(self) -> set[str]:
+        """Return the names that are only imported."""
+        return self.imported - self.variables
 
 
 class Reader(ast.NodeVisitor):
@@ -95,6 +101,7 @@ class Reader(ast.NodeVisitor):
         """Note a name that is read, bound or deleted; take a function that is named to be called."""
         if not isinstance(node.ctx, ast.Load):
             self.binds.add(node.id)
+            self.known.variables.add(node.id)
             return
         self.reads |= {node.id} - self.binds
         self.changes |= {node.id} & self.known.stateful
@@ -119,7 +126,7 @@ class Reader(ast.NodeVisitor):
         """Bind what is imported."""
         names = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         self.binds |= names
-        self.known.modules |= names
+        self.known.imported |= names
 
     visit_ImportFrom = visit_Import
 
@@ -188,6 +195,7 @@ class Reader(ast.NodeVisitor):
     # --- scopes
     def _inside(self, body: Iterable[ast.AST], parameters: Iterable[str] = ()) -> Reader:
         """Read a scope of its own; return what it does to names outside, and whether to what it is given."""
+        self.known.variables.update(parameters)
         inner = Reader(self.known, parameters)
         for node in body:
             inner.visit(node)
@@ -238,13 +246,14 @@ class Reader(ast.NodeVisitor):
         inner = Reader(self.known)  # whose names its methods do not see
         for part in node.body:
             inner.visit(part)
-            if isinstance(part, ast.FunctionDef):
+            if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 self.known.functions[node.name] |= self.known.functions[part.name] - {GIVEN}
         self._run(inner)
         self.binds.add(node.name)
 
     def visit_comprehension_of(self, node: ast.ListComp | ast.DictComp) -> None:
-        """Run a comprehension now; its targets are its own."""
+        """Run a comprehension now; its targets are its own, but for what it runs over first."""
+        self.visit(node.generators[0].iter)
         results = [part for part in ast.iter_child_nodes(node) if part not in node.generators]
         self._run(self._inside([*node.generators, *results]))
 
