@@ -24,6 +24,7 @@ RIGHT = {
     "draws": replace(PLAIN, code=FIGURE, text="", needs=("matplotlib",), figures=1),
     "imports the library": replace(PLAIN, code="import bptt, numpy\nprint(bptt.teaching.tiny().x.shape)", text="(3, 1, 1)\n"),
     "pickles its own class": replace(PLAIN, code="import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__name__)", text="A\n"),
+    "prints elsewhere for a while": replace(PLAIN, code="import io, sys\nkept, sys.stdout = sys.stdout, io.StringIO()\nprint(1)\nsys.stdout = kept\nprint(2)"),
 }  # fmt: skip
 WRONG = {
     "prints other text": (replace(PLAIN, text="3\n"), "alone it prints"),

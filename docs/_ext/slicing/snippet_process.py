@@ -4,7 +4,7 @@ FOLDER/job.json holds the code of one or more snippets, the name that code gets 
 standard library that it may import. The process runs the statements with which all its snippets begin. Where
 they part, it forks: one child for each continuation, one after the other. So a snippet runs in a process that has
 run its own statements from its first line on and nothing else, and what several snippets begin with, imports above
-all, runs once. FOLDER/reports gets for each snippet what it printed (the value of its last expression too), how many
+all, runs once. FOLDER/reports gets for each snippet what it printed by Python (the value of its last expression too), how many
 figures it showed, which error it raised, and the seconds of its statements.
 
 A process that must not be forked is not: one that has threads, has loaded JAX (which warns of deadlocks), or has left
@@ -24,7 +24,6 @@ import sys
 import time
 import types
 from collections.abc import Iterable
-from contextlib import redirect_stdout
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -81,7 +80,7 @@ class Runner:
         self.name = job["name"]
         self.allowed = job["packages"]
         self.seconds = 0.0
-        self.out = io.StringIO()
+        self.out = sys.stdout = io.StringIO()
         self.module = types.ModuleType("__main__")
         sys.modules["__main__"] = self.module
 
@@ -110,8 +109,7 @@ class Runner:
         start = time.perf_counter()
         try:
             code = compile(tree, self.name, "single" if shown else "exec", dont_inherit=True)
-            with redirect_stdout(self.out):
-                exec(code, self.module.__dict__)  # noqa: S102
+            exec(code, self.module.__dict__)  # noqa: S102
             if tqdm := sys.modules.get("tqdm"):
                 tqdm.tqdm.monitor_interval = 0  # no thread of its own, for that is not forked
         except Exception as raised:  # noqa: BLE001 - whatever a snippet raises is reported
