@@ -10,7 +10,7 @@ import pytest
 from _ext.publishing import metadata, policy, repairs, stylesheets
 from _ext.publishing.link_check import Links
 from _ext.publishing.page import Page
-from scratch import Scratch
+from scratch import DOCS, Scratch
 
 pytestmark = pytest.mark.house
 
@@ -29,7 +29,7 @@ def page(folder: Path, body: str, head: str = HEAD, name: str = "page") -> Page:
 BROKEN = """
 <p class="caption" role="heading"></p>
 <div role="list" class="citation-list"><div role="doc-biblioentry"></div></div>
-<table><tr><th class="head"><p></p></th><th class="head"><p>a</p></th></tr></table>
+<table><tr><th class="head"><p></p></th><th class="head"><p>a</p></th><th class="head stub"></th></tr></table>
 """
 
 
@@ -41,7 +41,7 @@ def test_repairs_mend_what_they_are_for(tmp_path: Path) -> None:
     for words in (
         '<p class="caption" role="heading" aria-level="2">',
         '<div class="citation-list"><div></div></div>',
-        '<td></td><th class="head"><p>a</p></th>',
+        '<td></td><th class="head"><p>a</p></th><td></td>',
         'aria-label="Site"',
         'aria-label="On this page"',
     ):
@@ -54,6 +54,11 @@ def test_a_repair_that_finds_nothing_is_named(repair: repairs.Repair, tmp_path: 
     one = page(tmp_path, words, name=repair.on or "page")
     repairs.repair(one)
     assert f"the repair '{repair.name}' finds nothing: no {repair.selector}" in one.wrong
+
+
+def test_a_repair_asks_a_page_that_there_is() -> None:
+    names = {each.on for each in repairs.REPAIRS} - {""}
+    assert [name for name in names if not (DOCS / f"{name}.md").is_file()] == []
 
 
 def test_a_repair_may_find_nothing_on_other_pages(tmp_path: Path) -> None:
