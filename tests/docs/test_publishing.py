@@ -179,8 +179,12 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
 @pytest.mark.docs
 def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
     site = Scratch(tmp_path / "site")
+    site.patch("docs/reference/api.md", "# API", r"# At $k_1 < \tau$")
     built = site.build()
     assert not built.red, built.text
+    api = Page(site.html / "reference" / "api.html", site.html)
+    assert api.tree.css_first("title").text() == r"At k_1 < \tau - bptt"
+    assert r'content: "At k_1 < \\tau · ' in api.tree.css_first("style.foot").text()
     pages = [Page(file, site.html) for file in sorted(site.html.rglob("*.html"))]
     assert len(pages) > 5
     for one in pages:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -41,8 +42,10 @@ def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _
     """Tell the template of a page (_templates/page.html) what it shows; that for lost readers, all folders."""
     module = pagename.removeprefix("_modules/").replace("/", ".")
     source = f"The source of {module}, as documented and tested here."
-    said = noted(app.env, pagename).description
-    context["bptt_description"] = said or OTHERS.get(pagename, source)
+    notes = noted(app.env, pagename)
+    if notes.title:  # without the markup of a formula, which says it three times
+        context["title"] = html.escape(notes.title)
+    context["bptt_description"] = notes.description or OTHERS.get(pagename, source)
     context["bptt_way"] = way(app, pagename)
     context["bptt_commit"] = commit(Path(app.srcdir).parent)
     if pagename == LOST:
