@@ -48,3 +48,9 @@ def test_from_feedforward_nets_to_gates_the_core_takes_at_most_two_hours():
 def test_a_page_without_minutes_is_refused():
     with pytest.raises(ValueError, match="states no minutes"):
         derivation_map.stated("no time")
+
+
+@pytest.mark.parametrize("item", ["* [A](a.md)", "1. [A](a.md)", "[A](a.md)", "- A", "- [A](a.md#b)"])
+def test_what_would_not_be_counted_is_no_item(item):
+    assert derivation_map.ITEM.match("  - [A](a.md)")[1] == "a.md"
+    assert not derivation_map.ITEM.match(item)

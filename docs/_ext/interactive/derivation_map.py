@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 MINUTES = re.compile(r"\b(\d+) minutes\.")
-LINK = re.compile(r"\]\(([\w-]+\.md)\)")
+ITEM = re.compile(r" *- \[[^]]+\]\(([\w-]+\.md)\)")
 
 
 def stated(source: str) -> int:
@@ -36,11 +36,11 @@ class DerivationMap(SphinxDirective):
         folder = Path(self.env.doc2path(self.env.docname)).parent
         total, items = 0, []
         for item in self.content:
-            link = LINK.search(item)
-            if not link:
-                msg = f"each item of the map must link to a page, got {item.strip()!r}"
+            known = ITEM.match(item)
+            if not known:
+                msg = f"each item of the map must begin '- [Title](page.md)', got {item.strip()!r}"
                 raise self.error(msg)
-            file = folder / link[1]
+            file = folder / known[1]
             self.env.note_dependency(str(file))
             minutes = stated(file.read_text("utf-8"))
             total += minutes if item.startswith("-") else 0

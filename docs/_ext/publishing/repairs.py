@@ -50,9 +50,7 @@ REPAIRS = (
     Repair("list of citations", "div.citation-list", _no_role, CITATIONS),
     Repair("role of citations", "[role=doc-biblioentry]", _no_role, CITATIONS),
     # docutils: the head of a column that has no words is none.
-    Repair(
-        "head without words", "th.head:empty, th.head:has(p:empty)", _no_head, "learn/notation"
-    ),
+    Repair("head without words", "th.head:empty, th.head:has(p:empty)", _no_head, "learn/notation"),
     # furo: two landmarks of one kind, without names.
     Repair("name of the sidebar", "aside.sidebar-drawer", setting("aria-label", "Site")),
     Repair("name of the contents", "aside.toc-drawer", setting("aria-label", "On this page")),
