@@ -50,7 +50,9 @@ def test_a_page_without_minutes_is_refused():
         derivation_map.stated("no time")
 
 
-@pytest.mark.parametrize("item", ["* [A](a.md)", "1. [A](a.md)", "[A](a.md)", "- A", "- [A](a.md#b)"])
+@pytest.mark.parametrize(
+    "item", ["* [A](a.md)", "1. [A](a.md)", "[A](a.md)", "- A", "- [A](a.md#b)"]
+)
 def test_what_would_not_be_counted_is_no_item(item):
     assert derivation_map.ITEM.match("  - [A](a.md)")[1] == "a.md"
     assert not derivation_map.ITEM.match(item)
