@@ -248,6 +248,8 @@ class Around(Leaky):
 
 
 class Untold(Leaky):
+    """A cell with a property of that name, which fails."""
+
     @property
     def layout(self):
         raise ValueError
