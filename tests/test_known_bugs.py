@@ -231,6 +231,25 @@ def test_of_two_matrices_of_one_shape_the_first_is_w():
     assert _roles(params, np.zeros((5, 4, 3)), np.zeros((6, 4, 3))) == (0, 2, 1)
 
 
+TWO_BLOCKS = replaced(
+    handwritten.ELMAN,
+    ("@ w +", "@ (w[:, : len(u)] + w[:, len(u) :]) +"),
+    ("d_w += x[t].T @ delta", "d_w += np.tile(x[t].T @ delta, 2)"),
+    ("d_x[t] = delta @ w.T", "d_x[t] = delta @ (w[:, : len(u)] + w[:, len(u) :]).T"),
+)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_layer_with_more_blocks_of_w_than_of_u_is_checked_too(n):
+    rng = np.random.default_rng(0)
+    params = tuple(rng.uniform(-0.6, 0.6, shape) for shape in ((3, 2 * n), (n, n), (n,)))
+    at = params, rng.normal(size=(5, 4, 3)), rng.normal(size=(4, n))
+    assert bptt.check_layer(*handwritten.functions(TWO_BLOCKS), *at, masked=True).ok
+    wrong = replaced(TWO_BLOCKS, ("d_b += delta", "d_b += 2 * delta"))
+    report = bptt.check_layer(*handwritten.functions(wrong), *at, masked=True)
+    assert (report.faulty, report.likely) == (("2",), ("factor 2",))
+
+
 WITH_C = replaced(
     GRU_BEFORE,
     ("w, u, b = params\n    h, saved", "b, v, u, c, w = params\n    h, saved"),
