@@ -239,13 +239,24 @@ TWO_BLOCKS = replaced(
 )
 
 
+TWO_OF_U = replaced(
+    handwritten.ELMAN,
+    ("h[t] @ u + b", "h[t] @ (u[:, : len(u)] + u[:, len(u) :]) + b[: len(u)] + b[len(u) :]"),
+    ("d_u += h[t].T @ delta", "d_u += np.tile(h[t].T @ delta, 2)"),
+    ("d_b += delta.sum(axis=0)", "d_b += np.tile(delta.sum(axis=0), 2)"),
+    ("delta @ u.T", "delta @ (u[:, : len(u)] + u[:, len(u) :]).T"),
+)
+
+
 @pytest.mark.parametrize("n", [1, 2])
-def test_a_layer_with_more_blocks_of_w_than_of_u_is_checked_too(n):
+@pytest.mark.parametrize(("source", "of_w", "of_u"), [(TWO_BLOCKS, 2, 1), (TWO_OF_U, 1, 2)])
+def test_a_layer_whose_w_and_u_have_not_as_many_blocks_is_checked_too(source, of_w, of_u, n):
     rng = np.random.default_rng(0)
-    params = tuple(rng.uniform(-0.6, 0.6, shape) for shape in ((3, 2 * n), (n, n), (n,)))
+    shapes = (3, of_w * n), (n, of_u * n), (of_u * n,)
+    params = tuple(rng.uniform(-0.6, 0.6, shape) for shape in shapes)
     at = params, rng.normal(size=(5, 4, 3)), rng.normal(size=(4, n))
-    assert bptt.check_layer(*handwritten.functions(TWO_BLOCKS), *at, masked=True).ok
-    wrong = replaced(TWO_BLOCKS, ("d_b += delta", "d_b += 2 * delta"))
+    assert bptt.check_layer(*handwritten.functions(source), *at, masked=True).ok
+    wrong = replaced(source, ("return (d_w, d_u, d_b)", "return (d_w, d_u, 2 * d_b)"))
     report = bptt.check_layer(*handwritten.functions(wrong), *at, masked=True)
     assert (report.faulty, report.likely) == (("2",), ("factor 2",))
 

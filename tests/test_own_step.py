@@ -125,6 +125,24 @@ def test_a_slope_that_is_named_is_that_of_the_right_activation():
     assert told == {"a' missing": "d_z_g: if it goes through sigmoid"}
 
 
+class Flickers(bptt.Elman):
+    """A tanh whose derivative is twice the true one at every other call."""
+
+    def __init__(self, calls):
+        super().__init__()
+        object.__setattr__(self, "calls", [calls])
+
+    def step_backward(self, d_a, a, z, a_new):
+        self.calls[0] += 1
+        (delta,), *others = super().step_backward(d_a, a, z, a_new)
+        return ((1 + self.calls[0] % 2) * delta,), *others
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_of_a_step_that_is_no_function_nothing_else_is_said(calls):
+    assert bptt.check_cell(Flickers(calls)).likely == ("not a function of its arguments",)
+
+
 class Sees(bptt.Elman):
     """Keeps what its step is given."""
 
