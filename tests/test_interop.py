@@ -464,6 +464,7 @@ REFUSED = [
     (lambda: bptt.from_flax(LSTM, {"params": ONE}), "tree['params'] must be a mapping of names to arrays, got ndarray"),
     (lambda: bptt.from_flax(LSTM, {"params": TREE | {"hi": {"kernel": np.ones((4, 3)), "bias": np.ones(4)}}}), "tree['params']['hi']['kernel'] must have shape (n, n), got (4, 3)"),
     (lambda: bptt.from_flax(LSTM, TREE | {"hf": {"kernel": np.ones((4, 4))}}), "tree must hold hf.bias, got hf.kernel, hg.bias"),
+    (lambda: bptt.from_flax(LSTM, {k: v for k, v in TREE.items() if k != "if"} | {"if_": {}}), "tree must hold if_.kernel, got hf.bias"),
     (lambda: bptt.from_flax(LSTM, {"dense_h": {"kernel": np.ones((4, 12))}}), "tree['dense_h']['kernel'] must have shape (n, 4n), got (4, 12)"),
     (lambda: bptt.from_flax(GRU, TREE), "tree must hold hr.kernel, got hf.bias"),
     (lambda: bptt.to_flax(LSTM, draw((LSTM,))[0], "haiku"), "form must be 'linen' or 'nnx' or 'nnx.OptimizedLSTMCell' for a LSTM, got 'haiku'"),

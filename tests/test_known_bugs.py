@@ -231,6 +231,36 @@ def test_of_two_matrices_of_one_shape_the_first_is_w():
     assert _roles(params, np.zeros((5, 4, 3)), np.zeros((6, 4, 3))) == (0, 2, 1)
 
 
+TWO_BLOCKS = replaced(
+    handwritten.ELMAN,
+    ("@ w +", "@ (w[:, : len(u)] + w[:, len(u) :]) +"),
+    ("d_w += x[t].T @ delta", "d_w += np.tile(x[t].T @ delta, 2)"),
+    ("d_x[t] = delta @ w.T", "d_x[t] = delta @ (w[:, : len(u)] + w[:, len(u) :]).T"),
+)
+
+
+TWO_OF_U = replaced(
+    handwritten.ELMAN,
+    ("h[t] @ u + b", "h[t] @ (u[:, : len(u)] + u[:, len(u) :]) + b[: len(u)] + b[len(u) :]"),
+    ("d_u += h[t].T @ delta", "d_u += np.tile(h[t].T @ delta, 2)"),
+    ("d_b += delta.sum(axis=0)", "d_b += np.tile(delta.sum(axis=0), 2)"),
+    ("delta @ u.T", "delta @ (u[:, : len(u)] + u[:, len(u) :]).T"),
+)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize(("source", "of_w", "of_u"), [(TWO_BLOCKS, 2, 1), (TWO_OF_U, 1, 2)])
+def test_a_layer_whose_w_and_u_have_not_as_many_blocks_is_checked_too(source, of_w, of_u, n):
+    rng = np.random.default_rng(0)
+    shapes = (3, of_w * n), (n, of_u * n), (of_u * n,)
+    params = tuple(rng.uniform(-0.6, 0.6, shape) for shape in shapes)
+    at = params, rng.normal(size=(5, 4, 3)), rng.normal(size=(4, n))
+    assert bptt.check_layer(*handwritten.functions(source), *at, masked=True).ok
+    wrong = replaced(source, ("return (d_w, d_u, d_b)", "return (d_w, d_u, 2 * d_b)"))
+    report = bptt.check_layer(*handwritten.functions(wrong), *at, masked=True)
+    assert (report.faulty, report.likely) == (("2",), ("factor 2",))
+
+
 WITH_C = replaced(
     GRU_BEFORE,
     ("w, u, b = params\n    h, saved", "b, v, u, c, w = params\n    h, saved"),

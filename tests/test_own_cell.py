@@ -240,6 +240,27 @@ def test_a_cell_that_is_gone_leaves_nothing_behind():
     assert table() is None
 
 
+class Around(Leaky):
+    """A cell that keeps for itself what the names in another one say, under a name that it likes."""
+
+    def __init__(self):
+        self.layout = bptt.cells.layout_of(bptt.GRU())
+
+
+class Untold(Leaky):
+    """A cell with a property of that name, which fails."""
+
+    @property
+    def layout(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize("cell", [Around, Untold])
+def test_an_attribute_of_a_formula_does_not_say_what_its_names_do(cell):
+    assert bptt.cells.layout_of(cell()) == bptt.cells.layout_of(Leaky())
+    assert bptt.check_cell(cell()).ok
+
+
 def test_methods_of_which_no_weak_reference_can_be_made_are_read_too():
     class Step:
         __slots__ = ()

@@ -89,6 +89,60 @@ def test_a_wrong_slope_of_a_gate_is_named(bug):
     assert named(cell) == {bug: "d_z_r: if it goes through sigmoid"}
 
 
+class NoSlope(bptt.Elman):
+    """A tanh whose own derivative is left out."""
+
+    def step_backward(self, d_a, a, z, a_new):
+        return (d_a,), (0.0,), ()
+
+
+@pytest.mark.parametrize("scale", [1, 20, 60])
+def test_a_wrong_slope_is_named_where_some_units_are_flat(scale):
+    """Beyond 18 the slope of tanh is zero to all digits: nothing may be divided by it."""
+    at = [AT[0][:, :5], AT[1][:, :5], AT[2][:5], scale * AT[4], AT[5]]
+    step = own_step.step_check("step", NoSlope(), at, 3, Truth(True, ""), np.random.default_rng(1))
+    assert best(step, own_step.own_step_bugs(step)) == {
+        "a' missing": "d_z: if it goes through tanh"
+    }
+
+
+class Gate:
+    """A sigmoid without its derivative beside a tanh, which is right."""
+
+    def step(self, z_g, z_n, a):
+        g, n = bptt.sigmoid(z_g), np.tanh(z_n)
+        return (g * a + (1 - g) * n,), (g, n)
+
+    def step_backward(self, d_a, a, g, n):
+        return (d_a * (a - n), d_a * (1 - g) * (1 - n**2)), (d_a * g,), ()
+
+
+def test_a_slope_that_is_named_is_that_of_the_right_activation():
+    """Where the other gate is flat, no guess at it makes all others look right."""
+    at = [0.1 * AT[0][:, :10], 0.1 * AT[1][:, :10], 20.0 * (np.arange(10) > 4), *AT[4:]]
+    step = own_step.step_check("step", Gate(), at, 3, Truth(True, ""), np.random.default_rng(1))
+    told = best(step, own_step.own_step_bugs(step))
+    assert told == {"a' missing": "d_z_g: if it goes through sigmoid"}
+
+
+class Flickers(bptt.Elman):
+    """A tanh whose derivative is twice the true one at every other call."""
+
+    def __init__(self, calls):
+        super().__init__()
+        object.__setattr__(self, "calls", [calls])
+
+    def step_backward(self, d_a, a, z, a_new):
+        self.calls[0] += 1
+        (delta,), *others = super().step_backward(d_a, a, z, a_new)
+        return ((1 + self.calls[0] % 2) * delta,), *others
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_of_a_step_that_is_no_function_nothing_else_is_said(calls):
+    assert bptt.check_cell(Flickers(calls)).likely == ("not a function of its arguments",)
+
+
 class Sees(bptt.Elman):
     """Keeps what its step is given."""
 

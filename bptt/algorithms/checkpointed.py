@@ -57,7 +57,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which states are kept, for any number of steps: called with that number it returns a `Plan`.
+    """Which states are kept, for any number of steps; made by `every`, `square_root` and `binomial`.
+
+    Called with the number of steps it returns a `Plan`.
 
     Attributes
     ----------

@@ -110,14 +110,14 @@ def layout_of(cell: Formula) -> Layout:
     >>> bptt.cells.layout_of(bptt.GRU()).weighted
     ('z_r', 'z_s', 'x_n', 'h_n')
     """
-    found = getattr(cell, "layout", None)
-    if isinstance(found, Layout):  # read when the cell was compiled
-        return found
-    cell = formula_of(cell)
-    if not is_factored(cell):
+    formula = formula_of(cell)
+    if formula is not cell and isinstance(found := getattr(cell, "layout", None), Layout):
+        return found  # read when the cell was compiled
+    if not is_factored(formula):
         msg = f"cell must be a formula, with step and step_backward, such as bptt.Elman(), got {cell!r:.60}"
         raise TypeError(msg)
-    return _layout(type(cell).__name__, _names(cell, "step"), _names(cell, "step_backward"))
+    names, back_names = _names(formula, "step"), _names(formula, "step_backward")
+    return _layout(type(formula).__name__, names, back_names)
 
 
 @lru_cache(maxsize=128)

@@ -182,7 +182,10 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
         return
     if cotangents[0].shape != steps.past.shape:  # the outputs are more than the state
         return
-    gates = steps.params[steps.b].size // steps.past.shape[2]
+    width = steps.params[steps.b].size
+    if steps.params[steps.w].shape[1] != width:  # blocks of a u alone, or of x w alone
+        return
+    gates = width // steps.past.shape[2]
     for known in _candidates(gates, len(steps.states)):
         if not _fits(steps, known):
             continue

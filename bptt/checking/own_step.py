@@ -22,6 +22,7 @@ from bptt.network.traces import weighted_inputs
 # Of weighted inputs, near zero and far out; states are drawn between -0.8 and 0.8.
 SIZES = (0.01, 1.0, 15.0)
 FAR = 1e-6  # the tolerance there: that of central differences
+STEEP = 1e-6  # the least slope of an activation that leaves eight digits of what is divided by it
 
 
 class OwnStep(NamedTuple):
@@ -136,7 +137,10 @@ def own_step_bugs(step: OwnStep) -> Bugs:
     for activation in (TANH, SIGMOID):
         for bug, (_, slope) in slopes(activation).items():
             made = {}
-            for name, z in zip(layout.weighted, step.at, strict=False):
+            for name, z, got in zip(layout.weighted, step.at, step.got, strict=False):
                 a = activation(z)
-                made[f"d_{name}"] = right[f"d_{name}"] * slope(z, a) / activation.derivative(z, a)
+                true = activation.derivative(z, a)
+                if (steep := true > STEEP).any():  # what is flat says nothing
+                    guess = right[f"d_{name}"] * slope(z, a) / np.where(steep, true, 1)
+                    made[f"d_{name}"] = np.where(steep, guess, got)
             yield bug, f"if it goes through {activation.name}", of(made)

@@ -138,7 +138,7 @@ def from_flax(cell: OneDirection, tree: parts.Nested) -> LayerParams:
         reader = parts.Reader("tree['params']", tree["params"])
 
     def there(form: list[tuple[str, str]]) -> int:
-        return sum(reader.has(part, "kernel") for pair in form for part in pair)
+        return len({path[0] for path in reader.left} & {part for pair in form for part in pair})
 
     pairs = max(PARTS[kind].values(), key=there)  # linen's if nothing is there
     blocks = len(parts.GATES[kind]) // len(pairs)  # gates in one kernel
