@@ -86,7 +86,7 @@
     figure.querySelector(".moving-controls").hidden = false;
     said.hidden = false;
     count.textContent = `${steps.length} steps`; // till the first press the picture is whole
-    said.textContent = "The whole run is shown. Next, Play or a click on a box shows how it is computed.";
+    said.textContent = "The whole run is shown.";
   };
   document.querySelectorAll(".moving-net").forEach(start);
 })();

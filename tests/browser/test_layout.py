@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 
 import measure
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from pypdf import PdfReader
 
 WIDER = "(all) => all.filter((it) => it.scrollWidth > it.clientWidth + 1).length"
 
@@ -72,6 +74,46 @@ def test_titles_on_the_map_do_not_run_into_their_minutes(page: Page, home: str, 
     gaps = apart(page, ".derivation-map a", ".derivation-map .minutes")
     assert len(gaps) > 20
     assert min(gaps) >= min(6, width / 120), gaps
+
+
+@pytest.mark.parametrize(("width", "size"), [(390, 100), (320, 100), (390, 200), (1280, 200)])
+def test_the_map_fits_small_screens_and_large_text(
+    browser: Browser, home: str, width: int, size: int
+) -> None:
+    with measure.context(browser, "light", width) as reader:
+        page = reader.new_page()
+        page.goto(f"{home}learn/index.html")
+        page.evaluate("(size) => { document.documentElement.style.fontSize = `${size}%`; }", size)
+        assert min(apart(page, ".derivation-map a", ".derivation-map .minutes")) >= 4
+        assert page.locator(".derivation-map li > p").evaluate_all(WIDER) == 0
+
+
+@pytest.mark.parametrize(("name", "pages"), [("index", 1), ("learn/index", 2)])
+def test_a_page_of_links_wastes_no_paper(page: Page, home: str, name: str, pages: int) -> None:
+    page.goto(f"{home}{name}.html")
+    printed = PdfReader(BytesIO(page.pdf(format="A4", print_background=True)))
+    assert len(printed.pages) == pages
+
+
+@pytest.mark.parametrize("width", [1280, 1400, 1700])
+def test_the_text_is_as_wide_before_the_contents_are_loaded(
+    page: Page, home: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{home}learn/gates.html")
+    wide = "() => document.querySelector('article').clientWidth"
+    whole = page.evaluate(wide)
+    page.locator(".toc-drawer").evaluate("(it) => it.remove()")
+    assert page.evaluate(wide) == whole
+
+
+def test_the_moving_net_has_room_for_its_buttons_before_its_script(page: Page, home: str) -> None:
+    page.goto(f"{home}learn/bp2.html")
+    net = page.locator(".moving-net")
+    whole = net.evaluate("(it) => it.clientHeight")
+    parts = net.locator(".moving-controls, .moving-said")
+    parts.evaluate_all("(all) => all.forEach((it) => { it.hidden = true; })")
+    assert net.evaluate("(it) => it.clientHeight") == whole
 
 
 def test_icons_of_a_phone_do_not_touch(browser: Browser, home: str) -> None:

@@ -98,6 +98,15 @@ def test_keys_lead_through_every_step_with_the_numbers_of_the_library(net):
     assert net.locator(".moving-net .later").count() == 0
 
 
+def test_paper_shows_the_whole_run_at_any_step(net):
+    press(net, "ArrowRight")
+    net.emulate_media(media="print")
+    later = net.locator(".moving-net .later")
+    assert later.count() > 0
+    faint = "(it) => getComputedStyle(it).visibility + getComputedStyle(it, '::before').opacity"
+    assert set(later.evaluate_all(f"(all) => all.map({faint})")) == {"visible1"}
+
+
 def test_keys_lead_back_and_to_the_ends(net):
     press(net, "End")
     assert net.locator(".moving-count").text_content() == "Step 18 of 18"
