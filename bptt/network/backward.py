@@ -163,10 +163,11 @@ def layer_backward(
     """
     if not isinstance(trace, BidirectionalTrace):
         validation.instance("trace", trace, LayerTrace)
-    validation.real("trace.outputs", trace.outputs)
-    d_above = validation.array("d_a", d_a, trace.outputs.shape)
+    outputs = trace.outputs
+    validation.real("trace.outputs", outputs)
+    d_above = validation.array("d_a", d_a, outputs.shape)
     d_state = final_state("d_final", d_final, trace)
-    one_precision(("trace.outputs", trace.outputs), ("d_a", d_above), ("d_final", d_state))
+    one_precision(("trace.outputs", outputs), ("d_a", d_above), ("d_final", d_state))
     gradient = run_any_layer_backward(trace, d_above, d_state)
     _refuse_overflow(gradient)
     return gradient
