@@ -8,7 +8,7 @@ first call in each precision (`bptt.jit.cache`).
 import copy
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from bptt.network.backward import outer_sum
 from bptt.network.gradients import LayerGradient
 from bptt.network.stack import AnyCell
 from bptt.network.traces import LayerTrace
+
+if TYPE_CHECKING:
+    from bptt.jit.cache import Program
 
 __all__ = ["Compiled", "compiled"]
 
@@ -94,6 +97,9 @@ class Compiled:
     cell: Formula
     layout: Layout = field(init=False, repr=False, compare=False)
     _sources: dict[np.dtype, Source] = field(init=False, repr=False, compare=False)
+    _programs: dict[np.dtype, "Program"] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Record the formula; refuse what cannot be compiled."""
@@ -139,7 +145,7 @@ class Compiled:
         w, u, b, own = self.layout.split(params)
         u = np.empty((1, 0), dtype) if u is None else u
         given = (x, w, u, b, *own, EVERYWHERE if mask is None else mask, states, saved)
-        found.program.forward(steps, batch, below, n, *map(_flat, given))
+        self._program(dtype).forward(steps, batch, below, n, *map(_flat, given))
         return LayerTrace(self, params, x, tuple(states), saved, mask)
 
     def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
@@ -161,12 +167,20 @@ class Compiled:
         mask = EVERYWHERE if trace.mask is None else trace.mask
         given = (w, u, *own, mask, *trace.states, saved, d_a, carried)
         found = (delta_x, delta_h, d_x, d_b, d_own)
-        self._sources[dtype].program.backward(
+        self._program(dtype).backward(
             steps, batch, len(w), n, *map(_flat, given), *map(_flat, found)
         )
         d_u = (outer_sum(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
         params = type(trace.params)(outer_sum(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
         return LayerGradient(params, d_x, tuple(carried[0]), delta_x)
+
+    def _program(self, dtype: np.dtype) -> "Program":
+        """Return both loops of one precision."""
+        if dtype not in self._programs:
+            from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
+
+            self._programs[dtype] = load(self._sources[dtype].text)
+        return self._programs[dtype]
 
 
 def _sources(cell: Formula) -> dict[np.dtype, Source]:

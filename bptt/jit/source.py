@@ -4,16 +4,11 @@ The text is all that is compiled, so that it is also the key under which compile
 """
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from bptt.cells.layout import Layout
 from bptt.jit.formula import Formula
-
-if TYPE_CHECKING:
-    from bptt.jit.cache import Program
 
 HEAD = '''"""The loops over time of {name} in {real}"""
 # Written by bptt.compiled; it may be deleted at any time.
@@ -103,19 +98,11 @@ def backward(
 TOGETHER = 64  # rows of the product with w, at least: those of some steps at once where there are few sequences
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """The text of a module that defines `forward` and `backward` of a cell, and how many arrays the one saves."""
 
     text: str
     saves: int
-
-    @cached_property
-    def program(self) -> "Program":
-        """Both loops, to be called."""
-        from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
-
-        return load(self.text)
 
 
 def source(name: str, real: str, layout: Layout, there: Formula, back: Formula) -> Source:
