@@ -281,6 +281,27 @@ def test_an_error_in_the_answer_itself_is_the_reader_s_to_see():
         check("output-error", lambda *_: 1 / 0)
 
 
+def test_an_answer_that_numpy_stops_is_told_its_line_the_shapes_there_and_those_wanted():
+    def edges(w, u, delta):
+        return delta @ w, delta[0] @ u.T
+
+    def elman(params, saved, d_outputs, d_final):
+        return params, d_outputs @ params[0], d_final
+
+    with pytest.raises(WrongAnswerError) as wrong:
+        check("edges", edges)
+    assert str(wrong.value).splitlines()[1:5] == [
+        "  stopped at: return delta @ w, delta[0] @ u.T",
+        "  shapes there: w (2, 3), u (3, 3), delta (5, 4, 3)",
+        "  d_x must have shape (5, 4, 2)",
+        "  d_initial must have shape (4, 3)",
+    ]
+    with pytest.raises(WrongAnswerError, match=r"shapes there: d_outputs \(5, 4, 2\)"):
+        check("elman-backward", elman)
+    with pytest.raises(ValueError, match="must have 3 items: d_params, d_x, d_initial, got 2"):
+        check("elman-backward", lambda *_: (1, 2))
+
+
 def test_what_is_no_exercise_or_no_function_is_refused():
     with pytest.raises(ValueError, match=r"name must be one of forward-step, .*, got 'bp9'"):
         check("bp9", right)

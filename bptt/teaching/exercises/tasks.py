@@ -5,9 +5,12 @@ step as a rule; a backward pass goes through `bptt.check_layer`. What is wrong i
 numbers are those of a known mistake, the mistake too.
 """
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from linecache import getline
+from traceback import walk_tb
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -55,7 +58,14 @@ class Function:
         for seed in range(CASES):
             given = self.draw(np.random.default_rng(seed))
             mine = deepcopy(given)
-            found = self._compared(answer(*mine.values()), given)
+            try:
+                result = answer(*mine.values())
+            except ValueError as error:
+                want = self._leaves(self.known(**given)[0])
+                assert not isinstance(want, str)
+                wanted = [f"{name} must have shape {value.shape}" for name, value in want.items()]
+                return stopped(error, answer, *wanted)
+            found = self._compared(result, given)
             if found:
                 return found
             for name, value in given.items():
@@ -118,6 +128,18 @@ def difference(got: Array, want: Array, all_of_it: Leaves) -> str:
     return f"is off by {size}" if error > TOLERANCE else ""
 
 
+def stopped(error: ValueError, answer: Answer, *wanted: str) -> str:
+    """Say in which line an answer stopped, with arrays of which shapes; raise an error that is not the answer's."""
+    for frame, number in walk_tb(error.__traceback__):
+        if frame.f_code is getattr(answer, "__code__", None):
+            line = getline(frame.f_code.co_filename, number).strip()
+            arrays = {n: a for n, a in frame.f_locals.items() if isinstance(a, np.ndarray)}
+            here = [name for name in arrays if re.search(rf"\b{name}\b", line)] or arrays
+            came = ", ".join(f"{name} {arrays[name].shape}" for name in here)
+            return "\n".join([f"stopped at: {line}", f"shapes there: {came}", *wanted, str(error)])
+    raise error
+
+
 @dataclass(frozen=True)
 class Backward:
     """The backward pass of a layer, loop over time included, which `bptt.check_layer` looks at.
@@ -139,7 +161,10 @@ class Backward:
     def problem(self, answer: Answer) -> str:
         """Say in lines what is wrong with a backward pass; nothing if it is right."""
         at = self.draw(np.random.default_rng(0))
-        report = check_layer(self.forward, answer, *at, masked=self.masked)
+        try:
+            report = check_layer(self.forward, answer, *at, masked=self.masked)
+        except ValueError as error:
+            return stopped(error, answer)
         if report.ok:
             return ""
         first = next(check for check in report.checks if not check.ok)
