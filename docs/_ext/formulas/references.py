@@ -1,6 +1,7 @@
 """Numbers and tags of equations, and the references to them, ``{eq}`bp2```.
 
-An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the others of a page are numbered. The general index
+An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the others of a page are numbered, and (vanishing 6) is
+the sixth of another page. The general index
 knows it by its tag, else by its label.
 """
 
@@ -87,7 +88,12 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if equation := known.get(label):
             here = equation.docname == docname
             path = "" if here else app.builder.get_relative_uri(docname, equation.docname)
-            words, uri = nodes.Text(f"({equation.number})"), f"{path}#{anchor(label)}"
+            page = (
+                ""
+                if here or label in app.config.static_math_tags
+                else f"{equation.docname.split('/')[-1]} "
+            )
+            words, uri = nodes.Text(f"({page}{equation.number})"), f"{path}#{anchor(label)}"
             node.replace_self(nodes.reference("", "", words, internal=True, refuri=uri))
         else:
             log.warning("no equation is labelled %r", label, location=node, type="math")
