@@ -1,4 +1,4 @@
-r"""The Elman cell, the recurrent layer of the seed article.
+r"""The Elman cell, the recurrent layer of the article that this project grew from.
 
 .. math::
 

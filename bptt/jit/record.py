@@ -170,7 +170,7 @@ class Compiled:
         self._program(dtype).backward(
             steps, batch, len(w), n, *map(_flat, given), *map(_flat, found)
         )
-        d_u = (outer_sum(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4), its twin
+        d_u = (outer_sum(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4)
         params = type(trace.params)(outer_sum(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
         return LayerGradient(params, d_x, tuple(carried[0]), delta_x)
 

@@ -103,7 +103,7 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     flat = delta.reshape(steps * batch, count * n)
     delta_x, delta_h = flat[:, h:], flat[:, :g]
     d_w = x.T @ delta_x  # (BP4), (CELL-BP4)
-    d_u = () if u is None else (_turned(past.T @ delta_h, -h),)  # (BP4), (CELL-BP4), its twin
+    d_u = () if u is None else (_turned(past.T @ delta_h, -h),)  # (BP4), (CELL-BP4)
     d_b = delta_x.sum(axis=0)  # (BP3)
     d_x = (delta_x @ w.T).reshape(trace.x.shape)  # (BP0)
     params = type(trace.params)(d_w, *d_u, d_b, *d_own)
