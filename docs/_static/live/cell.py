@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.abc
 import io
+import linecache
 import sys
 import time
 import traceback
@@ -53,7 +54,6 @@ class Out(io.TextIOBase):
 
 STREAMS = Out("stdout"), Out("stderr")
 current: dict[str, Any] = {}  # the page's `emit`, a figure's `alt`, which module it `lacks`
-sources: dict[str, list[str]] = {}  # the lines of each cell, as it was last run
 
 
 def show(*_: object, **__: object) -> None:
@@ -94,9 +94,9 @@ def told(error: BaseException) -> str:
         return f"not yet: {error}"
     found = traceback.TracebackException.from_exception(error)
     lines = [
-        f"{frame.filename[1:-1]}, line {frame.lineno}: {sources[frame.filename][frame.lineno - 1].strip()}"
+        f"{frame.filename[1:-1]}, line {frame.lineno}: {frame.line}"
         for frame in found.stack
-        if frame.filename in sources and frame.lineno
+        if frame.filename in linecache.cache and frame.filename.startswith("<")
     ]
     if isinstance(error, SyntaxError) and error.text:
         lines.append(f"line {error.lineno}: {error.text.strip()}")
@@ -128,7 +128,7 @@ def run(code: str, name: str, alt: str, emit: Emit) -> str:
 
         tqdm.tqdm.monitor_interval = 0  # its thread: here are none
     error, file = "", f"<{name}>"
-    sources[file] = code.split("\n")
+    linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
     try:
         value = eval_code(code, vars(MAIN), filename=file)
         if value is not None:
