@@ -49,7 +49,7 @@ def fails(checks: list[EquationCheck]) -> str:
     parts = []
     for same in _by_case(checks, "broken"):
         least = min(check.value or 0.0 for check in same)
-        parts.append(f"by {100 * least:.2g} % or more {_where(same)}")
+        parts.append(f"by {float(f'{100 * least:.2g}'):g} % or more {_where(same)}")
     parts += [f"with letters, {_where(same)}" for same in _by_case(checks, "unequal")]
     return "; ".join(parts)
 
