@@ -1,7 +1,7 @@
 r"""Is a hand-written backward pass right, and if not, which line is it? Checks, and a diagnosis.
 
 A backward pass is a vector-Jacobian product: it takes cotangents w of all that forward returns, outputs
-and final state, and returns :math:`J^\top w` for all that forward depends on. So it can be held against
+and final state, and returns :math:`J^\top w` for all that forward depends on. So it can be compared with
 
 .. math::
 

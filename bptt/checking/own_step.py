@@ -59,7 +59,7 @@ def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
     """Check the same derivatives where weighted inputs are very small, and far out, where cells saturate.
 
     A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
-    entry is held against the nearer of the two truths. Where `step` is not finite is not its domain.
+    entry is compared with the nearer of the two truths. Where `step` is not finite is not its domain.
     """
     cell, layout, n = step.cell, layout_of(step.cell), step.at[0].shape[1]
     sizes = np.repeat(SIZES, 2)[:, None] * np.tile([[1.0], [-1.0]], (len(SIZES), 1))

@@ -63,7 +63,7 @@ class CellReport:
     checks
         The checks, the simplest first.
     truth
-        What it was held against: the complex step, or central differences; empty if it could not be, since
+        What it was compared with: the complex step, or central differences; empty if it could not be, since
         the layer is not a function of its arguments.
     trap
         Why not the complex step; empty if it was.

@@ -1,7 +1,7 @@
 r"""A cell whose loops over time are compiled: the same formula, the same interface, the same results.
 
 Before anything is compiled the two methods of the cell are run once on symbols, which record what the formula does to an
-entry (`bptt.jit.recording`) and is held against the formula on arrays (`bptt.jit.trial`). From that the text of both loops is written (`bptt.jit.source`), and Numba compiles it at the
+entry (`bptt.jit.recording`) and is compared with the formula on arrays (`bptt.jit.trial`). From that the text of both loops is written (`bptt.jit.source`), and Numba compiles it at the
 first call in each precision (`bptt.jit.cache`).
 """
 

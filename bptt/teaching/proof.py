@@ -209,7 +209,7 @@ class Bench:
         label
             The label of the equation that the line is.
         line, truth
-            Functions of a net and a place. Without `truth`, a line is held against the errors
+            Functions of a net and a place. Without `truth`, a line is compared with the errors
             ``net.delta`` at its place.
         places
             The places of a net. Without it, all layers below the readout at all steps.

