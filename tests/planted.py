@@ -94,7 +94,7 @@ PLANTED = (
     ),
     _elman(
         D_NEXT, "d_next = delta @ u + d_h * ~there", ALL, "u transposed",
-        "the seed of this site, whose forward and backward forms disagree (its erratum 5); "
+        "the article that this site grew from, whose forward and backward forms disagree (its erratum 5); "
         "craffel/nntools 61: which of W and Wᵀ the formula means",
     ),
     _elman(

@@ -52,7 +52,7 @@ def test_table_of_errata_says_what_its_cells_found():
     cell = text[text.index("assert sizes == {") :]
     found = re.findall(r'"(\d+)": (\([\d, ]+\)|\d+),', cell)
     shown = {number: set(re.findall(r"\d+", sizes)) - {"0"} for number, sizes in found}
-    shown["17"] = {"2", "4"}  # the seed's count and the right one; the cell counts 4 of 8
+    shown["17"] = {"2", "4"}  # the article's count and the right one; the cell counts 4 of 8
     assert said == shown
 
 
