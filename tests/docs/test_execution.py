@@ -89,6 +89,41 @@ def test_a_page_does_not_say_how_it_is_executed(site: Scratch) -> None:
     expect(built.red and "a page must not set its own execution_mode" in built.text, built)
 
 
+MISTAKES = {  # a page that would end in a traceback of ours, which names no page -> what is said of it
+    "map": ("```{derivation-map}\n- [A](index.md)\n```", ".md:9: ERROR: index.md: the page states no minutes"),
+    "empty": ("```{derivation-map}\n```", '.md:9: ERROR: Content block expected for the "derivation-map"'),
+    "gone": ("```{derivation-map}\n- [A](no.md)\n```", ".md:9: ERROR: no.md: [Errno 2]"),
+    "answers": ("```{answers-of}\nno\n```", ".md:9: ERROR: answers-of: there is no page /no"),
+    "bare": ("```{eval-rst}\n.. py:function:: f(x)\n```", ""),  # of no module: nothing is wrong
+    "lost": ("```{eval-rst}\n.. py:method:: bptt.No.f()\n```", ".md: WARNING: bptt.No.f is documented, and is not there"),
+    "alt": (f"```{{code-cell}}\n---\nmystnb: {{image: A line.}}\n---\n{FIGURE}\n```", ".md:13: cell 1: the figure has no alternative text"),
+}  # fmt: skip
+NOTEBOOK = (
+    '{"cells": [{"cell_type": "code", "id": "a", "source": "1 / 0", "metadata": {}, "outputs": [], '
+)
+NOTEBOOK += '"execution_count": null}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+
+
+def test_what_an_author_mistakes_is_named_with_its_page(site: Scratch) -> None:
+    for name, (body, _) in MISTAKES.items():
+        site.page(name, f"{body}\n\n```{{code-cell}}\n1\n```")
+    site.write("docs/notebook.ipynb", NOTEBOOK)
+    built = site.build()
+    expect(built.red and "Traceback" not in built.text, built)
+    expect("docs/notebook.ipynb:1: cell 1: ZeroDivisionError" in built.text, built)
+    for name, (_, words) in MISTAKES.items():
+        expect(not words or f"docs/{name}{words}" in built.text, built)
+
+
+@pytest.mark.parametrize("options", ["tags: proof", "tags: [proof", "x: {"])
+def test_a_cell_whose_options_cannot_be_read_is_named_with_its_page(
+    options: str, site: Scratch
+) -> None:
+    site.cell("typo", "1", options)
+    built = site.build()
+    expect(built.red and "ExtensionError: " in built.text and "docs/typo.md: " in built.text, built)
+
+
 @pytest.mark.parametrize("options", ["", "tags: [raises-exception]"])
 def test_a_kernel_that_dies_is_named_and_stops_no_other_page(options: str, site: Scratch) -> None:
     site.cell("dies", "import os\n\nos._exit(3)", options)

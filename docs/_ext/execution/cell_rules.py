@@ -31,8 +31,10 @@ def _texts(output: NotebookNode) -> Iterator[str]:
 
 
 def _alt(cell: NotebookNode) -> str:
-    settings = cell.metadata.get("mystnb") or {}
-    return str((settings.get("image") or {}).get("alt") or "").strip()
+    match cell.metadata.get("mystnb"):
+        case {"image": {"alt": str(alt)}}:
+            return alt.strip()
+    return ""
 
 
 def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
