@@ -11,7 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nbformat
 import pytest
+from _ext.execution import cell_rules
 from scratch import Scratch
 from test_holes import ALT, FIGURE, expect
 
@@ -132,10 +134,10 @@ def test_a_kernel_that_dies_is_named_and_stops_no_other_page(options: str, site:
     expect("docs: passed 1, failed 1" in built.text, built)
 
 
-ORDER = """from IPython.display import HTML, display
+ORDER = """from IPython.display import display
 
 print("first")
-display(HTML("<b>second</b>"))
+display("second")
 print("third")"""
 STARTING = """import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -153,8 +155,8 @@ def test_outputs_come_in_the_order_in_which_a_cell_gave_them(site: Scratch) -> N
     site.cell("needs", ORDER)
     built = site.build()
     expect(not built.red, built)
-    found = re.findall("first|<b>second|third", shown(site).partition("cell_output")[2])
-    assert found == ["first", "<b>second", "third"]
+    found = re.findall("first|second|third", shown(site).partition("cell_output")[2])
+    assert found == ["first", "second", "third"]
 
 
 @pytest.mark.skipif(
@@ -166,6 +168,27 @@ def test_a_cell_starts_processes_as_a_reader_does(site: Scratch) -> None:
     expect(
         not built.red and "(1, 'fork')" in html.unescape(re.sub("<.*?>", "", shown(site))), built
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "kinds", "words"),
+    [
+        ("1", ["text/plain"], ""),
+        ("x", ["text/plain", "text/latex"], ""),
+        ("x", ["text/plain", "text/html"], "the output is text/html, which a copied cell does not"),
+        ("x", ["image/png", "text/plain"], "the output is image/png, which a copied cell does not"),
+        ("%time 1", [], "the cell is no Python that a reader could copy: invalid syntax"),
+        ("!ls", [], "the cell is no Python that a reader could copy: invalid syntax"),
+    ],
+)
+def test_a_copied_cell_shows_all_that_its_page_shows(
+    source: str, kinds: list[str], words: str
+) -> None:
+    output = nbformat.v4.new_output("display_data", dict.fromkeys(kinds, "1"))
+    cell = nbformat.v4.new_code_cell(source, outputs=[output])
+    found = list(cell_rules.problems(cell))
+    assert len(found) == bool(words)
+    assert all(each.startswith(words) for each in found)
 
 
 def is_running(process: int) -> bool:
