@@ -117,6 +117,15 @@ def test_what_an_author_mistakes_is_named_with_its_page(site: Scratch) -> None:
         expect(not words or f"docs/{name}{words}" in built.text, built)
 
 
+def test_a_file_that_cannot_be_read_is_named(site: Scratch) -> None:
+    site.write("docs/equations.toml", "[proof")
+    built = site.build()
+    expect(built.red and "docs/equations.toml: Expected" in built.text, built)
+    (site.docs / "index.md").write_bytes(b"# \xff")
+    built = site.build()
+    expect(built.red and "docs/index.md: 'utf-8' codec can't decode byte" in built.text, built)
+
+
 @pytest.mark.parametrize("options", ["tags: proof", "tags: [proof", "x: {"])
 def test_a_cell_whose_options_cannot_be_read_is_named_with_its_page(
     options: str, site: Scratch

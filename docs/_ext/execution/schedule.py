@@ -69,16 +69,16 @@ def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Jo
     markdown = MdParserConfig(enable_extensions=app.config.myst_enable_extensions)
     for name in docnames:
         path = str(env.doc2path(name))
-        text = Path(path).read_text("utf-8")
-        reader = create_nb_reader(path, markdown, NbParserConfig(), text)
-        if reader:  # else a page of plain Markdown
-            try:
-                notebook = reader.read(text)
-                if "execution_mode" in notebook.metadata.get("mystnb", {}):
-                    log.warning("a page must not set its own execution_mode", location=name)
-            except Exception as error:
-                message = f"{path}: {error}"
-                raise ExtensionError(message) from error
+        try:
+            text = Path(path).read_text("utf-8")
+            reader = create_nb_reader(path, markdown, NbParserConfig(), text)
+            notebook = reader and reader.read(text)  # else a page of plain Markdown
+            if notebook and "execution_mode" in notebook.metadata.get("mystnb", {}):
+                log.warning("a page must not set its own execution_mode", location=name)
+        except Exception as error:
+            message = f"{path}: {error}"
+            raise ExtensionError(message) from error
+        if notebook:
             page = Page(name, path, why_not=lacking(notebook, app.config.bptt_frameworks))
             code = any(cell.source.strip() for cell in code_cells(notebook))
             yield Job(page, text, notebook, to_run=code and wanted(name))
