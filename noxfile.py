@@ -233,7 +233,7 @@ def package(session: nox.Session) -> None:
     dist, report = Path("dist").resolve(), junit(session)
     shutil.rmtree(dist, ignore_errors=True)
     build = ["python", "-m", "build", "--installer", "uv", "--outdir", str(dist)]
-    session.run(*build, env={"UV_CONSTRAINT": str(Path(CONSTRAINTS).resolve())})
+    session.run(*build, env={"UV_CONSTRAINT": CONSTRAINTS})
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
 

@@ -73,11 +73,11 @@ def main(arguments):
     if program is None:
         sys.exit("run.py: name nox or uv, and its arguments: python3 run.py nox -s docs")
     path = os.pathsep.join([str(PROGRAMS), os.environ.get("PATH", os.defpath)])
-    try:
-        return subprocess.call([program, *arguments[1:]], env={**os.environ, "PATH": path})
-    except KeyboardInterrupt:  # the program was interrupted as well, and said so
-        return 130
+    return subprocess.call([program, *arguments[1:]], env={**os.environ, "PATH": path})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # what it had called was interrupted as well, and said so
+        sys.exit(130)

@@ -29,7 +29,14 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
 }
-os.environ.setdefault("UV_BUILD_CONSTRAINT", str(Path(CONSTRAINTS).resolve()))
+# Where uv, pip, Jupyter, IPython, matplotlib and npm keep files: in `.nox` if the home folder takes none.
+KEEP_AT_HOME = (
+    "XDG_CACHE_HOME", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "npm_config_cache",
+)  # fmt: skip
+os.environ.setdefault("UV_BUILD_CONSTRAINT", CONSTRAINTS)  # uv parts this at spaces: no whole path
+if not os.access(Path("~").expanduser(), os.W_OK):  # as in a container
+    for name in KEEP_AT_HOME:
+        os.environ.setdefault(name, str(Path(".nox", "home").resolve()))
 
 
 class Environment:

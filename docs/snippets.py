@@ -3,7 +3,7 @@
 ``python docs/snippets.py`` (``nox -s snippets``) takes the cells that the last build left, puts each below the
 lines it needs (docs/_ext/slicing/slicer.py), as the button "Copy with setup" does, and runs the text in a Python that has
 run nothing else and can import only bptt, NumPy and what the page declares (docs/_ext/slicing/snippet_process.py).
-Text must be equal, figures must be shown, an error must be the one shown. A snippet that passed is not run again until
+Text and figures must be equal, an error must be the one shown. A snippet that passed is not run again until
 it, its output, the library or a version changes.
 """
 
@@ -48,7 +48,7 @@ class Snippet:
     code: str
     needs: tuple[str, ...]  # distributions besides bptt and NumPy
     text: str
-    figures: int
+    figures: tuple[str, ...]  # as SVG
     error: tuple[str, str] | None
 
     @property
@@ -87,13 +87,14 @@ def longest_first(files: Iterable[Path]) -> list[Path]:
     return sorted(sorted(files), key=seconds, reverse=True)
 
 
-def shown(outputs: list[dict[str, Any]]) -> tuple[str, int, tuple[str, str] | None]:
-    """Return the text, the number of figures and the error among the outputs of a cell."""
+def shown(outputs: list[dict[str, Any]]) -> tuple[str, tuple[str, ...], tuple[str, str] | None]:
+    """Return the text, the figures and the error among the outputs of a cell."""
     data = [o["data"] for o in outputs if "data" in o]
     texts = [o["text"] for o in outputs if o["output_type"] == "stream" and o["name"] == "stdout"]
     texts += [f"{d['text/plain']}\n" for d in data if "text/plain" in d and SVG not in d]
     errors = [(o["ename"], o["evalue"]) for o in outputs if o["output_type"] == "error"]
-    return "".join(texts), sum(SVG in d for d in data), errors[0] if errors else None
+    figures = tuple(d[SVG].strip() for d in data if SVG in d)
+    return "".join(texts), figures, errors[0] if errors else None
 
 
 def run(snippets: Sequence[Snippet]) -> list[tuple[list[str], float]]:
@@ -133,6 +134,7 @@ def _process(snippets: Sequence[Snippet]) -> list[dict[str, Any]]:
 def _wait(folder: Path, timeout: int) -> str:
     """Run a job to its end; return how it ended, should a report be missing."""
     env = of_reader("module://snippet_backend")
+    env["MATPLOTLIBRC"] = environment(PACKAGE)["MATPLOTLIBRC"]  # to draw what the page shows
     env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "tmp"))
     command = [sys.executable, snippet_process.__file__, str(folder)]
     with (folder / "stderr").open("wb") as err:
@@ -164,7 +166,8 @@ def differences(snippet: Snippet, report: dict[str, Any]) -> Iterator[str]:
     if "trouble" in report:
         yield report["trouble"]
         return
-    text, figures, error = report["text"], report["figures"], report["error"]
+    text, error = report["text"], report["error"]
+    figures = tuple(map(str.strip, report["figures"]))
     if (tuple(error) if error else None) != snippet.error:
         shown = ": ".join(snippet.error) if snippet.error else "no error"
         yield f"the page shows {shown}, alone it raises {': '.join(error) if error else 'nothing'}"
@@ -172,7 +175,8 @@ def differences(snippet: Snippet, report: dict[str, Any]) -> Iterator[str]:
         page, alone = (indent(each.rstrip("\n"), " " * 6) for each in (snippet.text, text))
         yield f"the page shows\n{page}\n    alone it prints\n{alone}"
     if figures != snippet.figures and not error:
-        yield f"the page shows {snippet.figures} figures, alone it shows {figures}"
+        alone = "another" if len(figures) == len(snippet.figures) else len(figures)
+        yield f"the page shows {len(snippet.figures)} figures, alone it shows {alone}"
 
 
 def check(every: list[Snippet], passed: Path, jobs: int) -> tuple[dict[str, list[str]], list[str]]:

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import importlib.util
 import io
+import os
 import re
 import subprocess
 import sys
@@ -144,6 +145,33 @@ def test_an_environment_that_is_not_complete_is_made_again(runner, tmp_path, cap
     (tmp_path / "complete.txt").unlink()
     runner.make_environment()
     assert len(runner.commands) == 2 * made
+
+
+TOLD = """
+import os, sys
+from unittest.mock import MagicMock
+
+sys.modules["nox"] = MagicMock()
+import environments
+
+print(os.environ["UV_BUILD_CONSTRAINT"])
+print(*{os.environ.get(name) for name in environments.KEEP_AT_HOME})
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the home folder is found in another way")
+@pytest.mark.parametrize("there", [True, False])
+def test_tools_write_where_they_may_below_any_folder(there, tmp_path):
+    """Truth: uv parts UV_BUILD_CONSTRAINT at spaces, and does not run where it cannot write its cache."""
+    below, home = tmp_path / "a b", tmp_path if there else tmp_path / "nowhere"
+    below.mkdir()
+    env = {"PATH": os.defpath, "PYTHONPATH": str(ROOT / ".ci"), "HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", TOLD], cwd=below, env=env, capture_output=True, text=True, check=True
+    )
+    kept = "None" if there else str(below / ".nox" / "home")
+    assert done.stdout.splitlines() == ["constraints.txt", kept]
+    assert 'env={"UV_CONSTRAINT": CONSTRAINTS}' in text("noxfile.py")
 
 
 def test_versions_agree():

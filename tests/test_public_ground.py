@@ -16,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.house
 
 ROOT = Path(__file__).parents[1]
-LOOKED_AT = ("docs", "bptt", "tests", "benchmarks", "noxfile.py")
+LOOKED_AT = (".ci", "docs", "bptt", "tests", "benchmarks", "noxfile.py", "run.py")
 # Packages whose documentation says what is public: each module, and the names of it that we use.
 SURFACE = {
     "docutils": {"nodes"},
@@ -53,6 +53,7 @@ WHOLE = {"nbclient", "nbformat"}  # imported as a module, and then used by what 
 DOCUMENTED = {"_asdict", "_exit", "_fields", "_is_gil_enabled", "_make", "_replace"}
 SETTINGS = {"nox.needs_version", "nox.options", "os.environ", "tqdm.tqdm.monitor_interval"}
 SETTINGS |= {
+    "jax.config",
     "sys.argv",
     "sys.dont_write_bytecode",
     "sys.meta_path",
@@ -61,6 +62,16 @@ SETTINGS |= {
     "sys.stderr",
     "sys.stdout",
 }
+# Functions and methods, wherever they come from: what they do with their first argument, or with their object.
+IMPORT = {"__import__", "find_spec", "import_module", "importorskip", "resolve_name"}
+ASSIGN = {"setattr", "delattr", "__setattr__", "__delattr__"}
+UNDONE = {
+    "mock",
+    "monkeypatch",
+    "patch",
+}  # what tests replace for a while by these may be any public name
+READ = {"attrgetter", "getattr", "hasattr", "methodcaller"}
+CHANGE = {"append", "clear", "extend", "insert", "pop", "remove", "setdefault", "update"}
 LEFT = {"linecache.cache"}  # docs/_ext/README.md, "Public ground"
 LINKS = """
 import json
@@ -135,42 +146,75 @@ class Ground(ast.NodeVisitor):
 
     def dotted(self, node: ast.expr) -> str:
         """Return what an expression means in another package, "" if it is of none."""
-        names: list[str] = []
-        while isinstance(node, (ast.Attribute, ast.Subscript)):
-            if isinstance(node, ast.Attribute):
-                names.insert(0, node.attr)
-            node = node.value
-        known = self.foreign.get(node.id, "") if isinstance(node, ast.Name) else ""
-        return ".".join([known, *names]) if known else ""
+        if isinstance(node, ast.Name):
+            return self.foreign.get(node.id, "")
+        if isinstance(node, ast.Attribute):
+            whole = self.dotted(node.value)
+            return f"{whole}.{node.attr}" if whole else ""
+        if isinstance(node, ast.Subscript):
+            whole = self.dotted(node.value)
+            return self.named(node.slice) if whole == "sys.modules" else whole
+        if isinstance(node, ast.Call) and node.args:
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in IMPORT:
+                return self.named(node.args[0])
+            whole = self.dotted(node.args[0]) if called == "vars" else ""
+            return f"{whole}.__dict__" if whole else ""
+        return ""
+
+    def named(self, node: ast.expr) -> str:
+        """Return the name of another package, or in one, that a string is; "" if it is none."""
+        name = str(node.value) if isinstance(node, ast.Constant) else ""
+        return "" if name.partition(".")[0] in self.own else name
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """Take a name for what it is given to mean."""
+        for target in node.targets:
+            if isinstance(target, ast.Name) and (whole := self.dotted(node.value)):
+                self.foreign[target.id] = whole
+        self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         """Look at an attribute that is read or assigned, of whatever began with a foreign name."""
         whole = self.dotted(node)
         if whole and hidden(node.attr):
             self.wrong(node, f"uses {whole}")
+        if ast.unparse(node.value) == "super()" and hidden(node.attr):
+            self.wrong(node, f"uses super().{node.attr}")
         self.assigned(node, whole)
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         """Look at an item that is assigned."""
-        self.assigned(node, self.dotted(node))
+        self.assigned(node, self.dotted(node.value))
         self.generic_visit(node)
 
     def assigned(self, node: ast.Attribute | ast.Subscript, whole: str) -> None:
         """Note an assignment into another package."""
+        if not isinstance(node.ctx, ast.Load):
+            self.assigned_into(node, whole)
+
+    def assigned_into(self, node: ast.AST, whole: str) -> None:
+        """Note a change of what belongs to another package."""
         allowed = any(whole == name or whole.startswith(f"{name}.") for name in SETTINGS | LEFT)
-        if whole and not isinstance(node.ctx, ast.Load) and not allowed:
+        if whole and not allowed:
             self.wrong(node, f"assigns {whole}")
 
     def visit_Call(self, node: ast.Call) -> None:
-        """Look at setattr(foreign, ...), which assigns, and getattr(anything, "_name"), which reads."""
-        called = node.func.id if isinstance(node.func, ast.Name) else ""
-        if called in {"setattr", "delattr"} and (whole := self.dotted(node.args[0])):
-            self.wrong(node, f"assigns into {whole}")
-        if called in {"getattr", "hasattr"} and len(node.args) > 1:
-            name = node.args[1]
-            if isinstance(name, ast.Constant) and hidden(str(name.value)):
-                self.wrong(node, f"reads {name.value}")
+        """Look at calls that import, assign or read what a string names, or change a thing of another package."""
+        called = ast.unparse(node.func).rpartition(".")[2]
+        first = self.dotted(node.args[0]) if node.args else ""
+        if called in IMPORT and (whole := self.dotted(node)):
+            self.imported(node, whole, "", whole)
+        undone = ast.unparse(node.func).partition(".")[0] in UNDONE
+        if called in ASSIGN and not undone:
+            self.assigned_into(node, first)
+        if called in READ or undone:
+            names = (str(each.value) for each in node.args if isinstance(each, ast.Constant))
+            for name in filter(hidden, names):
+                self.wrong(node, f"reads {name}")
+        if called in CHANGE and isinstance(node.func, ast.Attribute):
+            self.assigned_into(node, self.dotted(node.func.value))
         self.generic_visit(node)
 
 
@@ -214,7 +258,33 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ("import numpy as np\nnp._core.x", "uses numpy._core"),
         ("from numpy._typing import NDArray", "imports numpy._typing.NDArray"),
         ("import sphinx.search\nsphinx.search.IndexBuilder = 1", "assigns sphinx.search.Index"),
-        ("import json\nsetattr(json, 'dumps', print)", "assigns into json"),
+        ("import json\nsetattr(json, 'dumps', print)", "assigns json"),
+        ("import json\nobject.__setattr__(json, 'dumps', print)", "assigns json"),
+        ("import json\nvars(json)['dumps'] = print", "assigns json.__dict__"),
+        ("import json\njson.__dict__.update(dumps=print)", "assigns json.__dict__"),
+        ("import json as j\nk = j\nk.dumps = print", "assigns json.dumps"),
+        (
+            "import json\nk = json.JSONEncoder\nk.default = print",
+            "assigns json.JSONEncoder.default",
+        ),
+        ("import sys\nsys.modules['json'].dumps = print", "assigns json.dumps"),
+        ("import json\njson.names.append(1)", "assigns json.names"),
+        (
+            "from importlib import import_module\nimport_module('numpy._core')",
+            "imports numpy._core",
+        ),
+        ("import importlib as i\ni.import_module('json').x = 1", "assigns json.x"),
+        ("__import__('sphinx.util.nodes')", "imports sphinx.util.nodes, which sphinx does not"),
+        (
+            "from pkgutil import resolve_name as r\nimport pkgutil\npkgutil.resolve_name('a._b')",
+            "imports a._b",
+        ),
+        ("from operator import attrgetter\nattrgetter('_x')(1)", "reads _x"),
+        ("def f(monkeypatch):\n    monkeypatch.setattr('numpy._core.x', 1)", "reads numpy._core.x"),
+        (
+            "import json\nclass A(json.B):\n    def f(self):\n        super()._f()",
+            "uses super()._f",
+        ),
         ("import json\njson.tool['a'] = 1", "assigns json.tool"),
         ("x = 1\ngetattr(x, '_viewcode_modules', {})", "reads _viewcode_modules"),
         ("from sphinx.util.nodes import clean_astext", "which sphinx does not document"),

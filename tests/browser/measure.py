@@ -33,6 +33,19 @@ WIDE = """() => {
     .map((e) => `${e.tagName.toLowerCase()}.${e.getAttribute("class") || ""}`);
   return [`${document.documentElement.scrollWidth} px of ${wide}`, ...beyond.slice(0, 4)];
 }"""
+# Words that cannot be scrolled to: left of the window, or beyond a box that hides what does not fit.
+CUT = """() => [...document.querySelectorAll("main *")].filter((e) => {
+  const { left, right, width } = e.getBoundingClientRect(), wide = document.documentElement.clientWidth;
+  const own = [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
+  if (!own || width < 2 || e.closest(".katex") || !e.checkVisibility({ visibilityProperty: true })) return false;
+  for (let box = e; box; box = box.parentElement) {
+    const flow = getComputedStyle(box).overflowX, at = box.getBoundingClientRect();
+    if (flow === "auto" || flow === "scroll" || at.width < 2) return false;
+    if (flow !== "visible" && (box === e ? e.scrollWidth > e.clientWidth + 1 : left < at.left - 1 || right > at.right + 1))
+      return true;
+  }
+  return left < -1 || right > wide + 1;
+}).slice(0, 4).map((e) => `cut off: ${e.localName}.${e.className}: ${e.textContent.trim().slice(0, 40)}`)"""
 UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
   .filter((e) => { const box = e.getBoundingClientRect(); return !(box.width && box.height); })
   .map((e) => e.textContent.slice(0, 40))"""
@@ -213,7 +226,7 @@ def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page,
 def look(reader: BrowserContext, home: str, name: str) -> Seen:
     """Open a page as `reader` and return what is seen, without axe."""
     with opened(reader, home, name) as (page, seen):
-        seen.overflow = page.evaluate(WIDE)
+        seen.overflow = page.evaluate(WIDE) or page.evaluate(CUT)
         seen.formulas = page.evaluate(UNSEEN)
     return seen
 
@@ -231,7 +244,8 @@ def inspect(
     with opened(reader, home, name) as (page, seen):
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            seen.overflow += [f"{width}: {words}" for words in page.evaluate(WIDE)]
+            wide = page.evaluate(WIDE) or page.evaluate(CUT)
+            seen.overflow += [f"{width}: {words}" for words in wide]
             seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
             seen.collisions += [f"{width}: {words}" for words in page.evaluate(COLLISIONS)]
         if not axe:

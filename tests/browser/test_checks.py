@@ -33,7 +33,7 @@ body[data-theme="dark"] { background: #000; color: #fff }
 """
 NARROW, WIDE = "@media (max-width: 800px)", "@media (min-width: 801px)"
 BUTTONS = '<button class="b">one</button><button class="b">two</button>'
-SMALL = ".b { padding: 0; border: 0; width: 12px; height: 12px; overflow: hidden; font-size: 9px }"
+SMALL = ".b { padding: 0; border: 0; width: 12px; height: 12px; font-size: 9px }"
 SCROLLS = "div { overflow: auto; height: 40px } p { height: 400px }"
 
 # fault -> the page's style and its article, and what must be said of it, in this order
@@ -51,6 +51,12 @@ FAULTS: dict[str, tuple[str, str, list[str]]] = {
         f"p {{ color: #bbb }} {WIDE} {{ p {{ display: none }} }}", "<p>Words.</p>",
         ["axe: light 390: color-contrast"]),
     "overflow": ("p { width: 600px }", "<p>Words.</p>", ["overflow: 390: 600 px of 390", "overflow: 390: p."]),
+    "words beyond a box on a phone": ("article { overflow: hidden } p { width: 600px }", "<p>Words.</p>",
+        ["overflow: 390: cut off: p."]),
+    "words left of the window": ("p { margin-left: -20px }", "<p>Words.</p>",
+        ["overflow: 1280: cut off: p.", "overflow: 390: cut off: p."]),
+    "code beyond its block": ("pre { overflow: hidden; width: 300px }", f"<pre>{99 * 'x'}</pre>",
+        ["overflow: 1280: cut off: pre.", "overflow: 390: cut off: pre."]),
     "small target": (SMALL, BUTTONS, ["axe: light 1280: target-size", "axe: light 390: target-size"]),
     "small target on a phone": (f"{NARROW} {{ {SMALL} }}", BUTTONS, ["axe: light 390: target-size"]),
     "a region that scrolls on a phone": (f"{NARROW} {{ {SCROLLS} }}", f"<div>{3 * '<p>Words.</p>'}</div>",

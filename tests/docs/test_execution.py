@@ -11,7 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nbformat
 import pytest
+from _ext.execution import cell_rules
 from scratch import Scratch
 from test_holes import ALT, FIGURE, expect
 
@@ -89,6 +91,50 @@ def test_a_page_does_not_say_how_it_is_executed(site: Scratch) -> None:
     expect(built.red and "a page must not set its own execution_mode" in built.text, built)
 
 
+MISTAKES = {  # a page that would end in a traceback of ours, which names no page -> what is said of it
+    "map": ("```{derivation-map}\n- [A](index.md)\n```", ".md:9: ERROR: index.md: the page states no minutes"),
+    "empty": ("```{derivation-map}\n```", '.md:9: ERROR: Content block expected for the "derivation-map"'),
+    "gone": ("```{derivation-map}\n- [A](no.md)\n```", ".md:9: ERROR: no.md: [Errno 2]"),
+    "answers": ("```{answers-of}\nno\n```", ".md:9: ERROR: answers-of: there is no page /no"),
+    "bare": ("```{eval-rst}\n.. py:function:: f(x)\n```", ""),  # of no module: nothing is wrong
+    "lost": ("```{eval-rst}\n.. py:method:: bptt.No.f()\n```", ".md: WARNING: bptt.No.f is documented, and is not there"),
+    "alt": (f"```{{code-cell}}\n---\nmystnb: {{image: A line.}}\n---\n{FIGURE}\n```", ".md:13: cell 1: the figure has no alternative text"),
+}  # fmt: skip
+NOTEBOOK = (
+    '{"cells": [{"cell_type": "code", "id": "a", "source": "1 / 0", "metadata": {}, "outputs": [], '
+)
+NOTEBOOK += '"execution_count": null}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+
+
+def test_what_an_author_mistakes_is_named_with_its_page(site: Scratch) -> None:
+    for name, (body, _) in MISTAKES.items():
+        site.page(name, f"{body}\n\n```{{code-cell}}\n1\n```")
+    site.write("docs/notebook.ipynb", NOTEBOOK)
+    built = site.build()
+    expect(built.red and "Traceback" not in built.text, built)
+    expect("docs/notebook.ipynb:1: cell 1: ZeroDivisionError" in built.text, built)
+    for name, (_, words) in MISTAKES.items():
+        expect(not words or f"docs/{name}{words}" in built.text, built)
+
+
+def test_a_file_that_cannot_be_read_is_named(site: Scratch) -> None:
+    site.write("docs/equations.toml", "[proof")
+    built = site.build()
+    expect(built.red and "docs/equations.toml: Expected" in built.text, built)
+    (site.docs / "index.md").write_bytes(b"# \xff")
+    built = site.build()
+    expect(built.red and "docs/index.md: 'utf-8' codec can't decode byte" in built.text, built)
+
+
+@pytest.mark.parametrize("options", ["tags: proof", "tags: [proof", "x: {"])
+def test_a_cell_whose_options_cannot_be_read_is_named_with_its_page(
+    options: str, site: Scratch
+) -> None:
+    site.cell("typo", "1", options)
+    built = site.build()
+    expect(built.red and "ExtensionError: " in built.text and "docs/typo.md: " in built.text, built)
+
+
 @pytest.mark.parametrize("options", ["", "tags: [raises-exception]"])
 def test_a_kernel_that_dies_is_named_and_stops_no_other_page(options: str, site: Scratch) -> None:
     site.cell("dies", "import os\n\nos._exit(3)", options)
@@ -97,10 +143,10 @@ def test_a_kernel_that_dies_is_named_and_stops_no_other_page(options: str, site:
     expect("docs: passed 1, failed 1" in built.text, built)
 
 
-ORDER = """from IPython.display import HTML, display
+ORDER = """from IPython.display import display
 
 print("first")
-display(HTML("<b>second</b>"))
+display("second")
 print("third")"""
 STARTING = """import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -118,8 +164,8 @@ def test_outputs_come_in_the_order_in_which_a_cell_gave_them(site: Scratch) -> N
     site.cell("needs", ORDER)
     built = site.build()
     expect(not built.red, built)
-    found = re.findall("first|<b>second|third", shown(site).partition("cell_output")[2])
-    assert found == ["first", "<b>second", "third"]
+    found = re.findall("first|second|third", shown(site).partition("cell_output")[2])
+    assert found == ["first", "second", "third"]
 
 
 @pytest.mark.skipif(
@@ -131,6 +177,27 @@ def test_a_cell_starts_processes_as_a_reader_does(site: Scratch) -> None:
     expect(
         not built.red and "(1, 'fork')" in html.unescape(re.sub("<.*?>", "", shown(site))), built
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "kinds", "words"),
+    [
+        ("1", ["text/plain"], ""),
+        ("x", ["text/plain", "text/latex"], ""),
+        ("x", ["text/plain", "text/html"], "the output is text/html, which a copied cell does not"),
+        ("x", ["image/png", "text/plain"], "the output is image/png, which a copied cell does not"),
+        ("%time 1", [], "the cell is no Python that a reader could copy: invalid syntax"),
+        ("!ls", [], "the cell is no Python that a reader could copy: invalid syntax"),
+    ],
+)
+def test_a_copied_cell_shows_all_that_its_page_shows(
+    source: str, kinds: list[str], words: str
+) -> None:
+    output = nbformat.v4.new_output("display_data", dict.fromkeys(kinds, "1"))
+    cell = nbformat.v4.new_code_cell(source, outputs=[output])
+    found = list(cell_rules.problems(cell))
+    assert len(found) == bool(words)
+    assert all(each.startswith(words) for each in found)
 
 
 def is_running(process: int) -> bool:

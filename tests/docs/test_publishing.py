@@ -80,7 +80,7 @@ def test_policy_allows_what_stands_in_the_page_and_nothing_else(tmp_path: Path) 
     one = page(tmp_path, body + '<script type="application/json">{}</script>')
     policy.guard(one)
     content = one.tree.css_first("head > meta:nth-child(2)").attributes["content"] or ""
-    assert one.guarded
+    assert policy.guarded(one)
     assert content.startswith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-")
     assert content.count("'sha256-") == 2
 
@@ -89,6 +89,16 @@ def test_a_page_without_a_policy_is_named(tmp_path: Path) -> None:
     one = page(tmp_path, "", head="<title>a</title>")
     policy.guard(one)
     assert one.wrong == ["the page has no policy: there is no <meta charset> to put it after"]
+
+
+def test_a_page_with_a_policy_of_its_own_is_not_finished(tmp_path: Path) -> None:
+    own = (
+        '<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src *">'
+    )
+    one = page(tmp_path, "", head=own)
+    assert not policy.guarded(one)
+    policy.guard(one)
+    assert len(one.tree.css("meta[http-equiv]")) == 2  # of two a browser keeps to both
 
 
 def test_addresses_are_seen_from_the_bundle(tmp_path: Path) -> None:
@@ -176,6 +186,16 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
     assert all(name == "a" and address in words for name, words in dead)
 
 
+@pytest.mark.parametrize(
+    "element",
+    ["area href", "button formaction", "form action", "iframe src", "object data", "video poster"],
+)
+def test_every_element_that_leads_somewhere_is_followed(element: str, tmp_path: Path) -> None:
+    links = Links(tmp_path, "")
+    links.add(page(tmp_path, f'<{element}="sub/../gone"></{element.partition(" ")[0]}>', "", "a"))
+    assert list(links.dead()) == [("a", "the link 'sub/../gone' leads to gone, which is not there")]
+
+
 @pytest.mark.docs
 def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
     site = Scratch(tmp_path / "site")
@@ -188,7 +208,7 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
     pages = [Page(file, site.html) for file in sorted(site.html.rglob("*.html"))]
     assert len(pages) > 5
     for one in pages:
-        assert one.guarded, one.name
+        assert policy.guarded(one), one.name
         screen = [n for n in one.tree.css("link[rel=stylesheet]") if "media" not in n.attributes]
         assert len(screen) == 1, one.name
         assert one.tree.css_first("span.commit").text() == "scratch"
@@ -200,6 +220,7 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
     assert style.index("katex") < style.rindex(".cheat-sheet")  # ours stays last
 
     site.write("docs/extra/bare.html", "<html><body><a href='nowhere.html'>a</a></body></html>")
+    site.write("docs/extra/old.htm", "<html></html>")
     site.patch("docs/conf.py", "html_copy_source", 'html_extra_path = ["extra"]\nhtml_copy_source')
     site.patch("docs/_ext/publishing/repairs.py", "aside.sidebar-drawer", "aside.side-drawer")
     site.page("leads", '<a href="nowhere.html#a">a</a>\n\n```{code-cell}\n1\n```')
@@ -208,7 +229,8 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
     for words in (
         "bare.html: the page has no policy",
         "bare.html: the link 'nowhere.html' leads to nowhere.html, which is not there",
-        "leads.md: WARNING: the link 'nowhere.html#a' leads to nowhere.html, which is not there",
+        "old.htm: only a page called .html gets a policy",
+        "leads.md:9: WARNING: the link 'nowhere.html#a' leads to nowhere.html, which is not there",
         "the repair 'name of the sidebar' finds nothing: no aside.side-drawer",
     ):
         assert words in built.text

@@ -88,7 +88,39 @@ CASES = {
     "a star": ("a, *b = [1, 2]\nc = 3", "b", "a, *b = [1, 2]"),
     "with": ("with f() as x:\n    y = x\nz = 1", "y", "with f() as x:\n    y = x"),
     "nothing": ("x = 1", "print('x')", ""),
+    "a function's own walrus": ("h = 1\ndef f(xs):\n    return [(h := x) for x in xs], h", "f([1])", "def f(xs):\n    return [(h := x) for x in xs], h"),
+    "a default that cannot change": ("def f(x, n=3):\n    x.append(n)\nf([1])", "f([2])", "def f(x, n=3):\n    x.append(n)"),
+    "a dictionary of views": ("x = [[1]]\nd = {0: x[0]}\nd[1] = 2", "x", "x = [[1]]"),
 }  # fmt: skip
+ADD = "def add(xs, x):\n    xs.append(x)\nxs = []\n"
+MAKE = (
+    "def make(n):\n    def step():\n        %sn.append(1)\n        return len(n)\n    return step\n"
+)
+# What a state hides behind; each of the statements above the cell is needed, as the whole page run in order would show.
+BEHIND = {
+    "the rest of a mapping": ("match {1: 2}:\n    case {**rest}:\n        pass", "rest"),
+    "a walrus in a comprehension": ("xs = [1]\n[(last := x) for x in xs]", "last"),
+    "a walrus that adds up": ("t = 0\n[t := t + x for x in [1]]", "t"),
+    "a walrus in a condition": ("any((hit := x) for x in [1])", "hit"),
+    "a dictionary": ("xs = []\nd = {1: xs}\nd[1].append(1)", "xs"),
+    "a dictionary of a call": ("xs = []\nd = dict(a=xs)\nd['a'].append(1)", "xs"),
+    "a generator in a dictionary": ("d = {1: default_rng(0)}\nf(d[1])", "d"),
+    "a function in a dictionary": (ADD + "d = {1: add}\nd[1](xs, 2)", "xs"),
+    "another name of a function": (ADD + "g = add\ng(xs, 2)", "xs"),
+    "another name of a generator": ("r = default_rng(0)\ns = r\nf(s)", "r"),
+    "a method of an object": ("xs = []\npush = xs.append\npush(1)", "xs"),
+    "a closure": (MAKE % "" + "f = make([])\nf()", "f()"),
+    "a closure over an argument": (MAKE % "" + "xs = []\nf = make(xs)\nf()", "xs"),
+    "a name that is not local": (MAKE % "nonlocal n; " + "f = make([])\nf()", "f()"),
+    "a lambda that is returned": ("def make(n):\n    return lambda: n.append(1)\nf = make([])\nf()", "f()"),
+    "a generator function": ("def f():\n    yield 1\ng = f()\nfor x in g:\n    break", "g"),
+    "a partial function": (ADD + "g = partial(add, xs)\ng(2)", "xs"),
+    "a partial function by keyword": (ADD + "g = functools.partial(add, xs=xs)\ng(x=2)", "xs"),
+    "a default argument": ("def f(x, xs=[]):\n    xs.append(x)\nf(1)", "f(2)"),
+    "a default that has a name": ("xs = []\ndef f(x, *, ys=xs):\n    ys.append(x)\nf(1)", "xs"),
+    "a default of a lambda": ("f = lambda xs=[]: xs.append(1)\nf()", "f()"),
+}  # fmt: skip
+CASES |= {f"behind {name}": (above, cell, above) for name, (above, cell) in BEHIND.items()}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,5 +1,6 @@
 """A snippet that does not give what its page shows is found."""
 
+import io
 import sys
 import tempfile
 from dataclasses import replace
@@ -14,14 +15,13 @@ import snippets
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 
-PLAIN = snippets.Snippet("page", 1, "print(1 + 1)\n", (), "2\n", 0, None)
+PLAIN = snippets.Snippet("page", 1, "print(1 + 1)\n", (), "2\n", (), None)
 FIGURE = "import matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()\n"
 
 RIGHT = {
     "prints": PLAIN,
     "shows a value": replace(PLAIN, code="x = [1]\nx", text="[1]\n"),
     "raises as shown": replace(PLAIN, code="1 / 0", text="", error=("ZeroDivisionError", "division by zero")),
-    "draws": replace(PLAIN, code=FIGURE, text="", needs=("matplotlib",), figures=1),
     "imports the library": replace(PLAIN, code="import bptt, numpy\nprint(bptt.teaching.tiny().x.shape)", text="(3, 1, 1)\n"),
     "pickles its own class": replace(PLAIN, code="import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__name__)", text="A\n"),
     "prints elsewhere for a while": replace(PLAIN, code="import io, sys\nkept, sys.stdout = sys.stdout, io.StringIO()\nprint(1)\nsys.stdout = kept\nprint(2)"),
@@ -31,8 +31,8 @@ WRONG = {
     "needs a name": (replace(PLAIN, code="print(x)"), "NameError"),
     "raises nothing": (replace(PLAIN, error=("ValueError", "no")), "alone it raises nothing"),
     "raises something else": (replace(PLAIN, code="1 / 0", error=("ValueError", "no")), "ZeroDivisionError"),
-    "draws nothing": (replace(PLAIN, figures=1), "alone it shows 0"),
-    "needs what is not declared": (replace(PLAIN, code=FIGURE, text="", figures=1), "the page does not declare it"),
+    "draws nothing": (replace(PLAIN, figures=("<svg>",)), "alone it shows 0"),
+    "needs what is not declared": (replace(PLAIN, code=FIGURE, text="", figures=("<svg>",)), "the page does not declare it"),
     "dies": (replace(PLAIN, code="import os\nos._exit(3)"), "died"),
     "reads what the build has": (replace(PLAIN, code="import _ext"), "ModuleNotFoundError"),
     "reads names of the runner": (replace(PLAIN, code="print(SHOWN)"), "NameError"),
@@ -50,6 +50,23 @@ def test_wrong_snippet_is_found(case):
     snippet, words = WRONG[case]
     ((wrong, _),) = snippets.run([snippet])
     assert words in "\n".join(wrong)
+
+
+def test_a_figure_is_the_one_that_the_page_shows():
+    """Truth: matplotlib in this process, with the settings of the kernel."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    with plt.rc_context(fname=DOCS / "_ext" / "live" / "matplotlibrc"):
+        figure, drawn = plt.figure(), io.StringIO()
+        figure.gca().plot([1, 2])
+        figure.savefig(drawn, format="svg", bbox_inches="tight", metadata={"Date": None})
+        plt.close(figure)
+    right = replace(PLAIN, code=FIGURE, text="", needs=("matplotlib",))
+    right = replace(right, figures=(drawn.getvalue().strip(),))
+    wrong = replace(right, code=FIGURE.replace("2]", "3]"))
+    assert [each for each, _ in snippets.run([right])] == [[]]
+    assert [each for each, _ in snippets.run([wrong])] == [
+        ["the page shows 1 figures, alone it shows another"]
+    ]
 
 
 def test_each_snippet_of_a_page_is_judged_as_if_it_were_alone():

@@ -1,4 +1,4 @@
-"""Refuse a site that does not document every public name.
+"""Refuse a site that does not document every public name, or documents one that is not there.
 
 A bare ``automodule`` in a MyST page documents nothing and warns of nothing; so the build itself asks
 whether each name of ``bptt.__all__``, and of the ``__all__`` of its packages, is in the inventory
@@ -89,8 +89,14 @@ def _public_name(
 def _check(app: Sphinx, env: BuildEnvironment) -> None:
     if app.config.bptt_only_pages:
         return
-    domain = env.get_domain("py")
-    known = {row[0] for row in domain.get_objects()}
+    rows = list(env.get_domain("py").get_objects())
+    known = {row[0] for row in rows}
+    for name, _, kind, page, *_ in rows:  # instances alone may have an attribute
+        thing = name.rpartition(".")[0] if kind == "attribute" else name
+        try:
+            pkgutil.resolve_name(thing if name.startswith("bptt.") else "bptt")
+        except (AttributeError, ImportError) as error:
+            log.warning("%s is documented, and is not there: %s", name, error, location=page)
     root = importlib.import_module("bptt")
     for package in public_packages(root):
         for name in undocumented(package, known):

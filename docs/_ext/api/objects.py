@@ -27,7 +27,10 @@ def home(thing: Any) -> tuple[str, str]:
 def home_of_entry(dotted: str) -> tuple[str, str]:
     """Return the same of an entry of the reference: ``bptt.backward`` is the function, not its module."""
     parent, _, name = dotted.rpartition(".")
-    return home(getattr(resolve_name(parent), name, None))  # None: an attribute of instances alone
+    try:
+        return home(getattr(resolve_name(parent), name, None))  # None: of instances alone
+    except (AttributeError, ImportError):  # which completeness.py tells
+        return "", ""
 
 
 def public_locations(module: Any) -> dict[str, str]:

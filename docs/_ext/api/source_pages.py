@@ -36,7 +36,7 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     package = Path(app.config.bptt_package)
     known = modules(package)
     for signature in list(doctree.findall(addnodes.desc_signature)):
-        if signature.get("module", "").partition(".")[0] == package.name:
+        if (signature["module"] or "").partition(".")[0] == package.name:
             module, own = home_of_entry(f"{signature['module']}.{signature['fullname']}")
             if module in known and own:
                 signature.append(source_link(module, own))

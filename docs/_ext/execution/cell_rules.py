@@ -6,6 +6,7 @@ the kernel or from the cache. A problem is worded for the author of the page.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ EXPECTED = "raises-exception"
 ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
 PROGRESS = re.compile(r".*\d+/\d+\S*\s*$")
 SVG = "image/svg+xml"
+SEEN = {SVG, "text/plain", "text/latex"}  # by who copies the cell; the last is shown as the second
 
 
 def _texts(output: NotebookNode) -> Iterator[str]:
@@ -31,8 +33,17 @@ def _texts(output: NotebookNode) -> Iterator[str]:
 
 
 def _alt(cell: NotebookNode) -> str:
-    settings = cell.metadata.get("mystnb") or {}
-    return str((settings.get("image") or {}).get("alt") or "").strip()
+    match cell.metadata.get("mystnb"):
+        case {"image": {"alt": str(alt)}}:
+            return alt.strip()
+    return ""
+
+
+def _no_python(cell: NotebookNode) -> Iterator[str]:
+    try:
+        ast.parse(cell.source)
+    except SyntaxError as error:
+        yield f"the cell is no Python that a reader could copy: {error.msg}"
 
 
 def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
@@ -40,6 +51,7 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     tags = set(cell.metadata.get("tags", []))
     for tag in sorted(tags & HIDING):
         yield f"the tag {tag!r} hides code that the rest needs: a copied cell would not run"
+    yield from _no_python(cell)
     outputs = cell.get("outputs", [])
     errors = [o for o in outputs if o.output_type == "error"]
     if ran and EXPECTED in tags and cell.source.strip() and not errors:
@@ -58,6 +70,8 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
             for line in output.text.splitlines():
                 if line.strip() and not PROGRESS.match(line):
                     yield f"the cell wrote to stderr, which only a progress bar may: {line!r}"
+    if others := {kind for o in outputs for kind in o.get("data", {})} - SEEN:
+        yield f"the output is {' and '.join(sorted(others))}, which a copied cell does not show"
     drawn = sum(SVG in o.get("data", {}) for o in outputs)
     data = [o.data for o in outputs if o.output_type == "display_data"]
     if any(SVG not in d and d.get("text/plain", "").startswith("<Figure") for d in data):

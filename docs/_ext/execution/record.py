@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,15 @@ def write(file: Path, text: str) -> None:
     """Write a file, in a folder that may not be there yet."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
+
+
+def table(file: Path) -> dict[str, Any]:
+    """Return what a TOML file holds, nothing if there is none."""
+    try:
+        return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    except ValueError as error:
+        message = f"{file}: {error}"
+        raise ValueError(message) from error
 
 
 @dataclass

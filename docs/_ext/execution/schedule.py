@@ -25,6 +25,7 @@ from myst_parser.config.main import MdParserConfig
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 from _ext.execution import cell_rules, client, kernel
@@ -68,10 +69,16 @@ def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Jo
     markdown = MdParserConfig(enable_extensions=app.config.myst_enable_extensions)
     for name in docnames:
         path = str(env.doc2path(name))
-        text = Path(path).read_text("utf-8")
-        reader = create_nb_reader(path, markdown, NbParserConfig(), text)
-        if reader:  # else a page of plain Markdown
-            notebook = reader.read(text)
+        try:
+            text = Path(path).read_text("utf-8")
+            reader = create_nb_reader(path, markdown, NbParserConfig(), text)
+            notebook = reader and reader.read(text)  # else a page of plain Markdown
+            if notebook and "execution_mode" in notebook.metadata.get("mystnb", {}):
+                log.warning("a page must not set its own execution_mode", location=name)
+        except Exception as error:
+            message = f"{path}: {error}"
+            raise ExtensionError(message) from error
+        if notebook:
             page = Page(name, path, why_not=lacking(notebook, app.config.bptt_frameworks))
             code = any(cell.source.strip() for cell in code_cells(notebook))
             yield Job(page, text, notebook, to_run=code and wanted(name))
@@ -118,9 +125,8 @@ def _run(store: Store, todo: list[Job], app: Sphinx) -> None:
 def _tell(job: Job, outdir: Path) -> None:
     """Leave the record of a page, and warn of what is wrong with its cells."""
     page, lines = job.page, job.text.splitlines()
-    if "execution_mode" in job.notebook.metadata.get("mystnb", {}):
-        log.warning("a page must not set its own execution_mode", location=page.docname)
-    places = zip(job.notebook.cells, job.notebook.metadata["source_map"], strict=True)
+    fences = job.notebook.metadata.get("source_map", [1] * len(job.notebook.cells))  # .ipynb: none
+    places = zip(job.notebook.cells, fences, strict=True)
     code = [(cell, fence) for cell, fence in places if cell.cell_type == "code"]
     run = []
     for (cell, fence), seconds in zip(code, job.seconds or [None] * len(code), strict=True):

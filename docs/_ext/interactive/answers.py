@@ -89,6 +89,9 @@ class AnswersOf(SphinxDirective):
         folder = self.env.docname.rpartition("/")[0]
         pages = [f"{folder}/{name}" for line in self.content for name in line.split()]
         for page in pages:
+            if page not in self.env.found_docs:
+                message = f"{self.name}: there is no page {page}"
+                raise self.error(message)
             self.env.note_dependency(self.env.doc2path(page))
         return [nodes.container("", classes=["answers-of"], pages=pages)]
 

@@ -33,6 +33,7 @@ class DerivationMap(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write behind the link of each item the minutes of its page."""
+        self.assert_has_content()
         folder = Path(self.env.doc2path(self.env.docname)).parent
         total, items = 0, []
         for item in self.content:
@@ -42,7 +43,11 @@ class DerivationMap(SphinxDirective):
                 raise self.error(msg)
             file = folder / known[1]
             self.env.note_dependency(str(file))
-            minutes = stated(file.read_text("utf-8"))
+            try:
+                minutes = stated(file.read_text("utf-8"))
+            except (OSError, ValueError) as error:
+                message = f"{known[1]}: {error}"
+                raise self.error(message) from error
             total += minutes if item.startswith("-") else 0
             items.append(item.replace(".md)", f".md) [{minutes}]{{.minutes}}", 1))
         words = (

@@ -5,13 +5,13 @@ A name of an equation is its label, as ``bp2-chain``, or its tag, as ``BP2``.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from _ext.execution.record import table
 from _ext.formulas.references import Equation
 from _ext.ledger.source import Named
 from bptt.teaching.equations import EquationCheck
@@ -46,7 +46,7 @@ class Excuse(NamedTuple):
 
 def excuses(file: Path) -> list[Excuse]:
     """Read `equations.toml`; a site without one excuses nothing."""
-    data = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    data = table(file)
     alone = [
         Excuse(label, kind, reason)
         for table, kind in (("definition", DEFINITION), ("elsewhere", NO_CODE))

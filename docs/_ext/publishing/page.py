@@ -8,8 +8,7 @@ from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-GUARDED = 'meta[http-equiv="Content-Security-Policy"]'
-LINKS = ("href", "src", "action", "xlink:href", "data-content_root")
+LINKS = ("href", "src", "action", "formaction", "poster", "data", "xlink:href", "data-content_root")
 
 
 class Page:
@@ -21,11 +20,6 @@ class Page:
         self.text = file.read_text("utf-8")
         self.tree = LexborHTMLParser(self.text)
         self.wrong: list[str] = []
-
-    @property
-    def guarded(self) -> bool:
-        """Say whether the page has a policy: then a build before this one has done all else to it."""
-        return self.tree.css_first(GUARDED) is not None
 
     def new(self, tag: str, **attributes: str) -> LexborNode:
         """Return a new element, which is nowhere yet; underscores in attributes' names are hyphens."""

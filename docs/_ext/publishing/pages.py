@@ -18,6 +18,7 @@ from _ext.publishing.page import Page
 from _ext.publishing.search_index import SearchIndex
 
 log = logging.getLogger(__name__)
+PAGES = {".htm", ".html", ".xht", ".xhtml"}  # to a server
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
@@ -29,7 +30,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     index = SearchIndex(app)
     for file in sorted(out.rglob("*.html")):
         page = Page(file, out)
-        if not page.guarded:
+        if not policy.guarded(page):
             repairs.repair(page)
             page.number_again()
             stylesheets.bundle(page, out / "_static")
@@ -41,6 +42,9 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         pages.append(page.name)
         for words in page.wrong:
             _complain(app, page.name, words)
+    for file in sorted(out.rglob("*")):
+        if file.suffix.lower() in PAGES and file.suffix != ".html":
+            log.warning("%s: only a page called .html gets a policy", file.relative_to(out))
     index.write()
     for words in index.dead():
         log.warning("%s", words, type="bptt", subtype="search")
@@ -50,9 +54,12 @@ def finish(app: Sphinx, error: Exception | None) -> None:
 
 
 def _complain(app: Sphinx, name: str, words: str) -> None:
-    """Warn of what is wrong with a page, at its source if it has one."""
+    """Warn of what is wrong with a page, at its source if it has one, and where this has the words in quotes."""
     if name in app.env.found_docs:
-        log.warning("%s", words, location=name, type="bptt", subtype="page")
+        quoted = f"{words}''".split("'")[1]
+        lines = enumerate(Path(app.env.doc2path(name)).read_text("utf-8").splitlines(), 1)
+        line = next((number for number, text in lines if quoted and quoted in text), None)
+        log.warning("%s", words, location=(name, line), type="bptt", subtype="page")
     else:
         log.warning("%s.html: %s", name, words, type="bptt", subtype="page")
 

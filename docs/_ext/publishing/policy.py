@@ -48,6 +48,12 @@ def policy(page: Page) -> str:
     )
 
 
+def guarded(page: Page) -> bool:
+    """Say whether the page has its policy, and no other: then a build before this one has done all else to it."""
+    found = page.tree.css('meta[http-equiv="Content-Security-Policy"]')
+    return [meta.attributes.get("content") for meta in found] == [policy(page)]
+
+
 def guard(page: Page) -> None:
     """Give a page its policy, before anything that the policy is about."""
     place = page.tree.css_first("head > meta[charset]")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 from selectolax.lexbor import LexborNode
 from sphinx.application import Sphinx
 
-from _ext.execution.record import write
+from _ext.execution.record import table, write
 from _ext.publishing.notes import noted
 from _ext.publishing.page import Page
 
@@ -154,7 +153,7 @@ class SearchIndex:
         self.app = app
         self.pages: dict[str, list[Entry]] = {}
         file = Path(app.srcdir) / WORDS
-        self.others = tomllib.loads(file.read_text("utf-8"))["word"] if file.is_file() else []
+        self.others = table(file)["word"] if file.is_file() else []
 
     def add(self, page: Page) -> None:
         """Take over the entries of a page that has text."""

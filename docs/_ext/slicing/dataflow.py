@@ -37,9 +37,10 @@ CHANGE_MODULE = {"filterwarnings", "rc", "seed", "set_printoptions", "seterr", "
 CHANGE_MODULE |= {"start", "stop", "update", "use", "getcontext", "setrecursionlimit", "insert"}
 STATEFUL = {"default_rng", "RandomState", "Random", "count", "cycle"}
 ITERATORS = {"iter", "enumerate", "zip", "map", "filter"}  # as Python's own, not as methods
-LINES_UP = {"enumerate", "zip", "reversed"}  # what these give holds what they were given
+HOLD = {"dict", "enumerate", "partial", "reversed", "zip"}  # they give what holds what they got
 GIVEN_TO_CHANGE = {"rng", "out", "random_state"}  # keywords
-GIVEN = "*"  # among the names that a function changes: whatever it is given
+# Among the names that a function changes: whatever it is given; whatever it gives, when that is used.
+GIVEN, MADE = MARKS = ("*", "+")
 # The parts of a node that run before those that stand left of them.
 EARLIER = ("iter", "value")
 
@@ -88,6 +89,7 @@ class Reader(ast.NodeVisitor):
         self.changes: set[str] = set()
         self.aliases: set[tuple[str, str]] = set()  # (a name, another that may hold parts of it)
         self.outer: set[str] = set()  # declared global
+        self.kept: set[str] = set()  # changed by functions that it defines
 
     def generic_visit(self, node: ast.AST) -> None:
         """Visit the parts of a node: values before the targets that they are bound to."""
@@ -105,7 +107,7 @@ class Reader(ast.NodeVisitor):
             return
         self.reads |= {node.id} - self.binds
         self.changes |= {node.id} & self.known.stateful
-        self.changes |= self.known.functions[node.id] - {GIVEN}
+        self.changes |= self.known.functions[node.id].difference(MARKS)
 
     def visit_part(self, node: ast.Attribute | ast.Subscript) -> None:
         """Note a change of an attribute or of an item."""
@@ -115,12 +117,12 @@ class Reader(ast.NodeVisitor):
 
     visit_Attribute = visit_Subscript = visit_part
 
-    def visit_named(self, node: ast.ExceptHandler | ast.MatchAs | ast.MatchStar) -> None:
+    def visit_named(self, node: ast.ExceptHandler | ast.MatchAs | ast.MatchMapping) -> None:
         """Bind the name of an error or of what was matched."""
-        self.binds |= {node.name} - {None}
+        self.binds |= {node.rest if isinstance(node, ast.MatchMapping) else node.name} - {None}
         self.generic_visit(node)
 
-    visit_ExceptHandler = visit_MatchAs = visit_MatchStar = visit_named
+    visit_ExceptHandler = visit_MatchAs = visit_MatchStar = visit_MatchMapping = visit_named
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         """Bind what is imported."""
@@ -154,24 +156,42 @@ class Reader(ast.NodeVisitor):
 
     def _mean(self, name: str, value: ast.expr) -> None:
         """Note a name that holds a function or a state."""
-        function, method = called(value)
-        stateful = {function, method} & STATEFUL or function in ITERATORS
-        if stateful or isinstance(value, ast.GeneratorExp):
-            self.known.stateful.add(name)
+        functions, stateful = self.known.functions, self.known.stateful
+        for part in (value, *self._held(value)):
+            function, method = called(part)
+            state = {function, method} & STATEFUL or function in ITERATORS or root(part) in stateful
+            if state or MADE in functions[function] or isinstance(part, ast.GeneratorExp):
+                stateful.add(name)
+            functions[name] |= functions[root(part)]
+            if isinstance(part, ast.Attribute) and part.attr in CHANGE_SELF:
+                functions[name].add(root(part))
+        if "partial" in called(value) and GIVEN in functions[name]:
+            functions[name] |= {root(part) for part in self._held(value)} - {""}
         if isinstance(value, ast.Lambda):
-            self.known.functions[name] |= self._function(value).changes
+            functions[name] |= self._function(value, name).changes
+
+    def _held(self, value: ast.expr) -> list[ast.expr]:
+        """Return the parts of an expression that its value may hold."""
+        if isinstance(value, ast.Dict):
+            parts = [part for part in value.values if isinstance(part, (ast.Call, ast.Name))]
+        elif isinstance(value, ast.Call) and (
+            {*called(value)} & HOLD or MADE in self.known.functions[called(value)[0]]
+        ):
+            parts = [*value.args, *(keyword.value for keyword in value.keywords)]
+        else:
+            return [value]
+        return [each for part in parts for each in self._held(part)]
 
     def _alias(self, target: ast.expr, value: ast.expr) -> None:
         """Note which names may hold parts of what others hold."""
         lists, nothing = (ast.Tuple, ast.List), {"", *self.known.modules}
-        if isinstance(value, lists):  # given to one name, it is a new list or tuple
-            each = isinstance(target, lists) and len(target.elts) == len(value.elts)
-            for name, part in zip(target.elts, value.elts, strict=True) if each else ():
+        each = isinstance(target, lists) and isinstance(value, lists)
+        if each and len(target.elts) == len(value.elts):
+            for name, part in zip(target.elts, value.elts, strict=True):
                 self._alias(name, part)
             return
-        parts = value.args if called(value)[0] in LINES_UP else [value]
         names = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
-        pairs = product(names, {root(part) for part in parts} - nothing)
+        pairs = product(names, {root(part) for part in self._held(value)} - nothing)
         self.aliases |= {(name, whole) for name, whole in pairs if name != whole}
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
@@ -193,17 +213,20 @@ class Reader(ast.NodeVisitor):
     visit_If = visit_While = visit_Try = visit_TryStar = visit_Match = visit_branching
 
     # --- scopes
-    def _inside(self, body: Iterable[ast.AST], parameters: Iterable[str] = ()) -> Reader:
-        """Read a scope of its own; return what it does to names outside, and whether to what it is given."""
+    def _inside(
+        self, body: Iterable[ast.AST], parameters: Iterable[str] = (), shared: Iterable[str] = ()
+    ) -> Reader:
+        """Read a scope of its own, which binds `shared` outside; return what it does to names outside and to what it is given."""
         self.known.variables.update(parameters)
         inner = Reader(self.known, parameters)
         for node in body:
             inner.visit(node)
-        own = (inner.binds | inner.may_bind) - inner.outer
+        own = (inner.binds | inner.may_bind).difference(inner.outer, shared)
         changes = connected(inner.changes | inner.outer, inner.aliases)
         inner.reads -= own
         inner.later -= own
         inner.changes = changes - own | ({GIVEN} if changes & set(parameters) else set())
+        inner.changes |= {MADE} if inner.kept & own else set()
         inner.aliases = {pair for pair in inner.aliases if own.isdisjoint(pair)}
         return inner
 
@@ -211,18 +234,25 @@ class Reader(ast.NodeVisitor):
         """Add what runs now, except what it binds."""
         self.reads |= inner.reads - self.binds
         self.later |= inner.later
-        self.changes |= inner.changes - {GIVEN}
+        self.changes |= inner.changes.difference(MARKS)
         self.aliases |= inner.aliases
         self.outer |= inner.outer
 
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Reader:
+    def _function(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, own: str = ""
+    ) -> Reader:
         """Read the body of a function, which runs later."""
         self.visit(node.args)  # defaults and annotations
-        every = ast.iter_child_nodes(node.args)
+        args, every = node.args, ast.iter_child_nodes(node.args)
         parameters = [part.arg for part in every if isinstance(part, ast.arg)]
-        body = [node.body] if isinstance(node, ast.Lambda) else node.body
-        inner = self._inside(body, parameters)
+        inner = self._inside([node.body] if isinstance(node, ast.Lambda) else node.body, parameters)
+        if GIVEN in inner.changes:  # which may be a default
+            defaults = filter(None, (*args.defaults, *args.kw_defaults))
+            inner.changes |= {root(d) or own for d in defaults if not isinstance(d, ast.Constant)}
+        if any(isinstance(part, (ast.Yield, ast.YieldFrom)) for part in ast.walk(node)):
+            inner.changes.add(MADE)
         self.later |= inner.reads | inner.later
+        self.kept |= inner.changes
         return inner
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -230,7 +260,7 @@ class Reader(ast.NodeVisitor):
         for part in (*node.decorator_list, node.returns):
             if part is not None:
                 self.visit(part)
-        self.known.functions[node.name] |= self._function(node).changes
+        self.known.functions[node.name] |= self._function(node, node.name).changes
         self.binds.add(node.name)
 
     visit_AsyncFunctionDef = visit_FunctionDef
@@ -247,7 +277,7 @@ class Reader(ast.NodeVisitor):
         for part in node.body:
             inner.visit(part)
             if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                self.known.functions[node.name] |= self.known.functions[part.name] - {GIVEN}
+                self.known.functions[node.name] |= self.known.functions[part.name].difference(MARKS)
         self._run(inner)
         self.binds.add(node.name)
 
@@ -255,7 +285,9 @@ class Reader(ast.NodeVisitor):
         """Run a comprehension now; its targets are its own, but for what it runs over first."""
         self.visit(node.generators[0].iter)
         results = [part for part in ast.iter_child_nodes(node) if part not in node.generators]
-        self._run(self._inside([*node.generators, *results]))
+        walrus = {part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr)}
+        self._run(self._inside([*node.generators, *results], shared=walrus))
+        self.may_bind |= walrus
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_of  # type: ignore[assignment]
 
@@ -270,7 +302,7 @@ class Reader(ast.NodeVisitor):
         of_object = method in CHANGE_SELF or method.startswith(CHANGE_SELF_BEGINS)
         if method in CHANGE_MODULE if module else of_object:
             self.changes.add(owner)
-        if GIVEN in self.known.functions[name or method] and not module:
+        if GIVEN in self.known.functions[name or method or root(node.func)] and not module:
             self.changes |= {owner, *given, *named.values()}
         if (method or name) in CHANGE_FIRST:
             self.changes |= set(given[:1])

@@ -1,19 +1,20 @@
-"""The backend of matplotlib with which snippets run: it draws each figure shown, counts it, and forgets it."""
+"""The backend of matplotlib with which snippets run: it draws each figure shown, keeps the drawing, and forgets it."""
 
 from __future__ import annotations
 
-import os
+import io
 
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvas
 
 __all__ = ["FigureCanvas", "show"]
-shown: list[int] = []  # the numbers of the figures
+shown: list[str] = []  # each figure, as the inline backend has it
 
 
 def show(*_: object, **__: object) -> None:
     """Draw all open figures."""
     for number in plt.get_fignums():
-        plt.figure(number).savefig(os.devnull, format="svg")
-        shown.append(number)
+        file = io.StringIO()
+        plt.figure(number).savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+        shown.append(file.getvalue())
     plt.close("all")

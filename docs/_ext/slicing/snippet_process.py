@@ -4,7 +4,7 @@ FOLDER/job.json holds the code of one or more snippets, the name that code gets 
 standard library that it may import. The process runs the statements with which all its snippets begin. Where
 they part, it forks: one child for each continuation, one after the other. So a snippet runs in a process that has
 run its own statements from its first line on and nothing else, and what several snippets begin with, imports above
-all, runs once. FOLDER/reports gets for each snippet what it printed by Python (the value of its last expression too), how many
+all, runs once. FOLDER/reports gets for each snippet what it printed by Python (the value of its last expression too), which
 figures it showed, which error it raised, and the seconds of its statements.
 
 A process that must not be forked is not: one that has threads, has loaded JAX (which warns of deadlocks), or has left
@@ -147,7 +147,7 @@ class Runner:
     def _report(self, snippets: Snippets, error: list[str] | None) -> None:
         report = {
             "text": self.out.getvalue(),
-            "figures": len(sys.modules[BACKEND].shown) if BACKEND in sys.modules else 0,
+            "figures": sys.modules[BACKEND].shown if BACKEND in sys.modules else [],
             "error": error,
             "seconds": self.seconds,
         }
