@@ -14,7 +14,7 @@ from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import SIGMOID, TANH, slopes
 from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
-from bptt.checking.suite import LARGE, SAME, errors, true_gradient
+from bptt.checking.suite import LARGE, SAME, errors, form, true_gradient
 from bptt.checking.sweep import Bugs, factors
 from bptt.network.traces import weighted_inputs
 
@@ -52,7 +52,7 @@ def step_check(
     names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
     apart = errors(names, [g / LARGE for g in large], got)
     checks = {
-        "step": Check(name, errors(names, got, want), truth.tolerance),
+        "step": Check(name, errors(names, got, want), truth.tolerance, form(names, got, want)),
         "linear": Check(f"{name}, linear", apart, SAME, itself=True),
     }
     return OwnStep(cell, truth, checks, names, point, got, want, large)
