@@ -870,6 +870,39 @@ def test_what_an_unfactored_cell_must_have_is_said(name, value):
             call(made)
 
 
+class Engine:
+    """An engine of its own, some part of which is changed."""
+
+    cell = bptt.Elman()
+
+    def run_layer(self, params, x, state, mask):
+        return bptt.layer_forward(self.cell, params, x, state, mask)._replace(cell=self)
+
+    def run_layer_backward(self, trace, d_a, d_state):
+        return bptt.layer_backward(trace._replace(cell=self.cell), d_a, d_state)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("cell", 3, r"cells\[0\] must be a cell"),
+        ("cell", None, r"cells\[0\] must be a cell"),
+        ("run_layer", lambda *_: None, r"^Changed\.run_layer\(...\) must be a LayerTrace, got NoneType"),
+        ("run_layer_backward", lambda *_: 3, r"^Changed\.run_layer_backward\(...\) must be a LayerGradient"),
+    ],
+)  # fmt: skip
+def test_what_an_engine_of_ones_own_must_have_and_return_is_said(part, value, words):
+    run(Engine())
+    with pytest.raises(TypeError, match=words):
+        run(type("Changed", (Engine,), {part: value})())
+
+
+@pytest.mark.parametrize("part", ["cell", "run_layer"])
+def test_an_engine_that_lacks_a_part_is_no_cell(part):
+    with pytest.raises(TypeError, match=r"cells\[0\] must be a cell, such as"):
+        run(type("Changed", (), {k: v for k, v in vars(Engine).items() if k != part})())
+
+
 @pytest.mark.parametrize(
     ("step", "words"),
     [
