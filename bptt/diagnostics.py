@@ -205,6 +205,8 @@ def jacobian_spectrum(trace: LayerTrace) -> JacobianSpectrum:
     ------
     TypeError
         If `trace` is not the trace of a layer of one direction.
+    FloatingPointError
+        If one of them is larger than any number of its dtype.
 
     Examples
     --------
@@ -219,7 +221,9 @@ def jacobian_spectrum(trace: LayerTrace) -> JacobianSpectrum:
     with np.errstate(all="ignore"):
         singular_values = np.linalg.svd(jacobians, compute_uv=False)
         radius = np.abs(np.linalg.eigvals(jacobians)).max(axis=-1)
-    return JacobianSpectrum(singular_values, radius)
+    found = JacobianSpectrum(singular_values, radius)
+    refuse_overflow(found=found)
+    return found
 
 
 @array_record

@@ -36,7 +36,7 @@ def plot_contributions(found: Contributions, ax: "Axes | None" = None) -> "Axes"
     Raises
     ------
     TypeError
-        If `found` is something else.
+        If `found` is something else, or `ax` is.
     ImportError
         If Matplotlib is not installed.
 
@@ -79,7 +79,7 @@ def plot_delta_norms(norms: Array, ax: "Axes | None" = None) -> "Axes":
     Raises
     ------
     TypeError, ValueError
-        If `norms` is not such an array.
+        If `norms` is not such an array, or `ax` is something else.
     ImportError
         If Matplotlib is not installed.
 
@@ -117,7 +117,7 @@ def plot_truncation_bias(found: TruncationBias, ax: "Axes | None" = None) -> "Ax
     Raises
     ------
     TypeError
-        If `found` is something else.
+        If `found` is something else, or `ax` is.
     ImportError
         If Matplotlib is not installed.
 
@@ -139,8 +139,7 @@ def plot_truncation_bias(found: TruncationBias, ax: "Axes | None" = None) -> "Ax
 
 
 def _axes(ax: "Axes | None") -> "Axes":
-    if ax is not None:
-        return ax
     import matplotlib.pyplot as plt  # noqa: PLC0415  (the library itself needs NumPy alone)
+    from matplotlib.axes import Axes  # noqa: PLC0415
 
-    return plt.subplots()[1]
+    return plt.subplots()[1] if ax is None else validation.instance("ax", ax, Axes)

@@ -64,6 +64,14 @@ def test_far_out_nothing_overflows(activation, left, right, left_slope, right_sl
     assert found == pytest.approx([left, right], rel=4e-16, abs=0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("activation", "low"), [(bptt.identity, -1), (bptt.relu, 0), (bptt.softplus, 0)])  # fmt: skip
+def test_at_the_end_of_all_numbers_and_beyond_the_limits_are_taken(activation, low, dtype):
+    with np.errstate(all="raise"):
+        for z in (np.finfo(dtype).max, dtype(np.inf)):
+            assert activation(np.array([-z, z])).tolist() == [low * z if low else 0, z]
+
+
 @everyone
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
 def test_shape_and_dtype_are_kept_and_z_is_not_written_to(activation, dtype):

@@ -115,6 +115,31 @@ def test_a_layer_that_writes_to_x_on_the_way_there_is_wrong_in_x_alone():
     assert report.likely[0] == "modifies its arguments"
 
 
+def test_a_layer_that_writes_to_its_arguments_is_blamed_for_nothing_else():
+    """Its derivative is right; nothing of the caller's is written to."""
+    start, rng = "    h, a = [initial], []\n", np.random.default_rng(0)
+    source = handwritten.replaced(ELMAN, (start, f"    x += 1\n    w -= 0.5\n{start}"))
+    shapes = [(3, 2), (2, 2), (2,), (5, 4, 3), (4, 2)]
+    *params, x, h = given = [rng.uniform(-0.6, 0.6, shape) for shape in shapes]
+    before = [array.copy() for array in given]
+    report = bptt.check_layer(*handwritten.functions(source), tuple(params), x, h, masked=True)
+    assert report.likely == ("modifies its arguments",)
+    assert [check.name for check in report.checks if not check.ok] == ["arguments left alone"]
+    np.testing.assert_equal(given, before)
+
+
+def test_of_gradients_with_fewer_digits_it_is_said_that_they_are_float32():
+    wrong = "return (d_w.astype(np.float32), d_u, d_b), d_x, d_next"
+    report = handwritten.check_elman((planted.RETURN, wrong))
+    assert (report.faulty, report["one step"].note) == (("w",), "w is float32")
+
+    class Narrow(bptt.Elman):
+        def step_backward(self, d_a, a, z, a_new):
+            return ((d_a * (1 - a_new**2)).astype(np.float32),), (0.0,), ()
+
+    assert bptt.check_cell(Narrow())["the cell's own step"].note == "d_z is float32"
+
+
 def test_two_bugs_at_once_are_both_named():
     report = handwritten.check_elman(
         (planted.D_U, "d_u += h[t + 1].T @ delta"), (planted.D_B, "d_b += delta.mean(axis=0)")
@@ -593,6 +618,8 @@ def _changed(function, place, change):
         (1, lambda s: {"h": s["h"], "H": 0}, "final state of forward must have no keys but h, got H too"),
         (1, lambda s: {"h": s["h"][0]}, r"final state.h of forward must have shape \(3, 5\), got \(5,\)"),
         (1, lambda s: {"h": "end"}, "final state of forward.h must be an array of real numbers, got str"),
+        (1, lambda s: None, "final state of forward must be a mapping with the keys h, got NoneType"),
+        (1, lambda s: {}, "final state of forward.h must be an array of real numbers, got NoneType"),
     ],
 )  # fmt: skip
 def test_what_a_forward_function_must_return_is_said(place, change, words):

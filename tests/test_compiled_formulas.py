@@ -116,6 +116,13 @@ REFUSED = {
     ),
     "a power that is no number": (lambda z, a: z**None, "step meets a NoneType where"),
     "not a tuple": (lambda z, a: (z, a), "step meets a tuple where"),
+    "a product of matrices": (lambda z, a: z @ np.eye(3), "uses np.matmul of several entries, or"),
+    "two results": (lambda z, a: divmod(z, 1.0)[1], "uses np.divmod of several entries, or for"),
+    "rounded": (lambda z, a: np.round(z), "np.round, which .* by itself, or has no compiled form"),
+    "too large for float32": (
+        lambda z, a: z * np.float64(1e200) * 1e-200,
+        "or float32 does not hold its numbers: got 0.1.* for an entry of an array, nan by",
+    ),
 }
 
 
@@ -124,6 +131,25 @@ def test_what_cannot_be_compiled_is_refused_by_name_and_reason(name):
     body, reason = REFUSED[name]
     with pytest.raises(TypeError, match=f"^Own cannot be compiled: .*{reason}"):
         bptt.compiled(made(body))
+
+
+class Keeps:
+    """Its step keeps in the cell what its derivative needs; `name` says how the loop would call it."""
+
+    def step(self, z, a):
+        self.kept = {"z0": z, "s0": a, "v0": np.tanh(z)}[self.name]
+        return (np.tanh(z),), ()
+
+    def step_backward(self, d_a, a):
+        return (np.where(self.kept > 0, d_a, 2 * d_a),), (0.0,), ()
+
+
+@pytest.mark.parametrize("name", ["z0", "s0", "v0"])
+def test_what_a_step_keeps_in_the_cell_is_not_taken_for_what_the_loop_has_there(name):
+    cell = Keeps()
+    cell.name = name
+    with pytest.raises(TypeError, match=r"^Keeps cannot .*: step_backward meets an array of anoth"):
+        bptt.compiled(cell)
 
 
 def test_a_formula_that_changes_from_call_to_call_is_refused():
@@ -269,6 +295,7 @@ OPERATIONS = {
         + np.real(val=a)
     ),
     "a single precision of its own": lambda z, a: z.astype(np.float32) * np.float32(0.1) + a,
+    "a large whole number": lambda z, a: z * 2**70 / 2**70 + a,
     "library": lambda z, a: (
         np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)
     ),

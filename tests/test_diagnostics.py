@@ -87,6 +87,24 @@ def test_delta_norms_are_the_norms_of_the_errors():
         assert found[l, t] == pytest.approx(np.linalg.norm(gradient.delta[l][t]), rel=1e-14)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_spectrum_beyond_all_numbers_is_refused(dtype):
+    """A matrix of four equal entries has twice an entry for its norm and its radius."""
+    most = np.finfo(dtype).max
+    for entry in (most / 4, most):
+        u = np.full((2, 2), entry, dtype)
+        params = bptt.Recurrent(np.zeros((1, 2), dtype), u, np.zeros(2, dtype))
+        trace = bptt.layer_forward(bptt.Elman(bptt.identity), params, np.zeros((2, 1, 1), dtype))
+        if entry == most:
+            with pytest.raises(
+                FloatingPointError, match="singular_values must stay finite, got inf"
+            ):
+                bptt.jacobian_spectrum(trace)
+        else:
+            found = bptt.jacobian_spectrum(trace)
+            np.testing.assert_allclose(found.spectral_radius, most / 2, rtol=1e-6)
+
+
 @pytest.mark.parametrize("activation", [bptt.tanh, bptt.softplus, bptt.identity])
 def test_spectra_of_an_elman_layer_are_those_of_u_and_the_slopes(activation):
     """J = diag(a') uᵀ, written out; for the identity, uᵀ itself at every step."""

@@ -242,6 +242,7 @@ MORE_KINDS = [
     (lambda: bptt.Adam(beta1=NAN), V, "beta1 must be a number >= 0 and < 1.0, got nan"),
     (lambda: bptt.Adam(beta2=X), T, "beta2 must be a real number, got ndarray"),
     (lambda: bptt.Adam(epsilon=0.0), V, "epsilon must be a number > 0, got 0.0"),
+    (lambda: bptt.Adam(epsilon=1e-50).update(*[np.zeros(2, "f4")] * 2, bptt.Adam().init(np.zeros(2, "f4"))), V, "epsilon must be > 0 in float32, the precision of params, got 1e-50"),
     (lambda: bptt.Adam().init(X.astype(int)), T, "params must have dtype float32 or float64, got int64"),
     (lambda: bptt.Adam().update(X, X, ()), T, "state must be an AdamState, got tuple (())"),
     *((lambda u=u: bptt.Adam().update(X, X, bptt.Adam().init(X)._replace(updates=u)), kind, f"updates must be {words}")

@@ -350,6 +350,14 @@ class WritesZ(Elman):
         return (np.tanh(z, out=z),), (z,)
 
 
+class WritesAnyway(WritesZ):
+    """Lifts the protection first."""
+
+    def step(self, z, a):
+        z.setflags(write=True)
+        return super().step(z, a)
+
+
 class WritesA(Elman):
     """Writes to the state before the step."""
 
@@ -402,7 +410,7 @@ class WritesParams(bptt.ResetBeforeGRU):
 
 
 @pytest.mark.parametrize(
-    "cell", [WritesZ, WritesA, WritesD, WritesSaved, WritesDC, WritesX, WritesParams]
+    "cell", [WritesZ, WritesAnyway, WritesA, WritesD, WritesSaved, WritesDC, WritesX, WritesParams]
 )
 def test_a_step_that_writes_to_its_arguments_is_named(cell):
     """By check_cell, and by the engine: nothing of the caller's is written to."""
@@ -862,6 +870,39 @@ def test_what_an_unfactored_cell_must_have_is_said(name, value):
             call(made)
 
 
+class Engine:
+    """An engine of its own, some part of which is changed."""
+
+    cell = bptt.Elman()
+
+    def run_layer(self, params, x, state, mask):
+        return bptt.layer_forward(self.cell, params, x, state, mask)._replace(cell=self)
+
+    def run_layer_backward(self, trace, d_a, d_state):
+        return bptt.layer_backward(trace._replace(cell=self.cell), d_a, d_state)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("cell", 3, r"cells\[0\] must be a cell"),
+        ("cell", None, r"cells\[0\] must be a cell"),
+        ("run_layer", lambda *_: None, r"^Changed\.run_layer\(...\) must be a LayerTrace, got NoneType"),
+        ("run_layer_backward", lambda *_: 3, r"^Changed\.run_layer_backward\(...\) must be a LayerGradient"),
+    ],
+)  # fmt: skip
+def test_what_an_engine_of_ones_own_must_have_and_return_is_said(part, value, words):
+    run(Engine())
+    with pytest.raises(TypeError, match=words):
+        run(type("Changed", (Engine,), {part: value})())
+
+
+@pytest.mark.parametrize("part", ["cell", "run_layer"])
+def test_an_engine_that_lacks_a_part_is_no_cell(part):
+    with pytest.raises(TypeError, match=r"cells\[0\] must be a cell, such as"):
+        run(type("Changed", (), {k: v for k, v in vars(Engine).items() if k != part})())
+
+
 @pytest.mark.parametrize(
     ("step", "words"),
     [
@@ -874,6 +915,15 @@ def test_what_an_unfactored_cell_must_have_is_said(name, value):
 def test_what_names_no_parameters_is_refused_by_name(step, words):
     with pytest.raises(TypeError, match=rf"^Mine\.step must {words}"):
         bptt.Stack([type("Mine", (Elman,), {"step": step})()])
+
+
+@pytest.mark.parametrize("name", ["w", "b", "u", "_k"])
+def test_an_own_parameter_whose_name_no_field_can_have_is_refused(name):
+    step = eval(f"lambda self, z, a, {name}: ((z,), ())")
+    back = eval(f"lambda self, d_a, a, {name}: ((d_a,), (0.0,), (d_a,))")
+    cell = type("Mine", (), {"step": step, "step_backward": back})()
+    with pytest.raises(TypeError, match=rf"^Mine\.step must name its own parameters .*: '{name}'$"):
+        bptt.Stack([cell])
 
 
 def test_a_schedule_that_was_not_called_is_refused_by_name():

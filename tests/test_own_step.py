@@ -40,7 +40,7 @@ def named(cell):
 def test_a_right_step_is_compared_under_the_names_of_its_formula():
     step = step_of(bptt.GRU())
     assert step.names == ["d_z_r", "d_z_s", "d_x_n", "d_h_n", "d_a", "d_c"]
-    assert step.check.ok
+    assert step.checks["step"].ok
     assert [a.shape for a in step.at] == [(4, 5)] * 5 + [(5,)]
     for got, want, at in zip(step.got, step.want, step.at, strict=True):
         assert got.shape == want.shape == at.shape
@@ -64,7 +64,7 @@ def test_a_tensor_times_a_number_is_named(name, factor):
     cell = Wrong(*PLACES[name], factor)
     bug, evidence = FACTORS[factor]
     bug = "direct path missing" if (name, factor) == ("d_a", 0.0) else bug
-    assert step_of(cell).check.faulty == (name,)
+    assert step_of(cell).checks["step"].faulty == (name,)
     assert named(cell) == {bug: f"{name}: {evidence}"}
 
 
@@ -143,6 +143,67 @@ def test_of_a_step_that_is_no_function_nothing_else_is_said(calls):
     assert bptt.check_cell(Flickers(calls)).likely == ("not a function of its arguments",)
 
 
+class WrongBetween(bptt.Elman):
+    """A tanh without a slope where it is nearly one, and not yet flat."""
+
+    def step_backward(self, d_a, a, z, a_new):
+        return (d_a * np.where((abs(z) > 1) & (abs(z) < 7), 0.0, 1 - a_new**2),), (0.0,), ()
+
+
+def test_a_derivative_that_is_wrong_between_near_and_far_is_found():
+    for seed in range(5):
+        assert bptt.check_cell(WrongBetween(), seed=seed).faulty == ("d_z",)
+
+
+class Clips(bptt.Elman):
+    """A tanh whose gradient is clipped, of errors far above those of a check."""
+
+    def step_backward(self, d_a, a, z, a_new):
+        return (np.clip(d_a * (1 - a_new**2), -100.0, 100.0),), (0.0,), ()
+
+
+def test_clipping_within_a_step_is_named():
+    """The plain loop, which gives unit errors, does not see it; the compiled one would clip."""
+    report = bptt.check_cell(Clips())
+    assert [check.name for check in report.checks if not check.ok] == [
+        "the cell's own step, linear"
+    ]
+    assert (report.faulty, report.likely) == (("d_z",), ("clipped entry by entry",))
+    assert "no entry of d_z is above 100, whatever the cost" in str(report)
+
+
+class KeepsInItself(bptt.Elman):
+    """Its derivative reads what the last step left in the cell."""
+
+    def step(self, z, a):
+        object.__setattr__(self, "last", np.tanh(z))
+        return (self.last,), ()
+
+    def step_backward(self, d_a, a):
+        return (d_a * (1 - self.last**2),), (0.0,), ()
+
+
+class KeepsInItselfUnfactored(bptt.ResetBeforeGRU):
+    """The same on the unfactored level."""
+
+    def unfactored_step(self, params, x, state):
+        new, saved = super().unfactored_step(params, x, state)
+        object.__setattr__(self, "last", saved)
+        return new, None
+
+    def unfactored_backward(self, params, d_state, saved):
+        return super().unfactored_backward(params, d_state, self.last)
+
+
+@pytest.mark.parametrize("cell", [KeepsInItself(), KeepsInItselfUnfactored()])
+@pytest.mark.parametrize("sizes", [None, (3, 1, 2, 4)])  # of one sequence the shapes would fit
+def test_what_a_step_keeps_elsewhere_than_in_saved_is_named(cell, sizes):
+    with pytest.raises(
+        TypeError, match=r"_backward must be a function of its arguments, got anoth"
+    ):
+        bptt.check_cell(cell, sizes=sizes)
+
+
 class Sees(bptt.Elman):
     """Keeps what its step is given."""
 
@@ -156,11 +217,11 @@ class Sees(bptt.Elman):
 
 
 class FarAway(bptt.Elman):
-    """Is no number at any of the six weighted inputs that are looked at far out."""
+    """Is no number at any of the twelve weighted inputs that are looked at far out."""
 
     def step(self, z, a):
         (new,), saved = super().step(z, a)
-        return (np.where(len(z) == 6, np.nan, new),), saved
+        return (np.where(len(z) == 12, np.nan, new),), saved
 
 
 def test_where_a_step_is_not_a_number_nothing_is_compared():
@@ -169,7 +230,7 @@ def test_where_a_step_is_not_a_number_nothing_is_compared():
     assert own_step.far_check("far", step, rng).errors == {}
 
 
-def test_far_out_means_both_signs_of_three_sizes_up_to_15():
+def test_far_out_means_both_signs_of_six_sizes_up_to_15():
     cell, rng = Sees(), np.random.default_rng(2)
     at = [AT[0][:, :5], AT[1][:, :5], *AT[3:]]
     step = own_step.step_check("step", cell, at, 3, Truth(True, ""), rng)
@@ -178,9 +239,9 @@ def test_far_out_means_both_signs_of_three_sizes_up_to_15():
     assert (check.name, check.tolerance, check.ok) == ("far", 1e-6, True)
     assert set(check.errors) == {"d_z", "d_a"}
     z, a = cell.seen[0]
-    assert z.shape == a.shape == (6, 5)
+    assert z.shape == a.shape == (12, 5)
     np.testing.assert_allclose(z[1::2], -z[::2])
-    relative = np.abs(z[::2]) / [[0.01], [1], [15]]
+    relative = np.abs(z[::2]) / [[0.01], [1], [2], [4], [8], [15]]
     assert relative.min() >= 0.5
     assert relative.max() <= 1
     assert np.ptp(relative) > 0.2

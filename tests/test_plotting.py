@@ -83,6 +83,7 @@ def test_new_axes_are_made_where_none_are_given():
         (lambda: plotting.plot_delta_norms(np.ones(3)), ValueError, "norms must have shape"),
         (lambda: plotting.plot_delta_norms(np.ones((2, 0))), ValueError, "norms must not be empty"),
         (lambda: plotting.plot_delta_norms(np.ones((2, 2), int)), TypeError, "norms must have dtype"),
+        (lambda: plotting.plot_delta_norms(np.ones((2, 2)), plt), TypeError, "ax must be an Axes, got module"),
     ],
 )  # fmt: skip
 def test_what_is_no_diagnosis_is_refused(draw, kind, message):

@@ -122,6 +122,8 @@ def test_restore_can_be_pickled_and_returns_copies():
 
 def test_seeds_and_lists_are_taken_where_numpy_takes_them():
     by_seed = bptt.initialize(bptt.Stack([bptt.GRU()]), [1, 4, 1], 3)
+    (again,) = bptt.from_torch([bptt.GRU()], bptt.to_torch([bptt.GRU()], [by_seed.layers[0]]))
+    np.testing.assert_equal(again, by_seed.layers[0])
     by_rng = bptt.initialize(bptt.Stack((bptt.GRU(),)), (1, 4, 1), np.random.default_rng(3))
     for one, other in zip(leaves(by_seed), leaves(by_rng), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -83,6 +83,7 @@ READ_ONLY = (
     "destination is read-only",
     "base is read-only",
     "flag set is read-only",
+    "cannot set WRITEABLE flag to True of this array",
 )
 
 

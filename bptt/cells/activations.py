@@ -126,8 +126,7 @@ def _positive_part(z: Array) -> Array:
 
 
 def _softplus(z: Array) -> Array:
-    positive = _positive_part(z)
-    a: Array = positive + np.log1p(np.exp(z - 2 * positive))  # z - 2 max(z, 0) = -|z|
+    a: Array = _positive_part(z) + np.log1p(np.exp(np.where(z.real > 0, -z, z)))  # of -|z|
     return a
 
 

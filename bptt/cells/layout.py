@@ -211,7 +211,11 @@ def parameters_of(cell: object) -> ParamsType:
     own = getattr(named, "_fields", ())
     fields = layout_of(cell).fields if is_factored(formula) else own
     if named is None and fields:
-        return Recurrent if fields == Recurrent._fields else record_type(fields)
+        try:
+            return Recurrent if fields == Recurrent._fields else record_type(fields)
+        except ValueError as error:
+            msg = f"{type(formula).__name__}.step must name its own parameters as fields beside w, u and b: {error}"
+            raise TypeError(msg) from None
     if not fields or len(own) != len(fields):
         wanted = f"named tuple of {', '.join(fields)}" if fields else "named tuple"
         msg = f"{type(formula).__name__}.parameters must be a {wanted}, got {own or named!r:.60}"

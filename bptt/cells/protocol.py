@@ -175,4 +175,7 @@ def is_factored(cell: object) -> "TypeIs[Cell]":
 
 def formula_of(cell: Any) -> Formula:
     """Return the cell itself, or the one that its own engine runs."""
-    return cell.cell if hasattr(cell, "run_layer_backward") else cell
+    own = (
+        hasattr(cell, "run_layer_backward") and hasattr(cell, "run_layer") and hasattr(cell, "cell")
+    )
+    return cell.cell if own else cell

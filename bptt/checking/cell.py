@@ -28,11 +28,12 @@ from bptt.cells.layout import check_unfactored, parameters_of, state_names_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer, Pulled
 from bptt.checking.jacobian import Arrays, Nested, choose, flatten
-from bptt.checking.known_bugs import best, diagnose
+from bptt.checking.known_bugs import best, clipped, diagnose
 from bptt.checking.own_step import (
     far_check,
     own_step_bugs,
     point_of,
+    refuse_memory,
     refuse_reuse,
     step_and_back,
     step_check,
@@ -257,10 +258,15 @@ def _check_unfactored(cell: UnfactoredCell, k: int, at: Arrays) -> None:
     returned = _step(cell, k, [a.copy() for a in at])
     step, back = f"{name}.unfactored_step", f"{name}.unfactored_backward"
     check_unfactored(step, returned, {"new_state": state, "saved": None}, at[k])
-    refuse_reuse(step, returned, lambda: _step(cell, k, [a / 2 for a in at]))
-    ones = tuple(np.ones_like(a) for a in state)
-    found: Pulled = validation.called(
-        back, cell.unfactored_backward, tree_map(validation.read_only, params), ones, returned[1]
+    given = (
+        tree_map(validation.read_only, params),
+        tuple(map(np.ones_like, state)),
+        returned[1],
+    )
+    found: Pulled = refuse_memory(
+        back,
+        lambda: validation.called(back, cell.unfactored_backward, *given),
+        lambda: refuse_reuse(step, returned, lambda: _step(cell, k, [a / 2 for a in at])),
     )
     if isinstance(found, tuple) and len(found) == 3:
         for what, part in (("d_params", found[0]), ("d_state", found[2])):
@@ -285,11 +291,12 @@ def _report(
     own = step_check(STEP, cell, at, k, truth, rng) if is_factored(cell) else None
     checks, case = layer_checks(layer, at, truth, rng)
     if own is not None:
-        checks = (own.check, far_check(FAR_OUT, own, rng.spawn(1)[0]), *checks)
+        far = far_check(FAR_OUT, own, rng.spawn(1)[0])
+        checks = (own.checks["step"], far, own.checks["linear"], *checks)
     bugs: dict[str, str] = {}
     if not all(check.ok for check in checks):
         bugs = diagnose(case)
         if own is not None and "not a function of its arguments" not in bugs:
-            bugs = best(own, own_step_bugs(own)) | bugs
+            bugs = best(own, own_step_bugs(own)) | clipped(own) | bugs
     named = tuple(bugs.items())
     return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")

@@ -52,8 +52,11 @@ class Layer:
         """The names of the arrays that forward returns."""
         return ["outputs", *(f"final{name}" for name in self.states)]
 
-    def run(self, at: Arrays, mask: Mask | None = None) -> tuple[Arrays, Saved]:
-        """Run forward; return outputs and final state as a list, and what backward needs."""
+    def run(
+        self, at: Arrays, mask: Mask | None = None, *, copy: bool = True
+    ) -> tuple[Arrays, Saved]:
+        """Run forward, on copies; return outputs and final state as a list, and what backward needs."""
+        at = [a.copy() for a in at] if copy else at
         k = self.n_params
         x = at[k]
         arguments = [refilled(self.params, at[:k]), x, refilled(self.initial, at[k + 1 :])]
@@ -68,7 +71,7 @@ class Layer:
         if outputs.ndim != 3 or outputs.shape[:2] != x.shape[:2]:
             validation.refuse_shape("outputs of forward", (*x.shape[:2], "n"), outputs.shape)
         initial = refilled(self.initial, at[k + 1 :])
-        states = aligned("final state of forward", initial, final, complex_too)
+        states = aligned("final state of forward", initial, final, complex_too, optional=False)
         for name, state, first in zip(self.states, states, at[k + 1 :], strict=True):
             if state.shape != first.shape:
                 validation.refuse_shape(f"final state{name} of forward", first.shape, state.shape)
@@ -102,18 +105,21 @@ class Layer:
     def gradient(self, at: Arrays, cotangents: Sequence[Array], mask: Mask | None = None) -> Arrays:
         """Run forward and backward on copies of all arguments."""
         at = [a.copy() for a in at]
-        _, saved = self.run(at, mask)
+        _, saved = self.run(at, mask, copy=False)
         return self.pull(at, [c.copy() for c in cotangents], saved)
 
 
-def aligned(name: str, template: Nested, found: Nested, complex_too: bool = False) -> Arrays:
-    """List the arrays of a record that should be like another one; zeros where it has none."""
+def aligned(
+    name: str, template: Nested, found: Nested, complex_too: bool = False, *, optional: bool = True
+) -> Arrays:
+    """List the arrays of a record that should be like another one; zeros where it has none, if it may."""
     if isinstance(template, np.ndarray):
         if isinstance(found, (tuple, list, Mapping)):
             msg = f"{name} must be one array, got {type(found).__name__} of {len(found)}"
             raise TypeError(msg)
-        return [np.zeros_like(template) if found is None else numbers(name, found, complex_too)]
-    if found is None:
+        none = found is None and optional
+        return [np.zeros_like(template) if none else numbers(name, found, complex_too)]
+    if found is None and optional:
         return [np.zeros_like(array) for _, array in flatten(template, "")]
     if isinstance(template, Mapping):
         keys = ", ".join(map(str, template))
@@ -128,7 +134,7 @@ def aligned(name: str, template: Nested, found: Nested, complex_too: bool = Fals
         each = validation.sequence(name, found, len(template), "parts")
         both = zip(template, each, strict=True)
         parts = [(f"{name}[{i}]", t, part) for i, (t, part) in enumerate(both)]
-    return [a for part in parts for a in aligned(*part, complex_too)]
+    return [a for part in parts for a in aligned(*part, complex_too, optional=optional)]
 
 
 def numbers(name: str, found: object, complex_too: bool = False) -> Array:

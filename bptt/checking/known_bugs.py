@@ -156,8 +156,7 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
         if grew:
             yield "accumulates across calls", f"{', '.join(grew)}: the second call added its own"
             return  # what such a layer gives for a large cost has earlier sums in it
-    for bug, clipped in _clipped(case).items():
-        yield bug, "; ".join(clipped)
+    yield from clipped(case).items()
 
 
 def _unsteady(case: Case) -> bool:
@@ -167,7 +166,7 @@ def _unsteady(case: Case) -> bool:
     return any(error > SAME for error in errors(case.names, two, one).values())
 
 
-def _clipped(case: Case) -> dict[str, list[str]]:
+def clipped(case: Case | OwnStep) -> dict[str, str]:
     """Compare the gradient of a cost that is very large with the multiple that it should be."""
     found: dict[str, list[str]] = {}
     for name, large, want in zip(case.names, case.large, case.want, strict=True):
@@ -182,7 +181,7 @@ def _clipped(case: Case) -> dict[str, list[str]]:
         elif norm and np.allclose(large / norm, true / np.linalg.norm(true), rtol=1e-6, atol=1e-9):
             told = f"{name} has the norm {norm:.4g}, whatever the cost"
             found.setdefault("clipped by norm", []).append(told)
-    return found
+    return {bug: "; ".join(told) for bug, told in found.items()}
 
 
 def _hypotheses(case: Case) -> Bugs:

@@ -2,8 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,12 +14,14 @@ from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import SIGMOID, TANH, slopes
 from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
-from bptt.checking.suite import errors, true_gradient
+from bptt.checking.suite import LARGE, SAME, errors, form, true_gradient
 from bptt.checking.sweep import Bugs, factors
 from bptt.network.traces import weighted_inputs
 
-# Of weighted inputs, near zero and far out; states are drawn between -0.8 and 0.8.
-SIZES = (0.01, 1.0, 15.0)
+Returned = TypeVar("Returned")
+
+# Of weighted inputs, near zero and far out, without a gap above 0.5; states are drawn between -0.8 and 0.8.
+SIZES = (0.01, 1.0, 2.0, 4.0, 8.0, 15.0)
 FAR = 1e-6  # the tolerance there: that of central differences
 STEEP = 1e-6  # the least slope of an activation that leaves eight digits of what is divided by it
 
@@ -30,23 +31,31 @@ class OwnStep(NamedTuple):
 
     cell: Cell
     truth: Truth
-    check: Check
+    checks: dict[str, Check]
     names: list[str]
     at: Arrays
     got: Arrays
     want: Arrays
+    large: Arrays
 
 
 def step_check(
     name: str, cell: Cell, at: Arrays, k: int, truth: Truth, rng: np.random.Generator
 ) -> OwnStep:
-    """Check what a factored cell does at one step: its derivatives by weighted inputs, state and own."""
+    """Check what a factored cell does at one step: its derivatives by weighted inputs, state and own.
+
+    An engine that gives `step_backward` unit errors does not see what it does to large ones.
+    """
     layout, point = layout_of(cell), point_of(cell, at, k)
-    cotangents, got = step_and_back(cell, point, rng)
+    cotangents, got, large = step_and_back(cell, point, rng)
     want = _true(cell, point, cotangents, truth)
     names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
-    check = Check(name, errors(names, got, want), truth.tolerance)
-    return OwnStep(cell, truth, check, names, point, got, want)
+    apart = errors(names, [g / LARGE for g in large], got)
+    checks = {
+        "step": Check(name, errors(names, got, want), truth.tolerance, form(names, got, want)),
+        "linear": Check(f"{name}, linear", apart, SAME, itself=True),
+    }
+    return OwnStep(cell, truth, checks, names, point, got, want, large)
 
 
 def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
@@ -70,7 +79,7 @@ def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
     point = [*(array[inside] for array in point), *own]
     if not inside.any():
         return Check(name, {}, FAR)
-    cotangents, got = step_and_back(cell, point, rng)
+    cotangents, got, _ = step_and_back(cell, point, rng)
     want = _true(cell, point, cotangents, Truth(False, ""))
     if step.truth.analytic:
         with contextlib.suppress(Exception):  # a user's function may refuse complex numbers there
@@ -79,26 +88,37 @@ def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
     return Check(name, errors(step.names, got, want), FAR)
 
 
-def step_and_back(cell: Cell, point: Arrays, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
-    """Take one step and go back through it: return the cotangents, drawn here, and what comes back.
+def step_and_back(
+    cell: Cell, point: Arrays, rng: np.random.Generator
+) -> tuple[Arrays, Arrays, Arrays]:
+    """Take one step and go back through it: return the cotangents, drawn here, and what comes back of them.
 
-    What the two functions return is refused if it has not the form that `bptt.Cell` says.
+    Last, what comes back of cotangents that are `LARGE` times as large. What the two functions return is refused
+    if it has not the form that `bptt.Cell` says, or if it depends on what was done between the two calls.
     """
     layout, named = layout_of(cell), type(cell).__name__
     past, shape = point[len(layout.weighted) :], point[0].shape
     returned = tried(f"{named}.step", cell.step, *point)
     check_step(cell, layout, returned, point[0])
-    refuse_reuse(f"{named}.step", returned, lambda: cell.step(*(a / 2 for a in point)))
     outs, saved = returned[0], tuple(map(np.asarray, returned[1]))
     cotangents = [rng.normal(size=a.shape) for a in outs]
-    found = tried(f"{named}.step_backward", cell.step_backward, *cotangents, *past, *saved)
-    again = partial(cell.step_backward, *(-c for c in cotangents), *past, *saved)
-    refuse_reuse(f"{named}.step_backward", found, again)
-    check_backward(cell, layout, found, point[0])
-    d_weighted, d_past, d_own = found
-    got = [np.array(np.broadcast_to(g, shape)) for g in (*d_weighted, *d_past)]
-    got += [np.array(np.broadcast_to(g, shape).sum(axis=0)) for g in d_own]
-    return cotangents, got
+
+    def back(factor: float) -> tuple[Arrays, Arrays, Arrays]:
+        given = (*(factor * c for c in cotangents), *past, *saved)
+        found = tried(f"{named}.step_backward", cell.step_backward, *given)
+        check_backward(cell, layout, found, point[0])
+        return found
+
+    def numbers(found: tuple[Arrays, Arrays, Arrays]) -> Arrays:
+        d_weighted, d_past, d_own = ([np.broadcast_to(g, shape) for g in part] for part in found)
+        return [*map(np.array, (*d_weighted, *d_past)), *(g.sum(axis=0) for g in d_own)]
+
+    def another_step() -> None:
+        refuse_reuse(f"{named}.step", returned, lambda: cell.step(*(a / 2 for a in point)))
+
+    found = refuse_memory(f"{named}.step_backward", lambda: back(1.0), another_step)
+    large = refuse_reuse(f"{named}.step_backward", found, lambda: back(LARGE))
+    return cotangents, numbers(found), numbers(large)
 
 
 def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays:
@@ -106,15 +126,34 @@ def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays
     return true_gradient(point, cotangents, matrix)
 
 
-def refuse_reuse(name: str, returned: Tree, again: Callable[[], object]) -> None:
-    """Refuse a function whose next call writes over what it has returned, as one with a buffer does."""
-    arrays = arrays_in(returned)
-    before = [array.copy() for array in arrays]
-    again()
-    for array, copy in zip(arrays, before, strict=True):
-        if array.tobytes() != copy.tobytes():
-            msg = f"{name} must return arrays of its own, got one that a later step has overwritten"
-            raise TypeError(msg)
+def refuse_memory(
+    name: str, back: Callable[[], Returned], another_step: Callable[[], object]
+) -> Returned:
+    """Refuse a way back that depends on which step was taken last; return what it returned."""
+    once, twice = (_bytes(back()) for _ in range(2))
+    another_step()
+    found = back()
+    # What changes from call to call is told apart by other checks.
+    if once == twice != _bytes(found):
+        msg = (
+            f"{name} must be a function of its arguments, got another answer after another step: what a step keeps "
+            "elsewhere than in saved, as in self, the next step overwrites"
+        )
+        raise TypeError(msg)
+    return found
+
+
+def refuse_reuse(name: str, returned: Tree, again: Callable[[], Returned]) -> Returned:
+    """Refuse a function whose next call writes over what it has returned; return what that call returned."""
+    before, later = _bytes(returned), again()
+    if _bytes(returned) != before:
+        msg = f"{name} must return arrays of its own, got one that a later step has overwritten"
+        raise TypeError(msg)
+    return later
+
+
+def _bytes(returned: Tree) -> list[bytes]:
+    return [array.tobytes() for array in arrays_in(returned)]
 
 
 def own_step_bugs(step: OwnStep) -> Bugs:

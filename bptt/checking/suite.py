@@ -54,7 +54,7 @@ class Case(NamedTuple):
 
 def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
     """Call forward twice, backward once: report what makes all other checks void."""
-    ones, twos = (layer.run([a.copy() for a in at])[0] for _ in range(2))
+    ones, twos = (layer.run(at)[0] for _ in range(2))
     names = layer.returned
     if not all(np.isfinite(a).all() for a in (*ones, *twos)):
         bug = "not finite", "forward returned NaN or infinity"
@@ -134,12 +134,18 @@ def errors(names: Sequence[str], got: Arrays, want: Arrays) -> dict[str, float]:
 def _compare(
     name: str, layer: Layer, got: Arrays, want: Arrays, tolerance: float, *, itself: bool = False
 ) -> Check:
-    shapes = [
-        f"{n} has shape {g.shape}, not {w.shape}"
-        for n, g, w in zip(layer.names, got, want, strict=True)
-        if g.shape != w.shape and not itself
-    ]
-    return Check(name, errors(layer.names, got, want), tolerance, "; ".join(shapes), itself)
+    note = "" if itself else form(layer.names, got, want)
+    return Check(name, errors(layer.names, got, want), tolerance, note, itself)
+
+
+def form(names: Sequence[str], got: Arrays, want: Arrays) -> str:
+    """Say which tensors have another shape than the trusted ones, or fewer digits."""
+    told = {
+        n: f"has shape {g.shape}, not {w.shape}" if g.shape != w.shape else f"is {g.dtype}"
+        for n, g, w in zip(names, got, want, strict=True)
+        if g.shape != w.shape or g.dtype in {np.dtype(np.float16), np.dtype(np.float32)}
+    }
+    return "; ".join(f"{n} {words}" for n, words in told.items())
 
 
 def true_gradient(at: Arrays, w: Arrays, matrix: Arrays) -> Arrays:
@@ -152,7 +158,7 @@ def _called_twice(
 ) -> tuple[tuple[Check, Check], tuple[Arrays, Arrays]]:
     """Call backward twice on one run: the same must come, the first result must stay, and all arguments too."""
     mine, w = [a.copy() for a in at], [c.copy() for c in cotangents]
-    _, saved = layer.run(mine)
+    _, saved = layer.run(mine, copy=False)
     held = layer.pull(mine, w, saved, copy=False)
     names = [*layer.names, *(f"d_{name}" for name in layer.returned)]
     changed = errors(names, [*mine, *w], [*at, *cotangents])

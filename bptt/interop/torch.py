@@ -167,7 +167,9 @@ def _read(reader: parts.Reader, name: str, cell: OneDirection, end: str, bias: b
 def _check_cells(cells: object) -> None:
     """Refuse cells that are not of one kind, or that PyTorch does not have."""
     kinds: list[Formula] = []
-    checked = validation.instance("cells", cells, tuple)
+    checked = validation.instance(
+        "cells", tuple(cells) if isinstance(cells, list) else cells, tuple
+    )
     for k, cell in enumerate(checked):
         for name, given in parts.cells_of(f"cells[{k}]", cell):
             parts.kind_of(name, given, (Elman, LSTM, GRU))

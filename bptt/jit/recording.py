@@ -110,7 +110,7 @@ class Record:
     def number(self, value: Operand) -> str:
         """Return how an operand is written where a number is meant."""
         if isinstance(value, Symbol):
-            return value.astype(self.dtype).name
+            return self._own(value.astype(self.dtype))
         _refuse_other_than_numbers(value)
         plain = float(value)
         if plain == 1:
@@ -122,9 +122,15 @@ class Record:
     def condition(self, value: Operand) -> str:
         """Return how an operand is written where true or false is meant."""
         if isinstance(value, Symbol):
-            return value.astype(np.bool_).name
+            return self._own(value.astype(np.bool_))
         _refuse_other_than_numbers(value)
         return str(bool(value))
+
+    def _own(self, symbol: "Symbol") -> str:
+        if symbol.record is not self:
+            msg = "meets an array of another call, such as one that step keeps in the cell and does not return as saved"
+            raise NotElementwiseError(msg)
+        return symbol.name
 
     def constant(self, value: Operand) -> "Symbol":
         """Return the symbol of a number of NumPy's that every entry has."""
@@ -133,7 +139,7 @@ class Record:
 
 
 def _refuse_other_than_numbers(value: Operand) -> None:
-    if (
+    if not isinstance(value, int) and (  # of any size
         isinstance(value, (tuple, list))
         or np.ndim(value)
         or np.asarray(value).dtype.kind not in "biuf"
@@ -221,6 +227,8 @@ class Symbol(NDArrayOperatorsMixin):
             how = f"as {name}.{method} with {sorted(options)}"
             if "out" in options:
                 how = "in place (out=...)"
+            elif method == "__call__" and not options:
+                how = "of several entries, or for several results"
             msg = f"uses np.{name} {how}, which is not a formula of each entry"
             raise NotElementwiseError(msg)
         return _universal(self.record, ufunc, inputs)
@@ -235,7 +243,7 @@ class Symbol(NDArrayOperatorsMixin):
         """Write down one of NumPy's other functions, if it is elementwise."""
         name = function.__name__
         if function not in FUNCTIONS and function not in QUESTIONS:
-            msg = f"uses np.{name}, which does not act on each entry by itself"
+            msg = f"uses np.{name}, which does not act on each entry by itself, or has no compiled form"
             raise NotElementwiseError(msg)
         found = _tried(function, args, kwargs)
         if function in QUESTIONS:

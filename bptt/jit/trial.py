@@ -70,7 +70,7 @@ def _compare(cell: Cell, method: str, returned: Returned, found: np.ndarray) -> 
         entry = tuple(wrong[0])
         msg = (
             f"{type(cell).__name__} cannot be compiled: {method} must do to arrays what it does to the symbols that "
-            f"record it, but a branch, as on isinstance(z, np.ndarray), tells them apart: "
-            f"got {want[entry]:.6g} for an entry of an array, {found[entry]:.6g} by the recorded formula"
+            f"record it, but a branch, as on isinstance(z, np.ndarray), tells them apart, or {found.dtype} does not hold "
+            f"its numbers: got {want[entry]:.6g} for an entry of an array, {found[entry]:.6g} by the recorded formula"
         )
         raise TypeError(msg)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bptt._core import validation
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.network import loop, unfactored
@@ -30,8 +31,11 @@ def run_layer(
 ) -> LayerTrace:
     """Run one layer forward on arguments that have been checked, and keep all steps: (FWD)."""
     if formula_of(cell) is not cell:
-        trace: LayerTrace = cell.run_layer(params, x, state, mask)
-        return trace
+        name, found = (
+            f"{type(cell).__name__}.run_layer(...)",
+            cell.run_layer(params, x, state, mask),
+        )
+        return validation.instance(name, found, LayerTrace)
     dtype = np.result_type(x, *params, *state)
     states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
     saved = []
@@ -48,8 +52,9 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     """Go back through one layer, by the engine that ran it, on arguments that have been checked."""
     cell: Formula = trace.cell
     if formula_of(cell) is not cell:
-        gradient: LayerGradient = cell.run_layer_backward(trace, d_a, d_state)
-        return gradient
+        name = f"{type(cell).__name__}.run_layer_backward(...)"
+        found = cell.run_layer_backward(trace, d_a, d_state)
+        return validation.instance(name, found, LayerGradient)
     if is_factored(cell):
         return loop.run_layer_backward(trace, d_a, d_state)
     return unfactored.run_layer_backward(trace, d_a, d_state)

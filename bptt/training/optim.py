@@ -215,6 +215,11 @@ class Adam:
         bias1, bias2 = 1 - b1**count, 1 - b2**count
 
         def step(p: Array, m: Array, s: Array) -> Array:
+            if not p.dtype.type(self.epsilon):
+                msg = (
+                    f"epsilon must be > 0 in {p.dtype}, the precision of params, got {self.epsilon}"
+                )
+                raise ValueError(msg)
             moved: Array = p - self.rate * (m / bias1) / (np.sqrt(s / bias2) + self.epsilon)
             return moved
 

@@ -64,7 +64,7 @@ def check(name: str, answer: object) -> None:
       delta is off by 67%
       likely: a'(z) is missing: the error goes back through tanh, too.
     """
-    if name not in _TASKS:
+    if name not in NAMES:
         msg = f"name must be one of {', '.join(NAMES)}, got {name!r}"
         raise ValueError(msg)
     if not callable(answer):
