@@ -223,7 +223,7 @@ def test_two_derivatives_disagree_from_a_hundred_thousandth_on(off, analytic, si
         (x,) = at
         return [size * (x.real + 1j * (1 + off) * x.imag if np.iscomplexobj(x) else x)]
 
-    found = choose(function, [np.ones(3)], Ones(), function)
+    found = choose(function, [np.ones(3)], Ones())
     assert found.analytic == analytic
     assert found.name == ("complex step" if analytic else "central differences")
     assert found.tolerance == (1e-10 if analytic else 1e-6)

@@ -33,10 +33,6 @@ from bptt.training.losses import Cost
 
 __all__ = ["CostOfSteps", "Result", "full_bptt", "segment", "value_and_grad"]
 
-NOT_ANALYTIC = (
-    "np.abs, np.sign, comparisons, .conj() and .real lose the imaginary part, or change it"
-)
-
 Record = TypeVar("Record")
 
 CostOfSteps: TypeAlias = Callable[[Array, slice], Cost]

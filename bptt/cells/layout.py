@@ -308,8 +308,8 @@ def check_unfactored(name: str, returned: object, like: Mapping[str, Tree], of: 
         _numbers(f"{name}: {what}", part, of)
 
 
-def _shapes(part: Tree) -> tuple[object, ...]:
-    return tuple(map(_shapes, part)) if isinstance(part, tuple) else np.shape(part)
+def _shapes(part: Tree) -> object:
+    return tuple(map(_shapes, part)) if isinstance(part, tuple) else getattr(part, "shape", None)
 
 
 def _shown(value: Tree) -> str:

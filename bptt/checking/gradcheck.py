@@ -38,6 +38,9 @@ SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below it numbers lose 
 # How right central differences are, relative to the cost: EPSILON / STEP = 4e-11 for each rounding, and three
 # digits for the thousands of roundings that a cost, or a gradient, adds up.
 ACCURACY = 1e-7
+NOT_ANALYTIC = (
+    "np.abs, np.sign, np.vdot, comparisons, .conj() and .real lose the imaginary part, or change it"
+)
 
 
 def complex_step(cost: CostFunction, at: Record) -> Record:
@@ -327,35 +330,49 @@ def _refuse_what_is_not_analytic(cost: CostFunction, at: Tree, gradient: Tree, f
 def _refuse_if_apart(
     cost: CostFunction, at: Tree, k: int, found: Array, ways: list[Array], name: str
 ) -> None:
-    """Refuse the complex step if central differences contradict it along all of some ways through array k.
-
-    Near a kink they say nothing: there they depend on the step, or the second differences do. So they do
-    where the cost is none, and changes from call to call.
-    """
+    """Refuse the complex step if central differences contradict it along all of some ways through array k."""
     arrays = [leaf for _, leaf in tree_leaves(at)]
     slope = central = 0.0
     for way in ways:
 
-        def value(h: float, way: Array = way) -> float:
+        def value(h: float, way: Array = way) -> Array:
             moved = [*arrays[:k], arrays[k] + h * way, *arrays[k + 1 :]]
-            return float(np.real(cost(refilled(at, moved))))
+            return np.atleast_1d(np.real(cost(refilled(at, moved))))
 
-        left, near_left, near, right, here = (value(h * STEP) for h in (-1, -0.5, 0.5, 1, 0))
         with np.errstate(under="ignore"):
-            slope = float((found * way).sum())
-        wide, central = (right - left) / 2, near - near_left
-        bend, near_bend = right - 2 * here + left, 4 * (near - 2 * here + near_left)
-        unsure = (4 * abs(wide - central) + 4 * abs(bend - near_bend) + EPSILON) / STEP
-        central /= STEP
-        size = abs(here) + abs(slope) + abs(central) + abs(bend) / STEP
-        if not abs(central - slope) > ACCURACY * size + unsure:
+            expected = np.atleast_1d((found * way).sum())
+        apart = contradiction(value, expected)
+        if apart is None:
             return
+        slope, central = apart
     msg = (
         f"cost must be analytic for the complex step, which finds the slope {slope:.6g} along a direction "
-        f"in {name} where central differences find {central:.6g}: np.vdot, .conj(), abs or .real do "
-        "not keep the imaginary part as it is; use truth=central_difference"
+        f"in {name} where central differences find {central:.6g}: {NOT_ANALYTIC}; use truth=central_difference"
     )
     raise TypeError(msg)
+
+
+@np.errstate(all="ignore")
+def contradiction(value: Callable[[float], Array], slopes: Array) -> tuple[float, float] | None:
+    """Return the slope of a function at 0 that central differences contradict the most, and what they find.
+
+    None if they contradict none. Near a kink they say nothing: there they depend on the step, or the second
+    differences do. So they do where a value is no number, and where it changes from call to call.
+    """
+    left, right = value(-STEP / 2), value(STEP / 2)
+    central = (right - left) / STEP
+    gap = np.abs(central - slopes)
+    size = sum(float(np.abs(part).max()) for part in (right, slopes, central))
+    margin = ACCURACY * size + EPSILON / STEP
+    if not gap.max() > margin:
+        return None
+    far_left, here, far_right = value(-STEP), value(0), value(STEP)
+    bend, near_bend = far_right - 2 * here + far_left, 4 * (right - 2 * here + left)
+    wide = (far_right - far_left) / (2 * STEP)
+    unsure = np.abs(wide - central).max() + np.abs(bend - near_bend).max() / STEP
+    margin += 4 * unsure + ACCURACY * np.abs(bend).max() / STEP
+    worst = gap.argmax()
+    return (slopes[worst], central[worst]) if gap[worst] > margin else None
 
 
 def _float64_leaves(at: Tree) -> list[tuple[str, Array]]:
