@@ -1,29 +1,13 @@
 """Which loops over time a cell runs through: the one place that decides."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.types import Array, LayerParams, Mask, Saved, State
+from bptt._core.types import Array, LayerParams, Mask, State
 from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.network import loop, unfactored
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
-
-
-def walk(
-    cell: Formula, params: LayerParams, x: Array, state: State, mask: Mask | None
-) -> Iterator[tuple[State, Saved]]:
-    """Go forward step by step: yield the state after each, and what its derivative needs."""
-    if formula_of(cell) is not cell:  # its own engine takes all steps at once
-        trace = run_layer(cell, params, x, state, mask)
-        for row in zip(*(array[1:] for array in trace.states), strict=True):
-            yield tuple(array.copy() for array in row), None
-    elif is_factored(cell):
-        yield from loop.walk(cell, params, x, state, mask)
-    else:
-        yield from unfactored.walk(cell, params, x, state, mask)
 
 
 def run_layer(
@@ -41,6 +25,7 @@ def run_layer(
     saved = []
     for array, first in zip(states, state, strict=True):
         array[0] = first
+    walk = loop.walk if is_factored(cell) else unfactored.walk
     for t, (stepped, kept) in enumerate(walk(cell, params, x, state, mask), 1):
         for array, now in zip(states, stepped, strict=True):
             array[t] = now
