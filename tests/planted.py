@@ -11,7 +11,7 @@ from handwritten import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, check, replaced
 
 ALL = ("w", "u", "b", "x", "initial")
 LSTM_ALL = ("w", "u", "b", "p", "x", "initial.h", "initial.c")
-GRU_ALL = ("0", "1", "2", "3", "x", "initial")
+GRU_ALL = ("[0]", "[1]", "[2]", "[3]", "x", "initial")
 
 
 class Planted(NamedTuple):
@@ -269,7 +269,7 @@ PLANTED = (
     ),
     _gru(
         GRU_BEFORE, "d_n = d_h * s * (1 - n ** 2)",
-        "s, d_n = 1 - s, d_h * (1 - s) * (1 - n ** 2)", ("0", "1", "2", "x", "initial"),
+        "s, d_n = 1 - s, d_h * (1 - s) * (1 - n ** 2)", ("[0]", "[1]", "[2]", "x", "initial"),
         "update gate swapped",
         "microsoft/CNTK 3292 and pytorch/pytorch 15875: which of the two does s keep",
     ),
@@ -277,7 +277,7 @@ PLANTED = (
         GRU_BEFORE,
         "d_r, to_h, d_u_n = d_reset * h * r * (1 - r), d_reset * r, (r * h).T @ d_n",
         "d_r, to_h, d_u_n = d_n * (h @ u_n) * r * (1 - r), (d_n * r) @ u_n.T, h.T @ (d_n * r)",
-        ("0", "1", "2", "x", "initial"), "other GRU's reset",
+        ("[0]", "[1]", "[2]", "x", "initial"), "other GRU's reset",
         "ooples/AiDotNet 722: r of one unit, or of each; onnx/onnx 945: two GRUs by one name",
     ),
 )  # fmt: skip

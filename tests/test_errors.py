@@ -204,7 +204,7 @@ MORE_KINDS = [
     (lambda: bptt.softmax_cross_entropy([[0.0], [0.0]], [[0], [0, 0]]), T, "classes must be an array of numbers, got list"),
     # records
     (lambda: bptt.tree_map(np.copy, (1.0,)), T, "record[0] must be an array or a tuple of arrays, got float"),
-    (lambda: bptt.tree_leaves({"w": X}), T, "record must be an array or a tuple of arrays, got dict"),
+    (lambda: bptt.tree_leaves({"w": "X"}), T, "w must be an array or a tuple of arrays, got str"),
     # gradient checks
     (lambda: bptt.complex_step(lambda z: z.sum(), X.astype(np.float32)), T, "at must have dtype float64, got float32"),
     (lambda: bptt.complex_step(lambda _: 0j, ONE._replace(readout=(X, X > 0))), T, "at.readout[1] must have dtype float64, got bool"),

@@ -258,7 +258,7 @@ def test_a_layer_whose_w_and_u_have_not_as_many_blocks_is_checked_too(source, of
     assert bptt.check_layer(*handwritten.functions(source), *at, masked=True).ok
     wrong = replaced(source, ("return (d_w, d_u, d_b)", "return (d_w, d_u, 2 * d_b)"))
     report = bptt.check_layer(*handwritten.functions(wrong), *at, masked=True)
-    assert (report.faulty, report.likely) == (("2",), ("factor 2",))
+    assert (report.faulty, report.likely) == (("[2]",), ("factor 2",))
 
 
 WITH_C = replaced(

@@ -27,7 +27,7 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     function
         Takes one array from each record, at the same place, and returns an array.
     record, others
-        Nested tuples or lists whose leaves are arrays, all of one structure.
+        Nested tuples, lists or mappings whose leaves are arrays, all of one structure.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     Parameters
     ----------
     record
-        A nested tuple or list whose leaves are arrays.
+        Nested tuples, lists or mappings whose leaves are arrays.
     name
         What the expressions start with.
 
@@ -134,7 +134,7 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     if isinstance(record, np.ndarray):
         plain(called, record)
         return [(name, record)]
-    if not isinstance(record, (tuple, list)):
+    if not isinstance(record, (tuple, list, Mapping)):
         msg = f"{called} must be an array or a tuple of arrays, got {type(record).__name__}"
         raise TypeError(msg)
     named = [(f"{name}{key}".lstrip("."), part) for key, part in parts(record)]
@@ -143,6 +143,8 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
 
 def parts(record: Tree) -> list[tuple[str, Tree]]:
     """Return what a record consists of, each part with the end of the expression that reaches it."""
+    if isinstance(record, Mapping):
+        return [(f".{key}", part) for key, part in record.items()]
     fields = getattr(record, "_fields", None)
     return [(f".{fields[i]}" if fields else f"[{i}]", part) for i, part in enumerate(record)]
 

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, LayerParams, Mask, State
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import parameters_of, state_names_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer
-from bptt.checking.jacobian import Arrays, Nested, choose, flatten
+from bptt.checking.jacobian import Arrays, Nested, choose
 from bptt.checking.known_bugs import best, clipped, diagnose
 from bptt.checking.own_step import (
     far_check,
@@ -126,8 +127,8 @@ def check_layer(
     validation.function("backward", backward)
     validation.instance("masked", masked, bool)
     found = _float64("x", validation.array("x", x, ("T", "B", "n_below")))
-    at: Arrays = [_float64(*leaf) for leaf in flatten(params, "params")]
-    at += [found, *(_float64(*leaf) for leaf in flatten(initial, "initial"))]
+    at: Arrays = [_float64(*leaf) for leaf in tree_leaves(params, "params")]
+    at += [found, *(_float64(*leaf) for leaf in tree_leaves(initial, "initial"))]
     layer = Layer(forward, backward, params, initial, masked)
     if not layer.states:
         msg = f"initial must hold one array or more, got {initial!r}"

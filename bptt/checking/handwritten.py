@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.tree import refilled
+from bptt._core.tree import arrays_in, refilled, tree_leaves
 from bptt._core.types import Array, Mask, Saved
-from bptt.checking.jacobian import Arrays, Nested, flatten
+from bptt.checking.jacobian import Arrays, Nested
 
 # What a user's functions return is looked at before it is used.
 Ran: TypeAlias = Any  # outputs, the final state, and what backward needs
@@ -32,19 +32,19 @@ class Layer:
     @property
     def n_params(self) -> int:
         """The number of parameter arrays."""
-        return len(flatten(self.params, ""))
+        return len(arrays_in(self.params))
 
     @property
     def states(self) -> list[str]:
         """The names of the arrays of a state; an array that stands bare has none."""
         if self.state_names:
             return [f".{name}" for name in self.state_names]
-        return [name.removeprefix("initial") for name, _ in flatten(self.initial, "initial")]
+        return [name.removeprefix("initial") for name, _ in tree_leaves(self.initial, "initial")]
 
     @property
     def names(self) -> list[str]:
         """The names of all arrays that there are gradients of."""
-        params = [name or "params" for name, _ in flatten(self.params, "")]
+        params = [name or "params" for name, _ in tree_leaves(self.params)]
         return [*params, "x", *(f"initial{name}" for name in self.states)]
 
     @property
@@ -120,7 +120,7 @@ def aligned(
         none = found is None and optional
         return [np.zeros_like(template) if none else numbers(name, found, complex_too)]
     if found is None and optional:
-        return [np.zeros_like(array) for _, array in flatten(template, "")]
+        return [np.zeros_like(array) for array in arrays_in(template)]
     if isinstance(template, Mapping):
         keys = ", ".join(map(str, template))
         if not isinstance(found, Mapping):

@@ -5,7 +5,7 @@ step if that agrees, along random directions, with central differences; if not, 
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -35,20 +35,6 @@ class Truth(NamedTuple):
     def tolerance(self) -> float:
         """1e-10 where only rounding is between; 1e-6, far above the differences' own 1e-9, else."""
         return 1e-10 if self.analytic else 1e-6
-
-
-def flatten(record: Nested, name: str) -> list[tuple[str, Array]]:
-    """List the arrays of nested tuples, lists and mappings, each with its name."""
-    if isinstance(record, np.ndarray):
-        return [(name, record)]
-    if isinstance(record, Mapping):
-        parts = [*record.items()]
-    elif isinstance(record, (tuple, list)):
-        parts = [*zip(getattr(record, "_fields", range(len(record))), record, strict=True)]
-    else:
-        msg = f"a record must hold arrays, tuples, lists or mappings, got {type(record).__name__}"
-        raise TypeError(msg)
-    return [leaf for key, part in parts for leaf in flatten(part, f"{name}.{key}".lstrip("."))]
 
 
 def joined(arrays: Sequence[Array]) -> Array:
