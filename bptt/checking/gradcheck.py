@@ -17,6 +17,7 @@ Sources: Squire & Trapp (1998); Martins, Sturdza & Alonso (2003).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -72,30 +73,26 @@ def complex_step(cost: CostFunction, at: Record) -> Record:
     >>> bptt.complex_step(lambda z: (z**3).sum(), np.array([1.0, 2.0]))
     array([ 3., 12.])
     """
-    validation.function("cost", cost)
-    leaves = _float64_leaves(at)
-    moved = tree_map(lambda leaf: leaf.astype(np.complex128), at)
-    shown = tree_map(validation.read_only, moved)
-    gradients: list[Array] = []
-    for (_, leaf), (_, place) in zip(leaves, tree_leaves(moved), strict=True):
-        slope = np.empty_like(leaf)
-        for index in np.ndindex(leaf.shape):
-            place[index] = leaf[index] + 1j * TINY
-            found = _complex_number(validation.called("cost", cost, shown))
-            if abs(found.imag) < SMALLEST and 0 < abs(found.real) < SMALLEST / TINY / EPSILON:
-                msg = (
-                    f"cost must be larger for the complex step, whose h of {TINY} times the slope is no "
-                    f"number any more, got {found.real:.3g}: multiply it by a constant"
-                )
-                raise ValueError(msg)
-            slope[index] = found.imag / TINY
-            place[index] = leaf[index]
-        gradients.append(slope)
-    return refilled(at, gradients)
+
+    def slope(value: Callable[[], CostValue], place: Array, index: tuple[int, ...]) -> float:
+        place[index] += 1j * TINY
+        found = _complex_number(value())
+        if abs(found.imag) < SMALLEST and 0 < abs(found.real) < SMALLEST / TINY / EPSILON:
+            msg = (
+                f"cost must be larger for the complex step, whose h of {TINY} times the slope is no "
+                f"number any more, got {found.real:.3g}: multiply it by a constant"
+            )
+            raise ValueError(msg)
+        return found.imag / TINY
+
+    return _entry_by_entry(slope, cost, at, np.complex128)
 
 
-def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Record:
+def central_difference(cost: CostFunction, at: Record) -> Record:
     """Differentiate a cost by central differences, entry by entry.
+
+    An entry moves by 6e-6 ``max(1, abs(entry))``, the cube root of the rounding unit, which balances the errors of
+    rounding and of the formula: some ten digits remain.
 
     Parameters
     ----------
@@ -103,9 +100,6 @@ def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Re
         Takes a record like `at`, and returns a real number.
     at
         Where: a record of float64 arrays.
-    step
-        h, times ``max(1, abs(entry))``. The default, the cube root of the rounding unit, balances the
-        errors of rounding and of the formula: some ten digits remain.
 
     Returns
     -------
@@ -116,8 +110,6 @@ def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Re
     ------
     TypeError
         If a leaf of `at` is not a float64 array, or the cost does not return a real number.
-    ValueError
-        If `step` is not positive, or too small to move an entry.
 
     Examples
     --------
@@ -125,28 +117,33 @@ def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Re
     >>> bptt.central_difference(lambda z: (z**3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
     """
+
+    def slope(value: Callable[[], CostValue], place: Array, index: tuple[int, ...]) -> float:
+        here = float(place[index].real)
+        h = STEP * max(1.0, abs(here))
+        place[index] = right = here + h
+        above = _real_number(value())
+        place[index] = left = here - h
+        return (above - _real_number(value())) / (right - left)
+
+    return _entry_by_entry(slope, cost, at, np.float64)
+
+
+def _entry_by_entry(
+    slope: Callable[..., float], cost: CostFunction, at: Record, dtype: type[np.inexact[Any]]
+) -> Record:
+    """Return a record like `at` of slopes, each of a function of the cost, an array, and the entry to be moved."""
     validation.function("cost", cost)
-    if validation.number("step", step) < EPSILON:
-        msg = f"step must be at least {EPSILON:.1e}, or it would not move an entry, got {step}"
-        raise ValueError(msg)
     leaves = _float64_leaves(at)
-    moved = tree_map(lambda leaf: leaf.copy(), at)
-    shown = tree_map(validation.read_only, moved)
-
-    def value() -> float:
-        return _real_number(validation.called("cost", cost, shown))
-
+    moved = tree_map(lambda leaf: leaf.astype(dtype), at)
+    value = partial(validation.called, "cost", cost, tree_map(validation.read_only, moved))
     gradients: list[Array] = []
     for (_, leaf), (_, place) in zip(leaves, tree_leaves(moved), strict=True):
-        slope = np.empty_like(leaf)
+        found = np.empty_like(leaf)
         for index in np.ndindex(leaf.shape):
-            h = step * max(1.0, abs(float(leaf[index])))
-            place[index] = leaf[index] + h
-            right, above = float(place[index]), value()
-            place[index] = leaf[index] - h
-            slope[index] = (above - value()) / (right - float(place[index]))
+            found[index] = slope(value, place, index)
             place[index] = leaf[index]
-        gradients.append(slope)
+        gradients.append(found)
     return refilled(at, gradients)
 
 
