@@ -135,7 +135,7 @@ def _entry_by_entry(
     """Return a record like `at` of slopes, each of a function of the cost, an array, and the entry to be moved."""
     validation.function("cost", cost)
     leaves = _float64_leaves(at)
-    moved = tree_map(lambda leaf: leaf.astype(dtype), at)
+    moved = tree_map(lambda leaf: leaf.astype(dtype, order="C"), at)
     value = partial(validation.called, "cost", cost, tree_map(validation.read_only, moved))
     gradients: list[Array] = []
     for (_, leaf), (_, place) in zip(leaves, tree_leaves(moved), strict=True):

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.types import Array, LayerParams, LayerState, Mask, State
+from bptt._core.types import Array, LayerParams, LayerState, Mask
 from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.layout import state_names_of
-from bptt.network.parameters import Params
-from bptt.network.stack import AnyCell, OneDirection, units_of
-from bptt.network.traces import AnyTrace, BidirectionalTrace
+from bptt.network.stack import AnyCell, units_of
 
 __all__ = ["lengths_to_mask"]
 
@@ -73,67 +71,49 @@ def check_mask(mask: ArrayLike | None, x: Array) -> Mask | None:
     return validation.of_kind("mask", mask, "b", "boolean", x.shape[:2])
 
 
-def initial_states(
-    cells: Sequence[AnyCell], params: Params, x: Array, initial: Initial
+def check_states(
+    name: str,
+    given: Sequence[LayerState] | None,
+    cells: Sequence[AnyCell],
+    zeros: Sequence[LayerState],
+    dtypes: tuple[str, ...],
 ) -> tuple[LayerState, ...]:
-    """Return the initial states of all layers, zero where none is given."""
-    each = _each("initial", initial, len(cells), "states, one a recurrent layer")
-    layers = zip(each, cells, params.layers, strict=True)
-    return tuple(initial_state(*named, cell, layer, x) for named, cell, layer in layers)
+    """Return the states of some layers, or the cotangents of such, each as `check_state` does."""
+    named = _each(name, given, len(cells), "states, one a recurrent layer")
+    each = zip(named, cells, zeros, strict=True)
+    return tuple(check_state(*one, cell, zero, dtypes) for one, cell, zero in each)
 
 
-def initial_state(
-    name: str, initial: LayerState, cell: AnyCell, params: LayerParams, x: Array
+def check_state(
+    name: str, given: LayerState, cell: AnyCell, zero: LayerState, dtypes: tuple[str, ...]
 ) -> LayerState:
-    """Return the initial state of one layer, zero if not given."""
+    """Return the state of a layer, or the cotangent of one, of the shape of `zero`, which stands if none is given."""
     if isinstance(cell, Bidirectional):
-        each = _each(name, initial, 2, "states, one a direction")
-        both = zip(each, (cell.forward, cell.backward), params, strict=True)
-        return BothDirections(*(initial_state(*named, one, part, x) for named, one, part in both))
+        named = _each(name, given, 2, "states, one a direction")
+        both = zip(named, (cell.forward, cell.backward), zero, strict=True)
+        return BothDirections(*(check_state(*one, part, z, dtypes) for one, part, z in both))
+    if given is None:
+        return zero
+    if isinstance(given, np.ndarray):
+        given = (given,)
+    names = state_names_of(cell)
+    arrays = validation.sequence(name, given, len(names), "arrays, " + ", ".join(names))
+    return tuple(
+        validation.array(f"{name}.{part}", array, zero[0].shape, dtypes)
+        for part, array in zip(names, arrays, strict=True)
+    )
+
+
+def zero_state(cell: AnyCell, params: LayerParams, x: Array) -> LayerState:
+    """Return a state of zeros for a layer."""
+    if isinstance(cell, Bidirectional):
+        both = zip((cell.forward, cell.backward), params, strict=True)
+        return BothDirections(*(zero_state(*one, x) for one in both))
     shape = (x.shape[1], units_of(cell, params))
-    if initial is None:
-        return tuple(np.zeros(shape, params[0].real.dtype) for _ in state_names_of(cell))
-    return state_arrays(name, cell, initial, shape, validation.ANALYTIC)
+    return tuple(np.zeros(shape, params[0].real.dtype) for _ in state_names_of(cell))
 
 
 def _each(name: str, given: object, count: int, of: str) -> list[tuple[str, LayerState]]:
     """Return so many states, each with its name; None for each if none are given."""
     each = (None,) * count if given is None else validation.sequence(name, given, count, of)
     return [(f"{name}[{i}]", state) for i, state in enumerate(each)]
-
-
-def state_arrays(
-    name: str,
-    cell: OneDirection,
-    given: LayerState,
-    shape: tuple[int, ...],
-    dtypes: tuple[str, ...],
-) -> State:
-    """Return a state, or the cotangent of one, as arrays that have been checked."""
-    if isinstance(given, np.ndarray):
-        given = (given,)
-    names = state_names_of(cell)
-    arrays = validation.sequence(name, given, len(names), "arrays, " + ", ".join(names))
-    return tuple(
-        validation.array(f"{name}.{part}", array, shape, dtypes)
-        for part, array in zip(names, arrays, strict=True)
-    )
-
-
-def final_states(
-    layers: Sequence[AnyTrace], d_final: Sequence[LayerState] | None
-) -> tuple[LayerState, ...]:
-    """Return the cotangents of the final states as arrays that have been checked, zero if not given."""
-    each = _each("d_final", d_final, len(layers), "states, one a recurrent layer")
-    return tuple(final_state(*named, layer) for named, layer in zip(each, layers, strict=True))
-
-
-def final_state(name: str, d_final: LayerState, trace: AnyTrace) -> LayerState:
-    """Return the cotangent of one layer's final state, zero if not given."""
-    if isinstance(trace, BidirectionalTrace):
-        both = _each(name, d_final, 2, "states, one a direction")
-        there, back = (final_state(*named, one) for named, one in zip(both, trace, strict=True))
-        return BothDirections(there, back)
-    if d_final is None:
-        return tuple(np.zeros(array.shape, array.dtype) for array in trace.final)  # (bp2-end)
-    return state_arrays(name, trace.cell, d_final, trace.final[0].shape, validation.REAL)

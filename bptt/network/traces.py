@@ -7,7 +7,7 @@ import numpy as np
 
 from bptt._core.record import array_record
 from bptt._core.types import Array, LayerParams, LayerState, Mask, Saved, State
-from bptt.cells import BothDirections
+from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.layout import layout_of
 from bptt.cells.protocol import Cell, formula_of, is_factored
 from bptt.network.parameters import Params
@@ -111,6 +111,11 @@ class BidirectionalTrace(NamedTuple):
 
     forward: LayerTrace
     backward: LayerTrace
+
+    @property
+    def cell(self) -> Bidirectional:
+        """What was run."""
+        return Bidirectional(self.forward.cell, self.backward.cell)
 
     @property
     def outputs(self) -> Array:

@@ -29,7 +29,7 @@ from bptt.cells.activations import Activation
 from bptt.cells.protocol import Recurrent
 from bptt.network.backward import Gradient
 from bptt.network.parameters import Affine, Params
-from bptt.network.states import final_states
+from bptt.network.states import check_states
 from bptt.network.traces import Trace
 from bptt.teaching import feedforward
 
@@ -75,7 +75,8 @@ class Unrolled(NamedTuple):
         """
         found = np.zeros((self.x.shape[0], _width(self.blocks[-1])), self.x.dtype)
         outputs = validation.array("d_outputs", d_outputs, self.trace.outputs.shape)
-        states = final_states(self.trace.layers, d_final)
+        cells, zeros = self.trace.stack.cells, tree_map(np.zeros_like, self.trace.final)
+        states = check_states("d_final", d_final, cells, zeros, validation.REAL)
         one_precision(("trace.outputs", found), ("d_outputs", outputs), ("d_final", states))
         for (kind, l, t), columns in self.blocks[-1].items():
             if kind == "y":
