@@ -246,10 +246,10 @@ MORE_KINDS = [
     *((lambda u=u: bptt.Adam().update(X, X, bptt.Adam().init(X)._replace(updates=u)), kind, f"updates must be {words}")
       for u, kind, words in [
         (np.array(2.7), T, "an integer, got float64 ("),
-        (2.0, T, "an integer, got float (2.0)"),
+        (2.0, T, "an integer, got float64 (np.float64(2.0))"),
         (np.array(NAN), T, "an integer, got float64 ("),
         (np.array([1, 2]), T, "an integer, got ndarray (array([1, 2]))"),
-        ("x", T, "an integer, got str ('x')"),
+        ("x", T, "an integer, got str_ (np.str_('x'))"),
         (None, T, "an integer, got NoneType (None)"),
         (np.array(True), T, "an integer, got bool"),
         (np.array(-1), V, "from 0 to 9223372036854775806, got -1"),

@@ -104,7 +104,7 @@ def minibatches(
     """
     arrays = checked(x, targets, mask)
     number = arrays[0].shape[1]
-    starts = starts_of("size", size, "B", number, drop_last)
+    starts = starts_of("size", size, number, drop_last)
     order = validation.generator("rng", rng).permutation(number)
     return Pieces(starts, partial(_minibatch, arrays, order, starts.step))
 

@@ -210,7 +210,7 @@ class Adam:
         validation.instance("state", state, AdamState)
         check_twins(params, gradient=gradient, mean=state.mean, square=state.square)
         _refuse_negative("square", state.square)
-        count = _counted(state.updates) + 1
+        count = validation.between("updates", np.asarray(state.updates)[()], 0, LAST - 1) + 1
         b1, b2 = self.beta1, self.beta2
         bias1, bias2 = 1 - b1**count, 1 - b2**count
 
@@ -230,12 +230,6 @@ class Adam:
         new = AdamState(np.array(count, np.int64), mean, square)
         refuse_overflow(square=square, params=moved)
         return moved, new
-
-
-def _counted(updates: object) -> int:
-    """Return the number of updates as an int; an array without axes holds one."""
-    one = updates[()] if isinstance(updates, np.ndarray) and updates.ndim == 0 else updates
-    return validation.between("updates", one, 0, LAST - 1)
 
 
 def _refuse_memory(state: object) -> None:

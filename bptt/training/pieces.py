@@ -61,16 +61,8 @@ def _targets(targets: ArrayLike, x: Array) -> np.ndarray:
     return found
 
 
-def starts_of(name: str, value: int, letter: str, total: int, drop_last: bool) -> range:
+def starts_of(name: str, value: int, total: int, drop_last: bool) -> range:
     """Return where the pieces begin."""
-    size = at_most(name, value, letter, total)
+    size = validation.between(name, value, 1, total)
     validation.instance("drop_last", drop_last, bool)
     return range(0, total - total % size if drop_last else total, size)
-
-
-def at_most(name: str, value: int, letter: str, total: int) -> int:
-    """Return `value` as an int, which must be from 1 to `total`, the size of that letter."""
-    if (size := validation.size(name, value)) > total:
-        msg = f"{name} must be <= {letter} = {total}, got {size}"
-        raise ValueError(msg)
-    return size

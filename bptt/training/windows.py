@@ -29,7 +29,7 @@ from bptt._core.record import array_record
 from bptt._core.tree import tree_map
 from bptt._core.types import Array, LayerState, Mask
 from bptt.network.traces import LayerTrace, Trace
-from bptt.training.pieces import Data, Pieces, Targets, at_most, checked, each, starts_of
+from bptt.training.pieces import Data, Pieces, Targets, checked, each, starts_of
 
 __all__ = ["Window", "carry_state", "parallel_streams", "windows"]
 
@@ -110,7 +110,7 @@ def windows(
     [slice(0, 2, None), slice(2, 4, None)]
     """
     arrays = checked(x, targets, mask)
-    starts = starts_of("length", length, "T", len(arrays[0]), drop_last)
+    starts = starts_of("length", length, len(arrays[0]), drop_last)
     return Pieces(starts, partial(_window, arrays, starts.step))
 
 
@@ -189,7 +189,7 @@ def parallel_streams(sequence: ArrayLike, number: int) -> np.ndarray:
     found = validation.as_array("sequence", sequence)
     if found.ndim == 0:
         validation.refuse_shape("sequence", ("T", "..."), ())
-    streams = at_most("number", number, "T", len(found))
+    streams = validation.between("number", number, 1, len(found))
     length = len(found) // streams
     rows = found[: length * streams].reshape(streams, length, *found.shape[1:])
     return rows.swapaxes(0, 1)
