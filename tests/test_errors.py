@@ -169,7 +169,7 @@ MORE_KINDS = [
     (lambda: bptt.Activation("f", lambda z: z * np.float64(2), np.multiply), V, "function of f must keep shape and dtype, float32 (2, 3), got float64 (2, 3)"),
     (lambda: bptt.Activation("f", np.tanh, lambda _z, _a: 1.0), V, "derivative of f must keep shape and dtype, float32 (2, 3), got float"),
     (lambda: bptt.softmax(1.0), V, "z must have shape (..., n), got ()"),
-    (lambda: bptt.softmax([]), V, "z must not be empty, got shape (0,)"),
+    (lambda: bptt.softmax([]), V, "z must not be empty (n >= 1), got shape (0,)"),
     (lambda: bptt.softmax([1, 2]), T, "z must have dtype float32 or float64, got int64; convert"),
     (lambda: bptt.softmax([1.0, NAN]), V, "z must be finite, got nan at index (1,)"),
     # initialize

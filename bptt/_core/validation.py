@@ -38,36 +38,29 @@ def array(
 def shaped(
     name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
 ) -> Array:
-    """Return `value` as an array of the given shape, in which no size is zero; its numbers are not read."""
+    """Return `value` as an array of the given shape, in which no size is zero; its numbers are not read.
+
+    The shape ("...", "n") is that of any array with one axis or more.
+    """
     found = floating(name, value, dtypes)
     if found.shape != shape and not _fits(found.shape, shape):
         refuse_shape(name, shape, found.shape)
     if 0 in found.shape:
-        free = ", ".join(f"{size} >= 1" for size in shape if isinstance(size, str))
+        free = ", ".join(f"{size} >= 1" for size in shape if str(size).isalpha())
         msg = f"{name} must not be empty ({free}), got shape {found.shape}"
         raise ValueError(msg)
     return found
 
 
 def _fits(got: tuple[int, ...], want: Sequence[Size]) -> bool:
+    if want[:1] == ("...",):
+        return len(got) > 0
     if len(got) != len(want):
         return False
     for size, one in zip(want, got, strict=True):  # a generator takes twice as long
         if size != one and not isinstance(size, str):
             return False
     return True
-
-
-def trailing(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:
-    """Return `value` as a finite, non-empty array of one axis or more: (..., n)."""
-    found = floating(name, value, dtypes)
-    if found.ndim == 0:
-        refuse_shape(name, ("...", "n"), found.shape)
-    if found.size == 0:
-        msg = f"{name} must not be empty, got shape {found.shape}"
-        raise ValueError(msg)
-    finite(name, found)
-    return found
 
 
 def read_only(array: Array) -> Array:

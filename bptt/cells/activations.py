@@ -116,9 +116,7 @@ def gate(z: Array) -> tuple[Array, Array]:
 
 def logistic(z: Array) -> Array:
     r"""Return :math:`\sigma(z) = e^z / (1 + e^z)`, right to a few units in the last place."""
-    limit, one = CONSTANTS[z.dtype.char]
-    e = np.exp(np.minimum(z, limit))
-    return e / (e + one)
+    return gate(z)[0]
 
 
 def _positive_part(z: Array) -> Array:
@@ -203,7 +201,7 @@ def softmax(z: ArrayLike) -> Array:
     >>> bptt.softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
     """
-    z = validation.trailing("z", z, validation.ANALYTIC)
+    z = validation.array("z", z, ("...", "n"), validation.ANALYTIC)
     with np.errstate(all="ignore"):  # further apart than numbers go: e^(-inf) = 0 is right
         e = np.exp(z - z.real.max(axis=-1, keepdims=True))
         a: Array = e / e.sum(axis=-1, keepdims=True)  # (ff-softmax)

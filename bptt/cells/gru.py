@@ -27,11 +27,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core.record import array_record
-from bptt._core.types import Array, State, Stepped, SteppedBack
+from bptt._core.types import Array, Saved, State, Stepped, SteppedBack
 from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent
 
-__all__ = ["GRU", "BeforeSaved", "GRUParams", "ResetBeforeGRU"]
+__all__ = ["GRU", "GRUParams", "ResetBeforeGRU"]
 
 
 @array_record
@@ -105,16 +105,6 @@ class GRU:
         return (d_r, d_s, d_n, d_h), (d_a * s,), (d_h,)  # (gru-da)
 
 
-class BeforeSaved(NamedTuple):
-    """What a reset-before step keeps for its derivative: input, gates (r and s), 1 - gates, n and the past."""
-
-    x: Array
-    gates: Array
-    not_gates: Array
-    n: Array
-    a_past: Array
-
-
 @dataclass(frozen=True)
 class ResetBeforeGRU:
     r"""A gated recurrent unit that resets before the product, as published; its state is (a,).
@@ -141,9 +131,7 @@ class ResetBeforeGRU:
         """Return the shapes of w, u and b."""
         return (n_below, 3 * n), (n, 3 * n), (3 * n,)
 
-    def unfactored_step(
-        self, params: Recurrent, x: Array, state: State, /
-    ) -> tuple[State, BeforeSaved]:
+    def unfactored_step(self, params: Recurrent, x: Array, state: State, /) -> tuple[State, Saved]:
         """Return the next state, ``(a,)``, and what its derivative needs."""
         w, u, b = params
         (a_past,) = state
@@ -152,10 +140,10 @@ class ResetBeforeGRU:
         gates, not_gates = gate(z[:, : 2 * n_units] + a_past @ u[:, : 2 * n_units])
         r, s, not_s = gates[:, :n_units], gates[:, n_units:], not_gates[:, n_units:]
         n = np.tanh(z[:, 2 * n_units :] + (r * a_past) @ u[:, 2 * n_units :])  # (gru-before)
-        return (not_s * n + s * a_past,), BeforeSaved(x, gates, not_gates, n, a_past)  # (gru-a)
+        return (not_s * n + s * a_past,), (x, gates, not_gates, n, a_past)  # (gru-a)
 
     def unfactored_backward(
-        self, params: Recurrent, d_state: State, saved: BeforeSaved, /
+        self, params: Recurrent, d_state: State, saved: Saved, /
     ) -> tuple[Recurrent, Array, State]:
         """Return ∂C/∂(w, u, b), ∂C/∂x and ∂C/∂(previous state)."""
         w, u, _ = params

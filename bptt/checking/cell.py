@@ -220,7 +220,7 @@ def check_cell(
 
 
 def _float64(name: str, array: Array) -> Array:
-    return validation.float64(name, validation.trailing(name, array))
+    return validation.float64(name, validation.array(name, array, ("...", "n")))
 
 
 def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:

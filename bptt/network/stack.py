@@ -237,7 +237,8 @@ def _check_unfactored(
     name: str, names: Sequence[str], cell: UnfactoredCell, layer: LayerParams, below: int | None
 ) -> tuple[LayerParams, int]:
     arrays = [
-        validation.trailing(n, a, validation.ANALYTIC) for n, a in zip(names, layer, strict=True)
+        validation.array(n, a, ("...", "n"), validation.ANALYTIC)
+        for n, a in zip(names, layer, strict=True)
     ]
     got = tuple(array.shape for array in arrays)
     n_below = below or got[0][0]

@@ -70,7 +70,7 @@ def squared_error(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
     >>> float(cost), d_outputs.tolist()
     (2.5, [[1.0, 2.0]])
     """
-    a = validation.trailing("outputs", outputs, validation.ANALYTIC)
+    a = validation.array("outputs", outputs, ("...", "n"), validation.ANALYTIC)
     m = _weights(mask, a)
     y = _targets(targets, a, m)
     with np.errstate(all="ignore"):
@@ -123,7 +123,7 @@ def softmax_cross_entropy(
     >>> bool(np.isclose(cost, np.log(2))), d_outputs.tolist()
     (True, [[0.5, -0.5]])
     """
-    z = validation.trailing("logits", logits, validation.ANALYTIC)
+    z = validation.array("logits", logits, ("...", "n"), validation.ANALYTIC)
     m = _weights(mask, z)
     right = _class_indices(classes, z, m)[..., None]
     with np.errstate(all="ignore"):
