@@ -212,7 +212,9 @@ def test_branches_that_arrays_and_symbols_take_alike_are_compiled():
 
 @pytest.mark.parametrize("cell", [bptt.ResetBeforeGRU(), bptt.LSTM, 3])
 def test_what_is_no_formula_is_refused(cell):
-    with pytest.raises(TypeError, match="cannot be compiled: only a cell that is a formula"):
+    with pytest.raises(
+        TypeError, match="cell must be a formula, with step and step_backward, such as"
+    ):
         bptt.compiled(cell)
 
 

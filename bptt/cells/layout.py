@@ -113,7 +113,7 @@ def layout_of(cell: Formula) -> Layout:
     formula = formula_of(cell)
     if formula is not cell and isinstance(found := getattr(cell, "layout", None), Layout):
         return found  # read when the cell was compiled
-    if not is_factored(formula):
+    if isinstance(formula, type) or not is_factored(formula):
         msg = f"cell must be a formula, with step and step_backward, such as bptt.Elman(), got {cell!r:.60}"
         raise TypeError(msg)
     names, back_names = _names(formula, "step"), _names(formula, "step_backward")

@@ -15,7 +15,7 @@ import numpy as np
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells.bidirectional import Bidirectional
 from bptt.cells.layout import Layout, layout_of
-from bptt.cells.protocol import Formula, formula_of, is_factored
+from bptt.cells.protocol import Formula, formula_of
 from bptt.jit.formula import recorded
 from bptt.jit.source import Source, source
 from bptt.network import engines
@@ -104,12 +104,7 @@ class Compiled:
     def __post_init__(self) -> None:
         """Record the formula; refuse what cannot be compiled."""
         name = type(self.cell).__name__
-        if isinstance(self.cell, type) or not is_factored(self.cell):
-            msg = (
-                f"{getattr(self.cell, '__name__', name)} cannot be compiled: only a cell that is a formula, with step and "
-                f"step_backward, can be; this is a {'class' if isinstance(self.cell, type) else 'cell of another kind'}"
-            )
-            raise TypeError(msg)
+        object.__setattr__(self, "layout", layout_of(self.cell))
         _need_numba()
         try:
             cell = copy.deepcopy(self.cell)
@@ -117,7 +112,6 @@ class Compiled:
             msg = f"{name} cannot be compiled: it cannot be copied: {error}"
             raise TypeError(msg) from error
         object.__setattr__(self, "cell", cell)
-        object.__setattr__(self, "layout", layout_of(cell))
         object.__setattr__(self, "_sources", _sources(cell))
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -241,12 +241,11 @@ def _check_unfactored(
         for n, a in zip(names, layer, strict=True)
     ]
     got = tuple(array.shape for array in arrays)
-    n_below = below or got[0][0]
-    for n in _sizes(got):
-        if parameter_shapes(cell, n_below, n) == got:
+    wanted = {n: parameter_shapes(cell, below or got[0][0], n) for n in _sizes(got)}
+    for n, want in wanted.items():
+        if want == got:
             return type(layer)(*arrays), n
-    n = max(_sizes(got))
-    want = parameter_shapes(cell, n_below, n)
+    n, want = wanted.popitem()  # the largest
     msg = f"{name} must have arrays of shapes {want} (if n = {n}), got {got}"
     raise ValueError(msg)
 

@@ -9,7 +9,7 @@ from bptt._core.record import array_record
 from bptt._core.types import Array, LayerParams, LayerState, Mask, Saved, State
 from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.layout import layout_of
-from bptt.cells.protocol import Cell, formula_of, is_factored
+from bptt.cells.protocol import Cell, formula_of
 from bptt.network.parameters import Params
 from bptt.network.stack import OneDirection, Stack
 
@@ -70,9 +70,6 @@ class LayerTrace(NamedTuple):
         They are computed anew, whichever engine has run.
         """
         cell = formula_of(self.cell)
-        if not is_factored(cell):
-            msg = f"{type(cell).__name__} is not a formula: what it saves is in LayerTrace.saved"
-            raise TypeError(msg)
         layout = layout_of(cell)
         *_, own = layout.split(self.params)
         past = [array[:-1] for array in self.states]

@@ -99,14 +99,12 @@ class Numbers:
         """Return its derivative."""
         return 1 - np.tanh(z) ** 2
 
-    def draw(self, name: str, *shape: int) -> Value:
+    def draw(self, _: str, *shape: int) -> Value:
         """Return normal random numbers."""
-        del name
         return self.rng.normal(size=shape)
 
-    def named(self, name: str, value: Value) -> Value:
+    def named(self, _: str, value: Value) -> Value:
         """Return the value itself."""
-        del name
         return value
 
     def derivative(self, f: Callable[[Value], Value], at: Value) -> Value:
