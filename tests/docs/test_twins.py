@@ -86,7 +86,6 @@ print("it rises")  # the code stands below this on the page, and is the code nev
 - two
 
 :::{library} bptt.double
-:docstring: no
 :::
 """
 ASKED = """
