@@ -60,6 +60,7 @@ parts = [  # of the site's own, in docs/_ext
 exclude_patterns = ["_ext", "_vendor", "_build", "**/README.md"]
 nitpicky = True
 nitpick_ignore = [("py:class", f"{Axes.__module__}.Axes")]  # of bptt.plotting alone
+nitpick_ignore_regex = [("py:.*", r"numpy\._typing\..*\.NDArray")]  # as NumPy 2.5 calls it
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
 

@@ -10,24 +10,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
-from numpy.typing import NDArray
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from _ext.api.objects import words_below
-
 log = logging.getLogger(__name__)
-
-# Where a name that Sphinx reads off an annotation is documented, if not where it is defined.
-DOCUMENTED = {}
-if type(NDArray).__name__ == "TypeAliasType":  # as in NumPy 2.5
-    DOCUMENTED[f"{NDArray.__module__}.NDArray"] = ("data", "numpy.typing.NDArray")
 MARKUP = re.compile(r"([\\*_`|])")
 
 
@@ -53,37 +43,17 @@ def undocumented(module: Any, known: set[str]) -> Iterator[str]:
 def _document_data(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
-    """Give a public instance, as ``bptt.tanh``, the docstring that stands below its definition.
-
-    Below that of a mapping of words, as ``bptt.checking.KNOWN_BUGS``, comes what it holds. Then keep napoleon
-    from taking a first line with a colon for ``type: description``.
-    """
-    del app, options
+    """Keep napoleon from taking a first line with a colon for ``type: description``; say what a mapping holds."""
+    del app, name, options
     if what not in ("attribute", "data", "property"):
         return
-    package, _, own = name.rpartition(".")
-    if what == "data" and (home := _home(package, own)):
-        lines[:] = words_below(home, own) or lines
     if lines and ":" in lines[0]:
         lines[0] = f":{lines[0]}"
-    if isinstance(thing, dict):
+    if isinstance(thing, dict):  # of words, as bptt.checking.KNOWN_BUGS
+        lines.clear()  # what Python says of a dict
         for entry in thing.items():
             term, words = (MARKUP.sub(r"\\\1", text) for text in entry)
             lines += [term, f"    {words}", ""]
-
-
-def _home(package: str, name: str) -> str:
-    """Return the module of a package that defines what the package exports; none if it does itself."""
-    inside = [m for m in sys.modules if m.startswith(f"{package}.")]
-    return next((m for m in inside if name in getattr(sys.modules[m], "__all__", ())), "")
-
-
-def _public_name(
-    _app: Sphinx, _env: BuildEnvironment, node: addnodes.pending_xref, _shown: Any
-) -> None:
-    """Let a reference to where a thing is defined lead, by way of intersphinx, to where it is documented."""
-    if node.get("reftarget") in DOCUMENTED:
-        node["reftype"], node["reftarget"] = DOCUMENTED[node["reftarget"]]
 
 
 def _check(app: Sphinx, env: BuildEnvironment) -> None:
@@ -110,5 +80,4 @@ def setup(app: Sphinx) -> None:
     """Check once all pages are read."""
     app.add_config_value("bptt_only_pages", False, "", types=(bool,))
     app.connect("autodoc-process-docstring", _document_data, priority=400)
-    app.connect("missing-reference", _public_name, priority=400)  # before intersphinx
     app.connect("env-check-consistency", _check)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -74,14 +72,3 @@ def definitions(
             yield f"{prefix}{node.name}", node
             if isinstance(node, ast.ClassDef):
                 yield from definitions(node, f"{prefix}{node.name}.")
-
-
-def words_below(module: str, name: str) -> list[str]:
-    """Return the lines of the string that stands below an assignment to a name of a module."""
-    body = ast.parse(Path(importlib.import_module(module).__file__ or "").read_text("utf-8")).body
-    for node, below in pairwise(body):
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
-        if named and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            return [*inspect.cleandoc(str(below.value.value)).splitlines(), ""]
-    return []
