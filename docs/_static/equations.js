@@ -26,7 +26,7 @@
   const kinds = [...new Set(rows.map((row) => row.dataset.kind))].sort();
   kind.append(new Option("all", ""), ...kinds.map((name) => new Option(name)));
   const order = document.createElement("select");
-  order.append(new Option("Page by page", ""), ...heads.filter((name) => !["Formula", "Page"].includes(name)).map((name) => new Option(name)));
+  order.append(new Option("Page by page", ""), ...heads.filter((name) => !["Formula", "Page", "Evidence"].includes(name)).map((name) => new Option(name)));
   const count = document.createElement("output");
 
   const key = (row) => {

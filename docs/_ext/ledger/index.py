@@ -20,10 +20,10 @@ from _ext.formulas.katex import formula
 from _ext.formulas.references import Equation
 from _ext.ledger import phrases
 from _ext.ledger.model import EQUATION, CellCheck
-from _ext.ledger.page_links import View, link
+from _ext.ledger.page_links import View, evidence, link, mark
 from _ext.publishing.notes import noted, reading_order
 
-COLUMNS = ("Number", "Formula", "Page", "Code", "Checks", "Error", "Kind")
+COLUMNS = ("Number", "Formula", "Page", "Evidence", "Error", "Kind")
 
 
 class EquationIndex(nodes.General, nodes.Element):
@@ -36,16 +36,6 @@ class Index(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the place of the index."""
         return [EquationIndex()]
-
-
-def error_words(checks: list[CellCheck]) -> str:
-    """Say in a word how nearly an equation holds."""
-    error = phrases.worst(check.found for check in checks)
-    if error is not None:
-        return f"{error:.1e}"
-    if any(c.found.kind == "bound" for c in checks):
-        return "bound"
-    return "exact" if checks else "none"
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -88,25 +78,21 @@ def _group(app: Sphinx, view: View, page: str, equations: list[Equation]) -> str
 
 def _row(app: Sphinx, view: View, equation: Equation) -> str:
     book, label = view.book, equation.label
-    proofs, kind = book.proofs(label), book.kind(label)
+    kind, error = book.kind(label), phrases.worst(c.found for c in book.proofs(label)) or 0.0
     display = formula(nodes.math_block("", equation.tex), True)
     title = noted(app.env, equation.docname).title
-    code = view.code(label) + view.api(label)
-    fails = [f"fails without its assumption: {t}" for t in view.checks(book.failures(label))]
     reason = f'<br><span class="ledger-why">{html.escape(book.reason(label))}</span>'
     cells = [
         f"{link(view.equation_uri(label), f'({equation.number})')}<br><code>{label}</code>",
         f'<div class="math-scroll" role="group" aria-label="Formula">{display}</div>',
         link(view.uri(equation.docname, ""), html.escape(title)),
-        "<br>".join(code) or "none",
-        "<br>".join(view.checks(proofs) + fails) or "none",
-        error_words(proofs),
+        "<br>".join(evidence(view, label)) or "none",
+        mark(book, label) or "not checked",
         kind + (reason if kind != EQUATION else ""),
     ]
-    error = phrases.worst(check.found for check in proofs) or 0.0
-    keys = {"Code": len(code), "Checks": len(proofs), "Error": error}
+    keys = {"Error": f' data-key="{error!r}"'}
     columns = "".join(
-        f'<td data-name="{name}"{f" data-key={keys[name]!r}" if name in keys else ""}>{cell}</td>'
+        f'<td data-name="{name}"{keys.get(name, "")}>{cell}</td>'
         for name, cell in zip(COLUMNS, cells, strict=True)
     )
     return f'<tr data-kind="{kind}">{columns}</tr>\n'

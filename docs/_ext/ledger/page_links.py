@@ -90,17 +90,22 @@ def mark(book: Ledger, label: str) -> str:
     return f"checked, {', and in numbers '.join(found)}" if found else ""
 
 
-def note(view: View, label: str) -> str:
-    """Return the mark under an equation, which opens: its checks, what breaks it, its code, its API."""
-    book, said = view.book, mark(view.book, label)
+def evidence(view: View, label: str) -> list[str]:
+    """Return a line on each sort of thing that belongs to an equation: its checks, what breaks it, its code, its API."""
+    book = view.book
     sorts = {
         "Checked": view.checks(book.proofs(label)),
         "Fails without its assumption": view.checks(book.failures(label)),
         "Code": view.code(label),
         "Reference": view.api(label),
     }
-    rows = [f"{name}: {', '.join(links)}" for name, links in sorts.items() if links]
-    if label not in book.code and label in book.excused:
+    return [f"{name}: {', '.join(links)}" for name, links in sorts.items() if links]
+
+
+def note(view: View, label: str) -> str:
+    """Return the mark under an equation, which opens."""
+    said, rows = mark(view.book, label), evidence(view, label)
+    if label not in view.book.code and label in view.book.excused:
         rows += _why(view, label)
     if not rows:
         return ""
