@@ -466,7 +466,7 @@ def test_llms_lists_every_page(site):
     assert set(linked) == pages | {"other.md"}
     assert all((site.html / name).is_file() for name in linked)
     whole = (site.html / "llms-full.txt").read_text("utf-8")
-    for part in ("# Home", "# API", "(other.md)", "(deep/page-1.svg)"):  # as seen from the root
+    for part in ("--- index.md\n\n# Home", "# API", "--- deep/page.md"):
         assert part in whole
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from _ext.execution.cache_key import fingerprint, installed, named
 
 STAMP = "green.json"
-LEFT = ("html", "doctrees", "records", "outputs", "llms")
+LEFT = ("html", "doctrees", "records", "outputs")
 # environment variables that pages depend on
 TOLD = ("BPTT_", "CI", "READTHEDOCS", "SOURCE_DATE", "PYTHON")
 

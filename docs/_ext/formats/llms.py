@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from _ext.execution.record import left
 from _ext.publishing.notes import below, noted, reading_order
 
 
@@ -27,7 +26,8 @@ def _index(app: Sphinx) -> str:
 
     about = (
         f"Version {app.config.release}. Each page is executed when the site is built; its Markdown "
-        f"holds the code and what came out. All in one file: [llms-full.txt]({base}llms-full.txt). "
+        f"holds the code and what came out. All in one file, each page below its name: "
+        f"[llms-full.txt]({base}llms-full.txt). "
         "A page with cells is also there as `.ipynb` and `.py`."
     )
     lines = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
@@ -47,9 +47,9 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
         return
     out = Path(app.outdir)
     (out / "llms.txt").write_text(_index(app), "utf-8")
-    whole = [left(out, "llms", name, "md") for name in reading_order(app.env)]
-    parts = [file.read_text("utf-8") for file in whole if file.is_file()]
-    (out / "llms-full.txt").write_text("\n---\n\n".join(parts), "utf-8")
+    pages = [f"{name}.md" for name in reading_order(app.env) if (out / f"{name}.md").is_file()]
+    parts = [f"--- {page}\n\n{(out / page).read_text('utf-8')}" for page in pages]
+    (out / "llms-full.txt").write_text("\n".join(parts), "utf-8")
 
 
 def setup(app: Sphinx) -> None:

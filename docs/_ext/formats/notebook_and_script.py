@@ -76,26 +76,26 @@ class Page:
             kept = [{"source": c, "tags": [], "alt": "", "outputs": []} for c in places.values()]
         self.cells = [nbformat.from_dict(cell) for cell in kept]
         self.places = dict(zip(places, self.cells, strict=True))
-        self.pieces = self._pieces("")  # of the notebook and of the script
+        self.pieces = self._pieces()  # of the notebook and of the script
 
     # --- words
-    def _pieces(self, root: str) -> list[Piece]:
-        """Return the page; its links lead to Markdown seen from the folder `root`, or to HTML if that is empty."""
-        return Writer(lambda address: self._link(address, root), self.places).pieces(self.doctree)
+    def _pieces(self, beside: bool = False) -> list[Piece]:
+        """Return the page; its links lead to HTML elsewhere, or to the Markdown that stands beside."""
+        return Writer(lambda address: self._link(address, beside), self.places).pieces(self.doctree)
 
-    def _link(self, address: str, root: str) -> str:
+    def _link(self, address: str, beside: bool) -> str:
         """Return where a reference of the page leads from one of its twins."""
         if re.match(r"[a-z]+:", address):
             return address
         path, _, fragment = address.partition("#")
         page = posixpath.normpath(posixpath.join(self.folder, path or f"{self.name}.html"))
-        if root and page.endswith(".html"):
+        if beside and page.endswith(".html"):
             page = page.removesuffix(".html")
             shown = path and page in self.app.env.found_docs  # and no page of source code
-            return posixpath.relpath(f"{page}.md", root) if shown else ""
+            return posixpath.relpath(f"{page}.md", self.folder) if shown else ""
         if base := self.app.config.html_baseurl:
             return f"{base.rstrip('/')}/{page}{'#' if fragment else ''}{fragment}"
-        return posixpath.relpath(page, root) if root and path else ""
+        return posixpath.relpath(page, self.folder) if beside and path else ""
 
     # --- the twins
     def notebook(self) -> NotebookNode:
@@ -172,11 +172,10 @@ class Page:
                 parts.append(f"# %%\n{guarded(code) if again else code}")
         return "\n\n".join(parts) + "\n"
 
-    def markdown(self, root: str, drawn: list[str]) -> str:
-        """Return the Markdown, seen from the folder `root`; its figures are added to `drawn`."""
-        stem = posixpath.relpath(self.docname, root)
+    def markdown(self, drawn: list[str]) -> str:
+        """Return the Markdown; its figures are added to `drawn`."""
         parts = []
-        for piece in self._pieces(root):
+        for piece in self._pieces(beside=True):
             if isinstance(piece, str):
                 parts.append(piece)
                 continue
@@ -184,7 +183,7 @@ class Page:
             for output in piece.outputs:
                 if SVG in output.get("data", {}):
                     drawn.append(figures.plain(output.data[SVG]))
-                    parts.append(f"![{piece.alt}]({stem}-{len(drawn)}.svg)")
+                    parts.append(f"![{piece.alt}]({self.name}-{len(drawn)}.svg)")
                 elif text := _text(output):
                     parts.append(fence(text, "text"))
         return "\n\n".join(parts) + "\n"
@@ -194,15 +193,13 @@ class Page:
         base = Path(self.app.outdir) / self.docname
         drawn: list[str] = []
         files = {"Markdown": f"{self.name}.md"}
-        write(base.with_name(files["Markdown"]), self.markdown(self.folder, drawn))
+        write(base.with_name(files["Markdown"]), self.markdown(drawn))
         for k, svg in enumerate(drawn, 1):
             base.with_name(f"{self.name}-{k}.svg").write_text(svg, "utf-8")
         if self.cells:
             files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
             write(base.with_name(files["notebook"]), nbformat.writes(self.notebook()) + "\n")
             write(base.with_name(files["script"]), self.script())
-        whole = left(Path(self.app.outdir), "llms", self.docname, "md")  # for llms-full.txt
-        write(whole, self.markdown(".", []))
         return files
 
 
