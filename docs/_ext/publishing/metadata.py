@@ -10,13 +10,12 @@ from __future__ import annotations
 import html
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from sphinx.application import Sphinx
 
 from _ext.publishing.build_info import commit
 from _ext.publishing.notes import noted
-from _ext.publishing.page import Page
 
 LOST = "404"
 OTHERS = {
@@ -51,15 +50,6 @@ def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _
     if pagename == LOST:
         folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
         context["folders"] = "|".join(sorted(folders | {"_modules", "_static"}))
-
-
-def settle(app: Sphinx, page: Page) -> None:
-    """Let the page for lost readers find all it needs from any address, when it is known where the site stands."""
-    if page.name == LOST and (base := app.config.html_baseurl):
-        path = urlsplit(base).path or "/"
-        for node, attribute, address in page.addresses():
-            if not address.startswith(("#", "/")) and not urlsplit(address).scheme:
-                node.attrs[attribute] = urljoin(path, address)
 
 
 def write_sitemap(app: Sphinx, pages: list[str]) -> None:

@@ -34,7 +34,6 @@ def finish(app: Sphinx, error: Exception | None) -> None:
             repairs.repair(page)
             page.number_again()
             stylesheets.bundle(page, out / "_static")
-            metadata.settle(app, page)
             policy.guard(page)
         links.add(page)
         index.add(page)
