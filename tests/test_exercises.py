@@ -118,6 +118,8 @@ def test_the_pages_ask_every_exercise_once_and_there_are_twenty():
         for name in ASKED.findall(code)
     ]
     assert asked == list(NAMES)
+    counted = re.findall(r'data-exercises="([^"]+)"', (FOLDER / "index.md").read_text("utf-8"))
+    assert " ".join(counted).split() == asked  # what the page above counts
     assert len(asked) >= 20
 
 

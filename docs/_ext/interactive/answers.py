@@ -1,10 +1,9 @@
 """Exercises: fold what a reader should open on purpose.
 
 ``:tags: [answer]`` puts a cell behind a line to press. The cell is a cell like all others: it runs, its outputs are
-checked, it can be copied. Only its place in the page is inside a ``details`` element, with the look of sphinx-design's
-dropdown. What the check says of a beginning, a cell that calls it and has to fail, is folded, too: a reader tries first.
-Above the first one stands the place of a tally, which ``_static/exercises.js`` fills; so does one on the page above, at
-each link from a table to a page of exercises.
+checked, it can be copied. Only its place in the page is inside a ``details`` element. What the check says of a
+beginning, a cell that calls it and has to fail, is folded, too: a reader tries first. Above the first one stands the
+place of a tally, which ``_static/exercises.js`` fills; the page above has such places of its own.
 
 ``{answers-of}`` shows all answers of the pages that it names, to print: the code of the same cells, taken from those
 pages when all have been read, so that there is no second copy of an answer. They are no cells there: nothing runs twice.
@@ -12,7 +11,6 @@ pages when all have been read, so that there is no second copy of an answer. The
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from docutils import nodes
@@ -21,26 +19,14 @@ from sphinx.util.docutils import SphinxDirective
 
 from _ext.execution.cell_rules import EXPECTED
 from _ext.interactive.layers import around, fold_part
-from _ext.publishing.notes import noted
 from _ext.publishing.template import add_files
 from _ext.slicing import page_data
 
-MARKER = (
-    '<svg width="1.5em" height="1.5em" class="sd-octicon" viewBox="0 0 24 24" aria-hidden="true">'
-    '<path d="M9 6l6 6-6 6" fill="none" stroke="currentColor" stroke-width="2"/></svg>'
-)
-OPEN = f"""\
-<details class="sd-sphinx-override sd-dropdown sd-card sd-mb-3 answer">\
-<summary class="sd-summary-title sd-card-header"><span class="sd-summary-text">Answer</span>\
-<span class="sd-summary-state-marker sd-summary-chevron-right">{MARKER}</span></summary>\
-<div class="sd-summary-content sd-card-body docutils">"""
+OPEN = '<details class="answer"><summary>Answer</summary><div class="answer-content">'
 SAID = '<details class="exercise-built"><summary>What the check says of this beginning</summary>'
-KEY = "bptt_exercises"  # of a page, among what Sphinx keeps of it
 TAG = "answer"
 TALLY = '<div class="exercise-tally"></div>'
 CHECK = "exercises.check("
-NAME = re.compile(r'exercises\.check\(\s*"([\w-]+)"')
-COUNT = '<span class="exercise-count" data-exercises="{names}">0 of {number} right</span>'
 
 
 def begins(code: str, tags: Iterable[str]) -> bool:
@@ -51,8 +37,7 @@ def begins(code: str, tags: Iterable[str]) -> bool:
 def fold(app: Sphinx, doctree: nodes.document) -> None:
     """Fold the outputs of each beginning, and each cell with the tag ``answer``; make room for the tally."""
     found = [cell for cell in page_data.tagged(doctree, EXPECTED) if CHECK in cell.astext()]
-    names = [name[1] for cell in found if (name := NAME.search(cell.astext()))]
-    app.env.metadata[app.env.docname][KEY] = names
+    del app
     for cell in found:
         cell["classes"].append("exercise")
         fold_part(cell, "cell_output", nodes.raw("", SAID, format="html"), "</details>")
@@ -62,21 +47,6 @@ def fold(app: Sphinx, doctree: nodes.document) -> None:
         section.parent.insert(place, nodes.raw("", TALLY, format="html"))
     for cell in page_data.tagged(doctree, TAG):
         around([cell], nodes.raw("", OPEN, format="html"))
-
-
-def counts(doctree: nodes.document, exercises: dict[str, list[str]]) -> None:
-    """Tell beside each link from a table to a page with exercises how many of them are right."""
-    for table in doctree.findall(nodes.table):
-        for link in list(table.findall(nodes.reference)):
-            if names := exercises.get(link.get("refuri", "")):
-                text = COUNT.format(names=" ".join(names), number=len(names))
-                place = link.parent.index(link) + 1
-                link.parent.insert(place, nodes.raw("", text, format="html"))
-
-
-def _count(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    uri, below = app.builder.get_relative_uri, noted(app.env, docname).below
-    counts(doctree, {uri(docname, page): app.env.metadata[page].get(KEY, []) for page in below})
 
 
 class AnswersOf(SphinxDirective):
@@ -125,7 +95,6 @@ def gather(app: Sphinx, doctree: nodes.document, _docname: str) -> None:
 def setup(app: Sphinx) -> None:
     """Register the folding of answers and of beginnings."""
     app.connect("doctree-read", fold)
-    app.connect("doctree-resolved", _count)
     app.connect("doctree-resolved", gather)
     app.add_directive("answers-of", AnswersOf)
     app.add_css_file("exercises.css")
