@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 
 ACTIVATION = re.compile(r"Activation\(name='(\w+)'\)")
 
-Shown: TypeAlias = tuple[str | None, None]  # a signature, and what it returns
+Shown: TypeAlias = tuple[str, None]  # a signature, and what it returns
 
 
 def named(text: str) -> str:
@@ -23,12 +23,7 @@ def named(text: str) -> str:
 
 
 def _signature(_app: Sphinx, what: str, _name: str, thing: Any, *_: Any) -> Shown | None:
-    """Return a signature for what needs one of its own, and leave all else to autodoc-typehints.
-
-    An instance that can be called, as ``bptt.tanh``, has none: it is shown as data.
-    """
-    if what == "data":
-        return None, None
+    """Return a signature for what needs one of its own, and leave all else to autodoc-typehints."""
     if what != "class" or not inspect.isclass(thing):
         return None
     if issubclass(thing, tuple) and hasattr(thing, "_fields"):

@@ -1,6 +1,6 @@
 """Write ``llms.txt``, which lists the Markdown of all pages, and ``llms-full.txt``, which is all of it.
 
-The form of the first is that of llmstxt.org: a title, a summary, and for each chapter a list of links. The pages'
+The form of the first is that of llmstxt.org: a title, a summary, and a list of links. The pages'
 Markdown comes from ``notebook_and_script.py``.
 """
 
@@ -10,14 +10,12 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from _ext.publishing.notes import below, noted, reading_order
+from _ext.publishing.notes import noted, reading_order
 
 
 def _index(app: Sphinx) -> str:
     """Return llms.txt: what the site is, and a line for each page."""
-    base = app.config.html_baseurl.rstrip("/")
-    base = f"{base}/" if base else ""
-    root = app.config.root_doc
+    base, root = app.config.html_baseurl, app.config.root_doc  # the first ends in a slash
 
     def entry(name: str) -> str:
         notes = noted(app.env, name)
@@ -26,19 +24,12 @@ def _index(app: Sphinx) -> str:
 
     about = (
         f"Version {app.config.release}. Each page is executed when the site is built; its Markdown "
-        f"holds the code and what came out. All in one file, each page below its name: "
-        f"[llms-full.txt]({base}llms-full.txt). "
-        "A page with cells is also there as `.ipynb` and `.py`."
+        "holds the code and what came out. All in one file, each page below its name: "
+        f"[llms-full.txt]({base}llms-full.txt). A page with cells is also there as `.ipynb` and `.py`."
     )
-    lines = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
-    listed = {root}
-    for chapter in noted(app.env, root).below:
-        names = [name for name in below(app.env, chapter) if name not in listed]
-        listed |= set(names)
-        if names:
-            title = noted(app.env, chapter).title
-            lines += ["", f"## {title}", "", *(entry(name) for name in names)]
-    return "\n".join(lines) + "\n"
+    head = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
+    pages = [entry(name) for name in reading_order(app.env) if name != root]
+    return "\n".join([*head, "", "## Pages, in the order of reading", "", *pages]) + "\n"
 
 
 def _finish(app: Sphinx, error: Exception | None) -> None:
