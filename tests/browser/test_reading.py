@@ -17,8 +17,8 @@ CLICKS = [
     ("learn/bp2.html", "exercise 6", "exercises/one-step.html#bp2", "#bp2 .exercise"),
     ("index.html", "The derivation, to print", "learn/index.html#to-hand-out", "#to-hand-out"),
     ("index.html", "license", "reference/cite.html#license", "#license pre"),
-    ("index.html", "tested versions", "reference/cite.html#versions", "#versions td"),
-    ("learn/bp2.html", "all versions", "reference/cite.html#versions", "#versions td"),
+    ("index.html", "tested versions", "reference/cite.html#versions", "#versions pre"),
+    ("learn/bp2.html", "all versions", "reference/cite.html#versions", "#versions pre"),
     ("howto/index.html", "Truncate in PyTorch", "learn/truncated.html#in-pytorch-detach", "h1"),
     ("howto/own-cell.html", "an example with one wrong line", "reference/faq.html", "h1"),
 ]
