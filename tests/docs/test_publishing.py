@@ -124,6 +124,7 @@ def test_a_page_links_one_stylesheet(tmp_path: Path) -> None:
     links = [link.attributes["href"] for link in one.tree.css("link")]
     assert links[1:] == ["_static/c.css"]
     assert (tmp_path / str(links[0])).read_text() == "a{}\nb{src:url(no.svg)}\n"
+    assert one.wrong == ["its stylesheets point to _static/no.svg, which is not there"]
     none = page(tmp_path, "", "<meta charset='utf-8'>")
     stylesheets.bundle(none, static)
     assert none.wrong == ["the page links no stylesheets that could be put together"]

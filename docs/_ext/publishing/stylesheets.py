@@ -30,12 +30,13 @@ def joined(static: Path, names: tuple[str, ...]) -> str:
 
 
 @cache
-def _made(static: Path, names: tuple[str, ...]) -> str:
-    """Write the stylesheet; return its name."""
+def _made(static: Path, names: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Write the stylesheet; return its name, and which of the files that it points to are not there."""
     text = joined(static, names)
     name = f"bundle-{sha256(text.encode()).hexdigest()[:12]}.css"
     (static / name).write_text(text, "utf-8")
-    return name
+    files = (target.partition("#")[0].partition("?")[0] for target in TARGET.findall(text))
+    return name, sorted({file for file in files if not (static / file).is_file()})
 
 
 def bundle(page: Page, static: Path) -> None:
@@ -51,7 +52,9 @@ def bundle(page: Page, static: Path) -> None:
     ways = [
         (link.attributes["href"] or "").partition("?")[0].partition("_static/") for link in links
     ]
-    name = _made(static, tuple(path for _, _, path in ways))
+    name, missing = _made(static, tuple(path for _, _, path in ways))
+    for file in missing:
+        page.wrong.append(f"its stylesheets point to _static/{file}, which is not there")
     links[0].attrs["href"] = f"{ways[0][0]}_static/{name}"
     for link in links[1:]:
         link.decompose()
