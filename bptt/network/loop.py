@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.tree import numbers_in, refuse_overwritten
 from bptt._core.types import Array, LayerParams, Mask, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import Layout, check_backward, check_step, layout_of
@@ -62,12 +61,9 @@ def walk(
         if t == 0:
             returned = called(f"{type(cell).__name__}.step", cell.step, *weighted, *state, *own)
             check_step(cell, layout, returned, weighted[0])
-            first, before = returned[1], numbers_in(returned[1])
             other = any(array.dtype != z.dtype for array in returned[0])
         else:
             returned = cell.step(*weighted, *state, *own)  # (CELL), (rtrl-step)
-            if t == 1:
-                refuse_overwritten(f"{type(cell).__name__}.step", first, before)
         stepped, kept = returned
         if other:  # a buffer of the cell's own has another precision
             stepped = tuple(array.astype(z.dtype) for array in stepped)

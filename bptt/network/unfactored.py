@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bptt._core.tree import numbers_in, refuse_overwritten, tree_map
+from bptt._core.tree import tree_map
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import check_unfactored
@@ -24,9 +24,6 @@ def walk(
         returned = called(name, cell.unfactored_step, params, x_t, state)
         if t == 0:
             check_unfactored(name, returned, {"new_state": state, "saved": None}, of)
-            first, before = returned[1], numbers_in(returned[1])
-        elif t == 1:
-            refuse_overwritten(name, first, before)
         stepped, kept = returned
         if mask is None:
             state = stepped
