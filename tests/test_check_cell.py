@@ -490,10 +490,22 @@ class KeptUnfactored(bptt.ResetBeforeGRU):
     ],
 )
 def test_a_buffer_that_a_later_step_overwrites_is_named(cell, method):
-    words = f"{method} must return arrays of its own, got one that a later step has overwritten"
+    words = f"{method} must return arrays of its own, got one that a later call has overwritten"
     with pytest.raises(TypeError, match=words):
         bptt.check_cell(cell)
     assert bptt.check_cell(Kept()).ok
+
+
+@pytest.mark.parametrize("cell", [Kept(saved=False), KeptUnfactored()])
+def test_a_buffer_that_a_later_step_overwrites_is_named_where_it_runs_too(cell):
+    """Nobody has to check a cell: the gradient would be wrong without a word."""
+    params = bptt.initialize(bptt.Stack([cell]), (2, 3, 1), 0).layers[0]
+    for steps in (2, 5):
+        x = np.random.default_rng(0).normal(size=(steps, 2, 2))
+        for mask in (None, np.arange(2 * steps).reshape(steps, 2) % 3 > 0):
+            with pytest.raises(TypeError, match=r"the step of Kept\w* must return arrays of its"):
+                bptt.layer_forward(cell, params, x, None, mask)
+    bptt.layer_forward(cell, params, x[:1])
 
 
 class Ranges:

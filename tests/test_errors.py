@@ -217,6 +217,8 @@ MORE_KINDS = [
     (lambda: bptt.central_difference(lambda _: 1j, X), T, "cost must return a real number, got complex (1j)"),
     (lambda: bptt.central_difference(lambda _: None, X), T, "cost must return a real number, got NoneType (None)"),
     (lambda: bptt.central_difference(lambda _: INF, X), F, "cost must stay finite, got inf"),
+    (lambda: bptt.central_difference(np.sum, X, step=0.0), V, "step must be a number > 0, got 0.0"),
+    (lambda: bptt.central_difference(np.sum, X, step=1e-20), V, "step must be at least 2.2e-16, or it would not move an entry, got 1e-20"),
     (lambda: bptt.compare(X, X[1:]), V, "gradient must have shape (3, 2, 2), that of trusted, got (4, 2, 2)"),
     (lambda: bptt.compare((X,), (X, X)), V, "gradient must have the 2 arrays of trusted, got 1"),
     (lambda: bptt.compare(READOUT, (READOUT.w, READOUT.b)), V, "gradient must have the structure of trusted, got gradient.w for trusted[0]"),

@@ -543,6 +543,22 @@ def test_an_activation_that_writes_past_the_flag_is_refused(function, derivative
         bptt.Activation("mine", function, derivative)
 
 
+@pytest.mark.parametrize("part", ["function", "derivative"])
+def test_an_activation_that_writes_over_what_it_returned_is_refused(part):
+    """All steps of a run would keep the numbers of the last one."""
+    buffers = {}
+
+    def kept(z, *_):
+        buffer = buffers.setdefault((z.shape, z.dtype.char), np.empty_like(z))
+        return np.tanh(z, out=buffer)
+
+    pair = {"function": np.tanh, "derivative": lambda z, a: 1 - a**2, part: kept}
+    with pytest.raises(
+        TypeError, match=f"^{part} of mine must return arrays of its own, got one th"
+    ):
+        bptt.Activation("mine", **pair)
+
+
 class PastTheFlag(Elman):
     """Its step writes over z, and saves it."""
 

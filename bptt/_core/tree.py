@@ -158,6 +158,18 @@ def arrays_in(value: object) -> list[Array]:
     return arrays_in([*value.values()]) if isinstance(value, Mapping) else []
 
 
+def numbers_in(value: object) -> list[bytes]:
+    """Return the numbers of all arrays in nested tuples, lists and mappings, as they are now."""
+    return [array.tobytes() for array in arrays_in(value)]
+
+
+def refuse_overwritten(name: str, returned: object, before: list[bytes]) -> None:
+    """Refuse what a function returned if a later call has written over it, as one with a buffer does."""
+    if numbers_in(returned) != before:
+        msg = f"{name} must return arrays of its own, got one that a later call has overwritten"
+        raise TypeError(msg)
+
+
 def one_precision(*named: tuple[str, Tree]) -> None:
     """Refuse records that mix float32 and float64: one of the two was not meant."""
     if len({array.dtype.char == "f" for _, record in named for array in arrays_in(record)}) < 2:

@@ -16,6 +16,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
+from bptt._core.tree import numbers_in, refuse_overwritten
 from bptt._core.types import Array, ElementWise
 
 __all__ = ["Activation", "identity", "relu", "sigmoid", "softmax", "softplus", "tanh"]
@@ -84,6 +85,11 @@ class Activation:
                 f"{part} of {self.name} must keep shape and dtype, {z.dtype} {z.shape}, got {what}"
             )
             raise ValueError(msg)
+        before = numbers_in(got)
+        validation.called(
+            f"{part} of {self.name}", getattr(self, part), validation.read_only(-z), *more
+        )
+        refuse_overwritten(f"{part} of {self.name}", got, before)
         return got
 
     def __call__(self, z: ArrayLike) -> Array:

@@ -88,11 +88,8 @@ def complex_step(cost: CostFunction, at: Record) -> Record:
     return _entry_by_entry(slope, cost, at, np.complex128)
 
 
-def central_difference(cost: CostFunction, at: Record) -> Record:
+def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Record:
     """Differentiate a cost by central differences, entry by entry.
-
-    An entry moves by 6e-6 ``max(1, abs(entry))``, the cube root of the rounding unit, which balances the errors of
-    rounding and of the formula: some ten digits remain.
 
     Parameters
     ----------
@@ -100,6 +97,9 @@ def central_difference(cost: CostFunction, at: Record) -> Record:
         Takes a record like `at`, and returns a real number.
     at
         Where: a record of float64 arrays.
+    step
+        h, times ``max(1, abs(entry))``. The default, the cube root of the rounding unit, balances the
+        errors of rounding and of the formula: some ten digits remain.
 
     Returns
     -------
@@ -110,6 +110,8 @@ def central_difference(cost: CostFunction, at: Record) -> Record:
     ------
     TypeError
         If a leaf of `at` is not a float64 array, or the cost does not return a real number.
+    ValueError
+        If `step` is not positive, or too small to move an entry.
 
     Examples
     --------
@@ -117,10 +119,13 @@ def central_difference(cost: CostFunction, at: Record) -> Record:
     >>> bptt.central_difference(lambda z: (z**3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
     """
+    if validation.number("step", step) < EPSILON:
+        msg = f"step must be at least {EPSILON:.1e}, or it would not move an entry, got {step}"
+        raise ValueError(msg)
 
     def slope(value: Callable[[], CostValue], place: Array, index: tuple[int, ...]) -> float:
         here = float(place[index].real)
-        h = STEP * max(1.0, abs(here))
+        h = step * max(1.0, abs(here))
         place[index] = right = here + h
         above = _real_number(value())
         place[index] = left = here - h

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from bptt._core.tree import arrays_in
+from bptt._core.tree import numbers_in, refuse_overwritten
 from bptt._core.types import Array, Tree
 from bptt._core.validation import tried
 from bptt.cells.layout import check_backward, check_step, layout_of
@@ -130,11 +130,11 @@ def refuse_memory(
     name: str, back: Callable[[], Returned], another_step: Callable[[], object]
 ) -> Returned:
     """Refuse a way back that depends on which step was taken last; return what it returned."""
-    once, twice = (_bytes(back()) for _ in range(2))
+    once, twice = (numbers_in(back()) for _ in range(2))
     another_step()
     found = back()
     # What changes from call to call is told apart by other checks.
-    if once == twice != _bytes(found):
+    if once == twice != numbers_in(found):
         msg = (
             f"{name} must be a function of its arguments, got another answer after another step: what a step keeps "
             "elsewhere than in saved, as in self, the next step overwrites"
@@ -145,15 +145,9 @@ def refuse_memory(
 
 def refuse_reuse(name: str, returned: Tree, again: Callable[[], Returned]) -> Returned:
     """Refuse a function whose next call writes over what it has returned; return what that call returned."""
-    before, later = _bytes(returned), again()
-    if _bytes(returned) != before:
-        msg = f"{name} must return arrays of its own, got one that a later step has overwritten"
-        raise TypeError(msg)
+    before, later = numbers_in(returned), again()
+    refuse_overwritten(name, returned, before)
     return later
-
-
-def _bytes(returned: Tree) -> list[bytes]:
-    return [array.tobytes() for array in arrays_in(returned)]
 
 
 def own_step_bugs(step: OwnStep) -> Bugs:

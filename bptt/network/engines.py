@@ -3,7 +3,8 @@
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.types import Array, LayerParams, Mask, State
+from bptt._core.tree import numbers_in, refuse_overwritten
+from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.network import loop, unfactored
 from bptt.network.gradients import LayerGradient
@@ -22,13 +23,17 @@ def run_layer(
         return validation.instance(name, found, LayerTrace)
     dtype = np.result_type(x, *params, *state)
     states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
-    saved = []
+    saved: list[Saved] = []
     for array, first in zip(states, state, strict=True):
         array[0] = first
     walk = loop.walk if is_factored(cell) else unfactored.walk
     for t, (stepped, kept) in enumerate(walk(cell, params, x, state, mask), 1):
         for array, now in zip(states, stepped, strict=True):
             array[t] = now
+        if t == 1:
+            before = numbers_in(kept)
+        elif t == 2:
+            refuse_overwritten(f"the step of {type(cell).__name__}", saved[0], before)
         saved.append(kept)
     return LayerTrace(cell, params, x, states, saved, mask)
 
