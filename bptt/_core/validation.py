@@ -288,18 +288,15 @@ def real_number(name: str, value: float) -> float:
 
 def size(name: str, value: int) -> int:
     """Return `value` as an int, which must be 1 or more."""
-    found = integer(name, value)
-    if found < 1:
-        msg = f"{name} must be >= 1, got {found}"
-        raise ValueError(msg)
-    return found
+    return between(name, value, 1)
 
 
-def between(name: str, value: object, low: int, high: int) -> int:
-    """Return `value` as an int, which must be from `low` to `high`."""
+def between(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Return `value` as an int, which must be from `low` to `high`, if there is one."""
     found = integer(name, value)
-    if not low <= found <= high:
-        msg = f"{name} must be from {low} to {high}, got {found}"
+    if found < low or (high is not None and found > high):
+        limits = f">= {low}" if high is None else f"from {low} to {high}"
+        msg = f"{name} must be {limits}, got {found}"
         raise ValueError(msg)
     return found
 

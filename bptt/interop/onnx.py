@@ -78,10 +78,13 @@ def to_onnx(cell: AnyCell, layer: LayerParams) -> tuple[dict[str, Array], Attrib
     """
     kind = _check_cell(cell)
     both = parts.directions("layer", cell, layer)
-    parts.refuse_unequal("layer", both)
+    sizes = [len(params.u) for _, _, params in both]
+    if len(set(sizes)) > 1:
+        msg = f"layer must have as many units in both directions, got {sizes[0]} and {sizes[1]}"
+        raise ValueError(msg)
     written = [_written(kind, *each) for each in both]
     inputs = {key: np.stack([one[key] for one in written]) for key in written[0]}
-    return inputs, _attributes(kind, cell, len(both[0][2].u))
+    return inputs, _attributes(kind, cell, sizes[0])
 
 
 def from_onnx(

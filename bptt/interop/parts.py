@@ -64,14 +64,6 @@ def joined(layers: list[LayerParams]) -> LayerParams:
     return BothDirections(*layers) if len(layers) > 1 else layers[0]
 
 
-def refuse_unequal(name: str, both: list[tuple[str, OneDirection, LayerParams]]) -> None:
-    """Refuse directions with different numbers of units, which not every library can hold."""
-    sizes = [len(params.u) for _, _, params in both]
-    if len(set(sizes)) > 1:
-        msg = f"{name} must have as many units in both directions, got {sizes[0]} and {sizes[1]}"
-        raise ValueError(msg)
-
-
 def cells_of(name: str, cell: AnyCell) -> list[tuple[str, OneDirection]]:
     """Return what errors call the cell of each direction, and the cell."""
     if isinstance(cell, Bidirectional):

@@ -73,16 +73,12 @@ def to_torch(
     validation.instance("bias", bias, bool)
     given = validation.sequence("layers", layers, len(cells), "recurrent layers")
     below: int | None = None
-    units: list[int] = []
+    sizes: set[int] = set()
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         both = parts.directions(f"layers[{k}]", cell, layer)
-        parts.refuse_unequal(f"layers[{k}]", both)
-        units.append(len(both[0][2].u))
-        if units[k] != units[0]:
-            msg = (
-                f"layers[{k}] must have as many units as layers[0], since a module of PyTorch has one "
-                f"hidden_size, got {units[k]} and {units[0]}"
-            )
+        sizes |= {len(params.u) for _, _, params in both}
+        if len(sizes) > 1:
+            msg = f"layers must all have as many units, PyTorch's one hidden_size, got {sorted(sizes)}"
             raise ValueError(msg)
         _, below = check_layer(f"layers[{k}]", cell, layer, below)
         for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):

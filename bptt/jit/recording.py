@@ -179,11 +179,6 @@ class Symbol(NDArrayOperatorsMixin):
         self.dtype = record.dtype if dtype is None else dtype  # that the array will have
 
     @property
-    def boolean(self) -> bool:
-        """Whether it stands for truth values."""
-        return self.dtype.kind == "b"
-
-    @property
     def real(self) -> "Symbol":
         """The symbol itself: compiled formulas meet real numbers."""
         return self
@@ -205,7 +200,7 @@ class Symbol(NDArrayOperatorsMixin):
             return self
         if dtype.kind == "b":
             return self.record.assign(f"{self.name} != zero", dtype)
-        if self.boolean and dtype.char != "e" and dtype.kind in "iuf":
+        if self.dtype.kind == "b" and dtype.char != "e" and dtype.kind in "iuf":
             return self.record.assign(f"one if {self.name} else zero", dtype)
         if dtype.char not in "fdg":
             msg = f"turns {self.dtype} into {dtype} by astype, which cuts off digits; np.trunc, np.floor and np.rint can be compiled"

@@ -1,5 +1,8 @@
 """Which loops over time a cell runs through: the one place that decides."""
 
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
 import numpy as np
 
 from bptt._core import validation
@@ -9,6 +12,8 @@ from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.network import loop, unfactored
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
+
+Walk: TypeAlias = Callable[..., Iterator[tuple[State, Saved]]]  # what goes forward step by step
 
 
 def run_layer(
@@ -26,7 +31,7 @@ def run_layer(
     saved: list[Saved] = []
     for array, first in zip(states, state, strict=True):
         array[0] = first
-    walk = loop.walk if is_factored(cell) else unfactored.walk
+    walk: Walk = loop.walk if is_factored(cell) else unfactored.walk
     for t, (stepped, kept) in enumerate(walk(cell, params, x, state, mask), 1):
         for array, now in zip(states, stepped, strict=True):
             array[t] = now
