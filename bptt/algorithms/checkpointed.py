@@ -195,11 +195,8 @@ def checkpointed_bptt(
     3
     """
     params, whole, state, there = check_pieces(stack, params, x, initial, mask)
-    by: object = square_root() if schedule is None else schedule
-    if not isinstance(by, Schedule):
-        msg = f"schedule must be made by every, square_root or binomial, got {by!r:.40}"
-        raise TypeError(msg)
-    plan = by(len(whole))
+    by = square_root() if schedule is None else schedule
+    plan = validation.instance("schedule", by, Schedule)(len(whole))
     outputs = np.empty((*whole.shape[:2], len(params.readout.b)), whole.dtype)
     sweep = _Sweep(stack, params, whole, cost, there, plan, outputs, np.empty_like(whole))
     sweep.reverse(math.ceil(len(whole) / plan.piece), state)

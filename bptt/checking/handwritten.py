@@ -12,10 +12,8 @@ from bptt._core.types import Array, Mask, Saved
 from bptt.checking.jacobian import Arrays, Nested
 
 # What a user's functions return is looked at before it is used.
-Ran: TypeAlias = Any  # outputs, the final state, and what backward needs
-Pulled: TypeAlias = Any  # ∂C/∂ parameters, input and initial state
-Forward: TypeAlias = Callable[..., Ran]
-Backward: TypeAlias = Callable[..., Pulled]
+Forward: TypeAlias = Callable[..., Any]  # returns outputs, the final state, and what backward needs
+Backward: TypeAlias = Callable[..., Any]  # returns ∂C/∂ parameters, input and initial state
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from linecache import getline
 from traceback import walk_tb
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from bptt.checking.cell import check_layer
 from bptt.checking.handwritten import Forward
 from bptt.checking.known_bugs import KNOWN_BUGS
 
-Record = TypeVar("Record")
 Result: TypeAlias = Any  # of an answer, right or wrong: arrays and records of them are asked for
 Answer: TypeAlias = Callable[..., Result]
 Given: TypeAlias = dict[str, Any]  # the arguments of an answer, by name
