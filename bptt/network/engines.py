@@ -21,24 +21,23 @@ def run_layer(
 ) -> LayerTrace:
     """Run one layer forward on arguments that have been checked, and keep all steps: (FWD)."""
     if formula_of(cell) is not cell:
-        name, found = (
-            f"{type(cell).__name__}.run_layer(...)",
-            cell.run_layer(params, x, state, mask),
-        )
-        return validation.instance(name, found, LayerTrace)
+        found = cell.run_layer(params, x, state, mask)
+        return validation.instance(f"{type(cell).__name__}.run_layer(...)", found, LayerTrace)
     dtype = np.result_type(x, *params, *state)
     states = tuple(np.empty((len(x) + 1, *array.shape), dtype) for array in state)
     saved: list[Saved] = []
     for array, first in zip(states, state, strict=True):
         array[0] = first
-    walk: Walk = loop.walk if is_factored(cell) else unfactored.walk
+    walk: Walk
+    walk, step = (loop.walk, "step") if is_factored(cell) else (unfactored.walk, "unfactored_step")
+    before: list[bytes] = []
     for t, (stepped, kept) in enumerate(walk(cell, params, x, state, mask), 1):
         for array, now in zip(states, stepped, strict=True):
             array[t] = now
         if t == 1:
             before = numbers_in(kept)
         elif t == 2:
-            refuse_overwritten(f"the step of {type(cell).__name__}", saved[0], before)
+            refuse_overwritten(f"{type(cell).__name__}.{step}", saved[0], before)
         saved.append(kept)
     return LayerTrace(cell, params, x, states, saved, mask)
 
@@ -47,9 +46,9 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     """Go back through one layer, by the engine that ran it, on arguments that have been checked."""
     cell: Formula = trace.cell
     if formula_of(cell) is not cell:
+        back = cell.run_layer_backward(trace, d_a, d_state)
         name = f"{type(cell).__name__}.run_layer_backward(...)"
-        found = cell.run_layer_backward(trace, d_a, d_state)
-        return validation.instance(name, found, LayerGradient)
+        return validation.instance(name, back, LayerGradient)
     if is_factored(cell):
         return loop.run_layer_backward(trace, d_a, d_state)
     return unfactored.run_layer_backward(trace, d_a, d_state)
