@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from _ext.publishing import offer
 from scratch import Scratch
@@ -61,8 +63,8 @@ def test_a_citation_has_the_year_of_the_commit(monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_is_not_known_is_not_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
-    said, entry = offer.citation(CFF, "outside git", "")
-    assert said.startswith("The developers, Ada King (n.d.). bptt: derived. Version 1.2")
+    said, entry = offer.citation(CFF, "unknown", "")
+    assert said == "The developers, Ada King (n.d.). bptt: derived. Version 1.2, commit unknown."
     assert "url" not in entry
 
 
@@ -91,6 +93,9 @@ PAGE = """
 ```
 
 ## Versions
+
+```{versions}
+```
 """
 
 
@@ -106,7 +111,8 @@ def test_directives_say_it_and_answers_are_gathered(tmp_path: Path) -> None:
     assert not built.red, built.text
     cite = LexborHTMLParser((site.html / "reference/cite.html").read_text("utf-8"))
     assert "from a copy of its repository: python -m pip install ." in cite.body.text()
-    text, entry = (block.text() for block in cite.css("div[class*=highlight-] pre"))
+    text, entry, here = (block.text() for block in cite.css("div[class*=highlight-] pre"))
+    assert {f"python=={platform.python_version()}", f"numpy=={np.__version__}"} <= {*here.split()}
     assert text.startswith("n")
     assert text.endswith(". t. Version 1, commit scratch.\n")
     assert entry.startswith("@misc{bptt,")

@@ -87,7 +87,7 @@ def _row(app: Sphinx, view: View, equation: Equation) -> str:
         f'<div class="math-scroll" role="group" aria-label="Formula">{display}</div>',
         link(view.uri(equation.docname, ""), html.escape(title)),
         "<br>".join(evidence(view, label)) or "none",
-        mark(book, label) or "not checked",
+        mark(book, label).removeprefix("checked, ") or "not checked",
         kind + (reason if kind != EQUATION else ""),
     ]
     keys = {"Error": f' data-key="{error!r}"'}

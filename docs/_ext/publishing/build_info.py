@@ -28,7 +28,7 @@ def commit(root: Path) -> str:
     if given := os.environ.get(COMMIT):
         return given
     name, changed = head(root)
-    short = name[:10] or "outside git"
+    short = name[:10] or "unknown"
     return f"{short} with local changes" if changed else short
 
 

@@ -3,12 +3,14 @@
 ``{get-library}``  the wheel that the site has for its live cells, the repository where its address is known, and the
                    command that installs each;
 ``{citation}``     a sentence and an entry of BibTeX, made of ``CITATION.cff``, each a block to copy. The year is that of
-                   the commit (``SOURCE_DATE_EPOCH``, the only date that a build may know).
+                   the commit (``SOURCE_DATE_EPOCH``, the only date that a build may know);
+``{versions}``     Python and every installed package, as they were when this site was built.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
+from _ext.execution.cache_key import installed
 from _ext.publishing.build_info import commit
 
 FILE = "CITATION.cff"
@@ -89,7 +92,17 @@ class Citation(SphinxDirective):
         ]
 
 
+class Versions(SphinxDirective):
+    """The versions that the cells of this site ran with, one a line."""
+
+    def run(self) -> list[nodes.Node]:
+        """Ask Python."""
+        text = "\n".join([f"python=={platform.python_version()}", *installed()])
+        return [nodes.literal_block(text, text, language="text")]
+
+
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("get-library", GetLibrary)
     app.add_directive("citation", Citation)
+    app.add_directive("versions", Versions)
