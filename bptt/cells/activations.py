@@ -122,7 +122,9 @@ def gate(z: Array) -> tuple[Array, Array]:
 
 def logistic(z: Array) -> Array:
     r"""Return :math:`\sigma(z) = e^z / (1 + e^z)`, right to a few units in the last place."""
-    return gate(z)[0]
+    limit, one = CONSTANTS[z.dtype.char]
+    e = np.exp(np.minimum(z, limit))
+    return e / (e + one)
 
 
 def _positive_part(z: Array) -> Array:
