@@ -88,6 +88,7 @@ KINDS = [
     (lambda: with_layer(u=np.ones((3, 4))), V, "params.layers[0].u must have shape (n, n), got (3, 4)"),
     (lambda: with_layer(u=np.ones(3)), V, "params.layers[0].u must have shape (n, n), got (3,)"),
     (lambda: with_layer(w=np.ones((2, 4))), V, "params.layers[0].w must have shape (n_below, 3), got (2, 4)"),
+    (lambda: with_layer(w=np.ones((0, 3))), V, "params.layers[0].w must not be empty (n_below >= 1), got shape (0, 3)"),
     (lambda: with_layer(b=np.ones((1, 3))), V, "params.layers[0].b must have shape (3,), got (1, 3)"),
     (lambda: with_layer(b=at(LAYER.b, 1, NAN)), V, "params.layers[0].b must be finite, got nan at index (1,)"),
     (lambda: with_layer(w=LAYER.w.astype(np.float32)), T, "params.layers[0].u must have the precision of params.layers[0].w, float32, got float64"),
@@ -169,7 +170,7 @@ MORE_KINDS = [
     (lambda: bptt.Activation("f", lambda z: z * np.float64(2), np.multiply), V, "function of f must keep shape and dtype, float32 (2, 3), got float64 (2, 3)"),
     (lambda: bptt.Activation("f", np.tanh, lambda _z, _a: 1.0), V, "derivative of f must keep shape and dtype, float32 (2, 3), got float"),
     (lambda: bptt.softmax(1.0), V, "z must have shape (..., n), got ()"),
-    (lambda: bptt.softmax([]), V, "z must not be empty (n >= 1), got shape (0,)"),
+    (lambda: bptt.softmax([]), V, "z must not be empty (... >= 1, n >= 1), got shape (0,)"),
     (lambda: bptt.softmax([1, 2]), T, "z must have dtype float32 or float64, got int64; convert"),
     (lambda: bptt.softmax([1.0, NAN]), V, "z must be finite, got nan at index (1,)"),
     # initialize
@@ -248,10 +249,11 @@ MORE_KINDS = [
     *((lambda u=u: bptt.Adam().update(X, X, bptt.Adam().init(X)._replace(updates=u)), kind, f"updates must be {words}")
       for u, kind, words in [
         (np.array(2.7), T, "an integer, got float64 ("),
-        (2.0, T, "an integer, got float64 (np.float64(2.0))"),
+        (2.0, T, "an integer, got float (2.0)"),
         (np.array(NAN), T, "an integer, got float64 ("),
         (np.array([1, 2]), T, "an integer, got ndarray (array([1, 2]))"),
-        ("x", T, "an integer, got str_ (np.str_('x'))"),
+        ("x", T, "an integer, got str ('x')"),
+        ([[1], [1, 2]], T, "an integer, got list ([[1], [1, 2]])"),
         (None, T, "an integer, got NoneType (None)"),
         (np.array(True), T, "an integer, got bool"),
         (np.array(-1), V, "from 0 to 9223372036854775806, got -1"),

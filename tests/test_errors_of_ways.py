@@ -155,8 +155,8 @@ WAYS_TO = [
     (lambda: bptt.algorithms.binomial(0), V, "states must be >= 1, got 0"),
     (lambda: bptt.algorithms.binomial("3"), T, "states must be an integer, got str ('3')"),
     (lambda: bptt.algorithms.binomial(3, 0), V, "piece must be >= 1, got 0"),
-    (lambda: checkpointed(3), T, "schedule must be a Schedule, got int (3)"),
-    (lambda: checkpointed(bptt.algorithms.every), T, "schedule must be a Schedule, got function (<function every"),
+    (lambda: checkpointed(3), T, "schedule must be made by every, square_root or binomial, got int (3)"),
+    (lambda: checkpointed(bptt.algorithms.every), T, "schedule must be made by every, square_root or binomial, got function (<function every"),
     (lambda: bptt.checkpointed_bptt(STACK, PARAMS, X + 0j, cost), T, "x must have dtype float32 or float64, got complex128"),
     # forward in time
     (lambda: bptt.rtrl(STACK, PARAMS, X[0], cost), V, "x must have shape (T, B, 1), got (1, 1)"),
