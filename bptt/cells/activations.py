@@ -132,7 +132,8 @@ def _positive_part(z: Array) -> Array:
 
 
 def _softplus(z: Array) -> Array:
-    a: Array = _positive_part(z) + np.log1p(np.exp(np.where(z.real > 0, -z, z)))  # of -|z|
+    above = z.real > 0  # no difference of the two parts: of infinity it would be NaN
+    a: Array = np.where(above, z, z.dtype.type(0)) + np.log1p(np.exp(np.where(above, -z, z)))
     return a
 
 
