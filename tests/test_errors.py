@@ -205,6 +205,8 @@ MORE_KINDS = [
     (lambda: bptt.softmax_cross_entropy([[0.0], [0.0]], [[0], [0, 0]]), T, "classes must be an array of numbers, got list"),
     # records
     (lambda: bptt.tree_map(np.copy, (1.0,)), T, "record[0] must be an array or a tuple of arrays, got float"),
+    (lambda: bptt.tree_leaves({1: X, "1": X}), V, "record must have keys by which its arrays get different names, got [1, '1']"),
+    (lambda: bptt.tree_map(np.copy, ({"a.b": X, "a": {"b": X}},)), V, "record[0] must have keys by which its arrays get different names, got ['a.b', 'a']"),
     (lambda: bptt.tree_leaves({"w": "X"}), T, "w must be an array or a tuple of arrays, got str"),
     # gradient checks
     (lambda: bptt.complex_step(lambda z: z.sum(), X.astype(np.float32)), T, "at must have dtype float64, got float32"),
