@@ -204,10 +204,10 @@ MORE_KINDS = [
     (lambda: bptt.softmax_cross_entropy([[0.0, INF]], [0]), V, "logits must be finite, got inf at index (0, 1)"),
     (lambda: bptt.softmax_cross_entropy([[0.0], [0.0]], [[0], [0, 0]]), T, "classes must be an array of numbers, got list"),
     # records
-    (lambda: bptt.tree_map(np.copy, (1.0,)), T, "record[0] must be an array or a tuple of arrays, got float"),
+    (lambda: bptt.tree_map(np.copy, (1.0,)), T, "record[0] must be an array, or a tuple, list or mapping of arrays, got float"),
     (lambda: bptt.tree_leaves({1: X, "1": X}), V, "record must have keys by which its arrays get different names, got [1, '1']"),
     (lambda: bptt.tree_map(np.copy, ({"a.b": X, "a": {"b": X}},)), V, "record[0] must have keys by which its arrays get different names, got ['a.b', 'a']"),
-    (lambda: bptt.tree_leaves({"w": "X"}), T, "w must be an array or a tuple of arrays, got str"),
+    (lambda: bptt.tree_leaves({"w": "X"}), T, "w must be an array, or a tuple, list or mapping of arrays, got str"),
     # gradient checks
     (lambda: bptt.complex_step(lambda z: z.sum(), X.astype(np.float32)), T, "at must have dtype float64, got float32"),
     (lambda: bptt.complex_step(lambda _: 0j, ONE._replace(readout=(X, X > 0))), T, "at.readout[1] must have dtype float64, got bool"),
@@ -270,7 +270,7 @@ MORE_KINDS = [
     (lambda: bptt.GradientDescent(0.1).update(READOUT, LAYER, ()), V, "gradient must have the 2 arrays of params, got 3"),
     (lambda: bptt.GradientDescent(0.1).update(X, X.astype(np.float32), ()), T, "gradient must have the precision of params, float64, got float32"),
     (lambda: bptt.GradientDescent(0.1).update(READOUT, READOUT._replace(b=np.array([NAN])), ()), V, "gradient.b must be finite, got nan at index (0,)"),
-    (lambda: bptt.global_norm((X, "u")), T, "record[1] must be an array or a tuple of arrays, got str"),
+    (lambda: bptt.global_norm((X, "u")), T, "record[1] must be an array, or a tuple, list or mapping of arrays, got str"),
     (lambda: bptt.global_norm(X > 0), T, "record must have dtype float32 or float64, got bool"),
     (lambda: bptt.clip_by_global_norm(X, 0.0), V, "limit must be a number > 0, got 0.0"),
     (lambda: bptt.clip_by_global_norm(at(X, (0, 0, 0), INF), 1.0), V, "gradient must be finite, got inf at index (0, 0, 0)"),

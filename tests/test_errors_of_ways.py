@@ -199,7 +199,7 @@ WAYS_TO = [
     (lambda: bias([2, 1.5]), T, "ks[1] must be an integer, got float (1.5)"),
     # curvature
     (lambda: product(PARAMS.layers), V, "vector must have the 8 arrays of params, got 6"),
-    (lambda: product("v"), T, "vector must be an array or a tuple of arrays, got str"),
+    (lambda: product("v"), T, "vector must be an array, or a tuple, list or mapping of arrays, got str"),
     (lambda: product(bptt.tree_map(lambda p: p * np.nan, PARAMS)), V, "vector.layers[0].w must be finite, got nan at index (0, 0)"),
     (lambda: product(single(PARAMS)), T, "vector.layers[0].w must have the precision of params.layers[0].w, float64, got float32"),
     (lambda: product(single(PARAMS), params=single(PARAMS), x=single(X)), T, "params.layers[0].w must have dtype float64, got float32"),
@@ -244,7 +244,7 @@ AROUND = [
     (lambda: bptt.from_flax(bptt.Elman(), flax(i={"kernel": ONE, "bias": np.ones(3)})), V, "tree['i']['bias'] must have shape (2,), got (3,)"),
     (lambda: bptt.from_flax(bptt.Elman(), flax(h={"kernel": np.ones((3, 2))})), V, "tree['h']['kernel'] must have shape (n, n), got (3, 2)"),
     # trees
-    (lambda: bptt.flatten((1.0,)), T, "[0] must be an array or a tuple of arrays, got float"),
+    (lambda: bptt.flatten((1.0,)), T, "[0] must be an array, or a tuple, list or mapping of arrays, got float"),
     (lambda: bptt.flatten(PARAMS)[1](np.ones(3)), V, "vector must have shape (21,), got (3,)"),
 ]  # fmt: skip
 

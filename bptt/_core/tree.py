@@ -137,7 +137,7 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
         plain(called, record)
         return [(name, record)]
     if not isinstance(record, (tuple, list, Mapping)):
-        msg = f"{called} must be an array or a tuple of arrays, got {type(record).__name__}"
+        msg = f"{called} must be an array, or a tuple, list or mapping of arrays, got {type(record).__name__}"
         raise TypeError(msg)
     named = [(f"{name}{key}".lstrip("."), part) for key, part in parts(record)]
     leaves = [leaf for child, part in named for leaf in tree_leaves(part, child)]

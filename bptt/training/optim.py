@@ -254,7 +254,7 @@ def global_norm(record: Tree) -> float:
     Parameters
     ----------
     record
-        Nested tuples of arrays.
+        Nested tuples, lists or mappings of arrays.
 
     Returns
     -------
@@ -293,7 +293,7 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
     Parameters
     ----------
     gradient
-        Nested tuples of arrays.
+        Nested tuples, lists or mappings of arrays.
     limit
         c, the norm that it may have.
 
