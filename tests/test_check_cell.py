@@ -586,7 +586,7 @@ def test_what_cannot_be_checked_is_refused():
         bptt.check_layer(lambda *_: (x[0], h, None), backward, params, x, h)
     with pytest.raises(TypeError, match="final state of forward must be one array, got tuple"):
         bptt.check_layer(lambda *_: (x, (h, h), None), backward, params, x, h)
-    with pytest.raises(TypeError, match="params must be an array or a tuple of arrays, got str"):
+    with pytest.raises(TypeError, match=r"params must be an array, or .*, got str"):
         bptt.check_layer(forward, backward, "w, u, b", x, h)
     with pytest.raises(ValueError, match="initial must hold one array or more"):
         bptt.check_layer(forward, backward, params, x, ())

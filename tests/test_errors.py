@@ -88,6 +88,7 @@ KINDS = [
     (lambda: with_layer(u=np.ones((3, 4))), V, "params.layers[0].u must have shape (n, n), got (3, 4)"),
     (lambda: with_layer(u=np.ones(3)), V, "params.layers[0].u must have shape (n, n), got (3,)"),
     (lambda: with_layer(w=np.ones((2, 4))), V, "params.layers[0].w must have shape (n_below, 3), got (2, 4)"),
+    (lambda: with_layer(w=np.ones((0, 3))), V, "params.layers[0].w must not be empty (n_below >= 1), got shape (0, 3)"),
     (lambda: with_layer(b=np.ones((1, 3))), V, "params.layers[0].b must have shape (3,), got (1, 3)"),
     (lambda: with_layer(b=at(LAYER.b, 1, NAN)), V, "params.layers[0].b must be finite, got nan at index (1,)"),
     (lambda: with_layer(w=LAYER.w.astype(np.float32)), T, "params.layers[0].u must have the precision of params.layers[0].w, float32, got float64"),
@@ -169,7 +170,7 @@ MORE_KINDS = [
     (lambda: bptt.Activation("f", lambda z: z * np.float64(2), np.multiply), V, "function of f must keep shape and dtype, float32 (2, 3), got float64 (2, 3)"),
     (lambda: bptt.Activation("f", np.tanh, lambda _z, _a: 1.0), V, "derivative of f must keep shape and dtype, float32 (2, 3), got float"),
     (lambda: bptt.softmax(1.0), V, "z must have shape (..., n), got ()"),
-    (lambda: bptt.softmax([]), V, "z must not be empty (n >= 1), got shape (0,)"),
+    (lambda: bptt.softmax([]), V, "z must not be empty (... >= 1, n >= 1), got shape (0,)"),
     (lambda: bptt.softmax([1, 2]), T, "z must have dtype float32 or float64, got int64; convert"),
     (lambda: bptt.softmax([1.0, NAN]), V, "z must be finite, got nan at index (1,)"),
     # initialize
@@ -203,8 +204,10 @@ MORE_KINDS = [
     (lambda: bptt.softmax_cross_entropy([[0.0, INF]], [0]), V, "logits must be finite, got inf at index (0, 1)"),
     (lambda: bptt.softmax_cross_entropy([[0.0], [0.0]], [[0], [0, 0]]), T, "classes must be an array of numbers, got list"),
     # records
-    (lambda: bptt.tree_map(np.copy, (1.0,)), T, "record[0] must be an array or a tuple of arrays, got float"),
-    (lambda: bptt.tree_leaves({"w": "X"}), T, "w must be an array or a tuple of arrays, got str"),
+    (lambda: bptt.tree_map(np.copy, (1.0,)), T, "record[0] must be an array, or a tuple, list or mapping of arrays, got float"),
+    (lambda: bptt.tree_leaves({1: X, "1": X}), V, "record must have keys by which its arrays get different names, got [1, '1']"),
+    (lambda: bptt.tree_map(np.copy, ({"a.b": X, "a": {"b": X}},)), V, "record[0] must have keys by which its arrays get different names, got ['a.b', 'a']"),
+    (lambda: bptt.tree_leaves({"w": "X"}), T, "w must be an array, or a tuple, list or mapping of arrays, got str"),
     # gradient checks
     (lambda: bptt.complex_step(lambda z: z.sum(), X.astype(np.float32)), T, "at must have dtype float64, got float32"),
     (lambda: bptt.complex_step(lambda _: 0j, ONE._replace(readout=(X, X > 0))), T, "at.readout[1] must have dtype float64, got bool"),
@@ -248,10 +251,11 @@ MORE_KINDS = [
     *((lambda u=u: bptt.Adam().update(X, X, bptt.Adam().init(X)._replace(updates=u)), kind, f"updates must be {words}")
       for u, kind, words in [
         (np.array(2.7), T, "an integer, got float64 ("),
-        (2.0, T, "an integer, got float64 (np.float64(2.0))"),
+        (2.0, T, "an integer, got float (2.0)"),
         (np.array(NAN), T, "an integer, got float64 ("),
         (np.array([1, 2]), T, "an integer, got ndarray (array([1, 2]))"),
-        ("x", T, "an integer, got str_ (np.str_('x'))"),
+        ("x", T, "an integer, got str ('x')"),
+        ([[1], [1, 2]], T, "an integer, got list ([[1], [1, 2]])"),
         (None, T, "an integer, got NoneType (None)"),
         (np.array(True), T, "an integer, got bool"),
         (np.array(-1), V, "from 0 to 9223372036854775806, got -1"),
@@ -266,7 +270,7 @@ MORE_KINDS = [
     (lambda: bptt.GradientDescent(0.1).update(READOUT, LAYER, ()), V, "gradient must have the 2 arrays of params, got 3"),
     (lambda: bptt.GradientDescent(0.1).update(X, X.astype(np.float32), ()), T, "gradient must have the precision of params, float64, got float32"),
     (lambda: bptt.GradientDescent(0.1).update(READOUT, READOUT._replace(b=np.array([NAN])), ()), V, "gradient.b must be finite, got nan at index (0,)"),
-    (lambda: bptt.global_norm((X, "u")), T, "record[1] must be an array or a tuple of arrays, got str"),
+    (lambda: bptt.global_norm((X, "u")), T, "record[1] must be an array, or a tuple, list or mapping of arrays, got str"),
     (lambda: bptt.global_norm(X > 0), T, "record must have dtype float32 or float64, got bool"),
     (lambda: bptt.clip_by_global_norm(X, 0.0), V, "limit must be a number > 0, got 0.0"),
     (lambda: bptt.clip_by_global_norm(at(X, (0, 0, 0), INF), 1.0), V, "gradient must be finite, got inf at index (0, 0, 0)"),

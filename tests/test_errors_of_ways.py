@@ -155,8 +155,8 @@ WAYS_TO = [
     (lambda: bptt.algorithms.binomial(0), V, "states must be >= 1, got 0"),
     (lambda: bptt.algorithms.binomial("3"), T, "states must be an integer, got str ('3')"),
     (lambda: bptt.algorithms.binomial(3, 0), V, "piece must be >= 1, got 0"),
-    (lambda: checkpointed(3), T, "schedule must be a Schedule, got int (3)"),
-    (lambda: checkpointed(bptt.algorithms.every), T, "schedule must be a Schedule, got function (<function every"),
+    (lambda: checkpointed(3), T, "schedule must be made by every, square_root or binomial, got int (3)"),
+    (lambda: checkpointed(bptt.algorithms.every), T, "schedule must be made by every, square_root or binomial, got function (<function every"),
     (lambda: bptt.checkpointed_bptt(STACK, PARAMS, X + 0j, cost), T, "x must have dtype float32 or float64, got complex128"),
     # forward in time
     (lambda: bptt.rtrl(STACK, PARAMS, X[0], cost), V, "x must have shape (T, B, 1), got (1, 1)"),
@@ -199,7 +199,7 @@ WAYS_TO = [
     (lambda: bias([2, 1.5]), T, "ks[1] must be an integer, got float (1.5)"),
     # curvature
     (lambda: product(PARAMS.layers), V, "vector must have the 8 arrays of params, got 6"),
-    (lambda: product("v"), T, "vector must be an array or a tuple of arrays, got str"),
+    (lambda: product("v"), T, "vector must be an array, or a tuple, list or mapping of arrays, got str"),
     (lambda: product(bptt.tree_map(lambda p: p * np.nan, PARAMS)), V, "vector.layers[0].w must be finite, got nan at index (0, 0)"),
     (lambda: product(single(PARAMS)), T, "vector.layers[0].w must have the precision of params.layers[0].w, float64, got float32"),
     (lambda: product(single(PARAMS), params=single(PARAMS), x=single(X)), T, "params.layers[0].w must have dtype float64, got float32"),
@@ -244,7 +244,7 @@ AROUND = [
     (lambda: bptt.from_flax(bptt.Elman(), flax(i={"kernel": ONE, "bias": np.ones(3)})), V, "tree['i']['bias'] must have shape (2,), got (3,)"),
     (lambda: bptt.from_flax(bptt.Elman(), flax(h={"kernel": np.ones((3, 2))})), V, "tree['h']['kernel'] must have shape (n, n), got (3, 2)"),
     # trees
-    (lambda: bptt.flatten((1.0,)), T, "[0] must be an array or a tuple of arrays, got float"),
+    (lambda: bptt.flatten((1.0,)), T, "[0] must be an array, or a tuple, list or mapping of arrays, got float"),
     (lambda: bptt.flatten(PARAMS)[1](np.ones(3)), V, "vector must have shape (21,), got (3,)"),
 ]  # fmt: skip
 

@@ -644,7 +644,9 @@ def test_layers_that_no_module_of_pytorch_holds_are_refused(kind, both):
     cell = twice(cell) if both else cell
     assert len(bptt.to_torch((cell,) * 3, draw((cell,) * 3))) == 3 * 4 * (1 + both)
     for wrong in ((4, 5), (5, 4), (4, 4, 6), (1, 4)):
-        message = r"layers must all have as many units, .* hidden_size, got \[\d, \d\]"
+        message = (
+            r"layers must all have the same number of units, PyTorch's hidden_size, got \[\d, \d\]"
+        )
         with pytest.raises(ValueError, match=message):
             bptt.to_torch((cell,) * len(wrong), sized(cell, *wrong))
     lone = sized(cell, 4)[0]

@@ -897,6 +897,23 @@ def test_what_an_unfactored_cell_must_have_is_said(name, value):
             call(made)
 
 
+class Limited(bptt.ResetBeforeGRU):
+    """Refuses more than four units."""
+
+    def shapes(self, n_below, n):
+        if n > 4:
+            raise ValueError
+        return super().shapes(n_below, n)
+
+
+def test_an_unfactored_cell_is_asked_for_no_more_units_than_it_has():
+    """The columns of u are twelve."""
+    params = bptt.initialize(bptt.Stack([Limited()]), (3, 4, 1), 0).layers[0]
+    x = np.ones((2, 1, 3))
+    got = bptt.layer_forward(Limited(), params, x).outputs
+    np.testing.assert_array_equal(got, bptt.layer_forward(bptt.ResetBeforeGRU(), params, x).outputs)
+
+
 class Engine:
     """An engine of its own, some part of which is changed."""
 
@@ -957,7 +974,7 @@ def test_a_schedule_that_was_not_called_is_refused_by_name():
     tiny = bptt.teaching.tiny()
     of = bptt.algorithms
     for schedule in (of.every, of.square_root, of.binomial, 3):
-        with pytest.raises(TypeError, match=r"^schedule must be a Schedule, got"):
+        with pytest.raises(TypeError, match=r"^schedule must be made by every, square_root or bi"):
             bptt.checkpointed_bptt(
                 tiny.stack, tiny.params, tiny.x, lambda a, _: bptt.Cost(0.0, a), schedule=schedule
             )

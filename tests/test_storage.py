@@ -227,7 +227,7 @@ def test_what_does_not_match_is_refused(suffix, like, message, tmp_path):
         (np.ones(2, complex), TypeError, "record must have dtype float32, float64 or int64, got complex"),
         (np.ones(2, np.int32), TypeError, "record must have dtype float32, float64 or int64, got int32"),
         (np.ma.masked_array([1.0], [True]), TypeError, "record must be a plain NumPy array, got numpy.ma"),
-        ((1.0,), TypeError, r"record\[0\] must be an array or a tuple of arrays, got float"),
+        ((1.0,), TypeError, r"record\[0\] must be an array, or a tuple, list or mapping of arrays, got float"),
         (np.array([1, np.nan]), ValueError, r"record must be finite, got nan at index \(1,\)"),
         (np.array(["a"]), TypeError, "record must have dtype .*, got <U1"),
     ],

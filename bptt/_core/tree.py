@@ -121,6 +121,8 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     ------
     TypeError
         If a leaf is not an array.
+    ValueError
+        If the keys of a mapping give two arrays one name.
 
     Examples
     --------
@@ -135,10 +137,14 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
         plain(called, record)
         return [(name, record)]
     if not isinstance(record, (tuple, list, Mapping)):
-        msg = f"{called} must be an array or a tuple of arrays, got {type(record).__name__}"
+        msg = f"{called} must be an array, or a tuple, list or mapping of arrays, got {type(record).__name__}"
         raise TypeError(msg)
     named = [(f"{name}{key}".lstrip("."), part) for key, part in parts(record)]
-    return [leaf for child, part in named for leaf in tree_leaves(part, child)]
+    leaves = [leaf for child, part in named for leaf in tree_leaves(part, child)]
+    if isinstance(record, Mapping) and len(dict(leaves)) < len(leaves):
+        msg = f"{called} must have keys by which its arrays get different names, got {[*record]}"
+        raise ValueError(msg)
+    return leaves
 
 
 def parts(record: Tree) -> list[tuple[str, Tree]]:
@@ -191,7 +197,7 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
     Parameters
     ----------
     record
-        Nested tuples whose leaves are arrays.
+        Nested tuples, lists or mappings whose leaves are arrays.
 
     Returns
     -------

@@ -34,7 +34,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 # Which types these have depends on the cell, and is seen when they are checked. To a type checker, and on the pages of
 # the reference, each is Any; the names say what is meant.
-Tree: TypeAlias = Any  # nested tuples (named ones, mostly) or lists, whose leaves are arrays
+Tree: TypeAlias = Any  # nested tuples, lists or mappings, whose leaves are arrays
 LayerParams: TypeAlias = Any  # of one layer: the named tuple of its cell, or a pair of them
 LayerState: TypeAlias = Any  # of one layer: a `State` or its cotangent, or a pair of them
 Saved: TypeAlias = Any  # what a step keeps for its derivative: arrays, in the form of the cell

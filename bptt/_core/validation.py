@@ -46,7 +46,7 @@ def shaped(
     if found.shape != shape and not _fits(found.shape, shape):
         refuse_shape(name, shape, found.shape)
     if 0 in found.shape:
-        free = ", ".join(f"{size} >= 1" for size in shape if str(size).isalpha())
+        free = ", ".join(f"{size} >= 1" for size in shape if isinstance(size, str))
         msg = f"{name} must not be empty ({free}), got shape {found.shape}"
         raise ValueError(msg)
     return found

@@ -195,8 +195,11 @@ def checkpointed_bptt(
     3
     """
     params, whole, state, there = check_pieces(stack, params, x, initial, mask)
-    by = square_root() if schedule is None else schedule
-    plan = validation.instance("schedule", by, Schedule)(len(whole))
+    by: object = square_root() if schedule is None else schedule
+    if not isinstance(by, Schedule):
+        msg = f"schedule must be made by every, square_root or binomial, got {validation.describe(by)}"
+        raise TypeError(msg)
+    plan = by(len(whole))
     outputs = np.empty((*whole.shape[:2], len(params.readout.b)), whole.dtype)
     sweep = _Sweep(stack, params, whole, cost, there, plan, outputs, np.empty_like(whole))
     sweep.reverse(math.ceil(len(whole) / plan.piece), state)

@@ -122,7 +122,9 @@ def gate(z: Array) -> tuple[Array, Array]:
 
 def logistic(z: Array) -> Array:
     r"""Return :math:`\sigma(z) = e^z / (1 + e^z)`, right to a few units in the last place."""
-    return gate(z)[0]
+    limit, one = CONSTANTS[z.dtype.char]
+    e = np.exp(np.minimum(z, limit))
+    return e / (e + one)
 
 
 def _positive_part(z: Array) -> Array:
@@ -130,7 +132,8 @@ def _positive_part(z: Array) -> Array:
 
 
 def _softplus(z: Array) -> Array:
-    a: Array = _positive_part(z) + np.log1p(np.exp(np.where(z.real > 0, -z, z)))  # of -|z|
+    above = z.real > 0  # no difference of the two parts: of infinity it would be NaN
+    a: Array = np.where(above, z, z.dtype.type(0)) + np.log1p(np.exp(np.where(above, -z, z)))
     return a
 
 

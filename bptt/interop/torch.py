@@ -78,7 +78,7 @@ def to_torch(
         both = parts.directions(f"layers[{k}]", cell, layer)
         sizes |= {len(params.u) for _, _, params in both}
         if len(sizes) > 1:
-            msg = f"layers must all have as many units, PyTorch's one hidden_size, got {sorted(sizes)}"
+            msg = f"layers must all have the same number of units, PyTorch's hidden_size, got {sorted(sizes)}"
             raise ValueError(msg)
         _, below = check_layer(f"layers[{k}]", cell, layer, below)
         for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):

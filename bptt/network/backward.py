@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import one_precision, tree_leaves, tree_map
+from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array, LayerState
 from bptt.cells import BothDirections
 from bptt.network import engines
@@ -95,8 +95,8 @@ def backward(
     validation.instance("trace", trace, Trace)
     validation.real("trace.outputs", trace.outputs)
     d_a: Array = validation.array("d_outputs", d_outputs, trace.outputs.shape)
-    zeros = tree_map(np.zeros_like, trace.final)  # (bp2-end)
-    d_states = check_states("d_final", d_final, trace.stack.cells, zeros, validation.REAL)
+    cells, final = trace.stack.cells, trace.final
+    d_states = check_states("d_final", d_final, cells, final, validation.REAL)
     one_precision(("trace.outputs", trace.outputs), ("d_outputs", d_a), ("d_final", d_states))
     gradient = run_backward(trace, d_a, d_states)
     _refuse_overflow(gradient)
@@ -167,8 +167,7 @@ def layer_backward(
     outputs = trace.outputs
     validation.real("trace.outputs", outputs)
     d_above = validation.array("d_a", d_a, outputs.shape)
-    zero = tree_map(np.zeros_like, trace.final)  # (bp2-end)
-    d_state = check_state("d_final", d_final, trace.cell, zero, validation.REAL)
+    d_state = check_state("d_final", d_final, trace.cell, trace.final, validation.REAL)
     one_precision(("trace.outputs", outputs), ("d_a", d_above), ("d_final", d_state))
     gradient = run_any_layer_backward(trace, d_above, d_state)
     _refuse_overflow(gradient)

@@ -21,7 +21,7 @@ from bptt.cells.layout import state_names_of
 from bptt.network import engines
 from bptt.network.parameters import Params
 from bptt.network.stack import AnyCell, Stack, check_cell_type, check_layer, check_params
-from bptt.network.states import Initial, check_mask, check_state, check_states, zero_state
+from bptt.network.states import Initial, check_mask, check_state, check_states, empty_state
 from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
 
 __all__ = ["forward", "layer_forward"]
@@ -93,8 +93,8 @@ def check_run(
     validation.instance("stack", stack, Stack)
     params = check_params(stack, params)
     x = _input(x, params.layers[0])
-    zeros = [zero_state(*layer, x) for layer in zip(stack.cells, params.layers, strict=True)]
-    states = check_states("initial", initial, stack.cells, zeros, validation.ANALYTIC)
+    like = [empty_state(*layer, x) for layer in zip(stack.cells, params.layers, strict=True)]
+    states = check_states("initial", initial, stack.cells, like, validation.ANALYTIC)
     found = check_mask(mask, x)
     one_precision(("params", params), ("x", x), ("initial", states))
     return params, x, states, found
@@ -166,8 +166,8 @@ def layer_forward(
     check_cell_type("cell", cell)
     params, _ = check_layer("params", cell, params, None)
     x = _input(x, params)
-    zero = zero_state(cell, params, x)
-    state = check_state("initial", initial, cell, zero, validation.ANALYTIC)
+    like = empty_state(cell, params, x)
+    state = check_state("initial", initial, cell, like, validation.ANALYTIC)
     found = check_mask(mask, x)
     one_precision(("params", params), ("x", x), ("initial", state))
     trace = run_any_layer(cell, params, x, state, found)

@@ -241,11 +241,12 @@ def _check_unfactored(
         for n, a in zip(names, layer, strict=True)
     ]
     got = tuple(array.shape for array in arrays)
-    wanted = {n: parameter_shapes(cell, below or got[0][0], n) for n in _sizes(got)}
-    for n, want in wanted.items():
-        if want == got:
+    n_below = below or got[0][0]
+    for n in _sizes(got):  # no more than needed: a cell may refuse more units than it can have
+        if parameter_shapes(cell, n_below, n) == got:
             return type(layer)(*arrays), n
-    n, want = wanted.popitem()  # the largest
+    n = max(_sizes(got))
+    want = parameter_shapes(cell, n_below, n)
     msg = f"{name} must have arrays of shapes {want} (if n = {n}), got {got}"
     raise ValueError(msg)
 

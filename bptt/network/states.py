@@ -75,42 +75,42 @@ def check_states(
     name: str,
     given: Sequence[LayerState] | None,
     cells: Sequence[AnyCell],
-    zeros: Sequence[LayerState],
+    like: Sequence[LayerState],
     dtypes: tuple[str, ...],
 ) -> tuple[LayerState, ...]:
     """Return the states of some layers, or the cotangents of such, each as `check_state` does."""
     named = _each(name, given, len(cells), "states, one a recurrent layer")
-    each = zip(named, cells, zeros, strict=True)
-    return tuple(check_state(*one, cell, zero, dtypes) for one, cell, zero in each)
+    each = zip(named, cells, like, strict=True)
+    return tuple(check_state(*one, cell, layer, dtypes) for one, cell, layer in each)
 
 
 def check_state(
-    name: str, given: LayerState, cell: AnyCell, zero: LayerState, dtypes: tuple[str, ...]
+    name: str, given: LayerState, cell: AnyCell, like: LayerState, dtypes: tuple[str, ...]
 ) -> LayerState:
-    """Return the state of a layer, or the cotangent of one, of the shape of `zero`, which stands if none is given."""
+    """Return the state of a layer, or the cotangent of one, of the shape of `like`; zero if none is given."""
     if isinstance(cell, Bidirectional):
         named = _each(name, given, 2, "states, one a direction")
-        both = zip(named, (cell.forward, cell.backward), zero, strict=True)
-        return BothDirections(*(check_state(*one, part, z, dtypes) for one, part, z in both))
+        both = zip(named, (cell.forward, cell.backward), like, strict=True)
+        return BothDirections(*(check_state(*one, part, way, dtypes) for one, part, way in both))
     if given is None:
-        return zero
+        return tuple(np.zeros(array.shape, array.dtype) for array in like)  # (bp2-end)
     if isinstance(given, np.ndarray):
         given = (given,)
     names = state_names_of(cell)
     arrays = validation.sequence(name, given, len(names), "arrays, " + ", ".join(names))
     return tuple(
-        validation.array(f"{name}.{part}", array, zero[0].shape, dtypes)
+        validation.array(f"{name}.{part}", array, like[0].shape, dtypes)
         for part, array in zip(names, arrays, strict=True)
     )
 
 
-def zero_state(cell: AnyCell, params: LayerParams, x: Array) -> LayerState:
-    """Return a state of zeros for a layer."""
+def empty_state(cell: AnyCell, params: LayerParams, x: Array) -> LayerState:
+    """Return arrays of the shape and the precision of a layer's state, without numbers in them yet."""
     if isinstance(cell, Bidirectional):
         both = zip((cell.forward, cell.backward), params, strict=True)
-        return BothDirections(*(zero_state(*one, x) for one in both))
+        return BothDirections(*(empty_state(*one, x) for one in both))
     shape = (x.shape[1], units_of(cell, params))
-    return tuple(np.zeros(shape, params[0].real.dtype) for _ in state_names_of(cell))
+    return tuple(np.empty(shape, params[0].real.dtype) for _ in state_names_of(cell))
 
 
 def _each(name: str, given: object, count: int, of: str) -> list[tuple[str, LayerState]]:

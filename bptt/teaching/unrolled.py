@@ -75,8 +75,8 @@ class Unrolled(NamedTuple):
         """
         found = np.zeros((self.x.shape[0], _width(self.blocks[-1])), self.x.dtype)
         outputs = validation.array("d_outputs", d_outputs, self.trace.outputs.shape)
-        cells, zeros = self.trace.stack.cells, tree_map(np.zeros_like, self.trace.final)
-        states = check_states("d_final", d_final, cells, zeros, validation.REAL)
+        cells, final = self.trace.stack.cells, self.trace.final
+        states = check_states("d_final", d_final, cells, final, validation.REAL)
         one_precision(("trace.outputs", found), ("d_outputs", outputs), ("d_final", states))
         for (kind, l, t), columns in self.blocks[-1].items():
             if kind == "y":

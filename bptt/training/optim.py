@@ -210,7 +210,9 @@ class Adam:
         validation.instance("state", state, AdamState)
         check_twins(params, gradient=gradient, mean=state.mean, square=state.square)
         _refuse_negative("square", state.square)
-        count = validation.between("updates", np.asarray(state.updates)[()], 0, LAST - 1) + 1
+        given: object = state.updates
+        one = given[()] if isinstance(given, np.ndarray) and given.ndim == 0 else given
+        count = validation.between("updates", one, 0, LAST - 1) + 1
         b1, b2 = self.beta1, self.beta2
         bias1, bias2 = 1 - b1**count, 1 - b2**count
 
@@ -252,7 +254,7 @@ def global_norm(record: Tree) -> float:
     Parameters
     ----------
     record
-        Nested tuples of arrays.
+        Nested tuples, lists or mappings of arrays.
 
     Returns
     -------
@@ -291,7 +293,7 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
     Parameters
     ----------
     gradient
-        Nested tuples of arrays.
+        Nested tuples, lists or mappings of arrays.
     limit
         c, the norm that it may have.
 

@@ -38,7 +38,7 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
         Where to: a file name that ends in ``.safetensors`` or ``.npz``. If it is a symbolic link, the
         file that it leads to is replaced. A file that is replaced hands its permissions on.
     record
-        Nested tuples of float32, float64 or int64 arrays: parameters, a gradient, the state of a network
+        Nested tuples, lists or mappings of float32, float64 or int64 arrays: parameters, a gradient, the state of a network
         or of an update rule.
 
     Raises

@@ -1,6 +1,6 @@
 """Which lines of the library are equations, and which docstrings name them: read from its files.
 
-A *mark* is a comment that begins with names of equations in parentheses, ``# (BP2)``, ``# (BP4), its twin``,
+A *mark* is a comment that begins with names of equations in parentheses, ``# (BP2)``, ``# (BP4), (CELL-BP4)``,
 ``# (lstm-dc) and (lstm-di)``: tags or labels. It marks the line that it ends, or, on a line of its own, the
 next. A docstring *mentions* an equation by its tag, ``(BP2)`` or ``(BP1) to (BP4)``, or by the role
 ``:eq:`lstm-dc```. Capitals in parentheses in a docstring are always meant as a tag.
