@@ -26,11 +26,10 @@ from bptt._core import validation
 from bptt._core.types import Array, Mask, State, Tree
 from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of, final_of
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import run_forward
+from bptt.network.forward import run_forward, run_to_final
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
 from bptt.network.states import Initial
-from bptt.network.traces import Trace
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 
@@ -233,34 +232,50 @@ class _Sweep:
             while last - first > 1:  # what comes before the middle waits, and its state is kept
                 middle = first + _split(last - first, free)
                 to_do.append((first, middle, state, free))
-                for i in range(first, middle):
-                    state = final_of(self.run(i, state, kept=len(to_do)))
+                state = self.advance(first, middle, state, kept=len(to_do))
                 first, free = middle, free - 1
             self.piece(first, state, kept=len(to_do))
 
+    def advance(
+        self, first: int, last: int, state: tuple[State, ...], kept: int
+    ) -> tuple[State, ...]:
+        """Run some pieces forward, some steps at a time; keep the last state.
+
+        The products with the input of a step take about as much as four states: so many of the states
+        that are not kept yet lend their room to each step beyond a piece.
+        """
+        a, end = self.steps_of(first)[0], self.steps_of(last - 1)[1]
+        room = self.plan.piece + (self.plan.expected(len(self.x)) - self.plan.piece - kept) // 4
+        while a < end:
+            b = min(a + room, end)
+            self.stored = max(self.stored, kept + b - a)
+            state = run_to_final(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
+            a = b
+        return state
+
     def piece(self, i: int, state: tuple[State, ...], kept: int) -> None:
         """Run one piece with all that its derivative needs, and go back through it."""
-        steps, trace = self.steps_of(i), self.run(i, state, kept)
-        value, d_outputs = cost_of(self.cost, trace.outputs, steps)
+        a, b = self.steps_of(i)
+        self.stored = max(self.stored, kept + b - a)
+        x, mask = self.x[a:b], self.mask_of(a, b)
+        trace = run_forward(self.stack, self.params, x, state, mask)
+        value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
         # (compose), (segment)
         gradient = backward(trace, d_outputs, self.d_state)
         self.final = self.final or final_of(trace)  # the last piece comes first
         self.value += value
         self.d_params = add(self.d_params, gradient.params)
         self.d_state = gradient.initial
-        self.outputs[steps] = trace.outputs
-        self.d_x[steps] = gradient.x
+        self.outputs[a:b] = trace.outputs
+        self.d_x[a:b] = gradient.x
 
-    def run(self, i: int, state: tuple[State, ...], kept: int) -> Trace:
-        """Run one piece forward from a state, while others are kept."""
-        x = self.x[self.steps_of(i)]
-        mask = None if self.mask is None else self.mask[self.steps_of(i)]
-        self.stored = max(self.stored, kept + len(x))
-        return run_forward(self.stack, self.params, x, state, mask)
+    def mask_of(self, a: int, b: int) -> Mask | None:
+        """Return the mask of the steps after a, up to b."""
+        return None if self.mask is None else self.mask[a:b]
 
-    def steps_of(self, i: int) -> slice:
+    def steps_of(self, i: int) -> tuple[int, int]:
         """Return where a piece begins and ends."""
-        return slice(i * self.plan.piece, min((i + 1) * self.plan.piece, len(self.x)))
+        return i * self.plan.piece, min((i + 1) * self.plan.piece, len(self.x))
 
     def result(self) -> Result:
         """Put together what was gathered."""

@@ -1,7 +1,6 @@
 """Which loops over time a cell runs through: the one place that decides."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,7 +12,19 @@ from bptt.network import loop, unfactored
 from bptt.network.gradients import LayerGradient
 from bptt.network.traces import LayerTrace
 
-Walk: TypeAlias = Callable[..., Iterator[tuple[State, Saved]]]  # what goes forward step by step
+
+def walk(
+    cell: Formula, params: LayerParams, x: Array, state: State, mask: Mask | None
+) -> Iterator[tuple[State, Saved]]:
+    """Go forward step by step: yield the state after each, and what its derivative needs."""
+    if formula_of(cell) is not cell:  # its own engine takes all steps at once
+        trace = run_layer(cell, params, x, state, mask)
+        for row in zip(*(array[1:] for array in trace.states), strict=True):
+            yield tuple(array.copy() for array in row), None
+    elif is_factored(cell):
+        yield from loop.walk(cell, params, x, state, mask)
+    else:
+        yield from unfactored.walk(cell, params, x, state, mask)
 
 
 def run_layer(
@@ -28,8 +39,6 @@ def run_layer(
     saved: list[Saved] = []
     for array, first in zip(states, state, strict=True):
         array[0] = first
-    walk: Walk
-    walk, step = (loop.walk, "step") if is_factored(cell) else (unfactored.walk, "unfactored_step")
     before: list[bytes] = []
     for t, (stepped, kept) in enumerate(walk(cell, params, x, state, mask), 1):
         for array, now in zip(states, stepped, strict=True):
@@ -37,6 +46,7 @@ def run_layer(
         if t == 1:
             before = numbers_in(kept)
         elif t == 2:
+            step = "step" if is_factored(cell) else "unfactored_step"
             refuse_overwritten(f"{type(cell).__name__}.{step}", saved[0], before)
         saved.append(kept)
     return LayerTrace(cell, params, x, states, saved, mask)

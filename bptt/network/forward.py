@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import one_precision
-from bptt._core.types import Array, LayerParams, LayerState, Mask
+from bptt._core.tree import one_precision, tree_leaves
+from bptt._core.types import Array, LayerParams, LayerState, Mask, State
 from bptt.cells import Bidirectional
 from bptt.cells.layout import state_names_of
 from bptt.network import engines
@@ -117,6 +117,24 @@ def run_forward(
         _refuse_overflow(f"layers[{i}].", trace)
     validation.computed("outputs", outputs)
     return Trace(stack, params, x, tuple(layers), z, outputs)
+
+
+def run_to_final(
+    stack: Stack, params: Params, x: Array, states: Sequence[State], mask: Mask | None
+) -> tuple[State, ...]:
+    """Run layers of one direction on checked arguments; keep nothing but the state they end in."""
+    final: list[State] = []
+    with np.errstate(all="ignore"):
+        for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
+            last = state
+            outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *layer, *state))
+            for t, (last, _) in enumerate(engines.walk(cell, layer, x, state, mask)):
+                outputs[t] = last[0]
+            final.append(last)
+            x = outputs
+    for name, array in tree_leaves(tuple(final), "final"):
+        validation.computed(name, array)
+    return tuple(final)
 
 
 def layer_forward(
