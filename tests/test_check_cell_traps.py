@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 import bptt
+from bptt.checking.gradcheck import NOT_ANALYTIC
+
+
+CAST = "ComplexWarning: Casting complex values to real discards the imaginary part"
 
 
 class Trap(NamedTuple):
-    """An activation, its derivative of z and a, and what the report must say."""
+    """An activation, its derivative of z and a, and what the report must say of its way."""
 
     function: object
     derivative: object
-    word: str
+    said: str = NOT_ANALYTIC
 
 
 def _buffered(z):
@@ -28,16 +32,18 @@ def _refusing(z):
 
 
 TRAPS = {
-    "abs": Trap(lambda z: np.abs(z) * z, lambda z, _: 2 * np.abs(z), "np.abs"),
-    "conjugate": Trap(lambda z: np.tanh(z.conj()), lambda _, a: 1 - a**2, ".conj()"),
-    "real": Trap(lambda z: np.tanh(z.real), lambda _, a: 1 - a**2, "imaginary part"),
-    "sign": Trap(lambda z: np.sign(z) * z**2, lambda z, _: 2 * np.abs(z), "np.sign"),
-    "buffer": Trap(_buffered, lambda _, a: 1 - a**2, "discards the imaginary part"),
-    "refused": Trap(_refusing, lambda z, _: (z > 0) * (1 - np.tanh(z) ** 2), "heaviside"),
+    "abs": Trap(lambda z: np.abs(z) * z, lambda z, _: 2 * np.abs(z)),
+    "conjugate": Trap(lambda z: np.tanh(z.conj()), lambda _, a: 1 - a**2),
+    "real": Trap(lambda z: np.tanh(z.real), lambda _, a: 1 - a**2),
+    "sign": Trap(lambda z: np.sign(z) * z**2, lambda z, _: 2 * np.abs(z)),
+    "buffer": Trap(_buffered, lambda _, a: 1 - a**2, CAST),
+    "refused": Trap(
+        _refusing, lambda z, _: (z > 0) * (1 - np.tanh(z) ** 2), "TypeError: ufunc 'heaviside'"
+    ),
 }
 HARMLESS = {
-    "maximum": Trap(lambda z: np.maximum(z, 0), lambda z, _: (z > 0).astype(z.dtype), ""),
-    "where": Trap(lambda z: np.where(z > 0, z, 0.1 * z), lambda z, _: np.where(z > 0, 1, 0.1), ""),
+    "maximum": Trap(lambda z: np.maximum(z, 0), lambda z, _: (z > 0).astype(z.dtype)),
+    "where": Trap(lambda z: np.where(z > 0, z, 0.1 * z), lambda z, _: np.where(z > 0, 1, 0.1)),
 }
 
 
@@ -63,7 +69,7 @@ def test_traps_are_detected_and_central_differences_take_over(name):
     report = bptt.check_cell(Trapped(TRAPS[name]))
     assert report.ok, report
     assert report.truth == "central differences"
-    assert TRAPS[name].word in report.trap, report
+    assert report.trap.startswith(TRAPS[name].said), report
     assert "no complex step: " in str(report)
 
 
@@ -90,7 +96,12 @@ def test_traps_in_a_whole_layer_are_named():
     report = handwritten.check_elman((f"np.tanh{z}", f"np.tanh({z}.real)"))
     assert report.ok, report
     assert report.truth == "central differences"
-    assert ".real" in report.trap
+    assert report.trap == NOT_ANALYTIC
+
+
+def test_the_usual_causes_are_named():
+    for cause in ("np.abs", "np.sign", ".conj()", ".real"):
+        assert cause in NOT_ANALYTIC
 
 
 def test_a_kink_between_two_points_does_no_harm():
@@ -112,11 +123,11 @@ def backward(params, x, d_outputs, d_final):
     x[1, 1, 1] = 1e-6
     report = bptt.check_layer(forward, backward, (np.array([0.7, 1.3]),), x, np.zeros((3, 2)))
     assert report["one step"].ok, report
-    assert "np.abs" in report.trap
+    assert report.trap == NOT_ANALYTIC
     assert "x" not in report["outputs only"].faulty
 
 
-def test_traps_of_the_unfactored_level_and_of_casts_are_named():
+def test_traps_of_the_unfactored_level_and_of_casts_are_seen():
     class Cast(bptt.ResetBeforeGRU):
         """Casts to float on the way."""
 
@@ -135,10 +146,10 @@ def test_traps_of_the_unfactored_level_and_of_casts_are_named():
             saved, sign = saved
             return super().unfactored_backward(params, (d_state[0] * sign,), saved)
 
-    for cell, word in ((Cast(), "discards the imaginary part"), (Absolute(), "np.abs")):
+    for cell, said in ((Cast(), CAST), (Absolute(), NOT_ANALYTIC)):
         report = bptt.check_cell(cell)
         assert report.ok, report
-        assert word in report.trap
+        assert report.trap == said
 
 
 def test_outputs_that_are_real_are_a_trap_too():
