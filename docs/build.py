@@ -75,7 +75,11 @@ def sphinx(root: Path, jobs: str, strict: bool, variables: dict[str, str]) -> in
     return subprocess.run(command, env=variables, check=False).returncode
 
 
-def build(pages: list[str], jobs: str = "auto", fresh: bool = False) -> Report:
+# As Sphinx writes pages, one of its processes does nothing but read them for the others.
+JOBS = str((os.cpu_count() or 1) + 1)
+
+
+def build(pages: list[str], jobs: str = JOBS, fresh: bool = False) -> Report:
     """Build the site, or some pages of it, and return what happened."""
     root = BUILD / "page" if pages else BUILD
     root.mkdir(parents=True, exist_ok=True)
@@ -104,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Build what the command line asks for."""
     parser = argparse.ArgumentParser(description="Build the site; its cells are its tests.")
     parser.add_argument("--page", action="append", default=[], help="run this page's cells only")
-    parser.add_argument("--jobs", default="auto", help="processes (default: auto)")
+    parser.add_argument("--jobs", default=JOBS, help="processes (default: the cores and one)")
     parser.add_argument("--fresh", action="store_true", help="run every cell again")
     args = parser.parse_args(arguments)
     if args.fresh:

@@ -37,6 +37,7 @@ extensions = [
     "sphinx_design",
 ]
 parts = [  # of the site's own, in docs/_ext
+    "api.code_links",
     "api.completeness",
     "api.library_source",
     "api.signatures",

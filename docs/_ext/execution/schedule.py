@@ -112,7 +112,7 @@ def _run(store: Store, todo: list[Job], app: Sphinx) -> None:
     """Run pages side by side; each core takes the next page as soon as it has done one."""
     os.environ.update(kernel.environment(Path(app.config.bptt_package)))
     timeout = app.config.nb_execution_timeout
-    with ThreadPoolExecutor(max(app.parallel, 1)) as cores:
+    with ThreadPoolExecutor(min(app.parallel, os.cpu_count() or 1)) as cores:
         running = {cores.submit(client.run, job.notebook, timeout): job for job in todo}
         for number, future in enumerate(as_completed(running), 1):
             job = running[future]

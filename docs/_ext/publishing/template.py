@@ -18,7 +18,9 @@ def on_page(app: Sphinx, handler: Handler) -> None:
         if doctree is not None:
             handler(app, page, context, doctree)
 
-    app.connect("html-page-context", call)
+    app.connect(
+        "html-page-context", call, priority=600
+    )  # when the body is whole (api/code_links.py)
 
 
 def add_files(app: Sphinx, mark: str, *names: str, priority: int = 500) -> None:
