@@ -9,7 +9,6 @@ import pytest
 import bptt
 from bptt.checking.gradcheck import NOT_ANALYTIC
 
-
 CAST = "ComplexWarning: Casting complex values to real discards the imaginary part"
 
 
