@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 DISTRIBUTION = {"sklearn": "scikit-learn", "mpl_toolkits": "matplotlib", "PIL": "pillow"}
 EXTRA = {
@@ -49,26 +52,18 @@ def needed(sources: Iterable[str]) -> list[str]:
 def importable(names: tuple[str, ...]) -> list[str]:
     """Return the top-level modules that distributions, and what they require, bring."""
     every, known = packages_distributions().items(), closure(names)
-    return [module for module, by in every if not known.isdisjoint(map(canonical, by))]
-
-
-def canonical(name: str) -> str:
-    """Return the name of a distribution as it is compared."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return [module for module, by in every if not known.isdisjoint(map(canonicalize_name, by))]
 
 
 @cache
 def closure(names: tuple[str, ...]) -> frozenset[str]:
     """Return the names of distributions, and of all that they require."""
-    todo, seen = list(names), set()
+    todo, seen = list(names), set[str]()
     while todo:
-        name = canonical(todo.pop())
-        if name in seen:
-            continue
-        seen.add(name)
-        try:
-            required = distribution(name).requires or []
-        except PackageNotFoundError:
-            continue
-        todo += [m[0] for r in required if "extra ==" not in r and (m := re.match(r"[\w.-]+", r))]
+        name = canonicalize_name(todo.pop())
+        if name not in seen:
+            seen.add(name)
+            with suppress(PackageNotFoundError):
+                required = map(Requirement, distribution(name).requires or [])
+                todo += [each.name for each in required if "extra ==" not in str(each.marker)]
     return frozenset(seen)
