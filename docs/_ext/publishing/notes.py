@@ -29,13 +29,8 @@ def noted(env: BuildEnvironment, docname: str) -> Notes:
 
 def reading_order(env: BuildEnvironment) -> list[str]:
     """Return all pages in the order of the tables of contents; those in none come last, by name."""
-    return list(dict.fromkeys([*below(env, env.config.root_doc), *sorted(env.found_docs)]))
-
-
-def below(env: BuildEnvironment, docname: str) -> list[str]:
-    """Return a page and the pages below it, in the order of the tables of contents."""
     found: list[str] = []
-    todo = [docname]
+    todo = [env.config.root_doc, *sorted(env.found_docs)]
     while todo:
         name = todo.pop(0)
         if name not in found and name in env.found_docs:
