@@ -71,7 +71,7 @@ def seen(node: LexborNode) -> str:
         return f"{inner.strip()} · " if inner.strip() else ""
     if node.tag == "tr":
         return f" {inner.strip().rstrip('· ')}; "
-    inline = node.tag in {"a", "b", "code", "em", "i", "span", "strong", "sub", "sup", "-text"}
+    inline = node.tag in {"a", "b", "code", "em", "i", "span", "strong", "sub", "sup"}
     return inner if inline else f" {inner} "
 
 
@@ -102,48 +102,34 @@ def grouped(text: str) -> str:
     return text if ONE.fullmatch(text) else f"({text})"
 
 
-class Walk:
-    """Take the entries of a page from its article, each word into the innermost entry that holds it.
+def divide(node: LexborNode, entry: Entry, entries: list[Entry]) -> None:
+    """Divide what an element holds among the entries of a page, each word into the innermost entry that holds it.
 
     Each name of the library and each word of the glossary has an entry of its own.
     """
-
-    def __init__(self, article: LexborNode) -> None:
-        self.entries: list[Entry] = []
-        self._into(article, Entry("", "page"))
-
-    def _new(self, anchor: str, kind: str, title: str = "") -> Entry:
-        entry = Entry(anchor, kind, title)
-        self.entries.append(entry)
-        return entry
-
-    def _into(self, node: LexborNode, entry: Entry) -> None:
-        """Divide what an element holds among the entries."""
-        for child in node.iter(include_text=True):
-            anchor = (child.attributes or {}).get("id") or ""
-            if child.tag == "section" and anchor:
-                new = self._new(anchor, "section") if self.entries else self._new("", "page")
-                self._into(child, new)
-            elif child.tag == "dt" and anchor.startswith("term-"):
-                entry = self._new(anchor, "word", seen(child))
-            elif child.tag == "dt" and "sig-object" in classes(child):
-                entry = self._new(anchor, "name", anchor)
-                entry.words.append(seen(child))
-            elif anchor.startswith("equation-"):
-                tag = child.css_first("span.eqno")
-                name = seen(tag) if tag else ""
-                label = anchor.removeprefix("equation-")
-                before = [words for words in entry.words if words.strip()][-1:]
-                self._new(anchor, "equation", f"Equation {name} {label}").words += before
-            elif child.tag in HEADS and not entry.title:
-                entry.title = seen(child)
-            elif "highlight" in classes(child):
-                entry.words.append(f" {' '.join(BOUND.findall(child.text() or ''))} ")
-            elif child.tag in BOXES and not classes(child) & UNSEEN_CLASSES:
-                self._into(child, entry)
-                entry.words.append(" ")
-            else:
-                entry.words.append(seen(child))
+    for child in node.iter(include_text=True):
+        anchor = (child.attributes or {}).get("id") or ""
+        if child.tag == "section" and anchor:
+            entries.append(Entry(anchor, "section") if entries else Entry("", "page"))
+            divide(child, entries[-1], entries)
+        elif child.tag == "dt" and anchor.startswith("term-"):
+            entries.append(entry := Entry(anchor, "word", seen(child)))
+        elif child.tag == "dt" and "sig-object" in classes(child):
+            entries.append(entry := Entry(anchor, "name", anchor, [seen(child)]))
+        elif anchor.startswith("equation-"):
+            tag = child.css_first("span.eqno")
+            title = f"Equation {seen(tag) if tag else ''} {anchor.removeprefix('equation-')}"
+            before = [words for words in entry.words if words.strip()][-1:]
+            entries.append(Entry(anchor, "equation", title, before))
+        elif child.tag in HEADS and not entry.title:
+            entry.title = seen(child)
+        elif "highlight" in classes(child):
+            entry.words.append(f" {' '.join(BOUND.findall(child.text() or ''))} ")
+        elif child.tag in BOXES and not classes(child) & UNSEEN_CLASSES:
+            divide(child, entry, entries)
+            entry.words.append(" ")
+        else:
+            entry.words.append(seen(child))
 
 
 class SearchIndex:
@@ -152,15 +138,15 @@ class SearchIndex:
     def __init__(self, app: Sphinx) -> None:
         self.app = app
         self.pages: dict[str, list[Entry]] = {}
-        file = Path(app.srcdir) / WORDS
-        self.others = table(file)["word"] if file.is_file() else []
+        self.others = table(Path(app.srcdir) / WORDS).get("word", [])
 
     def add(self, page: Page) -> None:
         """Take over the entries of a page that has text."""
         if page.name not in self.app.env.found_docs:
             return
-        article = page.tree.css_first("article")
-        entries = Walk(article).entries if article else []
+        entries: list[Entry] = []
+        for article in page.tree.css("article"):
+            divide(article, Entry("", "page"), entries)
         titled = noted(self.app.env, page.name).title not in ("", page.name)
         if titled and not any(entry.title for entry in entries):
             page.wrong.append("the search finds no heading on the page: no article, section and h1")
@@ -187,6 +173,5 @@ class SearchIndex:
 
     def _way(self, name: str) -> str:
         """Return the title of the part that a page belongs to."""
-        folder = name.rpartition("/")[0]
-        index = f"{folder}/index"
-        return noted(self.app.env, index).title if index in self.pages and index != name else ""
+        index = f"{name.rpartition('/')[0]}/index"
+        return "" if index == name else noted(self.app.env, index).title
