@@ -16,7 +16,12 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, DTypeLike
 
 UNIONS = (Union, UnionType)
-NUMPY = {"ArrayLike": ArrayLike, "DTypeLike": DTypeLike}
+OTHERS = {  # than the library's own
+    ":py:data:`~numpy.typing.ArrayLike`": ArrayLike,
+    ":py:data:`~numpy.typing.DTypeLike`": DTypeLike,
+    ":py:class:`numpy.random.Generator`": Generator,
+    ":py:obj:`None`": NoneType,
+}
 
 
 @dataclass(frozen=True)
@@ -25,42 +30,28 @@ class AliasFormatter:
 
     modules: tuple[tuple[str, str], ...]  # each, and by whose name its aliases are documented
 
-    def _aliases(self) -> list[tuple[str, Any]]:
-        mine = []
+    def _known(self) -> dict[str, Any]:
+        """Return what is shown by a name: each role with its type."""
+        found = {}
         for name, home in self.modules:
             module = importlib.import_module(name)
             for alias, kind in inspect.get_annotations(module).items():
                 if kind is TypeAlias and get_args(getattr(module, alias)):
-                    mine.append((f"~{home}.{alias}", getattr(module, alias)))
-        return mine + [(f"~numpy.typing.{n}", alias) for n, alias in NUMPY.items()]
+                    found[f":py:data:`~{home}.{alias}`"] = getattr(module, alias)
+        return found | OTHERS
 
     def __call__(self, annotation: Any, _config: Any) -> str | None:
         """Return the role that shows an alias, alone or in a union; None for any other type."""
-        aliases = self._aliases()
-        if (whole := _known(annotation, aliases)) or get_origin(annotation) not in UNIONS:
-            return whole
-        parts = set(get_args(annotation))
-        for name, alias in aliases:
-            if get_origin(alias) in UNIONS and (inner := set(get_args(alias))) <= parts:
-                rest = [a for a in get_args(annotation) if a not in inner]
-                others = [_known(a, aliases) or _plain(a) for a in rest]
-                return " | ".join([f":py:data:`{name}`", *others])
+        known = self._known()
+        roles = {str(kind): role for role, kind in reversed(known.items())}  # the first counts
+        if str(annotation) in roles or get_origin(annotation) not in UNIONS:
+            return roles.get(str(annotation))
+        parts = get_args(annotation)
+        for role, kind in known.items():
+            if get_origin(kind) in UNIONS and {*get_args(kind)} <= {*parts}:
+                rest = [str(part) for part in parts if part not in get_args(kind)]
+                if lacking := [part for part in rest if part not in roles]:
+                    message = f"an annotation has {lacking[0]} beside an alias: extend {__name__}"
+                    raise TypeError(message)
+                return " | ".join([role, *(roles[part] for part in rest)])
         return None
-
-
-def _known(annotation: Any, aliases: list[tuple[str, Any]]) -> str | None:
-    """Return the role of an alias or of NumPy's generator."""
-    if annotation is Generator:
-        return ":py:class:`numpy.random.Generator`"
-    for name, alias in aliases:
-        if str(alias) == str(annotation):
-            return f":py:data:`{name}`"
-    return None
-
-
-def _plain(annotation: Any) -> str:
-    """Return the role of None, which may stand beside an alias."""
-    if annotation not in (None, NoneType):
-        message = f"an annotation has {annotation} beside an alias: extend {__name__}"
-        raise TypeError(message)
-    return ":py:obj:`None`"
