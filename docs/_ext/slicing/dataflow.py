@@ -204,11 +204,12 @@ class Reader(ast.NodeVisitor):
 
     def visit_branching(self, node: ast.If | ast.While | ast.Try | ast.Match) -> None:
         """Take each part to be the only one that runs."""
+        before = self.binds
         for part in ast.iter_child_nodes(node):
-            inner = Reader(self.known, self.binds)
-            inner.visit(part)
-            self._run(inner)
-            self.may_bind |= inner.may_bind | inner.binds - self.binds
+            self.binds = set(before)
+            self.visit(part)
+            self.may_bind |= self.binds - before
+        self.binds = before
 
     visit_If = visit_While = visit_Try = visit_TryStar = visit_Match = visit_branching
 
@@ -236,7 +237,6 @@ class Reader(ast.NodeVisitor):
         self.later |= inner.later
         self.changes |= inner.changes.difference(MARKS)
         self.aliases |= inner.aliases
-        self.outer |= inner.outer
 
     def _function(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, own: str = ""
@@ -257,9 +257,8 @@ class Reader(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """Bind a function."""
-        for part in (*node.decorator_list, node.returns):
-            if part is not None:
-                self.visit(part)
+        for part in filter(None, (*node.decorator_list, node.returns)):
+            self.visit(part)
         self.known.functions[node.name] |= self._function(node, node.name).changes
         self.binds.add(node.name)
 
@@ -273,13 +272,12 @@ class Reader(ast.NodeVisitor):
         """Run the body of a class; take a class that is named to run its methods."""
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)
-        inner = Reader(self.known)  # whose names its methods do not see
+        before, self.binds = self.binds, set(self.binds)  # its methods do not see its names
         for part in node.body:
-            inner.visit(part)
+            self.visit(part)
             if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 self.known.functions[node.name] |= self.known.functions[part.name].difference(MARKS)
-        self._run(inner)
-        self.binds.add(node.name)
+        self.binds = before | {node.name}
 
     def visit_comprehension_of(self, node: ast.ListComp | ast.DictComp) -> None:
         """Run a comprehension now; its targets are its own, but for what it runs over first."""
@@ -295,7 +293,7 @@ class Reader(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         """Note what a call may change: the object of a method, arguments."""
         name, method = called(node)
-        owner = root(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        owner = root(node.func) if method else ""
         given = [root(argument) for argument in node.args]
         named = {keyword.arg: root(keyword.value) for keyword in node.keywords}
         module = owner in self.known.modules
