@@ -11,6 +11,7 @@ from pathlib import Path
 from _ext.execution.record import Cell, Page
 
 WARNING = re.compile(r"\n(?=[^\n]*(?:WARNING|ERROR|CRITICAL|SEVERE): )")
+NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # characters that XML cannot hold
 SLOWEST = 5
 
 
@@ -77,34 +78,24 @@ class Report:
         """Return the report as JUnit XML: a suite a page, a case a cell, and one for the warnings."""
         top = ET.Element("testsuites", name="docs", time=f"{self.seconds:.3f}")
         for page in self.pages:
-            bad = str(sum(bool(c.problems) for c in page.cells))
-            suite = ET.SubElement(
-                top, "testsuite", name=page.docname, tests=str(len(page.cells)), failures=bad,
-                errors="0", time=f"{page.seconds:.3f}",
-            )  # fmt: skip
+            suite = ET.SubElement(top, "testsuite", name=page.docname, time=f"{page.seconds:.3f}")
             for cell in page.cells:
-                case = ET.SubElement(
-                    suite, "testcase", classname=page.docname, name=f"cell {cell.number}",
-                    file=self._path(page), line=str(cell.line), time=f"{cell.seconds or 0:.3f}",
-                )  # fmt: skip
+                case = ET.SubElement(suite, "testcase", classname=page.docname)
+                case.attrib |= {"name": f"cell {cell.number}", "time": f"{cell.seconds or 0:.3f}"}
+                case.attrib |= {"file": self._path(page), "line": str(cell.line)}
                 if page.why_not:
                     ET.SubElement(case, "skipped", message=page.why_not)
                 for words in cell.problems:
-                    failure = ET.SubElement(case, "failure", message=_xml(words))
-                    failure.text = _xml(self._line(page, cell, words) + "\n" + cell.traceback)
-        words = f"{len(self.warnings)} warnings, exit code {self.code}"
-        failed = bool(self.warnings or (self.code and not self.bad_pages))
-        suite = ET.SubElement(
-            top, "testsuite", name="sphinx", tests="1", failures=str(int(failed)), errors="0"
-        )
+                    failure = ET.SubElement(case, "failure", message=words)
+                    failure.text = f"{self._line(page, cell, words)}\n{cell.traceback}"
+        suite = ET.SubElement(top, "testsuite", name="sphinx")
         case = ET.SubElement(suite, "testcase", classname="sphinx", name="no warnings")
-        if failed:
-            ET.SubElement(case, "failure", message=words).text = _xml("\n".join(self.warnings))
+        if self.warnings or (self.code and not self.bad_pages):
+            words = f"{len(self.warnings)} warnings, exit code {self.code}"
+            ET.SubElement(case, "failure", message=words).text = "\n".join(self.warnings)
+        for suite in top:
+            bad = sum(case.find("failure") is not None for case in suite)
+            suite.attrib |= {"tests": str(len(suite)), "failures": str(bad), "errors": "0"}
         ET.indent(top)
-        text = ET.tostring(top, encoding="unicode")
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
-
-
-def _xml(text: str) -> str:
-    """Return text without the characters that XML cannot hold."""
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text)
+        text = ET.tostring(top, "utf-8", xml_declaration=True).decode()
+        return NO_XML.sub("", text) + "\n"
