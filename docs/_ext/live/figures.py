@@ -11,6 +11,7 @@ import hashlib
 import html
 import re
 
+NOISE = re.compile("^.*?(?=<svg)|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 INK = re.compile(r"#(?:010203|000000)\b")
 PAPER = re.compile(r"#ffffff\b")
 SERIES = re.compile(r"#0c0([0-7])01\b")
@@ -18,45 +19,29 @@ SERIES = re.compile(r"#0c0([0-7])01\b")
 LIGHT = (
     "#1f5f99", "#b34700", "#1a7a4c", "#a3267a", "#6b4fb3", "#7a6200", "#00768a", "#5c5c66",
 )  # fmt: skip
+SIZE = re.compile(r'<svg([^>]*?) width="([\d.]+)pt" height="[\d.]+pt"([^>]*)>')
+OF_A_FILE = re.compile(r'xlink:(?=href)| xmlns(:xlink)?="[^"]*"| version="1\.1"')
 ID = re.compile(r' id="([^"]+)"')
 USE = re.compile(r'(?:href="#|url\(#)([^")]+)')
 
 
 def inline(svg: str, alt: str) -> str:
     """Return the HTML of a figure: unique ids, theme colors, a name for screen readers."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = _ids(_colors(svg), alt)
-    svg = svg.replace("xlink:href", "href").replace(
-        ' xmlns:xlink="http://www.w3.org/1999/xlink"', ""
+    svg = re.sub("<style.*?</style>", "", NOISE.sub("", svg), flags=re.DOTALL)
+    svg = PAPER.sub("var(--color-background-primary)", INK.sub("currentColor", svg))
+    svg = _ids(SERIES.sub(r"var(--c\1)", svg), alt)
+    svg = re.sub(r">\s+<", "><", OF_A_FILE.sub("", svg)).strip()
+    said = f'role="img" aria-label="{html.escape(alt)}"'
+    svg = SIZE.sub(
+        lambda m: f'<svg{m[1]}{m[3]} style="--w: {float(m[2]) * 4 / 3:.0f}px" {said}>', svg
     )
-    svg = svg.replace(' xmlns="http://www.w3.org/2000/svg"', "").replace(' version="1.1"', "")
-    svg = re.sub(r">\s+<", "><", svg).strip()
-    name = html.escape(alt, quote=True)
-    svg = re.sub(
-        r'<svg([^>]*?) width="([\d.]+)pt"([^>]*?)>',
-        lambda m: (
-            f'<svg{m[1]}{m[3]} style="--w: {float(m[2]) * 4 / 3:.0f}px" role="img" aria-label="{name}">'
-        ),
-        svg,
-        count=1,
-    )
-    svg = re.sub(r'^(<svg[^>]*?) height="[\d.]+pt"', r"\1", svg)
     scroller = 'role="group" aria-label="Figure" tabindex="0"'
     return f'<div class="bptt-figure" {scroller}>{svg}</div>\n'
 
 
-def _colors(svg: str) -> str:
-    svg = INK.sub("currentColor", svg)
-    svg = PAPER.sub("var(--color-background-primary)", svg)
-    return SERIES.sub(r"var(--c\1)", svg)
-
-
 def plain(svg: str) -> str:
     """Return a figure for where there is no theme: the colors of a light page, on white."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = SERIES.sub(lambda m: LIGHT[int(m[1])], INK.sub("#000000", svg))
+    svg = SERIES.sub(lambda m: LIGHT[int(m[1])], INK.sub("#000000", NOISE.sub("", svg)))
     return svg.replace("<svg ", '<svg style="background: white" ', 1)
 
 
