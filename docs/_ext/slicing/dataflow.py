@@ -78,9 +78,9 @@ class Known:
 
 
 class Reader(ast.NodeVisitor):
-    """Collect what the nodes it visits do, in the order in which Python evaluates them."""
+    """Collect what nodes do, in the order in which Python evaluates them."""
 
-    def __init__(self, known: Known, binds: Iterable[str] = ()) -> None:
+    def __init__(self, known: Known, nodes: Iterable[ast.AST], binds: Iterable[str] = ()) -> None:
         self.known = known  # to which it adds
         self.reads: set[str] = set()  # while it runs, before it binds them
         self.later: set[str] = set()  # read when what it defines is called
@@ -90,6 +90,8 @@ class Reader(ast.NodeVisitor):
         self.aliases: set[tuple[str, str]] = set()  # (a name, another that may hold parts of it)
         self.outer: set[str] = set()  # declared global
         self.kept: set[str] = set()  # changed by functions that it defines
+        for node in nodes:
+            self.visit(node)
 
     def generic_visit(self, node: ast.AST) -> None:
         """Visit the parts of a node: values before the targets that they are bound to."""
@@ -219,9 +221,7 @@ class Reader(ast.NodeVisitor):
     ) -> Reader:
         """Read a scope of its own, which binds `shared` outside; return what it does to names outside and to what it is given."""
         self.known.variables.update(parameters)
-        inner = Reader(self.known, parameters)
-        for node in body:
-            inner.visit(node)
+        inner = Reader(self.known, body, parameters)
         own = (inner.binds | inner.may_bind).difference(inner.outer, shared)
         changes = connected(inner.changes | inner.outer, inner.aliases)
         inner.reads -= own

@@ -28,20 +28,13 @@ class Statement:
     gives: set[str]
 
 
-def read(node: ast.stmt, known: Known) -> Reader:
-    """Return what a statement does."""
-    reader = Reader(known)
-    reader.visit(node)
-    return reader
-
-
 def statements(cells: Sequence[str]) -> list[Statement]:
     """Return the statements of all cells."""
     nodes = [(k, node) for k, source in enumerate(cells) for node in ast.parse(source).body]
     known, before = Known(), None
     while known != before:  # for a function may call one that is defined below it
         before = deepcopy(known)
-        readers = [read(node, known) for _, node in nodes]
+        readers = [Reader(known, [node]) for _, node in nodes]
     aliases = set().union(*(does.aliases for does in readers))
     found = []
     for (cell, node), does in zip(nodes, readers, strict=True):
@@ -78,7 +71,7 @@ def _only_seen(node: ast.stmt, known: Known) -> Iterator[ast.stmt]:
 
 
 def _prints_or_asserts(node: ast.stmt, known: Known) -> bool:
-    does = read(node, known)
+    does = Reader(known, [node])
     if isinstance(node, (ast.If, ast.For)):  # nothing else inside, and a target of its own
         every = [*node.body, *node.orelse]
         return not does.changes and all(_prints_or_asserts(part, known) for part in every)
