@@ -44,7 +44,8 @@ def test_every_package_of_the_browser_is_listed_with_what_it_needs():
 
 def test_cells_that_no_browser_runs_are_known():
     sources = ["import statsmodels\nx = 1", "import numpy as np", "print(x)", "print(np)"]
-    assert cells.missing(sources, slicer.needs(sources)) == ["statsmodels", "", "statsmodels", ""]
+    found = cells.packages(sources, slicer.needs(sources))
+    assert found["missing"] == ["statsmodels", "", "statsmodels", ""]
 
 
 def test_packages_of_each_cell_are_told_also_those_that_the_library_imports():
@@ -53,7 +54,8 @@ def test_packages_of_each_cell_are_told_also_those_that_the_library_imports():
         "import numpy, statsmodels\nfrom sklearn import datasets",
         "print(1)",
     ]
-    assert cells.present(sources) == ["matplotlib sympy", "scikit-learn", ""]
+    found = cells.packages(sources, slicer.needs(sources))
+    assert found["packages"] == ["matplotlib sympy", "scikit-learn", ""]
 
 
 def test_size_and_place_are_said_before_anything_is_fetched(tmp_path, monkeypatch, capfd):

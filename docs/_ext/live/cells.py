@@ -22,22 +22,15 @@ HERE = Path(__file__).resolve().parent
 HELPERS = ("figures.py", "matplotlibrc")
 
 
-def missing(sources: list[str], needs: list[dict[int, slicer.Lines]]) -> list[str]:
-    """Return for each cell the packages that it or a cell it needs imports and that no browser has."""
-    known = set(pyodide_files.table()["packages"])
-    found = []
-    for number, needed in enumerate(needs):
-        code = [sources[k] for k in sorted({*needed, number})]
-        found.append(", ".join(name for name in requirements.needed(code) if name not in known))
+def packages(sources: list[str], needs: list[dict[int, slicer.Lines]]) -> dict[str, list[str]]:
+    """Return for each cell the packages missing in a browser, its own and of cells it needs, and those it needs that a browser has."""
+    known = pyodide_files.table()["packages"]
+    found: dict[str, list[str]] = {"missing": [], "packages": []}
+    for number, (code, needed) in enumerate(zip(sources, needs, strict=True)):
+        every = requirements.needed(sources[k] for k in {*needed, number})
+        found["missing"].append(", ".join(name for name in every if name not in known))
+        found["packages"].append(" ".join(n for n in requirements.needed([code]) if n in known))
     return found
-
-
-def present(sources: list[str]) -> list[str]:
-    """Return for each cell the packages that it needs and that a browser has, the library's own imports included."""
-    known = set(pyodide_files.table()["packages"])
-    return [
-        " ".join(name for name in requirements.needed([code]) if name in known) for code in sources
-    ]
 
 
 def sentence(needed: list[str]) -> nodes.paragraph:
@@ -63,16 +56,16 @@ def _tell(app: Sphinx, doctree: nodes.document) -> None:
     cells = page_data.cells_of(doctree)
     code = list(cells.values())
     try:
-        needs, packages = slicer.needs(code), requirements.needed(code)
+        needs, every = slicer.needs(code), requirements.needed(code)
     except SyntaxError:
         return  # execution has said so
     if cells and app.config.live_cells:
-        doctree += hidden("live", missing=missing(code, needs), packages=present(code))
+        doctree += hidden("live", **packages(code, needs))
     if cells:
         doctree += hidden("needs", needs=[slicer.pack(lines) for lines in needs])
-    if packages:
+    if every:
         first = next(iter(cells))
-        first.parent.insert(first.parent.index(first), sentence(packages))
+        first.parent.insert(first.parent.index(first), sentence(every))
 
 
 def _fetch(app: Sphinx) -> None:
