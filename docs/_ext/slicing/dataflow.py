@@ -67,9 +67,8 @@ class Known:
 
     imported: set[str] = field(default_factory=set)  # modules, and all else
     variables: set[str] = field(default_factory=set)  # bound in another way, somewhere
-    stateful: set[str] = field(default_factory=set)  # iterators and random generators
     functions: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Functions, methods and classes: which names each changes."""
+    """Functions, methods and classes: which names each changes; iterators and random generators: themselves."""
 
     @property
     def modules(self) -> set[str]:
@@ -108,7 +107,6 @@ class Reader(ast.NodeVisitor):
             self.known.variables.add(node.id)
             return
         self.reads |= {node.id} - self.binds
-        self.changes |= {node.id} & self.known.stateful
         self.changes |= self.known.functions[node.id].difference(MARKS)
 
     def visit_part(self, node: ast.Attribute | ast.Subscript) -> None:
@@ -158,12 +156,12 @@ class Reader(ast.NodeVisitor):
 
     def _mean(self, name: str, value: ast.expr) -> None:
         """Note a name that holds a function or a state."""
-        functions, stateful = self.known.functions, self.known.stateful
+        functions = self.known.functions
         for part in (value, *self._held(value)):
             function, method = called(part)
-            state = {function, method} & STATEFUL or function in ITERATORS or root(part) in stateful
+            state = {function, method} & STATEFUL or function in ITERATORS
             if state or MADE in functions[function] or isinstance(part, ast.GeneratorExp):
-                stateful.add(name)
+                functions[name].add(name)
             functions[name] |= functions[root(part)]
             if isinstance(part, ast.Attribute) and part.attr in CHANGE_SELF:
                 functions[name].add(root(part))
