@@ -23,7 +23,7 @@ def test_two_wheels_of_one_tree_are_the_same(tmp_path):
 
 def test_a_file_with_another_sum_is_refused(tmp_path):
     carrier = tmp_path / "carrier-1-py3-none-any.whl"
-    name = next(iter(pyodide_files.table()["core"]))
+    name = next(iter(pyodide_files.TABLE["core"]))
     with zipfile.ZipFile(carrier, "w") as archive:
         archive.writestr(f"inside/{name}", "not what is listed")
     with pytest.raises(ExtensionError, match="is not the file that pyodide_files"):
@@ -37,9 +37,9 @@ def test_a_carrier_that_is_not_there_is_red(tmp_path):
 
 
 def test_every_package_of_the_browser_is_listed_with_what_it_needs():
-    packages = pyodide_files.table()["packages"]
+    packages = pyodide_files.PACKAGES
     assert {name for p in packages.values() for name in p["depends"]} <= set(packages)
-    assert all(len(sum256) == 64 for sum256 in pyodide_files.sums().values())
+    assert all(len(sum256) == 64 for sum256 in pyodide_files.SUMS.values())
 
 
 def test_cells_that_no_browser_runs_are_known():

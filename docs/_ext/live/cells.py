@@ -24,7 +24,7 @@ HELPERS = ("figures.py", "matplotlibrc")
 
 def packages(sources: list[str], needs: list[dict[int, slicer.Lines]]) -> dict[str, list[str]]:
     """Return for each cell the packages missing in a browser, its own and of cells it needs, and those it needs that a browser has."""
-    known = pyodide_files.table()["packages"]
+    known = pyodide_files.PACKAGES
     found: dict[str, list[str]] = {"missing": [], "packages": []}
     for number, (code, needed) in enumerate(zip(sources, needs, strict=True)):
         every = requirements.needed(sources[k] for k in {*needed, number})

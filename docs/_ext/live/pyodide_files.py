@@ -16,7 +16,6 @@ import sys
 import tempfile
 import zipfile
 from contextlib import chdir
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +23,15 @@ from hatchling.build import build_wheel
 from sphinx.errors import ExtensionError
 
 HERE = Path(__file__).resolve().parent
+LIST = (HERE / "pyodide_files.json").read_bytes()
+TABLE: dict[str, Any] = json.loads(LIST)
+PACKAGES = TABLE["packages"]
+SUMS = TABLE["core"] | TABLE["editor"] | {p["file"]: p["sha256"] for p in PACKAGES.values()}
 EDITOR = "prism-code-editor"
 LICENSES = """This folder holds Pyodide {pyodide} (license MPL-2.0; its source is the Git tag {pyodide} of the project
 pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with its own license inside its wheel.
 
 """
-
-
-@cache
-def table() -> dict[str, Any]:
-    """Return the list of what there is."""
-    return dict(json.loads((HERE / "pyodide_files.json").read_text("utf-8")))
-
-
-def sums() -> dict[str, str]:
-    """Return every file of the list with its SHA-256."""
-    packages = {p["file"]: p["sha256"] for p in table()["packages"].values()}
-    return {**table()["core"], **table()["editor"], **packages}
 
 
 def digest(content: bytes) -> str:
@@ -50,10 +41,10 @@ def digest(content: bytes) -> str:
 
 def fetch(store: Path) -> Path:
     """Return the folder with all files of the list, fetched if it is not there."""
-    folder = store / digest((HERE / "pyodide_files.json").read_bytes())[:16]
+    folder = store / digest(LIST)[:16]
     if folder.is_dir():
         return folder
-    size = round(sum(carrier["megabytes"] for carrier in table()["carriers"].values()))
+    size = round(sum(carrier["megabytes"] for carrier in TABLE["carriers"].values()))
     sys.stderr.write(
         f"live cells: fetching {size} MB, once: Python and an editor for the reader's browser.\n"
         f"It is kept in {store}; BPTT_DOCS_LIVE=no builds the site without it.\n"
@@ -61,9 +52,9 @@ def fetch(store: Path) -> Path:
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store) as name:
         new = Path(name) / "new"
-        for requirement, carrier in table()["carriers"].items():
+        for requirement, carrier in TABLE["carriers"].items():
             unpack(download(requirement, carrier, Path(name)), carrier["folder"], new)
-        if missing := sorted(name for name in sums() if not (new / name).is_file()):
+        if missing := sorted(name for name in SUMS if not (new / name).is_file()):
             msg = f"no carrier holds {', '.join(missing)}"
             raise ExtensionError(msg)
         try:
@@ -90,15 +81,14 @@ def download(requirement: str, carrier: dict[str, Any], folder: Path) -> Path:
 
 def unpack(carrier: Path, inside: str, folder: Path) -> None:
     """Take the files of the list out of a carrier, or a carrier that is one; refuse any with a wrong sum."""
-    wanted = sums()
-    if carrier.name in wanted:
+    if carrier.name in SUMS:
         found = {carrier.name: carrier.read_bytes()}
     else:
         with zipfile.ZipFile(carrier) as archive:
             present = set(archive.namelist())
-            found = {n: archive.read(inside + n) for n in wanted if inside + n in present}
+            found = {n: archive.read(inside + n) for n in SUMS if inside + n in present}
     for name, content in found.items():
-        if wanted[name] != digest(content):
+        if SUMS[name] != digest(content):
             msg = f"{name} in {carrier.name} is not the file that pyodide_files.json lists"
             raise ExtensionError(msg)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -124,9 +114,9 @@ def lock(own: Path) -> dict[str, Any]:
             "install_dir": "site", "package_type": "package", "unvendored_tests": False,
             **{key: wheel[key] for key in ("version", "sha256", "imports", "depends")},
         }
-        for name, wheel in {**table()["packages"], "bptt": library}.items()
+        for name, wheel in {**PACKAGES, "bptt": library}.items()
     }  # fmt: skip
-    return {"info": table()["info"], "packages": entries}
+    return {"info": TABLE["info"], "packages": entries}
 
 
 def serve(out: Path, store: Path, root: Path) -> None:
@@ -134,14 +124,13 @@ def serve(out: Path, store: Path, root: Path) -> None:
     source = fetch(store)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    packages = table()["packages"]
-    for file in (*table()["core"], *(package["file"] for package in packages.values())):
+    for file in (*TABLE["core"], *(package["file"] for package in PACKAGES.values())):
         shutil.copy(source / file, out / file)
     _write(out / "pyodide-lock.json", lock(wheel(root, out)))
     sizes = {file.name: file.stat().st_size for file in sorted(out.iterdir())}
     _write(out / "sizes.json", sizes)
-    words = [f"{name} {package['version']}" for name, package in packages.items()]
-    text = LICENSES.format(pyodide=table()["pyodide"]) + "\n".join([*words, "bptt, of this site"])
+    words = [f"{name} {package['version']}" for name, package in PACKAGES.items()]
+    text = LICENSES.format(pyodide=TABLE["pyodide"]) + "\n".join([*words, "bptt, of this site"])
     (out / "README.txt").write_text(text + "\n", encoding="utf-8")
     editor = out.parent / EDITOR
     shutil.copytree(source / EDITOR, editor, dirs_exist_ok=True)
