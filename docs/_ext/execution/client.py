@@ -74,21 +74,17 @@ def joined(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
 
 def run(notebook: NotebookNode, timeout: int) -> Seconds:
     """Run all cells in place, in an empty folder; return the seconds that each code cell took."""
-    began: dict[int, float] = {}
-    seconds: dict[int, float] = {}
+    times: dict[int, list[float]] = {}  # when each cell began and ended
 
-    def start(*, cell_index: int, **_: Any) -> None:
-        began[cell_index] = time.perf_counter()
-
-    def end(*, cell_index: int, **_: Any) -> None:
-        seconds[cell_index] = round(time.perf_counter() - began[cell_index], 3)
+    def note(*, cell_index: int, **_: Any) -> None:
+        times.setdefault(cell_index, []).append(time.perf_counter())
 
     code = {k: cell for k, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
     with tempfile.TemporaryDirectory() as cwd:
         try:
             client = NotebookClient(
                 notebook, km=Kernel(cwd), timeout=timeout, record_timing=False,
-                on_cell_execute=start, on_cell_executed=end,
+                on_cell_execute=note, on_cell_executed=note,
             )  # fmt: skip
             client.log.setLevel(ERROR)
             client.execute(cleanup_kc=True)
@@ -97,8 +93,9 @@ def run(notebook: NotebookNode, timeout: int) -> Seconds:
         except Exception as error:  # noqa: BLE001 - a time-out, a kernel that died or never started
             words = str(error).strip().splitlines() or ["no reason given; see above"]
             said = nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[0])
-            code[max(began, default=min(code))].outputs.append(said)
+            code[max(times, default=min(code))].outputs.append(said)
     for cell in code.values():
         cell.outputs.sort(key=lambda output: output.get("name") != "stderr")  # whichever was faster
         cell.outputs = list(joined(cell.outputs))
-    return [seconds.get(k) for k in code]
+    took = {k: round(ended[0] - began, 3) for k, (began, *ended) in times.items() if ended}
+    return [took.get(k) for k in code]
