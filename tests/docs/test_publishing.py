@@ -179,7 +179,15 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "element",
-    ["area href", "button formaction", "form action", "iframe src", "object data", "video poster"],
+    [
+        "area href",
+        "button formaction",
+        "form action",
+        "iframe src",
+        "object data",
+        "svg xlink:href",
+        "video poster",
+    ],
 )
 def test_every_element_that_leads_somewhere_is_followed(element: str, tmp_path: Path) -> None:
     links = Links(tmp_path, "")

@@ -26,7 +26,7 @@ class Links:
         for twice in (i for i, count in ids.items() if count > 1):
             page.wrong.append(f"the id {twice!r} stands for {ids[twice]} places")
         self.ids[name] = set(ids)
-        self.found[name] = dict.fromkeys(address for _, _, address in page.addresses())
+        self.found[name] = dict.fromkeys(page.addresses())
 
     def target(self, page: str, address: str) -> tuple[str, str] | None:
         """Return the file and the anchor that an address on a page means; None if it is elsewhere."""

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser
 
-LINKS = ("href", "src", "action", "formaction", "poster", "data", "xlink:href", "data-content_root")
+LINKS = ("href", "src", "action", "formaction", "poster", "data", "data-content_root")
 
 
 class Page:
@@ -20,13 +20,6 @@ class Page:
         self.text = file.read_text("utf-8")
         self.tree = LexborHTMLParser(self.text)
         self.wrong: list[str] = []
-
-    def new(self, tag: str, **attributes: str) -> LexborNode:
-        """Return a new element, which is nowhere yet; underscores in attributes' names are hyphens."""
-        node = self.tree.create_node(tag)
-        for name, value in attributes.items():
-            node.attrs[name.rstrip("_").replace("_", "-")] = value
-        return node
 
     def write(self) -> None:
         """Write the page, if it has changed."""
@@ -50,12 +43,7 @@ class Page:
         """Return all ids, in their order."""
         return [node.attrs["id"] or "" for node in self.tree.css("[id]")]
 
-    def addresses(self) -> Iterator[tuple[LexborNode, str, str]]:
-        """Yield each element that leads somewhere, the attribute, and the address."""
-        for node in self.tree.css(
-            ", ".join(f"[{name.replace(':', chr(92) + ':')}]" for name in LINKS)
-        ):
-            attributes = node.attributes
-            for name in LINKS:
-                if address := attributes.get(name):
-                    yield node, name, address
+    def addresses(self) -> Iterator[str]:
+        """Yield the address of each element that leads somewhere."""
+        for node in self.tree.css(", ".join(f"[{name}]" for name in LINKS)):  # xlink:href as href
+            yield from filter(None, map(node.attributes.get, (*LINKS, "xlink:href")))

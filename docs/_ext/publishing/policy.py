@@ -60,5 +60,7 @@ def guard(page: Page) -> None:
     if place is None:
         page.wrong.append("the page has no policy: there is no <meta charset> to put it after")
         return
-    content = policy(page)
-    place.insert_after(page.new("meta", http_equiv="Content-Security-Policy", content=content))
+    meta = page.tree.create_node("meta")
+    meta.attrs["http-equiv"] = "Content-Security-Policy"
+    meta.attrs["content"] = policy(page)
+    place.insert_after(meta)

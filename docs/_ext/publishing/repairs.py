@@ -37,7 +37,7 @@ def _no_role(node: LexborNode, _: Page) -> None:
 
 
 def _no_head(node: LexborNode, page: Page) -> None:
-    node.replace_with(page.new("td"))
+    node.replace_with(page.tree.create_node("td"))
 
 
 CITATIONS = "reference/bibliography"

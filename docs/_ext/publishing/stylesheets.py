@@ -41,11 +41,7 @@ def _made(static: Path, names: tuple[str, ...]) -> tuple[str, list[str]]:
 
 def bundle(page: Page, static: Path) -> None:
     """Let a page link one stylesheet for all media; those for print stay apart."""
-    links = [
-        link
-        for link in page.tree.css('head > link[rel="stylesheet"]')
-        if "media" not in link.attributes and "_static/" in (link.attributes["href"] or "")
-    ]
+    links = page.tree.css('head > link[rel="stylesheet"][href*="_static/"]:not([media])')
     if len(links) < 2:
         page.wrong.append("the page links no stylesheets that could be put together")
         return
