@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from _ext.api.objects import home
-from _ext.api.source_pages import source_link
+from _ext.api.source_pages import SourceLink
 
 
 def without_docstring(code: str) -> str:
@@ -50,7 +50,7 @@ class Library(SphinxDirective):
         block = nodes.literal_block(code, code, language="python")
         module, name = home(thing)
         caption = nodes.caption("", f"{path}, lines {start} to {start + len(lines) - 1} ")
-        caption += source_link(module, name)
+        caption += SourceLink("", module=module, anchor=name)
         box = nodes.container("", caption, block, literal_block=True)
         box["classes"] += ["literal-block-wrapper", "library-code"]
         self.set_source_info(box)

@@ -23,12 +23,7 @@ from _ext.ledger import page_links
 
 
 class SourceLink(nodes.Inline, nodes.TextElement):
-    """A link to a place in the source, of a module `module` and a name `anchor`."""
-
-
-def source_link(module: str, anchor: str) -> SourceLink:
-    """Return a link to a definition in the source, or to a whole module."""
-    return SourceLink("", module=module, anchor=anchor)
+    """A link to a definition in the source, `anchor` of the module `module`, or to a whole module."""
 
 
 def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -39,7 +34,7 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if (signature["module"] or "").partition(".")[0] == package.name:
             module, own = home_of_entry(f"{signature['module']}.{signature['fullname']}")
             if module in known and own:
-                signature.append(source_link(module, own))
+                signature.append(SourceLink("", module=module, anchor=own))
     for link in list(doctree.findall(SourceLink)):
         uri = app.builder.get_relative_uri(docname, page_of(link["module"]))
         anchor = f"#{link['anchor']}" if link["anchor"] else ""
