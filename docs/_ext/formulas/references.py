@@ -88,11 +88,8 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if equation := known.get(label):
             here = equation.docname == docname
             path = "" if here else app.builder.get_relative_uri(docname, equation.docname)
-            page = (
-                ""
-                if here or label in app.config.static_math_tags
-                else f"{equation.docname.split('/')[-1]} "
-            )
+            alone = here or label in app.config.static_math_tags
+            page = "" if alone else f"{equation.docname.split('/')[-1]} "
             words, uri = nodes.Text(f"({page}{equation.number})"), f"{path}#{anchor(label)}"
             node.replace_self(nodes.reference("", "", words, internal=True, refuri=uri))
         else:

@@ -94,10 +94,9 @@ class Reader(ast.NodeVisitor):
 
     def generic_visit(self, node: ast.AST) -> None:
         """Visit the parts of a node: values before the targets that they are bound to."""
-        for _, part in sorted(ast.iter_fields(node), key=lambda field: field[0] not in EARLIER):
-            for each in part if isinstance(part, list) else [part]:
-                if isinstance(each, ast.AST):
-                    self.visit(each)
+        early = [getattr(node, name, None) for name in EARLIER]
+        for part in sorted(ast.iter_child_nodes(node), key=lambda part: part not in early):
+            self.visit(part)
 
     # --- names
     def visit_Name(self, node: ast.Name) -> None:
@@ -280,9 +279,9 @@ class Reader(ast.NodeVisitor):
     def visit_comprehension_of(self, node: ast.ListComp | ast.DictComp) -> None:
         """Run a comprehension now; its targets are its own, but for what it runs over first."""
         self.visit(node.generators[0].iter)
-        results = [part for part in ast.iter_child_nodes(node) if part not in node.generators]
+        parts = sorted(ast.iter_child_nodes(node), key=lambda part: part not in node.generators)
         walrus = {part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr)}
-        self._run(self._inside([*node.generators, *results], shared=walrus))
+        self._run(self._inside(parts, shared=walrus))
         self.may_bind |= walrus
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_of  # type: ignore[assignment]
