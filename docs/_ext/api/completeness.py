@@ -5,8 +5,6 @@ whether each name of ``bptt.__all__``, and of the ``__all__`` of its packages, i
 (``objects.inv``) that it is about to write. A thing has one public place: ``bptt``, or else its package.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 import re

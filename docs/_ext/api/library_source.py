@@ -4,8 +4,6 @@ The code shown is the code that the cells import, without its docstring. The cap
 and links to the highlighted source.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Names of the library and the things that they mean: where a thing is defined, where it is documented."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Without this, a default such as ``bptt.tanh`` appears as what makes one, and a r
 type of each array, which its fields say below it anyway.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 from typing import Any, TypeAlias

@@ -3,8 +3,6 @@
 A comment that marks a line as an equation is a link to the equation (ledger/page_links.py).
 """
 
-from __future__ import annotations
-
 import ast
 import html
 from collections.abc import Iterator

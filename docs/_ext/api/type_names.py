@@ -4,8 +4,6 @@ The formatter is a record and not a function: Sphinx pickles its configuration, 
 the build before. With a function, or with an address in the text, every page would be read again in each build.
 """
 
-from __future__ import annotations
-
 import importlib
 import inspect
 from dataclasses import dataclass

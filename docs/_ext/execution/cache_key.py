@@ -4,8 +4,6 @@ Outputs are kept under this digest and nowhere else: change a line of the librar
 their outputs are shown, or a version of any installed package, and every cell runs again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import platform
 from collections.abc import Iterable, Iterator

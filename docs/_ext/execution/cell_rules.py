@@ -4,8 +4,6 @@ Everything here works on a notebook's cell: its tags, its metadata and its outpu
 the kernel or from the cache. A problem is worded for the author of the page.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

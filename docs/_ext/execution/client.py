@@ -3,8 +3,6 @@
 A cell that fails stops the page, and its error becomes its output: whoever called goes on with the next page.
 """
 
-from __future__ import annotations
-
 import re
 import tempfile
 import time

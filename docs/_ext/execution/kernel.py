@@ -11,8 +11,6 @@ A kernel that is started by itself spends more time on imports than most pages o
 from one that has imported what nearly every page needs, where Python can do so.
 """
 
-from __future__ import annotations
-
 import logging
 import multiprocessing
 import os

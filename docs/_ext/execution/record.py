@@ -1,14 +1,12 @@
 """What happened on a page, cell by cell: written when its cells have run, told by docs/build.py."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 FRAME = re.compile(r"(?:Cell In\[\d+\], line|<cell line:) (\d+)")
 ONLY = "BPTT_DOCS_ONLY"  # pages to run, separated by blanks; all if unset
@@ -86,7 +84,7 @@ class Page:
         return self.cells[-1]
 
     @classmethod
-    def load(cls, file: Path) -> Page:
+    def load(cls, file: Path) -> Self:
         """Read a record."""
         data = json.loads(file.read_text("utf-8"))
         return cls(**{**data, "cells": [Cell(**c) for c in data["cells"]]})

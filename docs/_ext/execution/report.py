@@ -1,7 +1,5 @@
 """Tell what a build did: as text for the terminal, as JUnit XML for whatever reads that."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

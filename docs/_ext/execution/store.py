@@ -5,8 +5,6 @@ The cache is the folder ``nb_execution_cache_path`` of conf.py, whose last part 
 beside them, as the entry's data, the outputs as they came and the seconds: only these are used by a later build.
 """
 
-from __future__ import annotations
-
 from copy import deepcopy
 from pathlib import Path
 

@@ -5,8 +5,6 @@ repository that it could read, the commit, every installed version, what the env
 left. If all of it is as it was, there is nothing to do; else docs/build.py keeps nothing but the outputs of cells.
 """
 
-from __future__ import annotations
-
 import json
 import platform
 from pathlib import Path

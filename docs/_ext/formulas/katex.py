@@ -4,8 +4,6 @@ KaTeX (vendored in docs/_vendor) is run by QuickJS inside Python and writes HTML
 MathML for screen readers. A formula that does not parse is a warning at its own line.
 """
 
-from __future__ import annotations
-
 import functools
 import html
 import json

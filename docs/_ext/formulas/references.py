@@ -5,8 +5,6 @@ the sixth of another page. The general index
 knows it by its tag, else by its label.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

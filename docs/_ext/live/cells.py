@@ -7,8 +7,6 @@ drawn with. Hidden elements tell the scripts of a page, for each of its cells, t
 which packages the page needs besides bptt and NumPy.
 """
 
-from __future__ import annotations
-
 import html
 from pathlib import Path
 

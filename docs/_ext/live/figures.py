@@ -5,8 +5,6 @@ becomes ``currentColor`` and the k-th series color the CSS variable ``--ck``, wh
 for both themes. Colors that a cell chose itself, and colormaps, stay as they are.
 """
 
-from __future__ import annotations
-
 import hashlib
 import html
 import re

@@ -6,8 +6,6 @@ what is taken out of it has the recorded sum, or the build is red. The files are
 ``docs/_build/cache/pyodide``, between builds.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Say what a page was built from (version, commit, what is installed) and where it will stand."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

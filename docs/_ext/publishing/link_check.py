@@ -1,7 +1,5 @@
 """Whether every address on every page leads somewhere: to a page and an anchor on it, or to a file."""
 
-from __future__ import annotations
-
 import posixpath
 from collections import Counter
 from collections.abc import Iterator

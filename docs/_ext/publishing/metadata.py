@@ -5,8 +5,6 @@
 ``sitemap.txt`` is written; without it nothing that would have to be guessed is said.
 """
 
-from __future__ import annotations
-
 import html
 from pathlib import Path
 from typing import Any

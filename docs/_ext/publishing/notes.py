@@ -1,7 +1,5 @@
 """What is noted of each page when it is read, for what is done when all pages are: kept in Sphinx's metadata of it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from docutils import nodes

@@ -7,8 +7,6 @@
 ``{versions}``     Python and every installed package, as they were when this site was built.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import time

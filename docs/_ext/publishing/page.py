@@ -1,7 +1,5 @@
 """A written page as a tree: what is done to it, and what it links to."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path

@@ -4,8 +4,6 @@ What a page needs is done once, and then it has a policy: a page that has one wa
 only its links and its words are looked at again.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from docutils import nodes

@@ -6,8 +6,6 @@ script. ``style`` attributes are allowed: KaTeX's HTML places every symbol with 
 and ``worker-src`` are for cells that run in the reader's browser: WebAssembly, no eval.
 """
 
-from __future__ import annotations
-
 from base64 import b64encode
 from hashlib import sha256
 

@@ -4,8 +4,6 @@ A repair says on which page there is something for it to repair. Where it then f
 `repair` says so, pages.py warns, and a warning makes the build red.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ Displayed formulas and blocks of code are left out, but for the names that a blo
 ``docs/search_words.toml`` says which words others use for ours, and where a reader who searches with them should arrive.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ The stylesheets that a page links for all media are put together in their order 
 what they point to is pointed to from there. Pages with the same stylesheets share one.
 """
 
-from __future__ import annotations
-
 import posixpath
 import re
 from functools import cache

@@ -8,8 +8,6 @@ but for those named below. What this misses shows: every slice is run, and must 
 (docs/snippets.py).
 """
 
-from __future__ import annotations
-
 import ast
 from collections import defaultdict
 from collections.abc import Iterable
@@ -215,7 +213,7 @@ class Reader(ast.NodeVisitor):
     # --- scopes
     def _inside(
         self, body: Iterable[ast.AST], parameters: Iterable[str] = (), shared: Iterable[str] = ()
-    ) -> Reader:
+    ) -> "Reader":
         """Read a scope of its own, which binds `shared` outside; return what it does to names outside and to what it is given."""
         self.known.variables.update(parameters)
         inner = Reader(self.known, body, parameters)
@@ -228,7 +226,7 @@ class Reader(ast.NodeVisitor):
         inner.aliases = {pair for pair in inner.aliases if own.isdisjoint(pair)}
         return inner
 
-    def _run(self, inner: Reader) -> None:
+    def _run(self, inner: "Reader") -> None:
         """Add what runs now, except what it binds."""
         self.reads |= inner.reads - self.binds
         self.later |= inner.later
@@ -237,7 +235,7 @@ class Reader(ast.NodeVisitor):
 
     def _function(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, own: str = ""
-    ) -> Reader:
+    ) -> "Reader":
         """Read the body of a function, which runs later."""
         self.visit(node.args)  # defaults and annotations
         args, every = node.args, ast.iter_child_nodes(node.args)

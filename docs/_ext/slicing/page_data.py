@@ -1,7 +1,5 @@
 """Find the cells of a page in its document tree, their code, and what they printed."""
 
-from __future__ import annotations
-
 from docutils import nodes
 
 

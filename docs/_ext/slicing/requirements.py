@@ -1,7 +1,5 @@
 """What a page needs besides bptt and NumPy: read off its imports, told to its reader, held when snippets run."""
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections.abc import Iterable

@@ -5,8 +5,6 @@ and changed them are looked up backward, and for these the same again. What a fu
 where it is used. ``dataflow.py`` says what a statement reads, binds and changes.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Sequence
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """The backend of matplotlib with which snippets run: it draws each figure shown, keeps the drawing, and forgets it."""
 
-from __future__ import annotations
-
 import io
 
 from matplotlib import pyplot as plt

@@ -12,8 +12,6 @@ files. Its snippets get no report, and whoever started it runs each of them in a
 same holds where forking is not safe, that is everywhere but on Linux.
 """
 
-from __future__ import annotations
-
 import ast
 import importlib.abc
 import io
