@@ -31,7 +31,6 @@ import re
 import sys
 from hashlib import sha256
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
 import nbformat
@@ -41,7 +40,7 @@ from sphinx.application import Sphinx
 
 from _ext.execution.cell_rules import EXPECTED, SVG
 from _ext.execution.record import left, write
-from _ext.formats.markdown import Piece, Writer, fence
+from _ext.formats.markdown import Piece, Writer, fence, indent
 from _ext.formats.script import GUARD, expecting, guarded, script_name
 from _ext.interactive import answers, layers
 from _ext.live import figures
@@ -165,8 +164,7 @@ class Page:
         again = any(GUARD in cell.source for cell in self.cells)  # by processes that it starts
         for piece in self.pieces:
             if isinstance(piece, str):
-                comment = indent(piece, "# ", lambda _: True).replace("# \n", "#\n")
-                parts.append(f"# %% [markdown]\n{comment}")
+                parts.append(f"# %% [markdown]\n{indent(piece, '# ', '# ')}")
             else:
                 code = expecting(piece) if EXPECTED in piece.tags else piece.source
                 parts.append(f"# %%\n{guarded(code) if again else code}")
