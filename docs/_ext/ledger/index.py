@@ -66,7 +66,7 @@ def index(app: Sphinx, view: View, name: str) -> str:
 def _group(app: Sphinx, view: View, page: str, equations: list[Equation]) -> str:
     """Return the fold of a page: its title, how many equations it has, those with a name, the table."""
     names = ", ".join(e.number for e in equations if not e.number.isdecimal())
-    many = f"{len(equations)} equation{'s' * (len(equations) > 1)}"
+    many = phrases.counted(len(equations), "equation")
     head = "".join(f'<th scope="col" data-name="{name}">{name}</th>' for name in COLUMNS)
     rows = "".join(_row(app, view, equation) for equation in equations)
     return (

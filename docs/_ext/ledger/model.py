@@ -82,14 +82,9 @@ class Ledger:
         """Return the checks that show where it does not."""
         return [c for c in self.checks if c.found.label == label and not c.found.holds]
 
-    @cached_property
-    def by_tag(self) -> dict[str, str]:
-        """Return tag -> label."""
-        return {tag: label for label, tag in self.tags.items()}
-
     def label(self, name: str) -> str | None:
         """Return the label that a tag or a label means."""
-        label = self.by_tag.get(name, name)
+        label = next((label for label, tag in self.tags.items() if tag == name), name)
         return label if label in self.equations else None
 
     def name(self, label: str) -> str:
