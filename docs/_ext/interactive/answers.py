@@ -34,10 +34,9 @@ def begins(code: str, tags: Iterable[str]) -> bool:
     return EXPECTED in tags and CHECK in code
 
 
-def fold(app: Sphinx, doctree: nodes.document) -> None:
+def fold(_app: Sphinx, doctree: nodes.document) -> None:
     """Fold the outputs of each beginning, and each cell with the tag ``answer``; make room for the tally."""
     found = [cell for cell in page_data.tagged(doctree, EXPECTED) if CHECK in cell.astext()]
-    del app
     for cell in found:
         cell["classes"].append("exercise")
         fold_part(cell, "cell_output", nodes.raw("", SAID, format="html"), "</details>")
