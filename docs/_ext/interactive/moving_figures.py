@@ -27,6 +27,7 @@ LABEL = (
     "and to the right, from below and from the past; arrows in a second color lead down and to the left, from above "
     "and from the future."
 )
+ROUNDING = 1e-14  # what is shown is what the library computed, up to this
 
 
 class Step(NamedTuple):
@@ -44,15 +45,12 @@ class Step(NamedTuple):
         return f"({self.label}) {name}, step {self.step}"
 
 
-def number(value: float, digits: int) -> str:
-    """Return a number as it is shown: signed by a minus, never by a hyphen."""
-    text = f"{value:.{digits}f}"
-    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("-")
-
-
-def numbers(values: Sequence[float] | np.ndarray) -> str:
-    """Return the units' numbers."""
-    return ", ".join(number(v, 4) for v in np.ravel(values))
+def numbers(values: Sequence[float] | np.ndarray, digits: int = 4, between: str = ", ") -> str:
+    """Return the units' numbers as they are shown: signed by a minus, never by a hyphen."""
+    texts = [f"{value:.{digits}f}" for value in np.ravel(values)]
+    return between.join(
+        text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("-") for text in texts
+    )
 
 
 class Net:
@@ -81,7 +79,7 @@ class Net:
         parts.append(("bias", params.b))
         z = np.sum([values for _, values in parts], axis=0)
         a = np.tanh(z) if l < self.L else z
-        _same(a, self.a[l, t])
+        np.testing.assert_allclose(a, self.a[l, t], rtol=0, atol=ROUNDING)
         rows = [(name, numbers(values)) for name, values in [*parts, ("z", z), ("a", a)]]
         return Step("FWD", l, t, rows)
 
@@ -98,18 +96,13 @@ class Net:
             words = numbers(future) if t < self.T else "nothing, this is the last step"
             rows = [("from above", numbers(above)), ("from the future", words)]
             rows.append(("slope a'(z)", numbers(slope)))
-        _same(delta, self.delta[l, t])
+        np.testing.assert_allclose(delta, self.delta[l, t], rtol=0, atol=ROUNDING)
         return Step(label, l, t, [*rows, ("delta", numbers(delta))])
 
     def steps(self) -> list[Step]:
         """Return all steps: forward box by box, then back in the opposite order."""
         there = [self.forward(*box) for box in self.boxes]
         return there + [self.backward(*box) for box in self.boxes[::-1]]
-
-
-def _same(mine: np.ndarray, theirs: np.ndarray) -> None:
-    """Refuse to show what is not what the library computed."""
-    np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-14)
 
 
 def wheel() -> dict[str, Any]:
@@ -130,7 +123,7 @@ def data(content: Any) -> str:
 
 
 def _values(values: np.ndarray) -> str:
-    return "<br>".join(number(v, 2) for v in np.ravel(values))
+    return numbers(values, 2, "<br>")
 
 
 def _math(base: str, raised: str, kind: str = "") -> str:
