@@ -16,7 +16,7 @@ from _ext.api.objects import page_of
 from _ext.formulas.references import anchor
 from _ext.ledger import phrases
 from _ext.ledger.collect import ledger
-from _ext.ledger.model import CellCheck, Ledger, anchors
+from _ext.ledger.model import EQUATION, CellCheck, Ledger, anchors
 from _ext.ledger.source import Named
 from _ext.publishing.notes import noted
 
@@ -103,7 +103,8 @@ def evidence(view: View, label: str) -> list[str]:
 def note(view: View, label: str) -> str:
     """Return the mark under an equation, which opens."""
     said, rows = mark(view.book, label), evidence(view, label)
-    if label not in view.book.code and (excuse := view.book.excused.get(label)):
+    excuse = view.book.excuse(label)
+    if label not in view.book.code and excuse.kind != EQUATION:
         of = f" of {view.equation(excuse.of)}" if excuse.of in view.book.equations else ""
         rows.append(f"{excuse.kind.capitalize()}{of}")
     if not rows:
