@@ -28,3 +28,6 @@ def test_a_node_can_say_what_stands_in_its_place():
     ]
     drawing = nodes.raw("", '<div><svg role="img" aria-label="A net."></svg></div>', format="html")
     assert writer.blocks(drawing) == ["*Figure: A net.*"]
+    there, quiet = (nodes.reference("", "", nodes.Text(t), refuri=t) for t in ("a", "source"))
+    quiet["twin"] = ""
+    assert writer.blocks(nodes.caption("", "", nodes.Text("By "), there, quiet)) == ["*By [a](a)*"]

@@ -37,7 +37,8 @@ def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         uri = app.builder.get_relative_uri(docname, page_of(link["module"]))
         anchor = f"#{link['anchor']}" if link["anchor"] else ""
         words = nodes.inline("", "[source]", classes=["source-link"])
-        link.replace_self(nodes.reference("", "", words, internal=True, refuri=f"{uri}{anchor}"))
+        to = f"{uri}{anchor}"
+        link.replace_self(nodes.reference("", "", words, internal=True, refuri=to, twin=""))
 
 
 def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]]) -> str:

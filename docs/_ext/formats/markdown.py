@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Any, TypeAlias
 
 from docutils import nodes
@@ -19,11 +20,9 @@ from sphinx import addnodes
 from _ext.formulas.katex import aligned
 
 Piece: TypeAlias = str | NotebookNode  # what stands between cells, or a cell
-SIGNATURE = (addnodes.desc_annotation, addnodes.desc_addname, addnodes.desc_name)
-SIGNATURE += (addnodes.desc_parameterlist, addnodes.desc_returns)
 SPECIAL = re.compile(r"[\\`*$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore at an end of a word
 LINE_START = re.compile(r"^(\s*)(?:([-+#>])(?=\s)|(\d+)([.)])(?=\s))", re.MULTILINE)
-SILENT = (addnodes.index, nodes.comment, nodes.target)
+SILENT = (nodes.Invisible, nodes.raw)  # HTML says nothing in a line
 MATH_BARS = ((r"\|", r"\Vert "), ("|", r"\vert "))  # a bar would end the cell of a table
 LABEL = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
 
@@ -64,11 +63,9 @@ class Writer:
     def pieces(self, document: nodes.document) -> list[Piece]:
         """Return the page: what stands between its cells, and its cells."""
         found: list[Piece] = []
-        for piece in self.children(document):
-            if isinstance(piece, str) and found and isinstance(found[-1], str):
-                found[-1] += f"\n\n{piece}"
-            else:
-                found.append(piece)
+        for prose, group in groupby(self.children(document), lambda block: isinstance(block, str)):
+            blocks = list(group)
+            found += ["\n\n".join(blocks)] if prose else blocks
         return found
 
     def method(self, prefix: str, node: nodes.Node) -> Callable[[Any], Any] | None:
@@ -79,15 +76,15 @@ class Writer:
     # --- blocks
     def blocks(self, node: nodes.Node) -> list[Any]:
         """Return the blocks of Markdown that a node becomes; a cell is one of its own."""
-        if isinstance(node, SILENT):
-            return []
         if isinstance(node, nodes.Element) and "twin" in node:
-            return [node["twin"]] if node["twin"] else []
-        if method := self.method("block", node):
-            return [b for b in method(node) if not isinstance(b, str) or b.strip()]
-        if isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
-            return [text] if (text := self.inline(node).strip()) else []
-        return self.children(node)
+            found = [node["twin"]]
+        elif method := self.method("block", node):
+            found = method(node)
+        elif isinstance(node, (nodes.Inline, nodes.Text, nodes.TextElement)):
+            found = [self.inline(node).strip()]
+        else:
+            found = self.children(node)
+        return [block for block in found if not isinstance(block, str) or block.strip()]
 
     def children(self, node: nodes.Node) -> list[Any]:
         """Return the blocks of a node's children."""
@@ -100,75 +97,60 @@ class Writer:
         if node not in self.cells:
             msg = "a cell of the page has no code: its rules let none be hidden"
             raise ValueError(msg)
-        captions = [self.inline(c) for c in node.findall(nodes.caption)]
-        return [self.cells[node], f"*{' '.join(captions)}*" if captions else ""]
+        captions = node.findall(nodes.caption)
+        return [self.cells[node], *(block for c in captions for block in self.blocks(c))]
 
-    def _block_title(self, node: nodes.title) -> list[str]:
-        return [f"{self._mark()} {self.inline(node)}"]
-
-    def _mark(self) -> str:
-        return "#" * min(self.depth, 6)
-
-    def _block_rubric(self, node: nodes.rubric) -> list[str]:
-        """Say a heading that is in no table of contents."""
-        return [f"**{self.inline(node)}**"]
-
-    def _block_section(self, node: nodes.section) -> list[Any]:
+    def _block_section(self, node: nodes.Element) -> list[Any]:
+        """Say a section, or the entry of a function or a class: a heading, then what is below it."""
         self.depth += 1
         found = self.children(node)
         self.depth -= 1
         return found
+
+    _block_desc = _block_section
+
+    def _block_title(self, node: nodes.Element, words: str = "") -> list[str]:
+        return [f"{'#' * min(self.depth, 6)} {words or self.inline(node)}"]
+
+    def _block_desc_signature(self, node: addnodes.desc_signature) -> list[str]:
+        words = "".join(c.astext() for c in node if not isinstance(c, nodes.reference))
+        return self._block_title(node, f"`{words.strip()}`")
+
+    def _block_rubric(self, node: nodes.Element) -> list[str]:
+        """Say a heading that is in no table of contents, or what a list says something about."""
+        return [f"**{self.inline(node)}**"]
+
+    _block_term = _block_field_name = _block_rubric
 
     def _block_math_block(self, node: nodes.math_block) -> list[str]:
         tex, number = aligned(self.tex(node)), node.get("number")
         tag = rf" \tag{{{number}}}" if number else ""
         return [f"$$\n{tex}{tag}\n$$"]
 
-    def _block_literal_block(self, node: nodes.literal_block) -> list[str]:
-        language = node.get("language", "")
+    def _block_literal_block(self, node: nodes.Element) -> list[str]:
+        language = node.get("language", "python")  # a doctest says none
         return [fence(node.astext(), {"ipython3": "python", "default": ""}.get(language, language))]
 
-    def _block_doctest_block(self, node: nodes.doctest_block) -> list[str]:
-        return [fence(node.astext(), "python")]
+    _block_doctest_block = _block_literal_block
 
-    def _block_bullet_list(self, node: nodes.bullet_list) -> list[str]:
-        return self._list(node, ["- "] * len(node))
-
-    def _block_enumerated_list(self, node: nodes.enumerated_list) -> list[str]:
-        start = int(node.get("start", 1))
-        return self._list(node, [f"{k}. " for k in range(start, start + len(node))])
-
-    def _block_definition_list(self, node: nodes.definition_list) -> list[str]:
-        """Say definitions as a list whose terms are bold."""
+    def _block_bullet_list(self, node: nodes.Element) -> list[str]:
+        """Say a list, of definitions too; a blank line is between the blocks of an item if two are paragraphs."""
         items = []
-        for item in node:
-            terms = [self.inline(c) for c in item if isinstance(c, nodes.term)]
-            rest = [b for c in item if isinstance(c, nodes.definition) for b in self.children(c)]
-            items.append("\n\n".join([f"**{', '.join(terms)}**", *rest]))
-        return ["\n".join(indent(item, "- ", "  ") for item in items)]
-
-    def _block_field_list(self, node: nodes.field_list) -> list[str]:
-        found = []
-        for name, body in node:
-            found += [f"**{self.inline(name)}**", *self.children(body)]
-        return found
-
-    def _list(self, node: nodes.Element, marks: Iterable[str]) -> list[str]:
-        items = []
-        for item, mark in zip(node, marks, strict=True):
-            loose = "\n\n" if sum(isinstance(c, nodes.paragraph) for c in item) > 1 else "\n"
-            items.append(indent(loose.join(self.children(item)), mark, " " * len(mark)))
+        for number, item in enumerate(node, int(node.get("start", 1))):
+            mark = f"{number}. " if isinstance(node, nodes.enumerated_list) else "- "
+            short = sum(isinstance(c, nodes.paragraph) for c in item) < 2
+            between = "\n" if short and isinstance(item, nodes.list_item) else "\n\n"
+            items.append(indent(between.join(self.children(item)), mark, " " * len(mark)))
         return ["\n".join(items)]
 
+    _block_enumerated_list = _block_definition_list = _block_bullet_list
+
     def _block_Admonition(self, node: nodes.Element) -> list[str]:
-        """Say a note as a quotation."""
-        body = list(node.children)
-        if body and isinstance(body[0], nodes.title):
-            title = self.inline(body.pop(0))
-        else:
-            title = {"seealso": "See also"}.get(type(node).__name__, type(node).__name__.title())
-        blocks = [f"**{title}**", *(b for child in body for b in self.blocks(child))]
-        return [indent("\n\n".join(blocks), "> ", "> ")]
+        """Say a note as a quotation, below its title or the name of its kind."""
+        kind = type(node).__name__.replace("seealso", "see also").capitalize()
+        titles = [self.inline(c) for c in node if isinstance(c, nodes.title)]
+        rest = [b for c in node if not isinstance(c, nodes.title) for b in self.blocks(c)]
+        return [indent("\n\n".join([f"**{[*titles, kind][0]}**", *rest]), "> ", "> ")]
 
     def _block_block_quote(self, node: nodes.block_quote) -> list[str]:
         return [indent("\n\n".join(self.children(node)), "> ", "> ")]
@@ -185,9 +167,8 @@ class Writer:
         return [*captions, "\n".join(f"| {' | '.join(row)} |" for row in rows)]
 
     def _block_caption(self, node: nodes.caption) -> list[str]:
-        """Say what stands at a figure or at shown code, without its links into the site."""
-        texts = [c for c in node.children if not isinstance(c, nodes.reference)]
-        return [f"*{''.join(self.inline(c) for c in texts).strip()}*"]
+        """Say what stands at a figure or at shown code."""
+        return [f"*{self.words(node).strip()}*"]
 
     def _block_raw(self, node: nodes.raw) -> list[str]:
         """Say what a drawing shows; other HTML says nothing."""
@@ -198,18 +179,8 @@ class Writer:
         return ["---"]
 
     def _block_citation(self, node: nodes.Element) -> list[str]:
-        label, *rest = node.children
-        text = "\n\n".join(b for c in rest for b in self.blocks(c))
-        return [indent(text, f"- [{label.astext()}] ", "  ")]
-
-    def _block_desc(self, node: addnodes.desc) -> list[str]:
-        """Say the entry of a function or a class: a heading, then its docstring."""
-        self.depth += 1
-        heads = [c for c in node if isinstance(c, addnodes.desc_signature)]
-        head = [f"{self._mark()} `{_signature(c)}`" for c in heads]
-        body = [b for c in node if isinstance(c, addnodes.desc_content) for b in self.children(c)]
-        self.depth -= 1
-        return head + body
+        label, *rest = self.children(node)
+        return [indent("\n\n".join(rest), f"- [{label}] ", "  ")]
 
     # --- within a line
     def inline(self, node: nodes.Node) -> str:
@@ -217,16 +188,15 @@ class Writer:
         if isinstance(node, nodes.Text):
             text = escape(node.astext())
             return text.replace("|", r"\|") if self.in_table else text
+        if isinstance(node, SILENT) or "twin" in node:
+            return str(node.get("twin", ""))
         if method := self.method("inline", node):
             return str(method(node))
-        return "" if isinstance(node, SILENT) else self.words(node)
+        return self.words(node)
 
     def words(self, node: nodes.Node) -> str:
         """Return the Markdown of what stands within a node."""
         return "".join(self.inline(child) for child in node.children)
-
-    def _inline_raw(self, _node: nodes.raw) -> str:
-        return ""  # HTML says nothing
 
     def _inline_math(self, node: nodes.math) -> str:
         return f"${self.tex(node)}$"
@@ -240,12 +210,11 @@ class Writer:
 
     _inline_literal_strong = _inline_literal
 
-    def _inline_strong(self, node: nodes.strong, mark: str = "**") -> str:
-        text = self.words(node)
+    def _inline_strong(self, node: nodes.Element) -> str:
+        text, mark = self.words(node), "**" if isinstance(node, nodes.strong) else "*"
         return f"{mark}{text}{mark}" if text.strip() else text
 
-    def _inline_emphasis(self, node: nodes.emphasis) -> str:
-        return self._inline_strong(node, "*")
+    _inline_emphasis = _inline_strong
 
     def _inline_reference(self, node: nodes.reference) -> str:
         text = self.words(node)
@@ -259,7 +228,3 @@ class Writer:
             for bar, name in MATH_BARS:
                 tex = tex.replace(bar, name)
         return tex
-
-
-def _signature(node: addnodes.desc_signature) -> str:
-    return "".join(part.astext() for part in node if isinstance(part, SIGNATURE)).strip()

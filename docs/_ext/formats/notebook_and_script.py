@@ -26,13 +26,12 @@ from __future__ import annotations
 
 import html
 import json
-import posixpath
 import re
 import sys
 from hashlib import sha256
 from pathlib import Path
-from textwrap import indent
 from typing import Any
+from urllib.parse import urljoin
 
 import nbformat
 from docutils import nodes
@@ -41,7 +40,7 @@ from sphinx.application import Sphinx
 
 from _ext.execution.cell_rules import EXPECTED, SVG
 from _ext.execution.record import left, write
-from _ext.formats.markdown import Piece, Writer, fence
+from _ext.formats.markdown import Piece, Writer, fence, indent
 from _ext.formats.script import GUARD, expecting, guarded, script_name
 from _ext.interactive import answers, layers
 from _ext.live import figures
@@ -63,8 +62,8 @@ class Page:
 
     def __init__(self, app: Sphinx, docname: str, doctree: nodes.document) -> None:
         self.app, self.docname, self.doctree = app, docname, doctree
-        self.folder = posixpath.dirname(docname) or "."
-        self.name = posixpath.basename(docname)
+        self.base = Path(app.outdir, docname)
+        self.name = self.base.name
         config = app.config
         self.source = {"repository": config.bptt_repository, "revision": config.bptt_revision}
         self.known = all(self.source.values())  # where the library of this build can be had
@@ -87,15 +86,14 @@ class Page:
         """Return where a reference of the page leads from one of its twins."""
         if re.match(r"[a-z]+:", address):
             return address
-        path, _, fragment = address.partition("#")
-        page = posixpath.normpath(posixpath.join(self.folder, path or f"{self.name}.html"))
-        if beside and page.endswith(".html"):
-            page = page.removesuffix(".html")
-            shown = path and page in self.app.env.found_docs  # and no page of source code
-            return posixpath.relpath(f"{page}.md", self.folder) if shown else ""
-        if base := self.app.config.html_baseurl:
-            return f"{base.rstrip('/')}/{page}{'#' if fragment else ''}{fragment}"
-        return posixpath.relpath(page, self.folder) if beside and path else ""
+        path = address.partition("#")[0]
+        page = path.removesuffix(".html")
+        if beside and page != path:  # a page of source code has no Markdown
+            return f"{page}.md" if urljoin(self.docname, page) in self.app.env.found_docs else ""
+        if beside:
+            return path
+        base = self.app.config.html_baseurl
+        return urljoin(f"{base}{self.docname}.html", address) if base else ""
 
     # --- the twins
     def notebook(self) -> NotebookNode:
@@ -129,17 +127,13 @@ class Page:
         if not self.known:
             return nbformat.v4.new_markdown_cell(f"*These cells need {', '.join(self.needs)}.*")
         needs = " ".join(f'"{need}"' for need in self.needs)
+        names = {"bptt"}.union(*(requirements.imported(cell.source) for cell in self.cells))
+        modules = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
         code = (
-            f"try:\n    import {', '.join(self.modules)}\n"
+            f"try:\n    import {', '.join(sorted(modules))}\n"
             f"except ModuleNotFoundError:  # in Colab, for one\n    %pip install --quiet {needs}"
         )
         return nbformat.v4.new_code_cell(code, metadata={"tags": ["setup"]})
-
-    @property
-    def modules(self) -> list[str]:
-        """Return the modules that the cells import and Python does not bring."""
-        found = {"bptt"}.union(*(requirements.imported(cell.source) for cell in self.cells))
-        return sorted({name.partition(".")[0] for name in found} - sys.stdlib_module_names)
 
     @property
     def needs(self) -> list[str]:
@@ -157,24 +151,20 @@ class Page:
     def script(self) -> str:
         """Return the script."""
         config = self.app.config
-        head = [
-            f"# {self.docname}, a page of bptt {config.release}, as a script made from it.",
-            f"# It needs: {', '.join(self.needs)}.",
-        ]
-        parts = ["\n".join(head)]
+        head = f"# {self.docname}, a page of bptt {config.release}, as a script made from it."
+        parts = [f"{head}\n# It needs: {', '.join(self.needs)}."]
         again = any(GUARD in cell.source for cell in self.cells)  # by processes that it starts
         for piece in self.pieces:
             if isinstance(piece, str):
-                comment = indent(piece, "# ", lambda _: True).replace("# \n", "#\n")
-                parts.append(f"# %% [markdown]\n{comment}")
+                parts.append(f"# %% [markdown]\n{indent(piece, '# ', '# ')}")
             else:
                 code = expecting(piece) if EXPECTED in piece.tags else piece.source
                 parts.append(f"# %%\n{guarded(code) if again else code}")
         return "\n\n".join(parts) + "\n"
 
-    def markdown(self, drawn: list[str]) -> str:
-        """Return the Markdown; its figures are added to `drawn`."""
-        parts = []
+    def markdown(self) -> str:
+        """Return the Markdown; write its figures."""
+        parts, drawn = [], 0
         for piece in self._pieces(beside=True):
             if isinstance(piece, str):
                 parts.append(piece)
@@ -182,24 +172,22 @@ class Page:
             parts.append(fence(piece.source, "python"))
             for output in piece.outputs:
                 if SVG in output.get("data", {}):
-                    drawn.append(figures.plain(output.data[SVG]))
-                    parts.append(f"![{piece.alt}]({self.name}-{len(drawn)}.svg)")
+                    drawn += 1
+                    parts.append(f"![{piece.alt}]({self.name}-{drawn}.svg)")
+                    file = self.base.with_name(f"{self.name}-{drawn}.svg")
+                    write(file, figures.plain(output.data[SVG]))
                 elif text := _text(output):
                     parts.append(fence(text, "text"))
         return "\n\n".join(parts) + "\n"
 
     def write(self) -> dict[str, str]:
         """Write the files; return their names by what they are."""
-        base = Path(self.app.outdir) / self.docname
-        drawn: list[str] = []
         files = {"Markdown": f"{self.name}.md"}
-        write(base.with_name(files["Markdown"]), self.markdown(drawn))
-        for k, svg in enumerate(drawn, 1):
-            base.with_name(f"{self.name}-{k}.svg").write_text(svg, "utf-8")
+        write(self.base.with_name(files["Markdown"]), self.markdown())
         if self.cells:
             files = {"notebook": f"{self.name}.ipynb", "script": script_name(self.docname), **files}
-            write(base.with_name(files["notebook"]), nbformat.writes(self.notebook()) + "\n")
-            write(base.with_name(files["script"]), self.script())
+            write(self.base.with_name(files["notebook"]), nbformat.writes(self.notebook()) + "\n")
+            write(self.base.with_name(files["script"]), self.script())
         return files
 
 

@@ -34,10 +34,9 @@ def begins(code: str, tags: Iterable[str]) -> bool:
     return EXPECTED in tags and CHECK in code
 
 
-def fold(app: Sphinx, doctree: nodes.document) -> None:
+def fold(_app: Sphinx, doctree: nodes.document) -> None:
     """Fold the outputs of each beginning, and each cell with the tag ``answer``; make room for the tally."""
     found = [cell for cell in page_data.tagged(doctree, EXPECTED) if CHECK in cell.astext()]
-    del app
     for cell in found:
         cell["classes"].append("exercise")
         fold_part(cell, "cell_output", nodes.raw("", SAID, format="html"), "</details>")
@@ -71,14 +70,13 @@ def answers_of(page: str, doctree: nodes.document) -> nodes.section:
     name = page.rpartition("/")[2]
     heading = next(doctree.findall(nodes.title)).astext()
     found = nodes.section("", nodes.title("", heading), ids=[name])
-    for cell in page_data.tagged(doctree, TAG):
-        if (code := page_data.code_of(cell)) is None:
+    for cell, code in page_data.cells_of(doctree).items():
+        if f"tag_{TAG}" not in cell["classes"]:
             continue
         exercise = cell.parent
         anchor, title = exercise["ids"][0], next(exercise.findall(nodes.title)).astext()
         link = nodes.reference("", title, refuri=f"{name}.html#{anchor}", internal=True)
-        lines = [line for line in code.astext().split("\n") if CHECK not in line]
-        text = "\n".join(lines).strip()
+        text = "\n".join(line for line in code.split("\n") if CHECK not in line).strip()
         block = nodes.literal_block(text, text, language="python")
         ids = [f"answer-{anchor}"]
         found += nodes.section("", nodes.title("", "", link), block, ids=ids)

@@ -47,10 +47,9 @@ def around(cells: list[nodes.container], opening: nodes.raw) -> None:
 
 def fold_part(cell: nodes.container, kind: str, opening: nodes.raw, end: str = END) -> None:
     """Put a part of a cell, its ``cell_input`` or ``cell_output``, into a fold below the others."""
-    part = [child for child in cell.children if kind in child.get("classes", ())]
-    others = [child for child in cell.children if child not in part]
-    cell.children = []
-    cell += [*others, opening, *part, nodes.raw("", end, format="html")]
+    for part in [child for child in cell.children if kind in child.get("classes", ())]:
+        cell.remove(part)
+        cell += [opening, part, nodes.raw("", end, format="html")]
 
 
 def groups(cells: list[nodes.container]) -> list[list[nodes.container]]:

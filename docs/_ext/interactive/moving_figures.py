@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ LABEL = (
     "and to the right, from below and from the past; arrows in a second color lead down and to the left, from above "
     "and from the future."
 )
+ROUNDING = 1e-14  # what is shown is what the library computed, up to this
 
 
 class Step(NamedTuple):
@@ -44,19 +45,16 @@ class Step(NamedTuple):
         return f"({self.label}) {name}, step {self.step}"
 
 
-def number(value: float, digits: int) -> str:
-    """Return a number as it is shown: signed by a minus, never by a hyphen."""
-    text = f"{value:.{digits}f}"
-    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("-")
-
-
-def numbers(values: Sequence[float] | np.ndarray) -> str:
-    """Return the units' numbers."""
-    return ", ".join(number(v, 4) for v in np.ravel(values))
+def numbers(values: Sequence[float] | np.ndarray, digits: int = 4, between: str = ", ") -> str:
+    """Return the units' numbers as they are shown: signed by a minus, never by a hyphen."""
+    texts = [f"{value:.{digits}f}" for value in np.ravel(values)]
+    return between.join(
+        text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("-") for text in texts
+    )
 
 
 class Net:
-    """The tiny net with all that is computed in it, forward and back; a(l, t) by layer and step."""
+    """The tiny net with all that is computed in it: a and delta by layer and step, layer 0 being the input, step 0 zero."""
 
     def __init__(self) -> None:
         tiny = bptt.teaching.tiny()
@@ -65,62 +63,46 @@ class Net:
         gradient = bptt.backward(trace, d_outputs)
         self.T, self.L = len(tiny.x), len(tiny.params.layers) + 1
         self.targets = tiny.targets[:, 0]
-        below = [tiny.x, *(layer.outputs for layer in trace.layers)]
-        self.below = {(l, t): below[l - 1][t - 1, 0] for l, t in self.boxes()}
-        self.past = {(l, t): trace.layers[l - 1].a[t - 1, 0] for l, t in self.boxes() if l < self.L}
-        self.a = {(l, t): [*below[1:], trace.outputs][l - 1][t - 1, 0] for l, t in self.boxes()}
-        self.delta = {(l, t): gradient.delta[l - 1][t - 1, 0] for l, t in self.boxes()}
+        layers = [tiny.x, *(layer.outputs for layer in trace.layers), trace.outputs]
+        self.a = {(l, t + 1): a[0] for l, layer in enumerate(layers) for t, a in enumerate(layer)}
+        self.a |= {(l, 0): np.zeros_like(self.a[l, 1]) for l in range(self.L)}
+        self.boxes = [(l, t) for t in range(1, self.T + 1) for l in range(1, self.L + 1)]
+        self.delta = {(l, t): gradient.delta[l - 1][t - 1, 0] for l, t in self.boxes}
         self.params = [*tiny.params.layers, tiny.params.readout]
-
-    def boxes(self) -> Iterator[tuple[int, int]]:
-        """Yield layer and step of each box, in the order of the way forward."""
-        for t in range(1, self.T + 1):
-            for l in range(1, self.L + 1):
-                yield l, t
 
     def forward(self, l: int, t: int) -> Step:
         """Return how (FWD) fills a box; what is said is held to be what the library ran."""
-        w, b = self.params[l - 1].w, self.params[l - 1].b
-        parts = [("from below", self.below[l, t] @ w)]
+        params = self.params[l - 1]
+        parts = [("from below", self.a[l - 1, t] @ params.w)]
         if l < self.L:
-            parts.append(("from the past", self.past[l, t] @ self.params[l - 1].u))
-        parts.append(("bias", b))
+            parts.append(("from the past", self.a[l, t - 1] @ params.u))
+        parts.append(("bias", params.b))
         z = np.sum([values for _, values in parts], axis=0)
         a = np.tanh(z) if l < self.L else z
-        _same(a, self.a[l, t])
+        np.testing.assert_allclose(a, self.a[l, t], rtol=0, atol=ROUNDING)
         rows = [(name, numbers(values)) for name, values in [*parts, ("z", z), ("a", a)]]
         return Step("FWD", l, t, rows)
 
     def backward(self, l: int, t: int) -> Step:
         """Return how (BP1) or (BP2) finds the error of a box."""
         if l == self.L:
-            delta = self.a[l, t] - self.targets[t - 1]
+            label, delta = "BP1", self.a[l, t] - self.targets[t - 1]
             rows = [("output", numbers(self.a[l, t])), ("target", numbers(self.targets[t - 1]))]
-            _same(delta, self.delta[l, t])
-            return Step("BP1", l, t, [*rows, ("delta", numbers(delta))])
-        above = self.params[l].w @ self.delta[l + 1, t]
-        later = self.delta.get((l, t + 1), 0 * above)
-        future = self.params[l - 1].u @ later
-        slope = 1 - self.a[l, t] ** 2
-        _same(slope * (above + future), self.delta[l, t])
-        words = numbers(future) if t < self.T else "nothing, this is the last step"
-        rows = [
-            ("from above", numbers(above)),
-            ("from the future", words),
-            ("slope a'(z)", numbers(slope)),
-            ("delta", numbers(self.delta[l, t])),
-        ]
-        return Step("BP2", l, t, rows)
+        else:
+            above = self.params[l].w @ self.delta[l + 1, t]
+            future = self.params[l - 1].u @ self.delta.get((l, t + 1), 0 * above)
+            slope = 1 - self.a[l, t] ** 2
+            label, delta = "BP2", slope * (above + future)
+            words = numbers(future) if t < self.T else "nothing, this is the last step"
+            rows = [("from above", numbers(above)), ("from the future", words)]
+            rows.append(("slope a'(z)", numbers(slope)))
+        np.testing.assert_allclose(delta, self.delta[l, t], rtol=0, atol=ROUNDING)
+        return Step(label, l, t, [*rows, ("delta", numbers(delta))])
 
     def steps(self) -> list[Step]:
         """Return all steps: forward box by box, then back in the opposite order."""
-        order = list(self.boxes())
-        return [self.forward(*box) for box in order] + [self.backward(*box) for box in order[::-1]]
-
-
-def _same(mine: np.ndarray, theirs: np.ndarray) -> None:
-    """Refuse to show what is not what the library computed."""
-    np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-14)
+        there = [self.forward(*box) for box in self.boxes]
+        return there + [self.backward(*box) for box in self.boxes[::-1]]
 
 
 def wheel() -> dict[str, Any]:
@@ -141,7 +123,7 @@ def data(content: Any) -> str:
 
 
 def _values(values: np.ndarray) -> str:
-    return "<br>".join(number(v, 2) for v in np.ravel(values))
+    return numbers(values, 2, "<br>")
 
 
 def _math(base: str, raised: str, kind: str = "") -> str:
@@ -154,21 +136,21 @@ def net_picture(net: Net) -> str:
     A box holds activations on its left and errors on its right, a line for each unit. An element with ``data-step="k"``
     appears in step k, from 1; a box bears all its steps.
     """
-    boxes, ends, empty = list(net.a), 2 * len(net.a) + 1, "<span></span>"
+    ends, empty = 2 * len(net.boxes) + 1, "<span></span>"
     steps = range(1, net.T + 1)
     parts = [empty, *(_math("C", f"({t})") for t in steps)]
     for l in (3, 2, 1):
         given = f"{_math('a', f'{l}(0)')}<br>0, 0{_math('u', str(l), ' u')}"
         parts.append(f'<span class="given">{given}</span>' if l < 3 else empty)
         for t in steps:
-            k = boxes.index((l, t)) + 1
+            k = net.boxes.index((l, t)) + 1
             parts.append(
                 f'<span class="unit layer-{l}" data-at="{k} {ends - k}">'
                 f'<span class="there" data-step="{k}">{_values(net.a[l, t])}</span>'
                 f'<span class="back" data-step="{ends - k}">{_values(net.delta[l, t])}</span>'
                 f"{_math('w', str(l), ' w') if t == 1 else ''}</span>"
             )
-    parts += [empty, *(f'<span class="unit">{_values(net.below[1, t])}</span>' for t in steps)]
+    parts += [empty, *(f'<span class="unit">{_values(net.a[0, t])}</span>' for t in steps)]
     parts += [empty, *(f'<span class="math"><i>t</i> = {t}</span>' for t in steps)]
     return (
         f'<div class="net" role="img" aria-label="{LABEL}">{"".join(parts)}</div><div class="ways" aria-hidden="true">'

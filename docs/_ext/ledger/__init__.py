@@ -51,7 +51,6 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
     app.connect("doctree-read", enter)
     app.connect("env-check-consistency", _check)
-    app.connect("doctree-resolved", page_links.under_equations)
-    app.connect("doctree-resolved", page_links.in_api)
+    app.connect("doctree-resolved", page_links.show)
     app.connect("doctree-resolved", index.fill)
     add_files(app, 'class="equation-index"', "equations.js")

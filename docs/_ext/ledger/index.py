@@ -66,7 +66,7 @@ def index(app: Sphinx, view: View, name: str) -> str:
 def _group(app: Sphinx, view: View, page: str, equations: list[Equation]) -> str:
     """Return the fold of a page: its title, how many equations it has, those with a name, the table."""
     names = ", ".join(e.number for e in equations if not e.number.isdecimal())
-    many = f"{len(equations)} equation{'s' * (len(equations) > 1)}"
+    many = phrases.counted(len(equations), "equation")
     head = "".join(f'<th scope="col" data-name="{name}">{name}</th>' for name in COLUMNS)
     rows = "".join(_row(app, view, equation) for equation in equations)
     return (
@@ -78,7 +78,7 @@ def _group(app: Sphinx, view: View, page: str, equations: list[Equation]) -> str
 
 def _row(app: Sphinx, view: View, equation: Equation) -> str:
     book, label = view.book, equation.label
-    kind, error = book.kind(label), phrases.worst(c.found for c in book.proofs(label)) or 0.0
+    kind, error = book.excuse(label).kind, phrases.worst(c.found for c in book.proofs(label)) or 0.0
     display = formula(nodes.math_block("", equation.tex), True)
     title = noted(app.env, equation.docname).title
     reason = f'<br><span class="ledger-why">{html.escape(book.reason(label))}</span>'
@@ -108,7 +108,7 @@ def as_data(view: View) -> dict[str, Any]:
             "tex": e.tex,
             "page": e.docname,
             "url": view.equation_uri(e.label),
-            "kind": book.kind(e.label),
+            "kind": book.excuse(e.label).kind,
             "reason": book.reason(e.label),
             "code": [
                 {"module": at.module, "line": at.line, "url": view.source_uri(at, anchor)}

@@ -18,6 +18,7 @@ from bptt.teaching.equations import EquationCheck
 
 DEFINITION, FORM, PROOF = "definition", "another form", "line of a proof"
 NO_CODE, EQUATION = "not in the library", "equation"
+TABLES = {"definition": DEFINITION, "elsewhere": NO_CODE, "form": FORM, "proof": PROOF}
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,14 @@ class Excuse(NamedTuple):
 
 def excuses(file: Path) -> list[Excuse]:
     """Read `equations.toml`; a site without one excuses nothing."""
-    data = table(file)
-    alone = [
-        Excuse(label, kind, reason)
-        for table, kind in (("definition", DEFINITION), ("elsewhere", NO_CODE))
-        for label, reason in data.get(table, {}).items()
-    ]
-    shared = [
-        Excuse(label, kind, of=of)
-        for table, kind in (("form", FORM), ("proof", PROOF))
-        for of, labels in data.get(table, {}).items()
-        for label in labels
-    ]
-    return alone + shared
+    found, data = list[Excuse](), table(file)
+    for name, kind in TABLES.items():
+        for key, value in data.get(name, {}).items():
+            if kind in (DEFINITION, NO_CODE):
+                found.append(Excuse(key, kind, value))
+            else:
+                found += [Excuse(label, kind, of=key) for label in value]
+    return found
 
 
 @dataclass(frozen=True)
@@ -82,14 +78,9 @@ class Ledger:
         """Return the checks that show where it does not."""
         return [c for c in self.checks if c.found.label == label and not c.found.holds]
 
-    @cached_property
-    def by_tag(self) -> dict[str, str]:
-        """Return tag -> label."""
-        return {tag: label for label, tag in self.tags.items()}
-
     def label(self, name: str) -> str | None:
         """Return the label that a tag or a label means."""
-        label = self.by_tag.get(name, name)
+        label = next((label for label, tag in self.tags.items() if tag == name), name)
         return label if label in self.equations else None
 
     def name(self, label: str) -> str:
@@ -126,23 +117,14 @@ class Ledger:
             for label, entries in by_label.items()
         }
 
-    @cached_property
-    def excused(self) -> dict[str, Excuse]:
-        """Return the excuses by label."""
-        return {excuse.label: excuse for excuse in self.excuses}
-
-    def kind(self, label: str) -> str:
-        """Return what an equation is."""
-        return self.excused[label].kind if label in self.excused else EQUATION
+    def excuse(self, label: str) -> Excuse:
+        """Return what kind of equation one is and why it needs no code; one that needs it has no reason."""
+        return next((e for e in self.excuses if e.label == label), Excuse(label, EQUATION))
 
     def reason(self, label: str) -> str:
         """Return why an equation needs no code of its own; nothing where it does."""
-        _, kind, reason, of = self.excused.get(label, Excuse(label, EQUATION))
-        if kind == PROOF:
-            return f"proves {self.name(of)}, whose code it shares"
-        if kind == FORM:
-            return f"is {self.name(of)} in another form, and shares its code"
-        return reason
+        _, _, reason, of = self.excuse(label)
+        return f"shares the code of {self.name(of)}" if of else reason
 
     def summary(self) -> dict[str, int]:
         """Return how many equations there are, are checked, are implemented, are definitions."""
@@ -151,7 +133,7 @@ class Ledger:
             "equations": len(labels),
             "checked": sum(bool(self.proofs(label)) for label in labels),
             "implemented": sum(label in self.code for label in labels),
-            "definitions": sum(self.kind(label) == DEFINITION for label in labels),
+            "definitions": sum(self.excuse(label).kind == DEFINITION for label in labels),
         }
 
 

@@ -16,7 +16,7 @@ from _ext.api.objects import page_of
 from _ext.formulas.references import anchor
 from _ext.ledger import phrases
 from _ext.ledger.collect import ledger
-from _ext.ledger.model import DEFINITION, PROOF, CellCheck, Ledger, anchors
+from _ext.ledger.model import EQUATION, CellCheck, Ledger, anchors
 from _ext.ledger.source import Named
 from _ext.publishing.notes import noted
 
@@ -32,8 +32,7 @@ class View:
 
     def uri(self, page: str, anchor: str) -> str:
         """Return what leads to a place."""
-        relative = "" if page == self.here else self.builder.get_relative_uri(self.here, page)
-        return f"{relative}#{anchor}"
+        return f"{self.builder.get_relative_uri(self.here, page)}#{anchor}"
 
     def equation_uri(self, label: str) -> str:
         """Return what leads to an equation."""
@@ -65,10 +64,9 @@ class View:
         """Return links to cells that check an equation, each by what it found and where; the same is said once."""
         found = {}
         for c in checks:
-            words = phrases.holds([c.found]) or phrases.fails([c.found])
             elsewhere = c.docname != self.book.equations[c.found.label].docname
             title = f"{noted(self.builder.env, c.docname).title}, " if elsewhere else ""
-            words = f"{words} ({html.escape(title)}cell {c.cell})"
+            words = f"{phrases.said([c.found])} ({html.escape(title)}cell {c.cell})"
             found[link(self.uri(c.docname, c.anchor), words)] = None
         return list(found)
 
@@ -105,8 +103,10 @@ def evidence(view: View, label: str) -> list[str]:
 def note(view: View, label: str) -> str:
     """Return the mark under an equation, which opens."""
     said, rows = mark(view.book, label), evidence(view, label)
-    if label not in view.book.code and label in view.book.excused:
-        rows += _why(view, label)
+    excuse = view.book.excuse(label)
+    if label not in view.book.code and excuse.kind != EQUATION:
+        of = f" of {view.equation(excuse.of)}" if excuse.of in view.book.equations else ""
+        rows.append(f"{excuse.kind.capitalize()}{of}")
     if not rows:
         return ""
     inside = "".join(f"<p>{row}</p>" for row in rows)
@@ -114,27 +114,13 @@ def note(view: View, label: str) -> str:
     return f'<details class="ledger"><summary>{tick}{said or "about"}</summary>{inside}</details>'
 
 
-def _why(view: View, label: str) -> list[str]:
-    """Return, for an equation without code, why it has none."""
-    excuse = view.book.excused[label]
-    if excuse.of in view.book.equations:
-        words = "Proves" if excuse.kind == PROOF else "Another form of"
-        return [f"{words} {view.equation(excuse.of)}"]
-    return ["Definition"] if excuse.kind == DEFINITION else []
-
-
-def under_equations(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put its line under each equation of a page."""
-    view = View(app, docname)
-    for node in list(doctree.findall(nodes.math_block)):
-        if node.get("label") in view.book.equations and (line := note(view, node["label"])):
-            node.parent.insert(node.parent.index(node) + 1, nodes.raw("", line, format="html"))
-
-
-def in_api(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """End each entry of the API on a page with the equations that it is."""
+def show(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put its line under each equation of a page; end each entry of the API with the equations that it is."""
     view = View(app, docname)
     book = view.book
+    for node in list(doctree.findall(nodes.math_block)):
+        if node.get("label") in book.equations and (line := note(view, node["label"])):
+            node.parent.insert(node.parent.index(node) + 1, nodes.raw("", line, format="html"))
     for entry in list(doctree.findall(addnodes.desc)):
         here = (docname, *entry[0]["ids"][:1])
         labels = [label for label in book.equations if here in book.api.get(label, ())]

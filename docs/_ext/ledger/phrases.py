@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from bptt.teaching.equations import EquationCheck
 
 LETTERS = "symbolic net"
+KINDS = ("exact", "close", "bound", "broken", "unequal")  # in the order in which they are said
 
 
 def counted(number: int, of: str) -> str:
@@ -14,44 +15,30 @@ def counted(number: int, of: str) -> str:
     return f"{number} {of}{'s' if number > 1 else ''}"
 
 
-def _where(checks: list[EquationCheck]) -> str:
-    """Return on what some checks of one kind of case were made; cases add up, nets are the same again."""
-    of = checks[0].of
-    if of == "case":
-        return f"in {counted(sum(check.cases for check in checks), of)}"
-    return f"on {counted(max(check.cases for check in checks), of)}"
+def said(checks: Iterable[EquationCheck]) -> str:
+    """Say how well equations hold, or by how much they fail; checks on one kind of case are said together.
+
+    ``with letters, exactly; on 12 random nets, to 1.5e-15``, and ``by 7 % or more in 9 cases``.
+    """
+    groups: dict[tuple[str, str], list[EquationCheck]] = {}
+    for check in sorted(checks, key=lambda check: KINDS.index(check.kind)):
+        groups.setdefault((check.kind, check.of), []).append(check)
+    return "; ".join(map(_said, groups.values()))
 
 
-def _by_case(checks: Iterable[EquationCheck], *kinds: str) -> list[list[EquationCheck]]:
-    """Return the checks of some kinds, those with the same kind of case together."""
-    found: dict[str, list[EquationCheck]] = {}
-    for check in checks:
-        if check.kind in kinds:
-            found.setdefault(check.of, []).append(check)
-    return list(found.values())
-
-
-def holds(checks: list[EquationCheck]) -> str:
-    """Say how well equations hold: ``with letters, exactly; on 12 random nets, to 1.5e-15``."""
-    parts = []
-    for same in _by_case(checks, "exact"):
-        where = "with letters" if same[0].of == LETTERS else _where(same)
-        parts.append(f"{where}, exactly")
-    for same in _by_case(checks, "close"):
+def _said(same: list[EquationCheck]) -> str:
+    """Say what checks of one kind on one kind of case found; cases add up, nets are the same again."""
+    kind, of, cases = same[0].kind, same[0].of, [check.cases for check in same]
+    where = f"in {counted(sum(cases), of)}" if of == "case" else f"on {counted(max(cases), of)}"
+    if kind == "exact":
+        return f"{'with letters' if of == LETTERS else where}, exactly"
+    if kind == "close":
         error = worst(same)
-        parts.append(f"{_where(same)}, {f'to {error:.1e}' if error else 'to the last digit'}")
-    parts += [f"{_where(same)}, as a bound" for same in _by_case(checks, "bound")]
-    return "; ".join(parts)
-
-
-def fails(checks: list[EquationCheck]) -> str:
-    """Say by how much equations fail: ``by 7 % or more in 9 cases``."""
-    parts = []
-    for same in _by_case(checks, "broken"):
+        return f"{where}, {f'to {error:.1e}' if error else 'to the last digit'}"
+    if kind == "broken":
         least = min(check.value or 0.0 for check in same)
-        parts.append(f"by {float(f'{100 * least:.2g}'):g} % or more {_where(same)}")
-    parts += [f"with letters, {_where(same)}" for same in _by_case(checks, "unequal")]
-    return "; ".join(parts)
+        return f"by {float(f'{100 * least:.2g}'):g} % or more {where}"
+    return f"{where}, as a bound" if kind == "bound" else f"with letters, {where}"
 
 
 def worst(checks: Iterable[EquationCheck]) -> float | None:
@@ -65,9 +52,8 @@ def summary(checks: list[EquationCheck], names: dict[str, str]) -> str:
     Equations are named if there are several of them.
     """
     parts = []
-    for words, said, good in ("Checked", holds, True), ("Fails where it should", fails, False):
-        some = [check for check in checks if check.holds == good]
-        if some:
+    for words, good in ("Checked", True), ("Fails where it should", False):
+        if some := [check for check in checks if check.holds == good]:
             labels = list(dict.fromkeys(check.label for check in some))
             shown = ", ".join(names.get(label, label) for label in labels)
             parts.append(f"{words}{f' {shown}' if len(labels) > 1 else ''}: {said(some)}")

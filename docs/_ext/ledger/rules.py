@@ -50,7 +50,7 @@ def of_excuses(ledger: Ledger, table: Path) -> Broken:
             yield f"the table gives no reason for {label!r}", where
         if kind == NO_CODE and label in ledger.code:
             yield f"equation {label!r} has code, and the table says why it has none", where
-        if ledger.kind(of) in (PROOF, NO_CODE):
+        if ledger.excuse(of).kind in (PROOF, NO_CODE):
             yield f"the table lets {label!r} share the code of {of!r}, which has none", where
 
 
@@ -60,7 +60,7 @@ def of_equations(ledger: Ledger, stopped: set[str]) -> Broken:
         where = equation.docname, equation.line
         if not ledger.proofs(label) and equation.docname not in stopped:
             yield f"equation {label!r} has no check: no cell shows that it holds", where
-        if ledger.kind(label) == EQUATION and label not in ledger.code:
+        if ledger.excuse(label).kind == EQUATION and label not in ledger.code:
             name = ledger.tags.get(label, label)
             words = f"mark its lines with '# ({name})', or say in equations.toml why it has none"
             yield f"equation {label!r} has no implementation: {words}", where
