@@ -5,8 +5,6 @@ It links code as a handler of ``html-page-context``, with Sphinx's usual priorit
 whole pages and link them as well, only later.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

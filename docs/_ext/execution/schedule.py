@@ -5,8 +5,6 @@ this build does not run them. So MyST-NB, in its mode "cache", finds each page t
 happened is told as warnings of Sphinx, and page by page in ``records/`` beside the output (see ``record.py``).
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -4,8 +4,6 @@ The form of the first is that of llmstxt.org: a title, a summary, and a list of 
 Markdown comes from ``notebook_and_script.py``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from sphinx.application import Sphinx

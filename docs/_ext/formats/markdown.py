@@ -5,8 +5,6 @@ been resolved. What comes out needs nothing of this site: formulas are ``$...$``
 shown code is fenced. A node that bears an attribute ``twin`` is said by that text.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable, Mapping

@@ -22,8 +22,6 @@ Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision``
 open it in Colab and on Binder.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

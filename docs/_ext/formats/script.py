@@ -1,7 +1,5 @@
 """What a cell of a page becomes in the page's script."""
 
-from __future__ import annotations
-
 import ast
 
 from nbformat import NotebookNode

@@ -9,8 +9,6 @@ place of a tally, which ``_static/exercises.js`` fills; the page above has such 
 pages when all have been read, so that there is no second copy of an answer. They are no cells there: nothing runs twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from docutils import nodes

@@ -4,8 +4,6 @@ The outer list is the core, in the order in which it is read; below a page of th
 that can be left out. ``_static/derivation-map.css`` shows the items as boxes, the inner lists on the right.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -11,8 +11,6 @@ The cells are cells like all others: they run, their outputs are checked, they c
 opens without JavaScript; ``layers.js`` adds a switch that opens and closes all, and opens what an address leads into.
 """
 
-from __future__ import annotations
-
 import html
 
 from docutils import nodes

@@ -6,8 +6,6 @@ without JavaScript; ``_static/moving-triangle.js`` computes contributions as the
 ``tests/docs/test_moving.py`` holds it to. Both are loaded by the pages that have such a figure, and by no other.
 """
 
-from __future__ import annotations
-
 import html
 import json
 from collections.abc import Sequence

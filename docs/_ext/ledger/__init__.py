@@ -5,8 +5,6 @@ with it; `page_links` and `index` show it. ``bptt_ledger_law = False`` in conf.p
 checks and code; what names an equation that does not exist is always red.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

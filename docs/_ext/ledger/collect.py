@@ -4,8 +4,6 @@ Checks come from the outputs of the cells, cached or fresh, as they stand in the
 remembered beside it, and builds in parallel agree.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

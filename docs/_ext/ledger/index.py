@@ -4,8 +4,6 @@ It reads without JavaScript. The cells carry what a script needs to sort and to 
 (``_static/equations.js``). The JSON stands beside the page under its name, with ``.json``.
 """
 
-from __future__ import annotations
-
 import html
 import json
 from pathlib import Path

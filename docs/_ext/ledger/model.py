@@ -3,8 +3,6 @@
 A name of an equation is its label, as ``bp2-chain``, or its tag, as ``BP2``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,8 +4,6 @@ Under each equation a small line leads to the code that is it and to the cells t
 ends with the equations of its code. In the highlighted source a mark is a link back to the equation.
 """
 
-from __future__ import annotations
-
 import html
 
 from docutils import nodes

@@ -1,7 +1,5 @@
 """Say in a few words what checks found: for the line that stands for folded cells, and for that under an equation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from bptt.teaching.equations import EquationCheck

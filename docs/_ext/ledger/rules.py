@@ -1,7 +1,5 @@
 """What must be true of every equation; what is not is a warning, and so turns the build red."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias

@@ -6,8 +6,6 @@ next. A docstring *mentions* an equation by its tag, ``(BP2)`` or ``(BP1) to (BP
 ``:eq:`lstm-dc```. Capitals in parentheses in a docstring are always meant as a tag.
 """
 
-from __future__ import annotations
-
 import ast
 import io
 import re

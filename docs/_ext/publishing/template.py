@@ -1,7 +1,5 @@
 """What is done to a page with text as it is written: handlers are called, files are linked."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
