@@ -201,6 +201,7 @@ REFUSED = {
     "two states": (lambda z, a: ((z, a), (z,)), None, r"Wrong\.step: new_state must be the tuple \(a,\), got \(ndarray \(3, 4\), ndarray"),
     "nothing saved": (lambda z, a: ((z,), ()), None, r"Wrong\.step: saved must be the tuple \(n,\), got \(\)"),
     "shape": (lambda z, a: ((z[:1],), (z,)), None, r"Wrong\.step: new_state: a must have the shape of the arguments, \(3, 4\), got ndarray \(1, 4\)"),
+    "a number": (lambda z, a: ((0.0,), (z,)), None, r"Wrong\.step: new_state: a must have the shape of the arguments, \(3, 4\), got float"),
     "two of three": (right, lambda d: ((d,), (d,)), r"Wrong\.step_backward must return 3 tuples, d_weighted, d_state, d_own"),
     "summed": (right, lambda d: ((d,), (d,), (d.sum(axis=0),)), r"Wrong\.step_backward: d_own: d_k must have the shape of the arguments, \(18, 4\), got ndarray \(4,\)"),
     "none of own": (right, lambda d: ((d,), (d,), ()), r"Wrong\.step_backward: d_own must be the tuple \(d_k,\), got \(\)"),

@@ -66,7 +66,7 @@ def _fits(got: tuple[int, ...], want: Sequence[Size]) -> bool:
 def read_only(array: Array) -> Array:
     """Return a view of an array that a function of the user cannot write to."""
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
@@ -154,7 +154,8 @@ def plain(name: str, value: object) -> None:
         raise TypeError(msg)
     if isinstance(value, (list, tuple)):
         for i, part in enumerate(value):
-            plain(f"{name}[{i}]", part)
+            if type(part) not in PLAIN:  # names are made for those who need them
+                plain(f"{name}[{i}]", part)
 
 
 def floating(name: str, value: ArrayLike, dtypes: tuple[str, ...] = REAL) -> Array:

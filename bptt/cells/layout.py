@@ -154,7 +154,7 @@ def _names(cell: Formula, what: str) -> tuple[str, ...]:
     """Return the names of the parameters of a method, without self."""
     method = getattr(cell, what)
     function = getattr(method, "__func__", method)
-    first = int(hasattr(method, "__func__"))
+    first = int(function is not method)  # after self
     try:
         return READ[function][first:]
     except (KeyError, TypeError):  # not read yet, or nothing that a weak reference can be made of
@@ -246,35 +246,33 @@ def _record(fields: tuple[str, ...], *arrays: Array) -> LayerParams:
 def check_step(cell: object, layout: Layout, returned: object, like: Array) -> None:
     """Refuse what a `step` returned if it is not a state and what is saved, two tuples of arrays."""
     wanted = {"new_state": layout.states, "saved": layout.saved}
-    _check_tuples(f"{type(cell).__name__}.step", returned, wanted, like, number=False)
+    _check_tuples(f"{type(cell).__name__}.step", returned, wanted, like)
 
 
 def check_backward(cell: object, layout: Layout, returned: object, like: Array) -> None:
     """Refuse what a `step_backward` returned if it is not three tuples of arrays, of the right lengths."""
-    parts = {"d_weighted": layout.weighted, "d_state": layout.states, "d_own": layout.own}
-    wanted = {what: tuple(f"d_{name}" for name in names) for what, names in parts.items()}
-    _check_tuples(f"{type(cell).__name__}.step_backward", returned, wanted, like, number=True)
+    wanted = {"d_weighted": layout.weighted, "d_state": layout.states, "d_own": layout.own}
+    _check_tuples(f"{type(cell).__name__}.step_backward", returned, wanted, like, prefix="d_")
 
 
 def _check_tuples(
-    name: str, returned: Tree, wanted: dict[str, tuple[str, ...]], like: Array, *, number: bool
+    name: str, returned: Tree, wanted: dict[str, tuple[str, ...]], like: Array, prefix: str = ""
 ) -> None:
-    """Refuse what are not tuples of arrays of these names and of one shape; if `number`, 0.0 may stand for one."""
+    """Refuse what are not tuples of arrays of these names and of one shape; with the prefix of derivatives, 0.0 may stand for one."""
     count, given = len(wanted), returned if isinstance(returned, tuple) else ()
     if len(given) != count or not all(isinstance(part, tuple) for part in given):
         msg = f"{name} must return {count} tuples, {', '.join(wanted)}, got {_shown(returned)}"
         raise TypeError(msg)
     for (what, names), part in zip(wanted.items(), given, strict=True):
         if len(part) != len(names):
-            tuple_of = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
+            tuple_of = f"({', '.join(prefix + n for n in names)}{',' if len(names) == 1 else ''})"
             msg = f"{name}: {what} must be the tuple {tuple_of}, got {_shown(part)}"
             raise TypeError(msg)
-        for item_name, item in zip(names, part, strict=True):
-            if getattr(item, "shape", None) == like.shape:
-                continue
-            if not (number and np.ndim(item) == 0 and item == 0):
+        for i, item in enumerate(part):
+            fits = getattr(item, "shape", None) == like.shape
+            if not fits and not (prefix and np.ndim(item) == 0 and item == 0):
                 msg = (
-                    f"{name}: {what}: {item_name} must have the shape of the arguments, {like.shape}, "
+                    f"{name}: {what}: {prefix}{names[i]} must have the shape of the arguments, {like.shape}, "
                     f"got {_shown(item)}"
                 )
                 raise TypeError(msg)
@@ -287,9 +285,10 @@ def _check_tuples(
 def _numbers(name: str, part: Tree, like: Array) -> None:
     """Refuse subclasses of arrays, and what holds no real numbers; complex ones too, if `like` is not complex."""
     plain(name, part)
+    kinds = "fiubc" if like.dtype.kind == "c" else "fiub"
     for i, item in enumerate(part if isinstance(part, tuple) else (part,)):
         dtype = np.asarray(item).dtype
-        if dtype.kind not in ("fiubc" if like.dtype.kind == "c" else "fiub"):
+        if dtype.kind not in kinds:
             msg = f"{name}[{i}] must hold real numbers, as the arguments do, got {dtype}"
             raise TypeError(msg)
 

@@ -57,7 +57,7 @@ def walk(
     other = False
     for t, (z_h, *weighted) in enumerate(zip(past, *blocks, strict=True)):
         if u is not None:
-            np.add(z_h, np.dot(state[0], u, out=product), out=z_h)  # (FWD), (lstm-z)
+            np.add(z_h, state[0].dot(u, out=product), out=z_h)  # (FWD), (lstm-z)
         if t == 0:
             returned = called(f"{type(cell).__name__}.step", cell.step, *weighted, *state, *own)
             check_step(cell, layout, returned, weighted[0])
@@ -78,7 +78,7 @@ def _where(there: Mask, stepped: State, state: State) -> State:
 
 def _turned(u: Array, by: int) -> Array:
     """Return u, or its gradient, with the last `by` columns, the blocks of h, in front."""
-    return np.roll(u, by, axis=1) if by else u
+    return np.concatenate([u[:, -by:], u[:, :-by]], axis=1) if by else u
 
 
 def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
@@ -179,7 +179,7 @@ def _back(
         further = [error[:, k : k + 1] for k in places]
         if u_t is not None:
             # (BP2), (CELL-BP2), (lstm-da), (gru-da): u δ, to the past
-            np.dot(delta_h, u_t, out=future)
+            delta_h.dot(u_t, out=future)
             if factors.reaches_a:
                 np.add(future, error[:, -1], out=future)
         else:
