@@ -168,6 +168,17 @@ class OwnEngine(Protocol):
         ...
 
 
+OneDirection: TypeAlias = Cell | UnfactoredCell | OwnEngine
+
+
+def check_one_direction(name: str, cell: object) -> None:
+    """Refuse what is no cell that reads in one direction."""
+    known = is_factored(formula_of(cell)) or isinstance(cell, UnfactoredCell)
+    if isinstance(cell, type) or not known:
+        msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
+        raise TypeError(msg)
+
+
 def is_factored(cell: object) -> "TypeIs[Cell]":
     """Say whether a cell is a formula, of the factored level."""
     return hasattr(cell, "step") and hasattr(cell, "step_backward")

@@ -25,7 +25,7 @@ from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, LayerParams, Mask, State
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import parameters_of, state_names_of
-from bptt.cells.protocol import formula_of, is_factored
+from bptt.cells.protocol import OneDirection, formula_of, is_factored
 from bptt.checking.handwritten import Backward, Forward, Layer
 from bptt.checking.jacobian import Arrays, Nested, choose
 from bptt.checking.known_bugs import best, clipped, diagnose
@@ -42,7 +42,7 @@ from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
 from bptt.network import engines
 from bptt.network.backward import run_any_layer_backward
-from bptt.network.stack import OneDirection, check_cell_type, parameter_shapes
+from bptt.network.stack import check_cell_type, parameter_shapes
 from bptt.network.traces import LayerTrace
 
 __all__ = ["check_cell", "check_layer"]
@@ -255,9 +255,7 @@ def _refuse_memory(cell: UnfactoredCell, params: LayerParams, x: Array, state: S
         f"{name}.unfactored_backward",
         lambda: cell.unfactored_backward(params, ones, returned[1]),
         lambda: refuse_reuse(
-            f"{name}.unfactored_step",
-            returned,
-            lambda: cell.unfactored_step(params, x / 2, state),
+            f"{name}.unfactored_step", returned, lambda: cell.unfactored_step(params, x / 2, state)
         ),
     )
 

@@ -6,17 +6,7 @@ import numpy as np
 
 from bptt._core.types import Array, Mask
 from bptt.checking.jacobian import Arrays
-from bptt.checking.sweep import (
-    Bugs,
-    Carry,
-    Steps,
-    Swept,
-    factors,
-    keep,
-    split,
-    sweep,
-    without,
-)
+from bptt.checking.sweep import Bugs, Carry, Steps, Swept, factors, keep, split, sweep, without
 
 
 def loop_bugs(steps: Steps, cotangents: Arrays) -> Bugs:

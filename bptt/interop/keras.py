@@ -23,9 +23,9 @@ import numpy as np
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, Elman, ResetBeforeGRU
-from bptt.cells.protocol import formula_of
+from bptt.cells.protocol import OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, OneDirection
+from bptt.network.stack import AnyCell
 
 __all__ = ["from_keras", "to_keras"]
 

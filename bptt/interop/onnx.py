@@ -27,9 +27,9 @@ from bptt._core import validation
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.activations import relu, sigmoid, softplus, tanh
-from bptt.cells.protocol import formula_of
+from bptt.cells.protocol import OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, OneDirection
+from bptt.network.stack import AnyCell
 
 __all__ = ["from_onnx", "to_onnx"]
 

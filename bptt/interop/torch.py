@@ -24,9 +24,9 @@ from bptt._core import validation
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, Elman
 from bptt.cells.activations import relu, tanh
-from bptt.cells.protocol import Formula, formula_of
+from bptt.cells.protocol import Formula, OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, OneDirection, check_layer
+from bptt.network.stack import AnyCell, check_layer
 
 __all__ = ["from_torch", "to_torch"]
 

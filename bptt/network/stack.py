@@ -10,15 +10,14 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams
-from bptt.cells import Bidirectional, BothDirections, Cell, UnfactoredCell
+from bptt.cells import Bidirectional, BothDirections, UnfactoredCell
 from bptt.cells.activations import Activation, identity
 from bptt.cells.layout import Layout, layout_of, parameters_of
-from bptt.cells.protocol import OwnEngine, formula_of, is_factored
+from bptt.cells.protocol import OneDirection, check_one_direction, formula_of, is_factored
 from bptt.network.parameters import Affine, Params, check_affine
 
 __all__ = ["Stack", "initialize"]
 
-OneDirection: TypeAlias = Cell | UnfactoredCell | OwnEngine
 AnyCell: TypeAlias = OneDirection | Bidirectional
 
 
@@ -73,10 +72,8 @@ class Stack:
 
 def check_cell_type(name: str, cell: object) -> None:
     """Refuse what is not a cell of any level."""
-    known = is_factored(formula_of(cell)) or isinstance(cell, (Bidirectional, UnfactoredCell))
-    if isinstance(cell, type) or not known:
-        msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
-        raise TypeError(msg)
+    if not isinstance(cell, Bidirectional):
+        check_one_direction(name, cell)
 
 
 def initialize(

@@ -9,9 +9,9 @@ from bptt._core.record import array_record
 from bptt._core.types import Array, LayerParams, LayerState, Mask, Saved, State
 from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.layout import layout_of
-from bptt.cells.protocol import Cell, formula_of
+from bptt.cells.protocol import Cell, OneDirection, formula_of
 from bptt.network.parameters import Params
-from bptt.network.stack import OneDirection, Stack
+from bptt.network.stack import Stack
 
 __all__ = ["BidirectionalTrace", "LayerTrace", "Trace"]
 
