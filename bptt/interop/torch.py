@@ -163,13 +163,12 @@ def _read(reader: parts.Reader, name: str, cell: OneDirection, end: str, bias: b
 def _check_cells(cells: object) -> None:
     """Refuse cells that are not of one kind, or that PyTorch does not have."""
     kinds: list[Formula] = []
-    checked = validation.instance(
-        "cells", tuple(cells) if isinstance(cells, list) else cells, tuple
-    )
+    given = tuple(cells) if isinstance(cells, list) else cells
+    checked = validation.instance("cells", given, tuple)
     for k, cell in enumerate(checked):
-        for name, given in parts.cells_of(f"cells[{k}]", cell):
-            parts.kind_of(name, given, (Elman, LSTM, GRU))
-            one = formula_of(given)
+        for name, found in parts.cells_of(f"cells[{k}]", cell):
+            parts.kind_of(name, found, (Elman, LSTM, GRU))
+            one = formula_of(found)
             if isinstance(one, Elman) and one.activation not in {tanh, relu}:
                 msg = f"{name} must be an Elman of tanh or relu, got {one!r:.60}"
                 raise TypeError(msg)

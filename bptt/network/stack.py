@@ -206,14 +206,10 @@ def _check_factored(
     names: Sequence[str], layout: Layout, layer: LayerParams, below: int | None
 ) -> tuple[LayerParams, int]:
     second, n = _units(names[1], layer[1], layout)
-    shapes = layout.shapes(0, n)
-    w = validation.array(
-        names[0], layer[0], (below or "n_below", shapes[0][1]), validation.ANALYTIC
-    )
-    rest = (
-        validation.array(name, array, shape, validation.ANALYTIC)
-        for name, array, shape in zip(names[2:], layer[2:], shapes[2:], strict=True)
-    )
+    (_, across), _, *shapes = layout.shapes(0, n)
+    others = zip(names[2:], layer[2:], shapes, strict=True)
+    each = (names[0], layer[0], (below or "n_below", across)), *others
+    w, *rest = (validation.array(*one, validation.ANALYTIC) for one in each)
     return type(layer)(w, second, *rest), n
 
 

@@ -85,11 +85,8 @@ def _parts(value: Side) -> dict[str, Side] | None:
 
 
 def _kinds(left: Side, right: Side) -> str:
-    def kind(value: Side) -> str:
-        named = _parts(value)
-        return type(value).__name__ + (f" of {', '.join(named)}" if named else "")
-
-    return f"{kind(left)} and {kind(right)}"
+    each = ((type(value).__name__, _parts(value)) for value in (left, right))
+    return " and ".join(f"{kind} of {', '.join(named)}" if named else kind for kind, named in each)
 
 
 def _arrays(name: str, left: Leaf, right: Leaf) -> tuple[Array, Array]:
