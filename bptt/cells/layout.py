@@ -262,9 +262,8 @@ def _check_tuples(
             msg = f"{name}: {what} must be the tuple {tuple_of}, got {_shown(part)}"
             raise TypeError(msg)
         for item_name, item in zip(names, part, strict=True):
-            if getattr(item, "shape", None) == like.shape:
-                continue
-            if not (number and np.ndim(item) == 0 and item == 0):
+            fits = getattr(item, "shape", None) == like.shape
+            if not (fits or (number and np.ndim(item) == 0 and item == 0)):
                 msg = (
                     f"{name}: {what}: {item_name} must have the shape of the arguments, {like.shape}, "
                     f"got {_shown(item)}"
