@@ -26,7 +26,7 @@ from bptt.cells import GRU, LSTM, Bidirectional, Elman
 from bptt.cells.activations import relu, tanh
 from bptt.cells.protocol import Formula, OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, check_layer
+from bptt.network.stack import AnyCell, check_layers
 
 __all__ = ["from_torch", "to_torch"]
 
@@ -72,7 +72,6 @@ def to_torch(
     _check_cells(cells)
     validation.instance("bias", bias, bool)
     given = validation.sequence("layers", layers, len(cells), "recurrent layers")
-    below: int | None = None
     sizes: set[int] = set()
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         both = parts.directions(f"layers[{k}]", cell, layer)
@@ -80,7 +79,6 @@ def to_torch(
         if len(sizes) > 1:
             msg = f"layers must all have the same number of units, PyTorch's hidden_size, got {sorted(sizes)}"
             raise ValueError(msg)
-        _, below = check_layer(f"layers[{k}]", cell, layer, below)
         for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):
             w, u, b, b_u = parts.parts_of(name, one, params)
             found[f"weight_ih_{end}"] = w.T.copy()
@@ -89,6 +87,7 @@ def to_torch(
                 found |= {f"bias_ih_{end}": b, f"bias_hh_{end}": b_u}
             else:
                 parts.refuse_bias(name, "bias=False", b=b, c=b_u)
+    check_layers("layers", cells, given)
     return found
 
 
@@ -138,14 +137,11 @@ def from_torch(
         raise ValueError(msg)
     bias = any(str(name).startswith("bias_") for name in state)
     layers: list[LayerParams] = []
-    below: int | None = None
     for k, cell in enumerate(cells):
         both = zip(parts.cells_of(f"layers[{k}]", cell), (f"l{k}", f"l{k}_reverse"), strict=False)
-        layer = parts.joined([_read(reader, *each, end, bias) for each, end in both])
-        checked, below = check_layer(f"layers[{k}]", cell, layer, below)
-        layers.append(checked)
+        layers.append(parts.joined([_read(reader, *each, end, bias) for each, end in both]))
     reader.finish("these layers")
-    return tuple(layers)
+    return check_layers("layers", cells, layers)[0]
 
 
 def _read(reader: parts.Reader, name: str, cell: OneDirection, end: str, bias: bool) -> LayerParams:

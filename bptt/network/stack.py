@@ -177,12 +177,20 @@ def check_params(stack: Stack, params: object) -> Params:
     layers = validation.sequence(
         "params.layers", given.layers, len(stack.cells), "recurrent layers"
     )
+    checked, below = check_layers("params.layers", stack.cells, layers)
+    return Params(checked, check_affine("params.readout", given.readout, below))
+
+
+def check_layers(
+    name: str, cells: Sequence[AnyCell], layers: Sequence[LayerParams]
+) -> tuple[tuple[LayerParams, ...], int]:
+    """Return the parameters of layers one above the other, and how many numbers the last one hands on."""
     below: int | None = None
     checked: list[LayerParams] = []
-    for i, (cell, layer) in enumerate(zip(stack.cells, layers, strict=True)):
-        found, below = check_layer(f"params.layers[{i}]", cell, layer, below)
+    for i, (cell, layer) in enumerate(zip(cells, layers, strict=True)):
+        found, below = check_layer(f"{name}[{i}]", cell, layer, below)
         checked.append(found)
-    return Params(tuple(checked), check_affine("params.readout", given.readout, below or 0))
+    return tuple(checked), below or 0
 
 
 def check_layer(
