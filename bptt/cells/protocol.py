@@ -186,7 +186,5 @@ def is_factored(cell: object) -> "TypeIs[Cell]":
 
 def formula_of(cell: Any) -> Formula:
     """Return the cell itself, or the one that its own engine runs."""
-    own = (
-        hasattr(cell, "run_layer_backward") and hasattr(cell, "run_layer") and hasattr(cell, "cell")
-    )
-    return cell.cell if own else cell
+    runs = hasattr(cell, "run_layer_backward") and hasattr(cell, "run_layer")
+    return getattr(cell, "cell", cell) if runs else cell
