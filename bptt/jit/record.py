@@ -100,13 +100,12 @@ class Compiled:
 
     def __post_init__(self) -> None:
         """Record the formula; refuse what cannot be compiled."""
-        name = type(self.cell).__name__
         object.__setattr__(self, "layout", layout_of(self.cell))
         _need_numba()
         try:
             cell = copy.deepcopy(self.cell)
         except Exception as error:
-            msg = f"{name} cannot be compiled: it cannot be copied: {error}"
+            msg = f"{type(self.cell).__name__} cannot be compiled: it cannot be copied: {error}"
             raise TypeError(msg) from error
         object.__setattr__(self, "cell", cell)
         object.__setattr__(self, "_sources", _sources(cell))
