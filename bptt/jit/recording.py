@@ -111,12 +111,7 @@ class Record:
         if isinstance(value, Symbol):
             return self._own(value.astype(self.dtype))
         _refuse_other_than_numbers(value)
-        plain = float(value)
-        if plain == 1:
-            return "one"
-        if plain == 0:
-            return "-zero" if np.signbit(plain) else "zero"
-        return f"real({plain!r})"  # inf and nan, too, are names in a loop
+        return f"real({float(value)!r})"  # inf and nan, too, are names in a loop
 
     def condition(self, value: Operand) -> str:
         """Return how an operand is written where true or false is meant."""
