@@ -158,23 +158,22 @@ def _read(reader: parts.Reader, name: str, cell: OneDirection, end: str, bias: b
 
 def _check_cells(cells: object) -> None:
     """Refuse cells that are not of one kind, or that PyTorch does not have."""
-    kinds: list[Formula] = []
     given = tuple(cells) if isinstance(cells, list) else cells
     checked = validation.instance("cells", given, tuple)
-    for k, cell in enumerate(checked):
-        for name, found in parts.cells_of(f"cells[{k}]", cell):
-            parts.kind_of(name, found, (Elman, LSTM, GRU))
-            one = formula_of(found)
-            if isinstance(one, Elman) and one.activation not in {tanh, relu}:
-                msg = f"{name} must be an Elman of tanh or relu, got {one!r:.60}"
-                raise TypeError(msg)
-            kinds.append(one)
-            if one != kinds[0]:
-                msg = f"cells must be all of one kind, got {kinds[0]!r:.40} and {one!r:.40}"
-                raise TypeError(msg)
-    if not kinds:
+    if not checked:
         msg = "cells must hold one cell or more, got ()"
         raise ValueError(msg)
+    named = [one for k, cell in enumerate(checked) for one in parts.cells_of(f"cells[{k}]", cell)]
+    first: Formula = formula_of(named[0][1])
+    for name, found in named:
+        parts.kind_of(name, found, (Elman, LSTM, GRU))
+        one = formula_of(found)
+        if isinstance(one, Elman) and one.activation not in {tanh, relu}:
+            msg = f"{name} must be an Elman of tanh or relu, got {one!r:.60}"
+            raise TypeError(msg)
+        if one != first:
+            msg = f"cells must be all of one kind, got {first!r:.40} and {one!r:.40}"
+            raise TypeError(msg)
     both = sum(isinstance(cell, Bidirectional) for cell in checked)
     if both not in {0, len(checked)}:
         msg = f"cells must all be Bidirectional or none, got {both} of {len(checked)}"

@@ -63,9 +63,8 @@ class Stack:
             raise ValueError(msg)
         for i, cell in enumerate(self.cells):
             check_cell_type(f"cells[{i}]", cell)
-            for one in (
-                (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,)
-            ):
+            ways = (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,)
+            for one in ways:
                 parameters_of(one)
         validation.instance("output", self.output, Activation)
 
