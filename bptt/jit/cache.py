@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -55,7 +55,7 @@ def _made_with() -> str:
     return f"# Python {sys.version_info[:2]}, {packages}, bptt {digest.hexdigest()[:16]}\n"
 
 
-@cache
+@lru_cache(maxsize=256)
 def load(text: str) -> Program:
     """Return the compiled loops of a text; they are compiled, or read from disk, at their first call."""
     text = _made_with() + text

@@ -97,6 +97,9 @@ class Compiled:
     cell: Formula
     layout: Layout = field(init=False, repr=False, compare=False)
     _sources: dict[np.dtype, Source] = field(init=False, repr=False, compare=False)
+    _programs: dict[np.dtype, "Program"] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Record the formula; refuse what cannot be compiled."""
@@ -163,9 +166,11 @@ class Compiled:
 
     def _program(self, dtype: np.dtype) -> "Program":
         """Return both loops of one precision."""
-        from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
+        if dtype not in self._programs:
+            from bptt.jit.cache import load  # noqa: PLC0415 - NumPy alone is enough to import bptt
 
-        return load(self._sources[dtype].text)
+            self._programs[dtype] = load(self._sources[dtype].text)
+        return self._programs[dtype]
 
 
 def _sources(cell: Formula) -> dict[np.dtype, Source]:
