@@ -384,7 +384,7 @@ def test_a_truth_value_becomes_one_or_zero_of_any_type(dtype, real):
     record = recording.Record(np.dtype(real))
     there = recording.Symbol(record, "z0") > 0
     assert there.astype(dtype).dtype == dtype
-    assert record.statements == ["v0 = z0 > zero", "v1 = one if v0 else zero"]
+    assert record.statements == ["v0 = z0 > real(0.0)", "v1 = one if v0 else zero"]
     with pytest.raises(recording.NotElementwiseError, match="turns bool into float16 by astype"):
         there.astype(np.float16)
 
@@ -397,7 +397,7 @@ def test_a_truth_value_becomes_one_or_zero_of_any_type(dtype, real):
         (3, ["v0 = z0 * z0 * z0"]),
         (4, ["v0 = z0 * z0 * z0 * z0"]),
         (5, ["v0 = real(np.power(z0, real(5.0)))"]),
-        (0, ["v0 = real(np.power(z0, zero))"]),
+        (0, ["v0 = real(np.power(z0, real(0.0)))"]),
         (0.5, ["v0 = real(np.sqrt(z0))"]),
         (-0.5, ["v0 = real(np.power(z0, real(-0.5)))"]),
         (-1, ["v0 = one / (z0)"]),

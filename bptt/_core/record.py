@@ -67,9 +67,8 @@ def _combined(function: Callable[[Array, Array], Array], sign: str, one: Tree, o
 
 def _added_to(one: Tree, other: Tree) -> Tree:
     """Return ``other + one``; `sum` begins with the number 0."""
-    return (
-        one if isinstance(other, int) and other == 0 else _combined(operator.add, "+", one, other)
-    )
+    begins = isinstance(other, int) and other == 0
+    return one if begins else _combined(operator.add, "+", one, other)
 
 
 def _scaled(one: Tree, factor: object) -> Tree:

@@ -51,9 +51,8 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     [[2.0], [2.0]]
     """
     validation.function("function", function)
-    return mapped(
-        function, ("record", record), *((f"others[{i}]", one) for i, one in enumerate(others))
-    )
+    named = ((f"others[{i}]", one) for i, one in enumerate(others))
+    return mapped(function, ("record", record), *named)
 
 
 def mapped(
@@ -180,10 +179,9 @@ def one_precision(*named: tuple[str, Tree]) -> None:
     """Refuse records that mix float32 and float64: one of the two was not meant."""
     if len({array.dtype.char == "f" for _, record in named for array in arrays_in(record)}) < 2:
         return  # names are made for those who need them
-    (first_name, first), *rest = (
-        leaf for name, record in named for leaf in tree_leaves(record, name)
-    )
-    for name, other in rest:
+    leaves = [leaf for name, record in named for leaf in tree_leaves(record, name)]
+    first_name, first = leaves[0]
+    for name, other in leaves:
         if (other.dtype.char == "f") != (first.dtype.char == "f"):
             msg = (
                 f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"

@@ -188,23 +188,14 @@ def segment(trace: Trace, start: int, stop: int) -> Trace:
     if not 0 <= start < stop <= len(trace.x):
         msg = f"start and stop must be 0 <= start < stop <= {len(trace.x)}, got {start}, {stop}"
         raise ValueError(msg)
-    layers: list[LayerTrace] = []
+    here, layers = slice(start, stop), list[LayerTrace]()
     for i, layer in enumerate(trace.layers):
         one = validation.instance(f"trace.layers[{i}]", layer, LayerTrace)
-        layers.append(
-            one._replace(
-                x=one.x[start:stop],
-                states=tuple(array[start : stop + 1] for array in one.states),
-                saved=one.saved[start:stop],
-                mask=None if one.mask is None else one.mask[start:stop],
-            )
-        )
-    return trace._replace(
-        x=trace.x[start:stop],
-        layers=tuple(layers),
-        z=trace.z[start:stop],
-        outputs=trace.outputs[start:stop],
-    )
+        states = tuple(array[start : stop + 1] for array in one.states)
+        mask = None if one.mask is None else one.mask[here]
+        layers.append(one._replace(x=one.x[here], states=states, saved=one.saved[here], mask=mask))
+    x, z, outputs = trace.x[here], trace.z[here], trace.outputs[here]
+    return trace._replace(x=x, layers=tuple(layers), z=z, outputs=outputs)
 
 
 def cost_of(cost: object, outputs: Array, *steps: slice) -> tuple[float, Array]:

@@ -77,19 +77,16 @@ class Activation:
 
     def _try(self, part: str, z: Array, *more: Array) -> Array:
         """Call one of the pair, and refuse what it returns if the form of z is not kept."""
-        got: object = validation.tried(f"{part} of {self.name}", getattr(self, part), z, *more)
-        validation.plain(f"{part} of {self.name}", got)
+        name, function = f"{part} of {self.name}", getattr(self, part)
+        got: object = validation.tried(name, function, z, *more)
+        validation.plain(name, got)
         if not isinstance(got, np.ndarray) or got.shape != z.shape or got.dtype != z.dtype:
             what = f"{got.dtype} {got.shape}" if isinstance(got, np.ndarray) else type(got).__name__
-            msg = (
-                f"{part} of {self.name} must keep shape and dtype, {z.dtype} {z.shape}, got {what}"
-            )
+            msg = f"{name} must keep shape and dtype, {z.dtype} {z.shape}, got {what}"
             raise ValueError(msg)
         before = numbers_in(got)
-        validation.called(
-            f"{part} of {self.name}", getattr(self, part), validation.read_only(-z), *more
-        )
-        refuse_overwritten(f"{part} of {self.name}", got, before)
+        validation.called(name, function, validation.read_only(-z), *more)
+        refuse_overwritten(name, got, before)
         return got
 
     def __call__(self, z: ArrayLike) -> Array:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bptt._core.record import array_record
-from bptt.cells.protocol import Cell, OwnEngine, UnfactoredCell
+from bptt.cells.protocol import OneDirection, check_one_direction
 
 __all__ = ["Bidirectional", "BothDirections"]
 
@@ -56,13 +56,10 @@ class Bidirectional:
     (8, 2)
     """
 
-    forward: Cell | UnfactoredCell | OwnEngine
-    backward: Cell | UnfactoredCell | OwnEngine
+    forward: OneDirection
+    backward: OneDirection
 
     def __post_init__(self) -> None:
         """Refuse what is not a cell."""
         for name in ("forward", "backward"):
-            cell = getattr(self, name)
-            if isinstance(cell, type) or not isinstance(cell, (Cell, UnfactoredCell, OwnEngine)):
-                msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
-                raise TypeError(msg)
+            check_one_direction(name, getattr(self, name))

@@ -14,15 +14,7 @@ import numpy as np
 from bptt._core.record import array_record
 from bptt._core.types import Array, LayerParams, Tree
 from bptt._core.validation import plain
-from bptt.cells.protocol import (
-    Cell,
-    Formula,
-    OwnEngine,
-    Recurrent,
-    UnfactoredCell,
-    formula_of,
-    is_factored,
-)
+from bptt.cells.protocol import Formula, OneDirection, Recurrent, formula_of, is_factored
 
 ParamsType: TypeAlias = Any  # a class of named tuples, that of the parameters of a layer
 
@@ -175,7 +167,7 @@ def _names(cell: Formula, what: str) -> tuple[str, ...]:
     return names[first:]
 
 
-def state_names_of(cell: Cell | UnfactoredCell | OwnEngine) -> tuple[str, ...]:
+def state_names_of(cell: OneDirection) -> tuple[str, ...]:
     """Return the names of the arrays of a state, the activation's first.
 
     Parameters

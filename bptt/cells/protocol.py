@@ -168,6 +168,17 @@ class OwnEngine(Protocol):
         ...
 
 
+OneDirection: TypeAlias = Cell | UnfactoredCell | OwnEngine
+
+
+def check_one_direction(name: str, cell: object) -> None:
+    """Refuse what is no cell that reads in one direction."""
+    known = is_factored(formula_of(cell)) or isinstance(cell, UnfactoredCell)
+    if isinstance(cell, type) or not known:
+        msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
+        raise TypeError(msg)
+
+
 def is_factored(cell: object) -> "TypeIs[Cell]":
     """Say whether a cell is a formula, of the factored level."""
     return hasattr(cell, "step") and hasattr(cell, "step_backward")
@@ -175,7 +186,5 @@ def is_factored(cell: object) -> "TypeIs[Cell]":
 
 def formula_of(cell: Any) -> Formula:
     """Return the cell itself, or the one that its own engine runs."""
-    own = (
-        hasattr(cell, "run_layer_backward") and hasattr(cell, "run_layer") and hasattr(cell, "cell")
-    )
-    return cell.cell if own else cell
+    runs = hasattr(cell, "run_layer_backward") and hasattr(cell, "run_layer")
+    return getattr(cell, "cell", cell) if runs else cell

@@ -25,24 +25,16 @@ from bptt._core.tree import tree_leaves
 from bptt._core.types import Array, LayerParams, Mask, State
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import parameters_of, state_names_of
-from bptt.cells.protocol import formula_of, is_factored
+from bptt.cells.protocol import OneDirection, formula_of, is_factored
+from bptt.checking import own_step
 from bptt.checking.handwritten import Backward, Forward, Layer
 from bptt.checking.jacobian import Arrays, Nested, choose
 from bptt.checking.known_bugs import best, clipped, diagnose
-from bptt.checking.own_step import (
-    far_check,
-    own_step_bugs,
-    point_of,
-    refuse_memory,
-    refuse_reuse,
-    step_and_back,
-    step_check,
-)
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
 from bptt.network import engines
 from bptt.network.backward import run_any_layer_backward
-from bptt.network.stack import OneDirection, check_cell_type, parameter_shapes
+from bptt.network.stack import check_cell_type, parameter_shapes
 from bptt.network.traces import LayerTrace
 
 __all__ = ["check_cell", "check_layer"]
@@ -211,7 +203,7 @@ def check_cell(
         name = f"{type(cell).__name__} {name}"
     k = layer.n_params
     if is_factored(formula):  # first of all, whether the cell has the form of one
-        step_and_back(formula, point_of(formula, at, k), rng.spawn(1)[0])
+        own_step.step_and_back(formula, own_step.point_of(formula, at, k), rng.spawn(1)[0])
     else:
         outputs = layer.run(at)[0]  # whose loops refuse what has not the form of one
         layer.gradient(at, [np.ones_like(a) for a in outputs])
@@ -251,13 +243,11 @@ def _refuse_memory(cell: UnfactoredCell, params: LayerParams, x: Array, state: S
     name = type(cell).__name__
     returned = cell.unfactored_step(params, x, state)
     ones = tuple(map(np.ones_like, state))
-    refuse_memory(
+    own_step.refuse_memory(
         f"{name}.unfactored_backward",
         lambda: cell.unfactored_backward(params, ones, returned[1]),
-        lambda: refuse_reuse(
-            f"{name}.unfactored_step",
-            returned,
-            lambda: cell.unfactored_step(params, x / 2, state),
+        lambda: own_step.refuse_reuse(
+            f"{name}.unfactored_step", returned, lambda: cell.unfactored_step(params, x / 2, state)
         ),
     )
 
@@ -274,15 +264,15 @@ def _report(
         return void
     k = layer.n_params
     truth = choose(layer.function, at, rng)
-    own = step_check(STEP, cell, at, k, truth, rng) if is_factored(cell) else None
+    own = own_step.step_check(STEP, cell, at, k, truth, rng) if is_factored(cell) else None
     checks, case = layer_checks(layer, at, truth, rng)
     if own is not None:
-        far = far_check(FAR_OUT, own, rng.spawn(1)[0])
+        far = own_step.far_check(FAR_OUT, own, rng.spawn(1)[0])
         checks = (own.checks["step"], far, own.checks["linear"], *checks)
     bugs: dict[str, str] = {}
     if not all(check.ok for check in checks):
         bugs = diagnose(case)
         if own is not None and "not a function of its arguments" not in bugs:
-            bugs = best(own, own_step_bugs(own)) | clipped(own) | bugs
+            bugs = best(own, own_step.own_step_bugs(own)) | clipped(own) | bugs
     named = tuple(bugs.items())
     return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")

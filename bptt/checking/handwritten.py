@@ -73,10 +73,7 @@ class Layer:
         for name, state, first in zip(self.states, states, at[k + 1 :], strict=True):
             if state.shape != first.shape:
                 validation.refuse_shape(f"final state{name} of forward", first.shape, state.shape)
-        return [
-            np.array(outputs),
-            *map(np.array, states),
-        ], saved  # copies: it may use a buffer again
+        return [*map(np.array, (outputs, *states))], saved  # copies: it may use a buffer again
 
     def function(self, at: Arrays) -> Arrays:
         """Return outputs and final state: the layer as a function of a list of arrays."""

@@ -6,17 +6,7 @@ import numpy as np
 
 from bptt._core.types import Array, Mask
 from bptt.checking.jacobian import Arrays
-from bptt.checking.sweep import (
-    Bugs,
-    Carry,
-    Steps,
-    Swept,
-    factors,
-    keep,
-    split,
-    sweep,
-    without,
-)
+from bptt.checking.sweep import Bugs, Carry, Steps, Swept, factors, keep, split, sweep, without
 
 
 def loop_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
@@ -29,6 +19,11 @@ def loop_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
     yield from _returned(steps, right, cotangents)
 
 
+def _losing(which: int | None = None) -> Carry:
+    """Return a way to carry all but one state, or none at all."""
+    return lambda _, d, __: without(d, which)
+
+
 def _carried(steps: Steps, cotangents: Arrays) -> Bugs:
     """Spoil what goes from a step to the step before."""
     n_states = len(steps.states)
@@ -36,15 +31,12 @@ def _carried(steps: Steps, cotangents: Arrays) -> Bugs:
     def made(carry: Carry, *, carried: bool = True) -> Arrays:
         return sweep(steps, cotangents, carry).record(carried=carried)
 
-    def losing(which: int | None = None) -> Carry:
-        return lambda _, d, __: without(d, which)
-
     nothing = "step t + 1 gives nothing to step t"
-    yield "no recurrence", nothing, made(losing(), carried=False)
-    yield "no recurrence", nothing, made(losing())
+    yield "no recurrence", nothing, made(_losing(), carried=False)
+    yield "no recurrence", nothing, made(_losing())
     for i in range(n_states if n_states > 1 else 0):
-        yield "no recurrence", f"{nothing} through state {i}", made(losing(i), carried=False)
-        yield "direct path missing", f"nothing passes through state {i}", made(losing(i))
+        yield "no recurrence", f"{nothing} through state {i}", made(_losing(i), carried=False)
+        yield "direct path missing", f"nothing passes through state {i}", made(_losing(i))
     total: Carry = lambda _, d, __: [np.broadcast_to(s.sum(axis=0), s.shape) for s in d]
     mean: Carry = lambda _, d, __: [np.broadcast_to(s.mean(axis=0), s.shape) for s in d]
     for way, carry in (("summed", total), ("averaged", mean)):
@@ -91,12 +83,11 @@ def _entered(steps: Steps, cotangents: Arrays) -> Bugs:
     yield "nothing from above", "no cost of an output enters", made(np.zeros_like(outputs), final)
     yield "final state ignored", "as if d_final were zero", made(outputs, none)
     for i in range(len(final) if len(final) > 1 else 0):
-        some, lost = without(final, i), lambda _, d, __, i=i: without(d, i)
+        some = without(final, i)
         yield "final state ignored", f"as if d_final were zero in state {i}", made(outputs, some)
-        yield "overwritten instead of added", f"state {i}", made(outputs, some, lost)
-    zero: Carry = lambda _, d, __: without(d)
+        yield "overwritten instead of added", f"state {i}", made(outputs, some, _losing(i))
     evidence = "only the error from above is left, at the last step too"
-    yield "overwritten instead of added", evidence, made(outputs, none, zero)
+    yield "overwritten instead of added", evidence, made(outputs, none, _losing())
     for by, way in ((1, "a step later"), (-1, "a step earlier")):
         for moved in (_shifted(outputs, by), np.roll(outputs, by, axis=0)):
             for d_final in (final, none):

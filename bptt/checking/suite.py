@@ -241,9 +241,8 @@ def _resumed(
     back_early = layer.gradient(early, [w[0][:cut], *back_late[k + 1 :]])
     params = [a + b for a, b in zip(back_early[:k], back_late[:k], strict=True)]
     chained = [*params, np.concatenate([back_early[k], back_late[k]]), *back_early[k + 1 :]]
-    return there, _compare(
-        "final state: resumed backward", layer, whole[1], chained, SAME, itself=True
-    )
+    name = "final state: resumed backward"
+    return there, _compare(name, layer, whole[1], chained, SAME, itself=True)
 
 
 def mask_of(steps: int, batch: int) -> Mask:

@@ -157,17 +157,15 @@ def _as(d_output: Array, d_a: Array) -> Array:
 
 def factors(steps: int, batch: int) -> list[tuple[str, str, float]]:
     """List by what a right tensor may have been multiplied: the bug, the evidence, the factor."""
-    over_steps = [
-        ("mean over the steps", "divided by T", 1 / steps),
-        ("mean over the batch", "divided by T B", 1 / (steps * batch)),
-    ]
-    return [
+    found = [
         ("factor 2", "twice the true one", 2.0),
         ("factor 2", "half the true one", 0.5),
         ("wrong sign", "minus the true one", -1.0),
         ("mean over the batch", "divided by B", 1 / batch),
-        *(over_steps if steps > 1 else []),
+        ("mean over the steps", "divided by T", 1 / steps),
+        ("mean over the batch", "divided by T B", 1 / (steps * batch)),
     ]
+    return found if steps > 1 else found[:4]
 
 
 def without(arrays: Arrays, which: int | None = None) -> Arrays:

@@ -21,8 +21,8 @@ import numpy as np
 
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Elman
+from bptt.cells.protocol import OneDirection
 from bptt.interop import parts
-from bptt.network.stack import OneDirection
 
 __all__ = ["from_flax", "to_flax"]
 

@@ -23,14 +23,15 @@ import numpy as np
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, Elman, ResetBeforeGRU
-from bptt.cells.protocol import formula_of
+from bptt.cells.protocol import OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, OneDirection
+from bptt.network.stack import AnyCell
 
 __all__ = ["from_keras", "to_keras"]
 
 KINDS = (Elman, LSTM, GRU, ResetBeforeGRU)
 ORDER = {"rzn": "zrn"}  # of the blocks here, and there
+OTHER: dict[type, type] = {GRU: ResetBeforeGRU, ResetBeforeGRU: GRU}  # by reset_after
 SIDES = ("forward_layer", "backward_layer")
 
 
@@ -136,22 +137,15 @@ def _read(reader: parts.Reader, cell: OneDirection, path: tuple[str, ...]) -> La
     w = reader.take(*path, "kernel", shape=("n_below", width))
     b = b_u = np.zeros(width, u.dtype)
     if reader.has(*path, "bias"):
-        _check_reset(reader, kind, path, width)
-        shape = (2, width) if kind is GRU else (width,)
+        shape, other = ((2, width), (width,)) if kind is GRU else ((width,), (2, width))
+        name = reader.called(*path, "bias")
+        came = validation.as_array(name, reader.left[(*path, "bias")]).shape
+        if kind in OTHER and came == other:
+            msg = (
+                f"{name} must be that of a GRU with reset_after={kind is GRU}, got "
+                f"shape {other}: that is a bptt.{OTHER[kind].__name__}"
+            )
+            raise ValueError(msg)
         bias = reader.take(*path, "bias", shape=shape)
         b, b_u = bias if kind is GRU else (bias, b_u)
     return parts.layer_of("weights", cell, (w, u, b, b_u), ORDER)
-
-
-def _check_reset(reader: parts.Reader, kind: type, path: tuple[str, ...], width: int) -> None:
-    """Refuse the bias of a GRU with the other reset_after: its shape tells."""
-    if kind not in {GRU, ResetBeforeGRU}:
-        return
-    other = ((width,), ResetBeforeGRU) if kind is GRU else ((2, width), GRU)
-    name = reader.called(*path, "bias")
-    if validation.as_array(name, reader.left[(*path, "bias")]).shape == other[0]:
-        msg = (
-            f"{name} must be that of a GRU with reset_after={kind is GRU}, got "
-            f"shape {other[0]}: that is a bptt.{other[1].__name__}"
-        )
-        raise ValueError(msg)

@@ -27,9 +27,9 @@ from bptt._core import validation
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.activations import relu, sigmoid, softplus, tanh
-from bptt.cells.protocol import formula_of
+from bptt.cells.protocol import OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, OneDirection
+from bptt.network.stack import AnyCell
 
 __all__ = ["from_onnx", "to_onnx"]
 
@@ -144,11 +144,8 @@ def from_onnx(
     if kind is PeepholeLSTM:
         arrays["P"] = reader.take("P", shape=(count, 3 * n))
     reader.finish("W, R, B and P" if kind is PeepholeLSTM else "W, R and B")
-    layers = [
-        _read(kind, one, {key: array[d] for key, array in arrays.items()})
-        for d, (_, one) in enumerate(parts.cells_of("cell", cell))
-    ]
-    return parts.joined(layers)
+    cells = enumerate(parts.cells_of("cell", cell))
+    return parts.joined([_read(kind, one, arrays, d) for d, (_, one) in cells])
 
 
 def _check_cell(cell: AnyCell) -> type:
@@ -174,13 +171,14 @@ def _written(kind: type, name: str, cell: OneDirection, params: LayerParams) -> 
     return found
 
 
-def _read(kind: type, cell: OneDirection, arrays: dict[str, Array]) -> LayerParams:
-    b, b_u = np.split(arrays["B"], 2)
+def _read(kind: type, cell: OneDirection, arrays: dict[str, Array], d: int) -> LayerParams:
+    """Read one layer of one direction, the d-th."""
+    b, b_u = np.split(arrays["B"][d], 2)
     own: tuple[Array, ...] = ()
     if kind is PeepholeLSTM:
-        p_i, p_o, p_f = (part.copy() for part in np.split(arrays["P"], 3))
+        p_i, p_o, p_f = (part.copy() for part in np.split(arrays["P"][d], 3))
         own = (p_i, p_f, p_o)
-    return parts.layer_of("inputs", cell, (arrays["W"].T, arrays["u"], b, b_u), ORDER, own)
+    return parts.layer_of("inputs", cell, (arrays["W"][d].T, arrays["u"][d], b, b_u), ORDER, own)
 
 
 def _attributes(kind: type, cell: AnyCell, n: int) -> Attributes:

@@ -15,8 +15,8 @@ from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.layout import parameters_of
-from bptt.cells.protocol import formula_of
-from bptt.network.stack import AnyCell, OneDirection, check_layer
+from bptt.cells.protocol import OneDirection, formula_of
+from bptt.network.stack import AnyCell, check_layer
 
 # The blocks of w, u and b in this library, a letter for each.
 GATES: dict[type, str] = {

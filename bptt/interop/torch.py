@@ -24,9 +24,9 @@ from bptt._core import validation
 from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, Elman
 from bptt.cells.activations import relu, tanh
-from bptt.cells.protocol import Formula, formula_of
+from bptt.cells.protocol import Formula, OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, OneDirection, check_layer
+from bptt.network.stack import AnyCell, check_layers
 
 __all__ = ["from_torch", "to_torch"]
 
@@ -72,7 +72,6 @@ def to_torch(
     _check_cells(cells)
     validation.instance("bias", bias, bool)
     given = validation.sequence("layers", layers, len(cells), "recurrent layers")
-    below: int | None = None
     sizes: set[int] = set()
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         both = parts.directions(f"layers[{k}]", cell, layer)
@@ -80,7 +79,6 @@ def to_torch(
         if len(sizes) > 1:
             msg = f"layers must all have the same number of units, PyTorch's hidden_size, got {sorted(sizes)}"
             raise ValueError(msg)
-        _, below = check_layer(f"layers[{k}]", cell, layer, below)
         for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):
             w, u, b, b_u = parts.parts_of(name, one, params)
             found[f"weight_ih_{end}"] = w.T.copy()
@@ -89,6 +87,7 @@ def to_torch(
                 found |= {f"bias_ih_{end}": b, f"bias_hh_{end}": b_u}
             else:
                 parts.refuse_bias(name, "bias=False", b=b, c=b_u)
+    check_layers("layers", cells, given)
     return found
 
 
@@ -138,14 +137,11 @@ def from_torch(
         raise ValueError(msg)
     bias = any(str(name).startswith("bias_") for name in state)
     layers: list[LayerParams] = []
-    below: int | None = None
     for k, cell in enumerate(cells):
         both = zip(parts.cells_of(f"layers[{k}]", cell), (f"l{k}", f"l{k}_reverse"), strict=False)
-        layer = parts.joined([_read(reader, *each, end, bias) for each, end in both])
-        checked, below = check_layer(f"layers[{k}]", cell, layer, below)
-        layers.append(checked)
+        layers.append(parts.joined([_read(reader, *each, end, bias) for each, end in both]))
     reader.finish("these layers")
-    return tuple(layers)
+    return check_layers("layers", cells, layers)[0]
 
 
 def _read(reader: parts.Reader, name: str, cell: OneDirection, end: str, bias: bool) -> LayerParams:
@@ -162,24 +158,22 @@ def _read(reader: parts.Reader, name: str, cell: OneDirection, end: str, bias: b
 
 def _check_cells(cells: object) -> None:
     """Refuse cells that are not of one kind, or that PyTorch does not have."""
-    kinds: list[Formula] = []
-    checked = validation.instance(
-        "cells", tuple(cells) if isinstance(cells, list) else cells, tuple
-    )
-    for k, cell in enumerate(checked):
-        for name, given in parts.cells_of(f"cells[{k}]", cell):
-            parts.kind_of(name, given, (Elman, LSTM, GRU))
-            one = formula_of(given)
-            if isinstance(one, Elman) and one.activation not in {tanh, relu}:
-                msg = f"{name} must be an Elman of tanh or relu, got {one!r:.60}"
-                raise TypeError(msg)
-            kinds.append(one)
-            if one != kinds[0]:
-                msg = f"cells must be all of one kind, got {kinds[0]!r:.40} and {one!r:.40}"
-                raise TypeError(msg)
-    if not kinds:
+    given = tuple(cells) if isinstance(cells, list) else cells
+    checked = validation.instance("cells", given, tuple)
+    if not checked:
         msg = "cells must hold one cell or more, got ()"
         raise ValueError(msg)
+    named = [one for k, cell in enumerate(checked) for one in parts.cells_of(f"cells[{k}]", cell)]
+    first: Formula = formula_of(named[0][1])
+    for name, found in named:
+        parts.kind_of(name, found, (Elman, LSTM, GRU))
+        one = formula_of(found)
+        if isinstance(one, Elman) and one.activation not in {tanh, relu}:
+            msg = f"{name} must be an Elman of tanh or relu, got {one!r:.60}"
+            raise TypeError(msg)
+        if one != first:
+            msg = f"cells must be all of one kind, got {first!r:.40} and {one!r:.40}"
+            raise TypeError(msg)
     both = sum(isinstance(cell, Bidirectional) for cell in checked)
     if both not in {0, len(checked)}:
         msg = f"cells must all be Bidirectional or none, got {both} of {len(checked)}"

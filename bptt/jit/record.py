@@ -103,13 +103,12 @@ class Compiled:
 
     def __post_init__(self) -> None:
         """Record the formula; refuse what cannot be compiled."""
-        name = type(self.cell).__name__
         object.__setattr__(self, "layout", layout_of(self.cell))
         _need_numba()
         try:
             cell = copy.deepcopy(self.cell)
         except Exception as error:
-            msg = f"{name} cannot be compiled: it cannot be copied: {error}"
+            msg = f"{type(self.cell).__name__} cannot be compiled: it cannot be copied: {error}"
             raise TypeError(msg) from error
         object.__setattr__(self, "cell", cell)
         object.__setattr__(self, "_sources", _sources(cell))
@@ -150,9 +149,8 @@ class Compiled:
         u = np.empty((1, 0), dtype) if u is None else u
         delta_x = np.empty((steps, batch, w.shape[1]), dtype)
         # A block of kind x or h: what meets u is not what meets w.
-        apart = u.size and len(self.layout.weighted) > min(
-            self.layout.w_blocks, self.layout.u_blocks
-        )
+        blocks = self.layout.w_blocks, self.layout.u_blocks
+        apart = u.size and len(self.layout.weighted) > min(blocks)
         delta_h = np.empty((steps, batch, u.shape[1]), dtype) if apart else delta_x
         d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(b.shape, dtype)
         d_own = np.zeros((len(own), n), dtype)
@@ -160,10 +158,8 @@ class Compiled:
         carried[0] = d_state
         mask = EVERYWHERE if trace.mask is None else trace.mask
         given = (w, u, *own, mask, *trace.states, saved, d_a, carried)
-        found = (delta_x, delta_h, d_x, d_b, d_own)
-        self._program(dtype).backward(
-            steps, batch, len(w), n, *map(_flat, given), *map(_flat, found)
-        )
+        arrays = (*given, delta_x, delta_h, d_x, d_b, d_own)
+        self._program(dtype).backward(steps, batch, len(w), n, *map(_flat, arrays))
         d_u = (outer_sum(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4)
         params = type(trace.params)(outer_sum(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
         return LayerGradient(params, d_x, tuple(carried[0]), delta_x)

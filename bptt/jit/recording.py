@@ -96,9 +96,8 @@ class Record:
         """The assignments, in order."""
         return [f"{name} = {expression}" for expression, name in self._names.items()]
 
-    def assign(self, expression: str, dtype: np.dtype | None = None) -> "Symbol":
+    def assign(self, expression: str, dtype: np.dtype) -> "Symbol":
         """Write down one statement, unless it stands there already; return the symbol of its result."""
-        dtype = self.dtype if dtype is None else dtype
         if self.rounds(dtype):
             expression = f"real(np.float32({expression}))"
         return Symbol(self, self._names.setdefault(expression, f"v{len(self._names)}"), dtype)
@@ -112,12 +111,7 @@ class Record:
         if isinstance(value, Symbol):
             return self._own(value.astype(self.dtype))
         _refuse_other_than_numbers(value)
-        plain = float(value)
-        if plain == 1:
-            return "one"
-        if plain == 0:
-            return "-zero" if np.signbit(plain) else "zero"
-        return f"real({plain!r})"  # inf and nan, too, are names in a loop
+        return f"real({float(value)!r})"  # inf and nan, too, are names in a loop
 
     def condition(self, value: Operand) -> str:
         """Return how an operand is written where true or false is meant."""
@@ -183,15 +177,11 @@ class Symbol(NDArrayOperatorsMixin):
         """The symbol itself: compiled formulas meet real numbers."""
         return self
 
-    def conj(self) -> "Symbol":
-        """Return the symbol itself."""
-        return self
-
-    conjugate = conj
-
     def copy(self) -> "Symbol":
-        """Return the symbol itself: nothing is ever written to one."""
+        """Return the symbol itself: it is real, and nothing is ever written to it."""
         return self
+
+    conj = conjugate = copy
 
     def astype(self, dtype: DTypeLike, *args: Operand, **options: Operand) -> "Symbol":
         """Return the same number as another type, where that is the same number."""

@@ -15,7 +15,7 @@ from bptt.jit.recording import SHAPE
 
 Returned: TypeAlias = Any  # what a user's method returns, before it is checked
 
-NAMES = {"np": np, "exp": np.exp, "tanh": np.tanh}
+NAMES = {"np": np, "exp": np.exp, "tanh": np.tanh, "inf": np.inf, "nan": np.nan}
 
 
 def check(cell: Cell, layout: Layout, dtype: np.dtype, texts: tuple[str, str]) -> None:
@@ -47,8 +47,7 @@ def _copies(given: dict[str, list[Array]]) -> list[Array]:
 def _computed(text: str, dtype: np.dtype, given: dict[str, list[Array]]) -> np.ndarray:
     """Return what the statements compute, a row for each entry."""
     code, real = compile(text, "formula", "exec"), dtype.type
-    numbers = {"zero": 0, "one": 1, "inf": np.inf, "nan": np.nan}
-    names = NAMES | {"real": real} | {key: real(value) for key, value in numbers.items()}
+    names = NAMES | {"real": real, "zero": real(0), "one": real(1)}
     found = []
     for entry in np.ndindex(SHAPE):
         space = names | {

@@ -10,15 +10,14 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams
-from bptt.cells import Bidirectional, BothDirections, Cell, UnfactoredCell
+from bptt.cells import Bidirectional, BothDirections, UnfactoredCell
 from bptt.cells.activations import Activation, identity
 from bptt.cells.layout import Layout, layout_of, parameters_of
-from bptt.cells.protocol import OwnEngine, formula_of, is_factored
+from bptt.cells.protocol import OneDirection, check_one_direction, formula_of, is_factored
 from bptt.network.parameters import Affine, Params, check_affine
 
 __all__ = ["Stack", "initialize"]
 
-OneDirection: TypeAlias = Cell | UnfactoredCell | OwnEngine
 AnyCell: TypeAlias = OneDirection | Bidirectional
 
 
@@ -64,19 +63,16 @@ class Stack:
             raise ValueError(msg)
         for i, cell in enumerate(self.cells):
             check_cell_type(f"cells[{i}]", cell)
-            for one in (
-                (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,)
-            ):
+            ways = (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,)
+            for one in ways:
                 parameters_of(one)
         validation.instance("output", self.output, Activation)
 
 
 def check_cell_type(name: str, cell: object) -> None:
     """Refuse what is not a cell of any level."""
-    known = is_factored(formula_of(cell)) or isinstance(cell, (Bidirectional, UnfactoredCell))
-    if isinstance(cell, type) or not known:
-        msg = f"{name} must be a cell, such as bptt.Elman(), got {cell!r:.60}"
-        raise TypeError(msg)
+    if not isinstance(cell, Bidirectional):
+        check_one_direction(name, cell)
 
 
 def initialize(
@@ -180,12 +176,20 @@ def check_params(stack: Stack, params: object) -> Params:
     layers = validation.sequence(
         "params.layers", given.layers, len(stack.cells), "recurrent layers"
     )
+    checked, below = check_layers("params.layers", stack.cells, layers)
+    return Params(checked, check_affine("params.readout", given.readout, below))
+
+
+def check_layers(
+    name: str, cells: Sequence[AnyCell], layers: Sequence[LayerParams]
+) -> tuple[tuple[LayerParams, ...], int]:
+    """Return the parameters of layers one above the other, and how many numbers the last one hands on."""
     below: int | None = None
     checked: list[LayerParams] = []
-    for i, (cell, layer) in enumerate(zip(stack.cells, layers, strict=True)):
-        found, below = check_layer(f"params.layers[{i}]", cell, layer, below)
+    for i, (cell, layer) in enumerate(zip(cells, layers, strict=True)):
+        found, below = check_layer(f"{name}[{i}]", cell, layer, below)
         checked.append(found)
-    return Params(tuple(checked), check_affine("params.readout", given.readout, below or 0))
+    return tuple(checked), below or 0
 
 
 def check_layer(
@@ -209,14 +213,10 @@ def _check_factored(
     names: Sequence[str], layout: Layout, layer: LayerParams, below: int | None
 ) -> tuple[LayerParams, int]:
     second, n = _units(names[1], layer[1], layout)
-    shapes = layout.shapes(0, n)
-    w = validation.array(
-        names[0], layer[0], (below or "n_below", shapes[0][1]), validation.ANALYTIC
-    )
-    rest = (
-        validation.array(name, array, shape, validation.ANALYTIC)
-        for name, array, shape in zip(names[2:], layer[2:], shapes[2:], strict=True)
-    )
+    (_, across), _, *shapes = layout.shapes(0, n)
+    others = zip(names[2:], layer[2:], shapes, strict=True)
+    each = (names[0], layer[0], (below or "n_below", across)), *others
+    w, *rest = (validation.array(*one, validation.ANALYTIC) for one in each)
     return type(layer)(w, second, *rest), n
 
 

@@ -9,9 +9,9 @@ from bptt._core.record import array_record
 from bptt._core.types import Array, LayerParams, LayerState, Mask, Saved, State
 from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.layout import layout_of
-from bptt.cells.protocol import Cell, formula_of
+from bptt.cells.protocol import Cell, OneDirection, formula_of
 from bptt.network.parameters import Params
-from bptt.network.stack import OneDirection, Stack
+from bptt.network.stack import Stack
 
 __all__ = ["BidirectionalTrace", "LayerTrace", "Trace"]
 
@@ -81,16 +81,14 @@ class LayerTrace(NamedTuple):
 
 def weighted_inputs(cell: Cell, params: LayerParams, x: Array, a: Array) -> list[Array]:
     """Return the weighted inputs of a formula for an input and the activation before: (FWD)."""
-    layout, n = layout_of(cell), a.shape[-1]
+    layout = layout_of(cell)
     w, u, b, _ = layout.split(params)
 
-    def blocks(z: Array, kinds: str) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    for z, kinds in ((x @ w + b, "zx"), *([] if u is None else [(a @ u, "zh")])):
         names = [name for name in layout.weighted if name[0] in kinds]
-        return {name: z[..., k * n : (k + 1) * n] for k, name in enumerate(names)}
-
-    from_x, from_a = blocks(x @ w + b, "zx"), {} if u is None else blocks(a @ u, "zh")
-    both = {name: from_x[name] + from_a[name] for name in from_x.keys() & from_a.keys()}
-    found = {**from_x, **from_a, **both}
+        for name, block in zip(names, np.split(z, len(names), axis=-1), strict=True):
+            found[name] = found[name] + block if name in found else block
     return [found[name] for name in layout.weighted]
 
 

@@ -67,11 +67,6 @@ def sympy() -> ModuleType:
     return import_module("sympy")
 
 
-def column(side: Value) -> Expression:
-    """Return an array of expressions as a column of SymPy."""
-    return sympy().Matrix(np.ravel(np.array(side, dtype=object)))
-
-
 @cache
 def _unknown(name: str) -> type:
     """Return the one SymPy function of this name: two of them would not be equal."""

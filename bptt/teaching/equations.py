@@ -170,10 +170,7 @@ def check_equation(
                 msg = f"{label} does not hold{where}: {_found(gap, f'<= {limit:g}')}"
                 raise EquationError(msg)
             worst, exact = max(worst, gap.error), exact and gap.exact
-    if exact:
-        _say(EquationCheck(label, "exact", len(pairs), of=of))
-    else:
-        _say(EquationCheck(label, "close", len(pairs), worst, tolerance, of))
+    _say(EquationCheck(label, "exact" if exact else "close", len(pairs), worst, tolerance, of))
 
 
 def check_bound(
@@ -272,10 +269,8 @@ def check_fails(
             msg = f"{label} should fail and does not{where}: {_found(gap, f'>= {at_least:g}')}"
             raise EquationError(msg)
         least = min(least, gap.error)
-    if least == math.inf:
-        _say(EquationCheck(label, "unequal", len(pairs), of=of))
-    else:
-        _say(EquationCheck(label, "broken", len(pairs), least, at_least, of))
+    kind = "unequal" if least == math.inf else "broken"
+    _say(EquationCheck(label, kind, len(pairs), least, at_least, of))
 
 
 def _cases(

@@ -126,9 +126,7 @@ def tiny() -> Example:
            [ 0.2,  0.4]])
     """
     lower = Recurrent(
-        w=np.array([[0.8, -0.6]]),
-        u=np.array([[0.5, -0.3], [0.2, 0.4]]),
-        b=np.array([0.1, -0.2]),
+        w=np.array([[0.8, -0.6]]), u=np.array([[0.5, -0.3], [0.2, 0.4]]), b=np.array([0.1, -0.2])
     )
     upper = Recurrent(
         w=np.array([[0.7, -0.4], [-0.5, 0.9]]),

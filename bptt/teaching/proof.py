@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from bptt.teaching.calculus import Expression, Letters, Numbers, Value, column, sympy
+from bptt.teaching.calculus import Expression, Letters, Numbers, Value, sympy
 from bptt.teaching.equations import check_equation, check_fails
 from bptt.teaching.sides import Side
 
@@ -171,6 +171,10 @@ class Net:
         return self.calculus.derivative(lambda moved: f({**self.values, key: moved}), at)
 
 
+Places: TypeAlias = Callable[[Net], Iterable[Key]]
+"""A function of a net that returns places."""
+
+
 def hidden(net: Net) -> list[Key]:
     """Return ``(l, t)`` for every layer below the readout and every step."""
     return [(l, t) for l in range(1, net.L) for t in net.steps]
@@ -200,7 +204,7 @@ class Bench:
         label: str,
         line: Line,
         truth: Line = _error,
-        places: Callable[[Net], Iterable[Key]] = hidden,
+        places: Places = hidden,
     ) -> None:
         """Assert that a line gives its truth at every place of every net, and print what was found.
 
@@ -220,36 +224,34 @@ class Bench:
             If the line differs from its truth somewhere: at all on the net of letters, by more than
             rounding on a net of numbers.
         """
-        exact = [
-            tuple(column(side(self.letters, *at)) for at in places(self.letters))
-            for side in (line, truth)
-        ]
+        exact = _pairs([self.letters], line, truth, places, object)
         check_equation(label, *exact, of="symbolic net")
-        check_equation(label, *self._pairs(line, truth, places), of="random net")
+        check_equation(label, *_pairs(self.numbers, line, truth, places), of="random net")
 
     def fails(
         self,
         label: str,
         line: Line,
         truth: Line = _error,
-        places: Callable[[Net], Iterable[Key]] = hidden,
+        places: Places = hidden,
         *,
         at_least: float = 0.01,
     ) -> None:
         """Assert that a wrong line is wrong on every net of numbers that has such a place."""
-        sides = self._pairs(line, truth, places)
+        sides = _pairs(self.numbers, line, truth, places)
         check_fails(label, *sides, at_least=at_least, of="random net")
 
-    def _pairs(
-        self, line: Line, truth: Line, places: Callable[[Net], Iterable[Key]]
-    ) -> tuple[list[Side], list[Side]]:
-        """Return both sides: a case for each net, and in it an array for each place."""
-        nets = [net for net in self.numbers if list(places(net))]
-        left, right = (
-            [tuple(np.array(side(net, *at)) for at in places(net)) for net in nets]
-            for side in (line, truth)
-        )
-        return left, right
+
+def _pairs(
+    nets: Sequence[Net], line: Line, truth: Line, places: Places, dtype: type | None = None
+) -> tuple[list[Side], list[Side]]:
+    """Return both sides: a case for each net that has places, and in it an array for each of these."""
+    found = [(net, list(places(net))) for net in nets]
+    left, right = (
+        [tuple(np.array(side(net, *at), dtype) for at in there) for net, there in found if there]
+        for side in (line, truth)
+    )
+    return left, right
 
 
 def bench(

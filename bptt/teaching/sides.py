@@ -53,18 +53,22 @@ def cases(left: Side, right: Side) -> list[tuple[Side, Side]]:
 
 def leaves(left: Side, right: Side) -> list[tuple[str, Array, Array]]:
     """Pair the leaves of one case, as arrays of one shape, each with the expression that reaches it."""
-    pairs = [(name, *_arrays(name, a, b)) for name, a, b in _leaves(left, right, "")]
-    filled = [pair for pair in pairs if pair[1].size]
+    filled = [pair for pair in _leaves(left, right, "") if pair[1].size]
     if not filled:
         msg = "left and right must hold one number or more, got none: nothing would be checked"
         raise ValueError(msg)
     return filled
 
 
-def _leaves(left: Side, right: Side, name: str) -> Iterator[tuple[str, Leaf, Leaf]]:
+def _leaves(left: Side, right: Side, name: str) -> Iterator[tuple[str, Array, Array]]:
+    """Walk through both sides; nothing is ever broadcast."""
     ours, theirs = _parts(left), _parts(right)
     if ours is None and theirs is None:
-        yield name, left, right
+        a, b = _array(f"left{name}", left), _array(f"right{name}", right)
+        if a.shape != b.shape:
+            msg = f"left{name} and right{name} must have one shape, got {a.shape} and {b.shape}"
+            raise ValueError(msg)
+        yield name, a, b
     elif ours is None or theirs is None or list(ours) != list(theirs):
         msg = f"left{name} and right{name} must have the same parts, got {_kinds(left, right)}"
         raise ValueError(msg)
@@ -85,20 +89,8 @@ def _parts(value: Side) -> dict[str, Side] | None:
 
 
 def _kinds(left: Side, right: Side) -> str:
-    def kind(value: Side) -> str:
-        named = _parts(value)
-        return type(value).__name__ + (f" of {', '.join(named)}" if named else "")
-
-    return f"{kind(left)} and {kind(right)}"
-
-
-def _arrays(name: str, left: Leaf, right: Leaf) -> tuple[Array, Array]:
-    """Return two leaves as arrays of one shape; nothing is ever broadcast."""
-    a, b = _array(f"left{name}", left), _array(f"right{name}", right)
-    if a.shape != b.shape:
-        msg = f"left{name} and right{name} must have one shape, got {a.shape} and {b.shape}"
-        raise ValueError(msg)
-    return a, b
+    each = ((type(value).__name__, _parts(value)) for value in (left, right))
+    return " and ".join(f"{kind} of {', '.join(named)}" if named else kind for kind, named in each)
 
 
 def _array(name: str, value: Leaf) -> Array:

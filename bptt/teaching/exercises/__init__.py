@@ -71,8 +71,7 @@ def check(name: str, answer: object) -> None:
         msg = f"answer must be a function, got {validation.describe(answer)}"
         raise TypeError(msg)
     task = _TASKS[name]
-    problem = task.problem(answer)
-    if problem:
+    if problem := task.problem(answer):
         lines = [_indented(line) for line in problem.splitlines()]
         raise WrongAnswerError("\n".join([name, *lines]))
     where = f"in {CASES} random cases" if isinstance(task, Function) else "by all checks of a layer"

@@ -20,9 +20,7 @@ TASKS = Tasks()
 
 
 @TASKS.function(
-    "leaky",
-    normal(d_a=(B, N), z=(B, N), a_past=(B, N), k=(N,)),
-    *("delta", "direct", "d_k"),
+    "leaky", normal(d_a=(B, N), z=(B, N), a_past=(B, N), k=(N,)), *("delta", "direct", "d_k")
 )
 def _leaky(d_a: Array, z: Array, a_past: Array, k: Array) -> Known:
     def cost(at: Tree) -> CostValue:

@@ -64,8 +64,7 @@ class Function:
                 assert not isinstance(want, str)
                 wanted = [f"{name} must have shape {value.shape}" for name, value in want.items()]
                 return stopped(error, answer, *wanted)
-            found = self._compared(result, given)
-            if found:
+            if found := self._compared(result, given):
                 return found
             for name, value in given.items():
                 if isinstance(value, np.ndarray) and not np.array_equal(value, mine[name]):
