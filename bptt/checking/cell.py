@@ -31,6 +31,7 @@ from bptt.checking.jacobian import Arrays, Nested, choose
 from bptt.checking.known_bugs import best, clipped, diagnose
 from bptt.checking.own_step import (
     far_check,
+    mixed,
     own_step_bugs,
     point_of,
     refuse_memory,
@@ -283,6 +284,6 @@ def _report(
     if not all(check.ok for check in checks):
         bugs = diagnose(case)
         if own is not None and "not a function of its arguments" not in bugs:
-            bugs = best(own, own_step_bugs(own)) | clipped(own) | bugs
+            bugs = best(own, own_step_bugs(own)) | clipped(own) | (mixed(own) or bugs)
     named = tuple(bugs.items())
     return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")
