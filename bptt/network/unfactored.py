@@ -55,4 +55,4 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
         d_params = tree_map(np.add, d_params, now)
         if held is not None:
             d_state = tuple(d + passed for d, passed in zip(d_state, held, strict=True))
-    return LayerGradient(d_params, d_x, d_state, ())
+    return LayerGradient(d_params, d_x, tuple(d.copy() for d in d_state), ())
