@@ -561,6 +561,28 @@ def test_a_gradient_stays_when_the_next_one_is_taken():
     np.testing.assert_allclose(twice[0], 2 * once[0], 1e-14)
 
 
+class PlainTuple(bptt.ResetBeforeGRU):
+    """Returns its gradient as a plain tuple; if it `writes`, over the error that it is given."""
+
+    writes = False
+
+    def unfactored_backward(self, params, d_state, saved):
+        if self.writes:
+            d_state[0][...] = 0.0
+        d_params, *others = super().unfactored_backward(params, d_state, saved)
+        return tuple(d_params), *others
+
+
+def test_the_gradient_of_an_unfactored_cell_may_be_a_plain_tuple():
+    assert bptt.check_cell(PlainTuple()).ok
+
+
+def test_the_errors_that_an_unfactored_cell_is_given_are_read_only():
+    cell = type("Writes", (PlainTuple,), {"writes": True})()
+    with pytest.raises(TypeError, match=r"^Writes.unfactored_backward must not write to its arg"):
+        bptt.check_cell(cell)
+
+
 class Ranges:
     """Notes the largest of its arguments: weighted inputs of a factored cell, and all others."""
 
