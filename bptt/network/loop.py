@@ -144,7 +144,7 @@ def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype) -> 
         found.append((*h, *x_and_z, *d_own, *d_further, d_a))
     if len(found) > 1 and any(map(np.may_share_memory, *found[:2])):  # a buffer, or a constant
         before = numbers_in(found[0])
-        cell.step_backward(*unit[::-1], *given)
+        cell.step_backward(one, *[zero] * (len(past) - 1), *given)
         refuse_overwritten(f"{type(cell).__name__}.step_backward", found[0], before)
     reaches_a = u is None or trace.mask is not None or any(np.ndim(each[-1]) for each in found)
     columns = len(found[0]) - (not reaches_a)
