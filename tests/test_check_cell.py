@@ -508,6 +508,81 @@ def test_a_buffer_that_a_later_step_overwrites_is_named_where_it_runs_too(cell):
     bptt.layer_forward(cell, params, x[:1])
 
 
+def test_a_state_in_a_buffer_is_that_of_its_step_when_a_checkpoint_is_taken():
+    stack, x = bptt.Stack([Kept(state=False)]), np.random.default_rng(0).normal(size=(9, 2, 2))
+    params, cost = bptt.initialize(stack, (2, 3, 1), 0), lambda a, _: bptt.squared_error(a, 0 * a)
+    got = bptt.checkpointed_bptt(stack, params, x, cost, schedule=bptt.algorithms.every(1))
+    want = bptt.full_bptt(bptt.Stack([bptt.Elman()]), params, x, cost)
+    assert bptt.compare(got.gradient.params, want.gradient.params, 1e-13).ok
+
+
+class KeptErrors(bptt.LSTM):
+    """Returns its errors in parts of a buffer, or, where there is no path, zeros that it keeps."""
+
+    def __init__(self, *, zeros):
+        object.__setattr__(self, "buffers", {})
+        object.__setattr__(self, "zeros", zeros)
+
+    def step_backward(self, d_a, d_c, a, c, i, not_i, f, not_f, g, o, not_o, tanh_c):
+        given = d_a, d_c, a, c, i, not_i, f, not_f, g, o, not_o, tanh_c
+        d_weighted, (_, d_past), own = super().step_backward(*given)
+        buffer = self.buffers.setdefault(a.shape, np.zeros((4, *a.shape)))
+        if self.zeros:
+            return d_weighted, (buffer[0], d_past), own
+        buffer[...] = d_weighted
+        return tuple(buffer), (0.0, d_past), own
+
+
+def test_errors_in_a_buffer_are_named_where_it_runs_too():
+    params = bptt.initialize(bptt.Stack([bptt.LSTM()]), (2, 3, 1), 0).layers[0]
+    cells = bptt.LSTM(), KeptErrors(zeros=True), KeptErrors(zeros=False)
+    traces = [bptt.layer_forward(cell, params, np.ones((5, 2, 2))) for cell in cells]
+    want, got = (bptt.layer_backward(trace, np.ones((5, 2, 3))).params for trace in traces[:2])
+    assert bptt.compare(got, want, 1e-13).ok
+    with pytest.raises(TypeError, match=r"KeptErrors.step_backward must return arrays of its own"):
+        bptt.layer_backward(traces[2], np.ones((5, 2, 3)))
+
+
+class KeptErrorsUnfactored(bptt.ResetBeforeGRU):
+    """Returns the error of the state before in a buffer."""
+
+    buffer = np.empty((2, 3))
+
+    def unfactored_backward(self, params, d_state, saved):
+        *others, (self.buffer[...],) = super().unfactored_backward(params, d_state, saved)
+        return *others, (self.buffer,)
+
+
+def test_a_gradient_stays_when_the_next_one_is_taken():
+    stack = bptt.Stack([KeptErrorsUnfactored()])
+    params, x = bptt.initialize(stack, (2, 3, 1), 0), np.ones((4, 2, 2))
+    trace = bptt.forward(stack, params, x)
+    (once,), (twice,) = (bptt.backward(trace, k * np.ones((4, 2, 1))).initial for k in (1, 2))
+    np.testing.assert_allclose(twice[0], 2 * once[0], 1e-14)
+
+
+class PlainTuple(bptt.ResetBeforeGRU):
+    """Returns its gradient as a plain tuple; if it `writes`, over the error that it is given."""
+
+    writes = False
+
+    def unfactored_backward(self, params, d_state, saved):
+        if self.writes:
+            d_state[0][...] = 0.0
+        d_params, *others = super().unfactored_backward(params, d_state, saved)
+        return tuple(d_params), *others
+
+
+def test_the_gradient_of_an_unfactored_cell_may_be_a_plain_tuple():
+    assert bptt.check_cell(PlainTuple()).ok
+
+
+def test_the_errors_that_an_unfactored_cell_is_given_are_read_only():
+    cell = type("Writes", (PlainTuple,), {"writes": True})()
+    with pytest.raises(TypeError, match=r"^Writes.unfactored_backward must not write to its arg"):
+        bptt.check_cell(cell)
+
+
 class Ranges:
     """Notes the largest of its arguments: weighted inputs of a factored cell, and all others."""
 

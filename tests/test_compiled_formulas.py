@@ -123,6 +123,10 @@ REFUSED = {
         lambda z, a: z * np.float64(1e200) * 1e-200,
         "or float32 does not hold its numbers: got 0.1.* for an entry of an array, nan by",
     ),
+    "refused elsewhere": (
+        lambda z, a: bptt.softmax(z),
+        "step does to arrays what it cannot do to the symbols that record it: z must be an array",
+    ),
 }
 
 
@@ -131,6 +135,17 @@ def test_what_cannot_be_compiled_is_refused_by_name_and_reason(name):
     body, reason = REFUSED[name]
     with pytest.raises(TypeError, match=f"^Own cannot be compiled: .*{reason}"):
         bptt.compiled(made(body))
+
+
+@pytest.mark.parametrize("returned", [None, 3, (0, 0), ([0], [0]), ((0, 0), ())])
+def test_what_has_not_the_form_of_a_formula_is_refused_as_by_the_plain_loop(returned):
+    cell = made(None)
+    cell.step = lambda z, a: returned
+    with pytest.raises(TypeError, match=r"^Own\.step.* must .*, got ") as plain:
+        bptt.check_cell(cell)
+    with pytest.raises(TypeError) as fast:
+        bptt.compiled(cell)
+    assert str(fast.value) == str(plain.value)
 
 
 class Keeps:

@@ -143,6 +143,56 @@ def test_of_a_step_that_is_no_function_nothing_else_is_said(calls):
     assert bptt.check_cell(Flickers(calls)).likely == ("not a function of its arguments",)
 
 
+class Drops(bptt.Elman):
+    """A tanh whose derivative is now and then that of another entry, as with little dropout."""
+
+    def step_backward(self, d_a, a, z, a_new):
+        (delta,), *others = super().step_backward(d_a, a, z, a_new)
+        return (np.where(RNG.random(z.shape) < 0.03, 0.0, delta),), *others
+
+
+def test_what_is_random_now_and_then_is_not_taken_for_memory():
+    for seed in range(20):
+        assert bptt.check_cell(Drops(), sizes=(4, 3, 2, 5), seed=seed).likely == (
+            "not a function of its arguments",
+        )
+
+
+def mean(a, axis):
+    return np.broadcast_to(a.mean(axis, keepdims=True), a.shape)
+
+
+class Mixes(bptt.Elman):
+    """A tanh of what is left of z without its mean along an axis, with the right derivative."""
+
+    def __init__(self, axis):
+        super().__init__()
+        object.__setattr__(self, "axis", axis)
+
+    def step(self, z, a):
+        return super().step(z - mean(z, self.axis), a)
+
+    def step_backward(self, d_a, a, z, a_new):
+        (delta,), *others = super().step_backward(d_a, a, z, a_new)
+        return (delta - mean(delta, self.axis),), *others
+
+
+class MixesBack(bptt.Diagonal):
+    """Adds up the gradient of its own parameter over the batch itself."""
+
+    def step_backward(self, d_a, a, v, z, a_new):
+        *others, (d_v,) = super().step_backward(d_a, a, v, z, a_new)
+        return *others, (mean(d_v, 0),)
+
+
+@pytest.mark.parametrize("cell", [Mixes(0), Mixes(1), MixesBack()])
+@pytest.mark.parametrize("n", [2, 3])  # of two entries with one mean, errors of one are zero
+def test_a_formula_that_mixes_entries_is_named(cell, n):
+    report = bptt.check_cell(cell, sizes=(4, 3, 5, n))
+    assert (report.ok, report.likely) == (False, ("not elementwise",))
+    assert ("step: an entry alone" in str(report)) == isinstance(cell, Mixes)
+
+
 class WrongBetween(bptt.Elman):
     """A tanh without a slope where it is nearly one, and not yet flat."""
 

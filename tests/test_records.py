@@ -132,6 +132,14 @@ def test_seeds_and_lists_are_taken_where_numpy_takes_them():
 MASKED = np.ma.masked_array([[5.0, 1.0]], mask=[[True, False]])
 
 
+class Lazy:
+    """Becomes a masked array when it is asked for an array, as those of Dask do."""
+
+    def __array__(self, dtype=None, copy=None):
+        """Return the masked array."""
+        return MASKED
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -148,6 +156,7 @@ MASKED = np.ma.masked_array([[5.0, 1.0]], mask=[[True, False]])
         lambda: bptt.lengths_to_mask(np.ma.masked_array([1, 2]), 3),
         lambda: bptt.minibatches(np.ma.masked_array(X), size=1, rng=0),
         lambda: bptt.softmax(np.asmatrix([[1.0, 2.0]])),
+        lambda: bptt.squared_error(Lazy(), [[0.0, 0.0]]),
     ],
 )
 def test_subclasses_of_arrays_are_refused(call):

@@ -230,6 +230,7 @@ def test_what_does_not_match_is_refused(suffix, like, message, tmp_path):
         ((1.0,), TypeError, r"record\[0\] must be an array, or a tuple, list or mapping of arrays, got float"),
         (np.array([1, np.nan]), ValueError, r"record must be finite, got nan at index \(1,\)"),
         (np.array(["a"]), TypeError, "record must have dtype .*, got <U1"),
+        *(({key: np.ones(1)}, ValueError, "must not have an array called") for key in ("__metadata__", "a\0b", "bptt.sha256")),
     ],
 )  # fmt: skip
 def test_what_cannot_be_saved_leaves_the_file_alone(suffix, record, kind, message, tmp_path):

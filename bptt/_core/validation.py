@@ -122,10 +122,12 @@ def as_array(name: str, value: ArrayLike) -> np.ndarray:
     """
     plain(name, value)
     try:
-        return np.asarray(value)
+        found = np.asanyarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
         msg = f"{name} must be an array of numbers, got {type(value).__name__}: {error}"
         raise TypeError(msg) from None
+    plain(name, found)  # what __array__ returns may be a subclass, too
+    return np.asarray(found)
 
 
 def of_kind(

@@ -273,6 +273,7 @@ def _report(
     if not all(check.ok for check in checks):
         bugs = diagnose(case)
         if own is not None and "not a function of its arguments" not in bugs:
-            bugs = best(own, own_step.own_step_bugs(own)) | clipped(own) | bugs
+            found = best(own, own_step.own_step_bugs(own)) | clipped(own)
+            bugs = found | (own_step.mixed(own) or bugs)
     named = tuple(bugs.items())
     return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")

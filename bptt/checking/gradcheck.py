@@ -288,7 +288,8 @@ def check_gradient(
     ------
     TypeError
         If a leaf of `at` is not a float64 array, or the cost returns the wrong kind of number, or the
-        complex step cannot be trusted, because the cost is not analytic.
+        complex step cannot be trusted, because the cost is not analytic; or if what differs from the gradient
+        gives another value at each call.
     ValueError
         If `gradient` and `at` differ in structure or shapes, or an entry is not finite.
 
@@ -305,9 +306,22 @@ def check_gradient(
         tolerance = 1e-10 if truth is complex_step else 1e-6
     trusted = truth(cost, at)
     found = compare(gradient, trusted, tolerance)
+    if not found.ok:
+        _refuse_what_changes(cost, at)
     if truth is complex_step:
         _refuse_what_is_not_analytic(cost, at, gradient, trusted)
     return found
+
+
+def _refuse_what_changes(cost: CostFunction, at: Tree) -> None:
+    """Refuse a cost that gives other numbers from call to call: no gradient can agree with its differences."""
+    values = [float(np.real(cost(at))) for _ in range(5)]
+    if max(values) - min(values) > 1e-12 * max(map(abs, values)):
+        msg = (
+            "cost must be a function of its argument, got several values at one: "
+            f"from {min(values):.15g} to {max(values):.15g}, as with dropout or another batch at each call"
+        )
+        raise TypeError(msg)
 
 
 def _refuse_what_is_not_analytic(cost: CostFunction, at: Tree, gradient: Tree, found: Tree) -> None:
@@ -399,7 +413,7 @@ def _as_floats(leaf: Array) -> Array:
 
 
 def _complex_number(value: CostValue) -> complex:
-    if np.ndim(value) or not np.iscomplexobj(value):
+    if not np.iscomplexobj(_one_number(value)):
         msg = (
             "cost must return a complex number when its argument is complex, got "
             f"{type(value).__name__}: abs, max, float(), .real or a real buffer threw the imaginary "
@@ -411,9 +425,17 @@ def _complex_number(value: CostValue) -> complex:
 
 
 def _real_number(value: CostValue) -> float:
-    found = np.asarray(value)
-    if found.ndim or found.dtype.kind not in "fiu":
+    found = _one_number(value)
+    if found.dtype.kind not in "fiu":
         msg = f"cost must return a real number, got {validation.describe(value)}"
         raise TypeError(msg)
     validation.computed("cost", found)
     return float(value)
+
+
+def _one_number(value: CostValue) -> np.ndarray:
+    """Return a number as an array without axes; refuse arrays, and records such as a `Cost`."""
+    if isinstance(value, (tuple, list)) or np.ndim(value):
+        msg = f"cost must return one number, got {validation.describe(value)}"
+        raise TypeError(msg)
+    return np.asarray(value)

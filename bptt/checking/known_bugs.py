@@ -46,6 +46,7 @@ KNOWN_BUGS = OF_ONE_TENSOR | {
     "not a function of its arguments": "called twice it gives two answers: dropout, a counter, a clock",
     "not finite": "NaN or infinity comes back: all that is compared with it is void",
     "modifies its arguments": "in-place arithmetic on what the caller still needs",
+    "not elementwise": "a cell's formula mixes units or sequences, as layer normalization does",
     "forward crosses sequences": "what a sequence gives depends on the others in its batch",
     "accumulates across calls": "sums that an earlier call left are not set to zero",
     "a' missing": "the derivative of the nonlinearity left out",

@@ -11,7 +11,7 @@ from bptt._core.types import Array, Tree
 from bptt._core.validation import tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
-from bptt.checking.cell_bugs import SIGMOID, TANH, slopes
+from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, slopes
 from bptt.checking.jacobian import Arrays, Truth, jacobian
 from bptt.checking.report import Check
 from bptt.checking.suite import LARGE, SAME, errors, form, true_gradient
@@ -23,6 +23,7 @@ Returned = TypeVar("Returned")
 # Of weighted inputs, near zero and far out, without a gap above 0.5; states are drawn between -0.8 and 0.8.
 SIZES = (0.01, 1.0, 2.0, 4.0, 8.0, 15.0)
 FAR = 1e-6  # the tolerance there: that of central differences
+OFTEN = 20  # calls, of which some differ if dropout or a counter is in them
 STEEP = 1e-6  # the least slope of an activation that leaves eight digits of what is divided by it
 
 
@@ -133,8 +134,9 @@ def refuse_memory(
     once, twice = (numbers_in(back()) for _ in range(2))
     another_step()
     found = back()
-    # What changes from call to call is told apart by other checks.
-    if once == twice != numbers_in(found):
+    now = numbers_in(found)
+    # What changes from call to call, if only now and then, is told apart by other checks.
+    if once == twice != now and all(numbers_in(back()) == now for _ in range(OFTEN)):
         msg = (
             f"{name} must be a function of its arguments, got another answer after another step: what a step keeps "
             "elsewhere than in saved, as in self, the next step overwrites"
@@ -148,6 +150,29 @@ def refuse_reuse(name: str, returned: Tree, again: Callable[[], Returned]) -> Re
     before, later = numbers_in(returned), again()
     refuse_overwritten(name, returned, before)
     return later
+
+
+def mixed(step: OwnStep) -> dict[str, str]:
+    """Take each entry by itself: name the methods that then give it another number than among the others."""
+    cell, layout, z = step.cell, layout_of(step.cell), step.at[0]
+    saved = cell.step(*step.at)[1]
+    back = [*(z for _ in layout.states), *step.at[len(layout.weighted) :], *saved]
+    found = []
+    for name, given in (("step", step.at), ("step_backward", back)):
+        with contextlib.suppress(Exception):  # a user's function may need all entries
+            if _mixes(getattr(cell, name), given, z.shape):
+                found.append(f"{name}: an entry alone gets another number than among others")
+    return {"not elementwise": "; ".join(found)} if found else {}
+
+
+def _mixes(function: Callable[..., Arrays], given: Arrays, shape: tuple[int, ...]) -> bool:
+    whole = [np.broadcast_to(a, shape) for a in sum(function(*given), ())]
+    for r, e in np.ndindex(shape):
+        one = [a[r : r + 1, e : e + 1] if a.ndim == 2 else a[e : e + 1] for a in given]
+        for a, alone in zip(whole, sum(function(*one), ()), strict=True):
+            if not np.allclose(np.broadcast_to(alone, (1, 1)), a[r, e], LIKE, LIKE, equal_nan=True):
+                return True
+    return False
 
 
 def own_step_bugs(step: OwnStep) -> Bugs:

@@ -29,7 +29,8 @@ def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Form
     if _both(cell, layout, dtype) != found:
         msg = f"{type(cell).__name__} cannot be compiled: its formula changes from call to call"
         raise TypeError(msg)
-    trial.check(cell, layout, dtype, (found[0].text, found[1].text))
+    runs = trial.on_arrays(cell, layout, dtype)
+    trial.compare(cell, dtype, runs, (found[0].text, found[1].text))
     return found
 
 
@@ -37,14 +38,16 @@ def _both(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula
     groups = layout.weighted, layout.states, layout.own
     weighted, states, own = ([dtype] * len(names) for names in groups)
     given = {"z": weighted, "s": states, "o": own}
-    there, found = _run(cell, "step", dtype, given, (len(states), len(layout.saved)))
+    there, found = _run(cell, layout, "step", dtype, given, (len(states), len(layout.saved)))
     given = {"d": states, "s": states, "o": own, "k": found[1]}  # saved truth values stay some
-    back, _ = _run(cell, "step_backward", dtype, given, (len(weighted), len(states), len(own)))
+    counts = len(weighted), len(states), len(own)
+    back, _ = _run(cell, layout, "step_backward", dtype, given, counts)
     return there, back
 
 
 def _run(
     cell: Cell,
+    layout: Layout,
     method: str,
     dtype: np.dtype,
     given: dict[str, list[np.dtype]],
@@ -59,14 +62,18 @@ def _run(
     ]
     try:
         results = getattr(cell, method)(*symbols)
-        shape = [len(part) if isinstance(part, tuple) else part for part in results]
+        shape = [len(part) if isinstance(part, tuple) else None for part in results]
         if shape != list(wanted):
-            msg = f"{name} must return tuples of {wanted} arrays, got {shape}"
-            raise TypeError(msg)
+            msg = f"it returns tuples of {shape} things in place of {wanted}"
+            raise TypeError(msg)  # noqa: TRY301
         found = tuple(tuple(map(record.number, part)) for part in results)
     except NotElementwiseError as reason:
         msg = f"{name} {reason}"
         raise TypeError(msg) from None
+    except Exception as error:
+        trial.on_arrays(cell, layout, dtype)  # what goes wrong with arrays, too, is told first
+        msg = f"{name} does to arrays what it cannot do to the symbols that record it: {error}"
+        raise TypeError(msg) from error
     kinds = [
         [item.dtype if isinstance(item, Symbol) else np.asarray(item).dtype for item in part]
         for part in results

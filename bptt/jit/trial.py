@@ -4,7 +4,7 @@ A formula can ask what it was given, as by ``isinstance(z, np.ndarray)``, and th
 to the symbol that recorded it. Both run here on the same numbers; their results must be equal up to rounding.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,11 +18,16 @@ Returned: TypeAlias = Any  # what a user's method returns, before it is checked
 NAMES = {"np": np, "exp": np.exp, "tanh": np.tanh, "inf": np.inf, "nan": np.nan}
 
 
-def check(cell: Cell, layout: Layout, dtype: np.dtype, texts: tuple[str, str]) -> None:
-    """Refuse a cell if a recorded method gives other numbers than the method itself gives for arrays.
+class Run(NamedTuple):
+    """What a method was given, by the letters of a recorded formula, and what it returned."""
 
-    `texts` are those of `step` and of `step_backward`: statements, the last of which defines ``results``.
-    """
+    method: str
+    given: dict[str, list[Array]]
+    returned: Returned
+
+
+def on_arrays(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Run, Run]:
+    """Run both methods on arrays, and refuse what they return if it has not the form that `bptt.Cell` says."""
     draw = np.random.default_rng(0).normal
     weighted, states, own, errors = (
         [draw(size=SHAPE).astype(dtype) for _ in names]
@@ -30,14 +35,23 @@ def check(cell: Cell, layout: Layout, dtype: np.dtype, texts: tuple[str, str]) -
     )
     given = {"z": weighted, "s": states, "o": own}
     with np.errstate(all="ignore"):
-        returned: Returned = cell.step(*_copies(given))
-        check_step(cell, layout, returned, weighted[0])
-        saved = [np.array(array) for array in returned[1]]
-        _compare(cell, "step", returned, _computed(texts[0], dtype, given))
+        there = Run("step", given, cell.step(*_copies(given)))
+        check_step(cell, layout, there.returned, weighted[0])
+        saved = [np.array(array) for array in there.returned[1]]
         given = {"d": errors, "s": states, "o": own, "k": saved}
-        returned = cell.step_backward(*_copies(given))
-        check_backward(cell, layout, returned, errors[0])
-        _compare(cell, "step_backward", returned, _computed(texts[1], dtype, given))
+        back = Run("step_backward", given, cell.step_backward(*_copies(given)))
+        check_backward(cell, layout, back.returned, errors[0])
+    return there, back
+
+
+@np.errstate(all="ignore")
+def compare(cell: Cell, dtype: np.dtype, runs: tuple[Run, Run], texts: tuple[str, str]) -> None:
+    """Refuse a cell if a recorded method gives other numbers than the method itself gave for arrays.
+
+    `texts` are those of `step` and of `step_backward`: statements, the last of which defines ``results``.
+    """
+    for run, text in zip(runs, texts, strict=True):
+        _compare(cell, run.method, run.returned, _computed(text, dtype, run.given))
 
 
 def _copies(given: dict[str, list[Array]]) -> list[Array]:

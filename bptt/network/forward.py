@@ -130,7 +130,7 @@ def run_to_final(
             outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *layer, *state))
             for t, (last, _) in enumerate(engines.walk(cell, layer, x, state, mask)):
                 outputs[t] = last[0]
-            final.append(last)
+            final.append(tuple(array.copy() for array in last))  # it may be a buffer of the cell
             x = outputs
     for name, array in tree_leaves(tuple(final), "final"):
         validation.computed(name, array)

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core.tree import numbers_in, refuse_overwritten
 from bptt._core.types import Array, LayerParams, Mask, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import Layout, check_backward, check_step, layout_of
@@ -141,6 +142,10 @@ def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype) -> 
         d_weighted, (d_a, *d_further), d_own = returned
         x_and_z, h = d_weighted[: layout.w_blocks], d_weighted[layout.w_blocks :]
         found.append((*h, *x_and_z, *d_own, *d_further, d_a))
+    if len(found) > 1 and any(map(np.may_share_memory, *found[:2])):  # a buffer, or a constant
+        before = numbers_in(found[0])
+        cell.step_backward(one, *[zero] * (len(past) - 1), *given)
+        refuse_overwritten(f"{type(cell).__name__}.step_backward", found[0], before)
     reaches_a = u is None or trace.mask is not None or any(np.ndim(each[-1]) for each in found)
     columns = len(found[0]) - (not reaches_a)
     arrays = [np.empty((*shape[:1], columns, n), dtype) for _ in found]

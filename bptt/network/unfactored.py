@@ -47,12 +47,13 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
             there = trace.mask[t, :, None]
             held = tuple(d * ~there for d in d_state)  # (mask-bp)
             d_state = tuple(d * there for d in d_state)  # (mask-bp)
+        d_state = tuple(map(read_only, d_state))
         returned = called(name, cell.unfactored_backward, params, d_state, trace.saved[t])
         if t == len(d_a) - 1:
             like = {"d_params": params, "d_x": trace.x[t], "d_state": d_state}
             check_unfactored(name, returned, like, d_x)
         now, d_x[t], d_state = returned
-        d_params = tree_map(np.add, d_params, now)
+        d_params = tree_map(np.add, d_params, type(d_params)(*now))  # of a plain tuple, too
         if held is not None:
             d_state = tuple(d + passed for d, passed in zip(d_state, held, strict=True))
-    return LayerGradient(d_params, d_x, d_state, ())
+    return LayerGradient(d_params, d_x, tuple(d.copy() for d in d_state), ())

@@ -28,6 +28,8 @@ __all__ = ["load", "save"]
 
 Record = TypeVar("Record")
 
+RESERVED = (DIGEST, "__metadata__")  # what the two formats themselves put beside the arrays
+
 
 def save(path: str | os.PathLike[str], record: Tree) -> None:
     """Save a record of arrays, whole or not at all.
@@ -70,9 +72,10 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     }
     for full, leaf in tree_leaves(record, "record"):
         validation.finite(full, leaf)
-    if DIGEST in arrays:
-        msg = f"record must not have an array called {DIGEST}: the digest has this name"
-        raise ValueError(msg)
+    for name in arrays:
+        if name in RESERVED or "\0" in name:
+            msg = f"record must not have an array called {name!r}: files have no such names, or other uses for them"
+            raise ValueError(msg)
     replace_file(target, form.pack(arrays))
 
 
