@@ -17,14 +17,16 @@ import html
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util import logging
 
 from _ext.formulas.references import KEY
 from _ext.ledger import phrases
 from _ext.slicing.page_data import printed, tagged
 from bptt.teaching.equations import EquationCheck
 
+log = logging.getLogger(__name__)
 FOLDED = ("proof", "plot")
-PLOT = "Code of this figure"
+CODE, PLOT = "Code", "Code of this figure"
 END = "</div></details>"
 SWITCH = """\
 <div class="layers-switch" role="group" aria-label="Layers of this page">\
@@ -69,7 +71,7 @@ def established(cells: list[nodes.container], names: dict[str, str]) -> str:
     outputs = "\n".join(map(printed, cells))
     found = phrases.summary(EquationCheck.read(outputs), names)
     given = [cell.get("cell_metadata", {}).get("summary", "") for cell in cells]
-    return ". ".join(part for part in [*given, found] if part) or "Code"
+    return ". ".join(part for part in [*given, found] if part) or CODE
 
 
 def fold(app: Sphinx, doctree: nodes.document) -> None:
@@ -79,7 +81,10 @@ def fold(app: Sphinx, doctree: nodes.document) -> None:
     proofs, plots = groups(tagged(doctree, "proof")), tagged(doctree, "plot")
     for group in proofs:
         told = any("summary" in cell.get("cell_metadata", {}) for cell in group)
-        around(group, opening("proof" if told else "proof checked", established(group, names)))
+        said = established(group, names)
+        if said == CODE and any(map(printed, tagged(doctree))):  # else the page was not run
+            log.warning("a fold without a check needs a summary", location=group[0])
+        around(group, opening("proof" if told else "proof checked", said))
     for cell in plots:
         fold_part(cell, "cell_input", opening("plot", PLOT))
     for paragraph in doctree.findall(nodes.paragraph):
