@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -250,6 +252,21 @@ def test_one_page(site: Scratch) -> None:
     expect(not site.build("--page", "good").red, "a good page built alone was red")
     expect(read.stat().st_mtime_ns == before, "another page was read again: which setting changed?")
     expect(site.build("--page", "reference/nothing").code != 0, "an unknown page was built")
+
+
+def test_nothing_of_the_author_reaches_the_cells(site: Scratch) -> None:
+    site.write("start.py", "first = 1")
+    site.write("ipython/profile_default/startup/start.py", "second = 2")
+    site.cell("one", "first")
+    site.cell("two", "second")
+    folder = str(site.root / "ipython")
+    built = site.build(PYTHONSTARTUP=str(site.root / "start.py"), IPYTHONDIR=folder)
+    for words in ("one.md:10: cell 1: NameError", "two.md:10: cell 1: NameError"):
+        expect(words in built.text, built)
+    code = "from _ext.execution import kernel; kernel._find_library()"
+    command = [sys.executable, "-O", "-c", code]
+    done = subprocess.run(command, cwd=site.docs, check=False, capture_output=True, text=True)
+    assert done.stderr == "cells would not assert: PYTHONOPTIMIZE is set\n"
 
 
 def test_nothing_comes_from_elsewhere(site: Scratch) -> None:
