@@ -59,11 +59,14 @@ def all_at_once(site: Scratch) -> None:
     """3. All bad pages are told: page, line, cell, exception, seconds; as text and as JUnit XML."""
     site.page("one", "```{code-cell}\nx = 1\n```\n\n```{code-cell}\ny = x\n\ny / 0\n```")
     site.cell("two", "import time\n\ntime.sleep(0.2)\nraise KeyError('a')", options="tags: [plot]")
+    site.page("three", "<a href='gone.html'>a</a>\n\n```{code-cell}\nx = = 1\n```")
     built = site.build(jobs="2")
     expect(built.red, built)
+    expect("docs/three.md:12: cell 1: SyntaxError: invalid syntax" in built.text, built)
+    expect("docs/three.md:9: WARNING: the link 'gone.html' leads to" in built.text, built)
     expect("docs/one.md:16: cell 2: ZeroDivisionError: division by zero (0." in built.text, built)
     expect("docs/two.md:16: cell 1: KeyError: 'a' (0." in built.text, built)
-    expect("docs: passed 1, failed 2" in built.text, built)
+    expect("docs: passed 1, failed 3" in built.text, built)
     failed = {(c.get("file"), c.get("line")): c for c in site.junit()}
     expect({("docs/one.md", "16"), ("docs/two.md", "16")} <= set(failed), built)
     expect(float(failed["docs/two.md", "16"].get("time", 0)) >= 0.2, built)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from docutils import nodes
 
 
@@ -20,6 +22,14 @@ def printed(cell: nodes.Element) -> str:
     """Return what a cell printed, as the page shows it."""
     blocks = cell.findall(nodes.literal_block)
     return "\n".join(b.astext() for b in blocks if {"output", "stream"} <= set(b["classes"]))
+
+
+def parsed(code: str) -> ast.Module:
+    """Return the tree of a cell's code; an empty one where it is no Python, which execution says."""
+    try:
+        return ast.parse(code)
+    except SyntaxError:
+        return ast.Module([], [])
 
 
 def code_of(cell: nodes.Element) -> nodes.literal_block | None:
