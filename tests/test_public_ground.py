@@ -73,7 +73,10 @@ UNDONE = {
     "patch",
 }  # what tests replace for a while by these may be any public name
 READ = {"attrgetter", "getattr", "getattr_static", "hasattr", "methodcaller"}
-NAME = re.compile(r"\w+(\.\w+)*(:[\w.]+)?")  # of a module, and perhaps of something in it
+NAME = re.compile(r"\w+(\.\w+)*(:[a-zA-Z_][\w.]*)?")  # of a module, and perhaps of something in it
+CELL = re.compile(
+    r"^```\{code-cell\}\n(?:---\n.*?^---\n|(?::[^\n]*\n)*)(.*?)^```", re.DOTALL | re.MULTILINE
+)
 # Strings that look like private names: folders, ends of names.
 NO_NAMES = {"_", "_NUM_THREADS", "_build", "_k", "_l", "_modules", "_reverse", "_sysconfigdata"}
 NO_NAMES |= {"_templates"}
@@ -134,7 +137,7 @@ def own_names() -> set[str]:
     """Return the names that modules of this repository give, to themselves too."""
     there = [ROOT / name for name in files() if (ROOT / name).is_file()]
     parts = {part for path in there for part in path.relative_to(ROOT).with_suffix("").parts}
-    return parts.union(*(given(ast.parse(path.read_text("utf-8"))) for path in there))
+    return parts.union(*(given(ast.parse(code(path))) for path in there))
 
 
 class Ground(ast.NodeVisitor):
@@ -272,18 +275,24 @@ def complaints(text: str) -> list[str]:
 
 
 def files() -> Iterator[str]:
-    """Yield the modules of the repository: none outside of a checkout, where `house` tests do not run."""
+    """Yield the modules and pages of the repository: none outside of a checkout, where `house` tests do not run."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", *LOOKED_AT], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    yield from (name for name in listing.stdout.split("\0") if name.endswith(".py"))
+    yield from (name for name in listing.stdout.split("\0") if name.endswith((".py", ".md")))
+
+
+def code(file: Path) -> str:
+    """Return the text of a module, or of the cells of a page."""
+    text = file.read_text("utf-8")
+    return text if file.suffix == ".py" else "\n".join(CELL.findall(text))
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in files()])
 def test_only_public_names_of_other_packages(name: str) -> None:
     file = ROOT / name
     if file.is_file():
-        assert complaints(file.read_text("utf-8")) == []
+        assert complaints(code(file)) == []
 
 
 def test_the_module_that_broke_every_build_is_seen() -> None:
@@ -367,7 +376,8 @@ def test_what_is_public_is_not_seen(text: str) -> None:
 
 
 def test_this_file_knows_the_packages_that_are_ours() -> None:
-    assert "tests/test_public_ground.py" in files()
+    assert {"tests/test_public_ground.py", "docs/learn/bp2.md"} <= set(files())
+    assert "(BP2)" in code(ROOT / "docs/learn/bp2.md")
     assert {"bptt", "benchmarks", "docs", "reference", "scratch", "conf"} <= own_modules()
     assert not {"sphinx", "numpy"} & own_modules()
     assert "docs" not in sys.stdlib_module_names
