@@ -78,11 +78,14 @@ def fold(app: Sphinx, doctree: nodes.document) -> None:
     """Put each group of cells of the proof, and the code of each figure, between the ends of a fold."""
     names = {label: f"({tag})" for label, tag in app.config.static_math_tags.items()}
     names |= {e.label: f"({e.number})" for e in app.env.metadata[app.env.docname][KEY]}
+    cells = tagged(doctree)
     proofs, plots = groups(tagged(doctree, "proof")), tagged(doctree, "plot")
     for group in proofs:
         told = any("summary" in cell.get("cell_metadata", {}) for cell in group)
         said = established(group, names)
-        if said == CODE and any(map(printed, tagged(doctree))):  # else the page was not run
+        if said == CODE and any(
+            map(printed, cells[cells.index(group[0]) :])
+        ):  # else it was not run
             log.warning("a fold without a check needs a summary", location=group[0])
         around(group, opening("proof" if told else "proof checked", said))
     for cell in plots:

@@ -232,7 +232,7 @@ class Moving(SphinxDirective):
         try:
             made = FIGURES[self.name]()
         except Exception as error:
-            message = f"{self.name}: {error}"
+            message = f"{self.name}: {' '.join(str(error).split())}"
             raise self.error(message) from error
         return [nodes.raw("", made, format="html", twin=f"*{words}*")]
 
