@@ -25,21 +25,26 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# On a phone it is not the window that scrolls, but furo's box around the article.
 WIDE = """() => {
   const wide = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= wide) return [];
-  const beyond = [...document.querySelectorAll("body *")]
-    .filter((e) => e.getBoundingClientRect().right > wide + 1)
+  const around = (e) => (e ? [e, ...around(e.parentElement)] : []), holds = (e) => getComputedStyle(e).overflowX !== "visible";
+  const boxes = [document.documentElement, ...around(document.querySelector("h1")).filter(holds)];
+  const box = boxes.find((e) => e.scrollWidth > e.clientWidth);
+  if (!box) return [];
+  const beyond = [...box.querySelectorAll("*")]
+    .filter((e) => e.getBoundingClientRect().right > wide + 1 && !around(e.parentElement).find((p) => holds(p) && !boxes.includes(p)))
     .map((e) => `${e.tagName.toLowerCase()}.${e.getAttribute("class") || ""}`);
-  return [`${document.documentElement.scrollWidth} px of ${wide}`, ...beyond.slice(0, 4)];
+  return [`${box.scrollWidth} px of ${box.clientWidth}`, ...beyond.slice(0, 4)];
 }"""
 # Words that cannot be scrolled to: left of the window, or beyond a box that hides what does not fit.
-CUT = """() => [...document.querySelectorAll("main *")].filter((e) => {
+CUT = """() => [...document.querySelectorAll("article *")].filter((e) => {
   const { left, right, width } = e.getBoundingClientRect(), wide = document.documentElement.clientWidth;
   const own = [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
   if (!own || width < 2 || e.closest(".katex") || !e.checkVisibility({ visibilityProperty: true })) return false;
   for (let box = e; box; box = box.parentElement) {
     const flow = getComputedStyle(box).overflowX, at = box.getBoundingClientRect();
+    if (box.localName === "article") break;
     if (flow === "auto" || flow === "scroll" || at.width < 2) return false;
     if (flow !== "visible" && (box === e ? e.scrollWidth > e.clientWidth + 1 : left < at.left - 1 || right > at.right + 1))
       return true;

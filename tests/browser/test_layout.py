@@ -26,6 +26,19 @@ def apart(page: Page, one: str, other: str) -> list[float]:
     return [b["x"] - a["x"] - a["width"] for a, b in boxes if a and b]
 
 
+@pytest.mark.parametrize(
+    "style", ["width: 600px", "margin-left: -60px", "width: 9px; overflow: clip"]
+)
+def test_what_a_phone_does_not_show_is_seen(style: str, page: Page, home: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{home}reference/cite.html")
+    assert page.evaluate(measure.WIDE) + page.evaluate(measure.CUT) == []
+    page.locator("article section p").first.evaluate(
+        "(it, s) => it.setAttribute('style', s)", style
+    )
+    assert page.evaluate(measure.WIDE) + page.evaluate(measure.CUT)
+
+
 def test_no_line_of_the_only_cell_of_home_is_cut(page: Page, home: str) -> None:
     page.goto(f"{home}index.html")
     assert page.locator("div.cell pre").count() >= 1

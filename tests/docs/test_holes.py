@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,12 +58,15 @@ def red_twice(site: Scratch) -> None:
 def all_at_once(site: Scratch) -> None:
     """3. All bad pages are told: page, line, cell, exception, seconds; as text and as JUnit XML."""
     site.page("one", "```{code-cell}\nx = 1\n```\n\n```{code-cell}\ny = x\n\ny / 0\n```")
-    site.cell("two", "import time\n\ntime.sleep(0.2)\nraise KeyError('a')", options="tags: [slow]")
+    site.cell("two", "import time\n\ntime.sleep(0.2)\nraise KeyError('a')", options="tags: [plot]")
+    site.page("three", "<a href='gone.html'>a</a>\n\n```{code-cell}\nx = = 1\n```")
     built = site.build(jobs="2")
     expect(built.red, built)
+    expect("docs/three.md:12: cell 1: SyntaxError: invalid syntax" in built.text, built)
+    expect("docs/three.md:9: WARNING: the link 'gone.html' leads to" in built.text, built)
     expect("docs/one.md:16: cell 2: ZeroDivisionError: division by zero (0." in built.text, built)
     expect("docs/two.md:16: cell 1: KeyError: 'a' (0." in built.text, built)
-    expect("docs: passed 1, failed 2" in built.text, built)
+    expect("docs: passed 1, failed 3" in built.text, built)
     failed = {(c.get("file"), c.get("line")): c for c in site.junit()}
     expect({("docs/one.md", "16"), ("docs/two.md", "16")} <= set(failed), built)
     expect(float(failed["docs/two.md", "16"].get("time", 0)) >= 0.2, built)
@@ -92,10 +97,13 @@ def own_kernel(site: Scratch) -> None:
 
 
 def hidden_cell(site: Scratch) -> None:
-    """6. A cell whose code is hidden is refused, at its line."""
-    site.cell("hidden", "x = 1", options="tags: [remove-input]")
+    """6. A cell whose code is hidden, by a tag or by an option, is refused, at its line; so is a misspelt tag."""
+    hide = "tags: [remove-input, prof]\nmystnb:\n  remove_code_outputs: true"
+    site.cell("hidden", "x = 1", options=hide)
     built = site.build()
-    expect(built.red and "docs/hidden.md:13: cell 1: the tag 'remove-input'" in built.text, built)
+    for name in ("remove-input", "prof", "remove_code_outputs"):
+        words = f"docs/hidden.md:15: cell 1: the tag or option {name!r}"
+        expect(built.red and words in built.text, built)
 
 
 def tree(site: Scratch) -> dict[str, str]:
@@ -188,9 +196,9 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
     ),
     "hidden_cell": (
         "docs/_ext/execution/cell_rules.py",
-        "sorted(tags & HIDING)",
+        "sorted((tags - TAGS) | (options - OPTIONS))",
         "()",
-        "Extension error",
+        "docs: green",
     ),
     "identical": ("docs/_ext/live/matplotlibrc", "svg.hashsalt: bptt\n", "", "figure.html"),
     "address": ("docs/_ext/execution/cell_rules.py", "ADDRESS.search(text)", "None", "docs: green"),
@@ -247,6 +255,21 @@ def test_one_page(site: Scratch) -> None:
     expect(not site.build("--page", "good").red, "a good page built alone was red")
     expect(read.stat().st_mtime_ns == before, "another page was read again: which setting changed?")
     expect(site.build("--page", "reference/nothing").code != 0, "an unknown page was built")
+
+
+def test_nothing_of_the_author_reaches_the_cells(site: Scratch) -> None:
+    site.write("start.py", "first = 1")
+    site.write("ipython/profile_default/startup/start.py", "second = 2")
+    site.cell("one", "first")
+    site.cell("two", "second")
+    folder = str(site.root / "ipython")
+    built = site.build(PYTHONSTARTUP=str(site.root / "start.py"), IPYTHONDIR=folder)
+    for words in ("one.md:10: cell 1: NameError", "two.md:10: cell 1: NameError"):
+        expect(words in built.text, built)
+    code = "from _ext.execution import kernel; kernel._find_library()"
+    command = [sys.executable, "-O", "-c", code]
+    done = subprocess.run(command, cwd=site.docs, check=False, capture_output=True, text=True)
+    assert done.stderr == "cells would not assert: PYTHONOPTIMIZE is set\n"
 
 
 def test_nothing_comes_from_elsewhere(site: Scratch) -> None:

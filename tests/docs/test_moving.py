@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from _ext.interactive import moving_figures as moving
 from quickjs import Context
-from scratch import DOCS
+from scratch import DOCS, Scratch
 
 import bptt
 
@@ -89,6 +89,18 @@ def test_a_number_that_is_not_the_librarys_is_refused():
     net.delta[1, 2] = net.delta[1, 2] + 1e-9
     with pytest.raises(AssertionError):
         net.steps()
+
+
+def test_a_figure_that_cannot_be_made_is_named_at_its_line(tmp_path):
+    """The scratch library has no tiny net; a page whose library is wrong is red in the same way."""
+    site = Scratch(tmp_path / "site")
+    site.page(
+        "moves", "```{moving-net}\nwords\n```\n\n```{code-cell}\n:tags: [proof]\nprint(1)\n```"
+    )
+    built = site.build()
+    assert built.red
+    for words in ("docs/moves.md:9: ERROR: moving-net: ", "fold without a check needs a summary"):
+        assert words in built.text, built.text
 
 
 def page_cell() -> dict:

@@ -83,6 +83,10 @@ def test_policy_allows_what_stands_in_the_page_and_nothing_else(tmp_path: Path) 
     assert policy.guarded(one)
     assert content.startswith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-")
     assert content.count("'sha256-") == 2
+    wider = {"default-src": "'none'", "style-src-attr": "'unsafe-inline'"}
+    wider |= {"script-src": "'self' 'wasm-unsafe-eval'", "img-src": "'self' data:"}
+    assert {name: wider.get(name, "'self'") for name in policy.POLICY} == policy.POLICY
+    assert {"base-uri", "form-action", *wider} <= set(policy.POLICY)  # two have no default
 
 
 def test_a_page_without_a_policy_is_named(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from nbformat import NotebookNode
 
 from _ext.live import figures
 
-HIDING = {"remove-input", "remove_input", "remove-cell", "remove_cell", "hide-input", "hide-cell"}
-HIDING |= {"hide_input", "hide_cell", "skip-execution"}
 EXPECTED = "raises-exception"
+TAGS = {"answer", "plot", "proof", EXPECTED}
+OPTIONS = {"figure", "image"}  # of MyST-NB, which has others that hide
 ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
 PROGRESS = re.compile(r".*\d+/\d+\S*\s*$")
 SVG = "image/svg+xml"
@@ -47,8 +47,10 @@ def _no_python(cell: NotebookNode) -> Iterator[str]:
 def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     """Say what is wrong with a cell as it was written and, if it ran, as it came out."""
     tags = set(cell.metadata.get("tags", []))
-    for tag in sorted(tags & HIDING):
-        yield f"the tag {tag!r} hides code that the rest needs: a copied cell would not run"
+    options = set(cell.metadata.get("mystnb") or {})
+    for name in sorted((tags - TAGS) | (options - OPTIONS)):
+        allowed = f"a tag is {', '.join(sorted(TAGS))}, an option figure or image"
+        yield f"the tag or option {name!r} is none that a cell may have: {allowed}"
     yield from _no_python(cell)
     outputs = cell.get("outputs", [])
     errors = [o for o in outputs if o.output_type == "error"]

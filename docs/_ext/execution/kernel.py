@@ -2,7 +2,7 @@
 
 It differs from a reader's own Python in four things, none of which a copied cell needs:
 
-- it refuses to start unless ``bptt`` comes from the folder that the build reads its API pages from;
+- it refuses to start unless ``bptt`` comes from the folder that the build reads its API pages from, and asserts run;
 - a warning that a cell or the library causes is an error, and so is any RuntimeWarning or UserWarning;
 - matplotlib draws SVG with the placeholder colors of ``matplotlibrc`` (see ``live/figures.py``);
 - a progress bar of tqdm leaves one quiet line, ``training  400/400``, without seconds or rates.
@@ -37,6 +37,8 @@ def environment(package: Path) -> dict[str, str]:
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "MATPLOTLIBRC": str(HERE.parent / "live" / "matplotlibrc"),
         "PYTHONHASHSEED": "0",
+        "IPYTHONDIR": str(DOCS / "_build" / "ipython"),  # what the author's runs first is not there
+        **dict.fromkeys(("PYTHONOPTIMIZE", "PYTHONSTARTUP"), ""),
         **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")},
         "TQDM_BAR_FORMAT": "{desc}  {n_fmt}/{total_fmt}",
         "TQDM_MININTERVAL": "60",
@@ -46,6 +48,9 @@ def environment(package: Path) -> dict[str, str]:
 
 def _find_library() -> None:
     """Let ``bptt`` be imported from where it must, and nothing of what builds the site."""
+    if not __debug__:
+        message = "cells would not assert: PYTHONOPTIMIZE is set"
+        raise SystemExit(message)
     wanted = Path(os.environ[PACKAGE])
     sys.path[:] = [p for p in sys.path if Path(p).resolve() != DOCS]
     sys.path.insert(0, str(wanted.parent))

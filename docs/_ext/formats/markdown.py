@@ -93,7 +93,7 @@ class Writer:
         if node.get("nb_element") != "cell_code":
             return self.children(node)
         if node not in self.cells:
-            msg = "a cell of the page has no code: its rules let none be hidden"
+            msg = f"{node.source}:{node.line}: a cell has no code: what hides it is in the page's head"
             raise ValueError(msg)
         captions = node.findall(nodes.caption)
         return [self.cells[node], *(block for c in captions for block in self.blocks(c))]

@@ -4,6 +4,8 @@ import ast
 
 from nbformat import NotebookNode
 
+from _ext.slicing.page_data import parsed
+
 GUARD = 'if __name__ == "__main__":'
 
 
@@ -14,7 +16,7 @@ def script_name(docname: str) -> str:
 
 def _indented(source: str) -> list[str]:
     """Return the lines of code one step to the right, but for the later lines of strings."""
-    texts = (n for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.Constant, ast.JoinedStr)))
+    texts = (n for n in ast.walk(parsed(source)) if isinstance(n, (ast.Constant, ast.JoinedStr)))
     inside = {k for text in texts for k in range(text.lineno, text.end_lineno or 0)}
     lines = enumerate(source.split("\n"))
     return [f"    {line}" if line and k not in inside else line for k, line in lines]

@@ -15,14 +15,16 @@ import html
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util import logging
 
 from _ext.formulas.references import KEY
 from _ext.ledger import phrases
 from _ext.slicing.page_data import printed, tagged
 from bptt.teaching.equations import EquationCheck
 
+log = logging.getLogger(__name__)
 FOLDED = ("proof", "plot")
-PLOT = "Code of this figure"
+CODE, PLOT = "Code", "Code of this figure"
 END = "</div></details>"
 SWITCH = """\
 <div class="layers-switch" role="group" aria-label="Layers of this page">\
@@ -66,17 +68,23 @@ def established(cells: list[nodes.container], names: dict[str, str]) -> str:
     outputs = "\n".join(map(printed, cells))
     found = phrases.summary(EquationCheck.read(outputs), names)
     given = [cell.get("cell_metadata", {}).get("summary", "") for cell in cells]
-    return ". ".join(part for part in [*given, found] if part) or "Code"
+    return ". ".join(part for part in [*given, found] if part) or CODE
 
 
 def fold(app: Sphinx, doctree: nodes.document) -> None:
     """Put each group of cells of the proof, and the code of each figure, between the ends of a fold."""
     names = {label: f"({tag})" for label, tag in app.config.static_math_tags.items()}
     names |= {e.label: f"({e.number})" for e in app.env.metadata[app.env.docname][KEY]}
+    cells = tagged(doctree)
     proofs, plots = groups(tagged(doctree, "proof")), tagged(doctree, "plot")
     for group in proofs:
         told = any("summary" in cell.get("cell_metadata", {}) for cell in group)
-        around(group, opening("proof" if told else "proof checked", established(group, names)))
+        said = established(group, names)
+        if said == CODE and any(
+            map(printed, cells[cells.index(group[0]) :])
+        ):  # else it was not run
+            log.warning("a fold without a check needs a summary", location=group[0])
+        around(group, opening("proof" if told else "proof checked", said))
     for cell in plots:
         fold_part(cell, "cell_input", opening("plot", PLOT))
     for paragraph in doctree.findall(nodes.paragraph):

@@ -209,7 +209,11 @@ class Moving(SphinxDirective):
         if not words:
             message = f"{self.name}: say in its content what the figure shows"
             raise self.error(message)
-        made = FIGURES[self.name]()
+        try:
+            made = FIGURES[self.name]()
+        except Exception as error:
+            message = f"{self.name}: {' '.join(str(error).split())}"
+            raise self.error(message) from error
         return [nodes.raw("", made, format="html", twin=f"*{words}*")]
 
 

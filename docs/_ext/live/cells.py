@@ -53,10 +53,7 @@ def hidden(name: str, **data: list[str]) -> nodes.raw:
 def _tell(app: Sphinx, doctree: nodes.document) -> None:
     cells = page_data.cells_of(doctree)
     code = list(cells.values())
-    try:
-        needs, every = slicer.needs(code), requirements.needed(code)
-    except SyntaxError:
-        return  # execution has said so
+    needs, every = slicer.needs(code), requirements.needed(code)
     if cells and app.config.live_cells:
         doctree += hidden("live", **packages(code, needs))
     if cells:

@@ -1,5 +1,7 @@
 """Find the cells of a page in its document tree, their code, and what they printed."""
 
+import ast
+
 from docutils import nodes
 
 
@@ -18,6 +20,14 @@ def printed(cell: nodes.Element) -> str:
     """Return what a cell printed, as the page shows it."""
     blocks = cell.findall(nodes.literal_block)
     return "\n".join(b.astext() for b in blocks if {"output", "stream"} <= set(b["classes"]))
+
+
+def parsed(code: str) -> ast.Module:
+    """Return the tree of a cell's code; an empty one where it is no Python, which execution says."""
+    try:
+        return ast.parse(code)
+    except SyntaxError:
+        return ast.Module([], [])
 
 
 def code_of(cell: nodes.Element) -> nodes.literal_block | None:

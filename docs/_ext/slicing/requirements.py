@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, distribution, packages_dist
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from _ext.slicing.page_data import parsed
+
 DISTRIBUTION = {"sklearn": "scikit-learn", "mpl_toolkits": "matplotlib", "PIL": "pillow"}
 EXTRA = {
     "bptt.compiled": "numba",
@@ -24,7 +26,7 @@ GIVEN = {"bptt", "numpy"}
 def imported(source: str) -> frozenset[str]:
     """Return the modules that code imports, by their whole names, and the names of bptt that it uses."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

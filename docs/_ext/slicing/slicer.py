@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from _ext.slicing.dataflow import Known, Reader, called, connected
+from _ext.slicing.page_data import parsed
 
 Lines = list[tuple[int, int]]  # first and last of each run of lines, counted from 1
 
@@ -28,7 +29,7 @@ class Statement:
 
 def statements(cells: Sequence[str]) -> list[Statement]:
     """Return the statements of all cells."""
-    nodes = [(k, node) for k, source in enumerate(cells) for node in ast.parse(source).body]
+    nodes = [(k, node) for k, source in enumerate(cells) for node in parsed(source).body]
     known, before = Known(), None
     while known != before:  # for a function may call one that is defined below it
         before = deepcopy(known)
