@@ -88,7 +88,7 @@ def test_a_page_does_not_say_how_it_is_executed(site: Scratch) -> None:
     off = "file_format: mystnb\nmystnb:\n  execution_mode: 'off'"
     site.patch("docs/own.md", "file_format: mystnb", off)
     built = site.build()
-    expect(built.red and "a page must not set its own execution_mode" in built.text, built)
+    expect(built.red and "a page must not set options of MyST-NB in its head" in built.text, built)
 
 
 MISTAKES = {  # a page that would end in a traceback of ours, which names no page -> what is said of it

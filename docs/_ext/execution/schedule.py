@@ -71,8 +71,8 @@ def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Jo
             text = Path(path).read_text("utf-8")
             reader = create_nb_reader(path, markdown, NbParserConfig(), text)
             notebook = reader and reader.read(text)  # else a page of plain Markdown
-            if notebook and "execution_mode" in notebook.metadata.get("mystnb", {}):
-                log.warning("a page must not set its own execution_mode", location=name)
+            if notebook and notebook.metadata.get("mystnb"):
+                log.warning("a page must not set options of MyST-NB in its head", location=name)
         except Exception as error:
             message = f"{path}: {error}"
             raise ExtensionError(message) from error

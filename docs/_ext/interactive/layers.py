@@ -80,9 +80,8 @@ def fold(app: Sphinx, doctree: nodes.document) -> None:
     for group in proofs:
         told = any("summary" in cell.get("cell_metadata", {}) for cell in group)
         said = established(group, names)
-        if said == CODE and any(
-            map(printed, cells[cells.index(group[0]) :])
-        ):  # else it was not run
+        below = cells[cells.index(group[0]) :]
+        if said == CODE and any(map(printed, below)):  # else it was not run
             log.warning("a fold without a check needs a summary", location=group[0])
         around(group, opening("proof" if told else "proof checked", said))
     for cell in plots:
