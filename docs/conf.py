@@ -121,6 +121,7 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 codeautolink_inventory_map = public_locations(bptt)
 codeautolink_warn_on_missing_inventory = False
+codeautolink_custom_blocks = {"ipython3": "_ext.api.code_links.without_foreign_imports"}
 
 
 typehints_formatter = AliasFormatter(

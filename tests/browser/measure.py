@@ -38,10 +38,11 @@ WIDE = """() => {
   return [`${box.scrollWidth} px of ${box.clientWidth}`, ...beyond.slice(0, 4)];
 }"""
 # Words that cannot be scrolled to: left of the window, or beyond a box that hides what does not fit.
-CUT = """() => [...document.querySelectorAll("article *")].filter((e) => {
+# Of code it is enough to look at its block, and formulas have a look of their own.
+CUT = """() => [...document.querySelectorAll("article :not(pre *, .katex, .katex *)")].filter((e) => {
   const { left, right, width } = e.getBoundingClientRect(), wide = document.documentElement.clientWidth;
-  const own = [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
-  if (!own || width < 2 || e.closest(".katex") || !e.checkVisibility({ visibilityProperty: true })) return false;
+  const own = e.localName === "pre" || [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
+  if (!own || width < 2 || !e.checkVisibility({ visibilityProperty: true })) return false;
   for (let box = e; box; box = box.parentElement) {
     const flow = getComputedStyle(box).overflowX, at = box.getBoundingClientRect();
     if (box.localName === "article") break;

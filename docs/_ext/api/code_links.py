@@ -1,18 +1,35 @@
-"""Show sphinx-codeautolink a page's blocks of code alone, and put the rest of the page around them again.
+"""Show sphinx-codeautolink what it can link, and no more: blocks of code, and in them imports that some inventory knows.
 
-It parses all that it is given, and a formula is hundreds of elements: whole pages took it half of Sphinx's own time.
-It links code as a handler of ``html-page-context``, with Sphinx's usual priority; were that to change, it would see
-whole pages and link them as well, only later.
+It parses all that it is given, and a formula is hundreds of elements; it imports what a cell imports, PyTorch and all.
+Whole pages took it half of Sphinx's own time. It links code as a handler of ``html-page-context``, with Sphinx's usual
+priority; were that to change, it would see whole pages and link them as well, only later.
 """
 
+import ast
 import re
+import sys
 from typing import Any
 
 from sphinx.application import Sphinx
 
+from _ext.slicing.page_data import parsed
+
+KNOWN = {"bptt", "numpy", *sys.stdlib_module_names}  # to the inventories in conf.py
 USUAL = 500  # the priority of a handler that names none
 BLOCK = re.compile(r'<div class="(?:highlight-|doctest).*?</pre>\s*</div>\s*</div>', re.DOTALL)
 SEAM = "\n<!-- a block of code -->\n"
+
+
+def without_foreign_imports(source: str) -> tuple[str, str]:
+    """Return a cell's code as it is shown, and as it is read for links: lines stay where they are."""
+    lines = source.split("\n")
+    for node in ast.walk(parsed(source)):
+        names = node.names if isinstance(node, ast.Import) else []
+        modules = [each.name for each in names] or [getattr(node, "module", None) or "bptt"]
+        if KNOWN.isdisjoint(name.partition(".")[0] for name in modules):
+            rest = [""] * (node.end_lineno - node.lineno)
+            lines[node.lineno - 1 : node.end_lineno] = [" " * node.col_offset + "pass", *rest]
+    return source, "\n".join(lines)
 
 
 def _code_alone(_app: Sphinx, _name: str, _template: str, context: dict[str, Any], _: Any) -> None:
