@@ -11,6 +11,7 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
+from _ext.api.code_links import KnownImports
 from _ext.api.objects import public_locations
 from _ext.api.type_names import AliasFormatter
 from _ext.execution.cache_key import digest
@@ -121,7 +122,7 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 codeautolink_inventory_map = public_locations(bptt)
 codeautolink_warn_on_missing_inventory = False
-codeautolink_custom_blocks = {"ipython3": "_ext.api.code_links.without_foreign_imports"}
+codeautolink_custom_blocks = {"ipython3": KnownImports(("bptt", "numpy"))}
 
 
 typehints_formatter = AliasFormatter(

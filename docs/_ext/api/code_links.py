@@ -8,28 +8,34 @@ priority; were that to change, it would see whole pages and link them as well, o
 import ast
 import re
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from sphinx.application import Sphinx
 
 from _ext.slicing.page_data import parsed
 
-KNOWN = {"bptt", "numpy", *sys.stdlib_module_names}  # to the inventories in conf.py
 USUAL = 500  # the priority of a handler that names none
 BLOCK = re.compile(r'<div class="(?:highlight-|doctest).*?</pre>\s*</div>\s*</div>', re.DOTALL)
 SEAM = "\n<!-- a block of code -->\n"
 
 
-def without_foreign_imports(source: str) -> tuple[str, str]:
-    """Return a cell's code as it is shown, and as it is read for links: lines stay where they are."""
-    lines = source.split("\n")
-    for node in ast.walk(parsed(source)):
-        names = node.names if isinstance(node, ast.Import) else []
-        modules = [each.name for each in names] or [getattr(node, "module", None) or "bptt"]
-        if KNOWN.isdisjoint(name.partition(".")[0] for name in modules):
-            rest = [""] * (node.end_lineno - node.lineno)
-            lines[node.lineno - 1 : node.end_lineno] = [" " * node.col_offset + "pass", *rest]
-    return source, "\n".join(lines)
+@dataclass(frozen=True)
+class KnownImports:
+    """Reads a cell for links: of its imports those of some packages, which have inventories, and of Python."""
+
+    packages: tuple[str, ...]
+
+    def __call__(self, source: str) -> tuple[str, str]:
+        """Return a cell's code as it is shown, and as it is read: its lines stay where they are."""
+        lines, known = source.split("\n"), {*self.packages, *sys.stdlib_module_names}
+        for node in ast.walk(parsed(source)):
+            names = node.names if isinstance(node, ast.Import) else []
+            modules = [each.name for each in names] or [getattr(node, "module", None) or "sys"]
+            if known.isdisjoint(name.partition(".")[0] for name in modules):
+                rest = [""] * (node.end_lineno - node.lineno)
+                lines[node.lineno - 1 : node.end_lineno] = [" " * node.col_offset + "pass", *rest]
+        return source, "\n".join(lines)
 
 
 def _code_alone(_app: Sphinx, _name: str, _template: str, context: dict[str, Any], _: Any) -> None:
