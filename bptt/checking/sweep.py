@@ -157,15 +157,17 @@ def _as(d_output: Array, d_a: Array) -> Array:
 
 def factors(steps: int, batch: int) -> list[tuple[str, str, float]]:
     """List by what a right tensor may have been multiplied: the bug, the evidence, the factor."""
-    found = [
+    of_any = [
         ("factor 2", "twice the true one", 2.0),
         ("factor 2", "half the true one", 0.5),
         ("wrong sign", "minus the true one", -1.0),
         ("mean over the batch", "divided by B", 1 / batch),
+    ]
+    of_several = [
         ("mean over the steps", "divided by T", 1 / steps),
         ("mean over the batch", "divided by T B", 1 / (steps * batch)),
     ]
-    return found if steps > 1 else found[:4]
+    return of_any + of_several if steps > 1 else of_any
 
 
 def without(arrays: Arrays, which: int | None = None) -> Arrays:
