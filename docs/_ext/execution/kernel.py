@@ -26,8 +26,12 @@ DOCS = HERE.parents[1]
 PACKAGE = "BPTT_DOCS_PACKAGE"  # the folder that bptt must be imported from
 FORKED = "forkserver" in multiprocessing.get_all_start_methods()
 PROCESSES = multiprocessing.get_context("forkserver" if FORKED else "spawn")
-if FORKED:  # not the inline backend, which configures itself for its kernel
-    PROCESSES.set_forkserver_preload(["ipykernel.kernelapp", "matplotlib.pyplot"])
+
+
+def import_before(*modules: str) -> None:
+    """Say what kernels find imported when they are forked: not the inline backend, which configures itself for one."""
+    if FORKED:
+        PROCESSES.set_forkserver_preload(["ipykernel.kernelapp", *modules])
 
 
 def environment(package: Path) -> dict[str, str]:
@@ -82,6 +86,7 @@ def serve(folder: str, started: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     multiprocessing.set_start_method(None, force=True)  # of what cells start: Python's own
     os.chdir(folder)
+    sys.modules["debugpy"] = None  # type: ignore[assignment] # no cell is debugged: half of a start
     _find_library()
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
     from traitlets.config import Config  # noqa: PLC0415
@@ -96,7 +101,8 @@ def serve(folder: str, started: Connection) -> None:
     app.initialize([])
     app.log_level = logging.ERROR
     app.cleanup_connection_file()
-    app.shell.enable_matplotlib("inline")  # where it was imported before there was a shell
+    if "matplotlib.pyplot" in sys.modules:  # before there was a shell
+        app.shell.enable_matplotlib("inline")
     _strict_warnings()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     started.send(app.get_connection_info())

@@ -109,6 +109,7 @@ def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
 def _run(store: Store, todo: list[Job], app: Sphinx) -> None:
     """Run pages side by side; each core takes the next page as soon as it has done one."""
     os.environ.update(kernel.environment(Path(app.config.bptt_package)))
+    kernel.import_before(*{"matplotlib.pyplot" for job in todo if "matplotlib" in job.text})
     timeout = app.config.nb_execution_timeout
     with ThreadPoolExecutor(min(app.parallel, os.cpu_count() or 1)) as cores:
         running = {cores.submit(client.run, job.notebook, timeout): job for job in todo}
