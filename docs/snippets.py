@@ -35,8 +35,11 @@ from _ext.execution.kernel import environment
 from _ext.slicing import requirements, slicer, snippet_process
 
 PACKAGE = DOCS.parent / "bptt"
-TIMEOUT = 300  # seconds for a snippet; the snippets of a page together have three times that
+TIMEOUT = 300  # seconds for a snippet; those that run together have three times that
 SLOWEST = 10
+SHORT = (
+    3.0  # seconds: pages whose cells take less run together, for what takes long are their imports
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Snippet:
     text: str
     figures: tuple[str, ...]  # as SVG
     error: tuple[str, str] | None
+    short: bool = False  # its page is
 
     @property
     def name(self) -> str:
@@ -68,22 +72,23 @@ def read(file: Path) -> list[Snippet]:
     cells = json.loads(file.read_text("utf-8"))
     sources = [cell["source"] for cell in cells]
     needs = tuple(requirements.needed(sources))
-    page = file.stem.replace(".", "/")
+    page, short = file.stem.replace(".", "/"), seconds(file) < SHORT
     found = []
     for k, (cell, needed) in enumerate(zip(cells, slicer.needs(sources), strict=True)):
         code = slicer.runnable(sources, k, needed)
-        found.append(Snippet(page, k + 1, code, needs, *shown(cell["outputs"])))
+        found.append(Snippet(page, k + 1, code, needs, *shown(cell["outputs"]), short))
     return found
+
+
+def seconds(file: Path) -> float:
+    """Return how long the cells of a page took, of which this is what the build left."""
+    record = BUILD / "records" / file.name
+    cells = json.loads(record.read_text("utf-8"))["cells"] if record.is_file() else []
+    return sum(cell["seconds"] or 0.0 for cell in cells)
 
 
 def longest_first(files: Iterable[Path]) -> list[Path]:
     """Sort the files that the build left of pages, so that no core waits for a long page at the end."""
-
-    def seconds(file: Path) -> float:
-        record = BUILD / "records" / file.name
-        cells = json.loads(record.read_text("utf-8"))["cells"] if record.is_file() else []
-        return sum(cell["seconds"] or 0.0 for cell in cells)
-
     return sorted(sorted(files), key=seconds, reverse=True)
 
 
@@ -98,7 +103,7 @@ def shown(outputs: list[dict[str, Any]]) -> tuple[str, tuple[str, ...], tuple[st
 
 
 def run(snippets: Sequence[Snippet]) -> list[tuple[list[str], float]]:
-    """Run snippets of one page, each as if alone; return what is wrong with each, and its seconds."""
+    """Run snippets that need the same, each as if alone; return what is wrong with each, and its seconds."""
     together = snippet_process.CAN_FORK and len(snippets) > 1
     reports = _process(snippets) if together else [{}] * len(snippets)
     found = []
@@ -110,7 +115,7 @@ def run(snippets: Sequence[Snippet]) -> list[tuple[list[str], float]]:
 
 
 def _process(snippets: Sequence[Snippet]) -> list[dict[str, Any]]:
-    """Run snippets of one page by docs/_ext/slicing/snippet_process.py; return its reports, or what went wrong."""
+    """Run snippets that need the same by docs/_ext/slicing/snippet_process.py; return its reports, or what went wrong."""
     needs = ("numpy", *snippets[0].needs)
     job = {
         "snippets": [snippet.code for snippet in snippets],
@@ -182,16 +187,17 @@ def differences(snippet: Snippet, report: dict[str, Any]) -> Iterator[str]:
 def check(every: list[Snippet], passed: Path, jobs: int) -> tuple[dict[str, list[str]], list[str]]:
     """Run what has not passed before; return what is wrong by name, and the lines of a report."""
     todo = {s.key: s for s in every if not (passed / s.key).is_file()}
-    pages: dict[str, list[Snippet]] = {}
+    together: dict[object, list[Snippet]] = {}
     for snippet in todo.values():
         requirements.importable(("numpy", *snippet.needs))  # before there are threads
-        pages.setdefault(snippet.page, []).append(snippet)
+        together.setdefault(snippet.needs if snippet.short else snippet.page, []).append(snippet)
     passed.mkdir(parents=True, exist_ok=True)
     results: dict[str, tuple[list[str], float]] = {}
     with ThreadPoolExecutor(jobs) as pool:
-        for page, judged in zip(pages.values(), pool.map(run, pages.values()), strict=True):
-            for snippet, (bad, seconds) in zip(page, judged, strict=True):
-                results[snippet.key] = bad, seconds
+        judged = pool.map(run, together.values())
+        for some, found in zip(together.values(), judged, strict=True):
+            for snippet, (bad, took) in zip(some, found, strict=True):
+                results[snippet.key] = bad, took
                 if not bad:
                     (passed / snippet.key).touch()
     slow = sorted(results, key=lambda key: -results[key][1])[:SLOWEST]
