@@ -10,6 +10,8 @@ from problems import ACTIVATIONS, SEEDS, Where, literal, problem
 
 import bptt
 
+pytestmark = pytest.mark.no_cover  # others run the same lines, once
+
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_gradient_is_that_of_the_literal_loops(seed):

@@ -17,6 +17,8 @@ from nets import EXACT, draw, gives
 import bptt
 from bptt.cells import layout
 
+pytestmark = pytest.mark.no_cover  # others run the same lines, once
+
 
 class Leaky:
     """a = (1 - s) a⁻ + s tanh(z), where s = sigmoid(r): each unit learns how fast it is."""

@@ -15,6 +15,8 @@ from nets import CELLS, EXACT, draw, gives
 
 import bptt
 
+pytestmark = pytest.mark.no_cover  # others run the same lines, once
+
 MASKS = ("none", "lengths", "none", "holes")
 CASES = [(name, depth) for name in CELLS for depth in (1, 2, 3)]
 MIXED = [bptt.LSTM(), bptt.Diagonal(bptt.tanh), bptt.GRU()]
