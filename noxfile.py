@@ -57,7 +57,7 @@ def tests(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Compare with PyTorch, Flax, Keras and ONNX Runtime; `-- ARGS` go to pytest."""
     site = Environment(session).install("test", "frameworks", "peers")
-    site.run("pytest", "tests/peers", junit(session), *session.posargs)
+    site.run("pytest", "tests/peers", *WORKERS, junit(session), *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")
@@ -161,7 +161,7 @@ def all_of_it(session: nox.Session, *options: str) -> None:
     red = []
     for command in (
         ["pytest", *WORKERS, "--dist", "loadgroup", junit(session)],
-        ["pytest", "tests/peers"],
+        ["pytest", "tests/peers", *WORKERS],
         ["docs/build.py", "--fresh"],
     ):
         try:

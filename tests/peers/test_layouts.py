@@ -9,6 +9,7 @@ what these libraries compute in.
 import os
 
 os.environ["KERAS_BACKEND"] = "jax"
+os.environ["JAX_DISABLE_JIT"] = "1"  # to compile a net takes longer than its seven steps
 
 import jax
 import jax.numpy as jnp
