@@ -236,7 +236,7 @@ def test_a_reload_and_a_step_back_keep_the_place(
             page.reload()
             page.evaluate(SETTLED)
             assert abs(page.evaluate("scrollY") - left) <= PLACE_PX, f"reload from {left}"
-            page.goto(home + "404.html")
+            page.goto(home + "llms.txt")
             page.go_back()
             page.evaluate(SETTLED)
             assert abs(page.evaluate("scrollY") - left) <= PLACE_PX, f"back to {left}"
