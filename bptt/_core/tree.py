@@ -130,28 +130,38 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     >>> [name for name, _ in bptt.tree_leaves((layer,), "layers")]
     ['layers[0].w', 'layers[0].b']
     """
-    validation.instance("name", name, str)
-    called = name or "record"
-    if isinstance(record, np.ndarray):
-        plain(called, record)
-        return [(name, record)]
-    if not isinstance(record, (tuple, list, Mapping)):
-        msg = f"{called} must be an array, or a tuple, list or mapping of arrays, got {type(record).__name__}"
-        raise TypeError(msg)
-    named = [(f"{name}{key}".lstrip("."), part) for key, part in parts(record)]
-    leaves = [leaf for child, part in named for leaf in tree_leaves(part, child)]
-    if isinstance(record, Mapping) and len(dict(leaves)) < len(leaves):
-        msg = f"{called} must have keys by which its arrays get different names, got {[*record]}"
-        raise ValueError(msg)
+    leaves: list[tuple[str, Array]] = []
+    _collect(validation.instance("name", name, str), record, leaves)
     return leaves
 
 
-def parts(record: Tree) -> list[tuple[str, Tree]]:
-    """Return what a record consists of, each part with the end of the expression that reaches it."""
-    if isinstance(record, Mapping):
-        return [(f".{key}", part) for key, part in record.items()]
-    fields = getattr(record, "_fields", None)
-    return [(f".{fields[i]}" if fields else f"[{i}]", part) for i, part in enumerate(record)]
+def _collect(name: str, record: Tree, leaves: list[tuple[str, Array]]) -> None:
+    """Append the arrays of a record to a list."""
+    called = name or "record"
+    if isinstance(record, np.ndarray):
+        plain(called, record)
+        leaves.append((name, record))
+        return
+    if not isinstance(record, (tuple, list, Mapping)):
+        msg = f"{called} must be an array, or a tuple, list or mapping of arrays, got {type(record).__name__}"
+        raise TypeError(msg)
+    before = len(leaves)
+    for key, part in parts(record):
+        _collect(name + key if name else key.removeprefix("."), part, leaves)
+    if isinstance(record, Mapping) and len(dict(leaves[before:])) < len(leaves) - before:
+        msg = f"{called} must have keys by which its arrays get different names, got {[*record]}"
+        raise ValueError(msg)
+
+
+def parts(record: Tree) -> Iterator[tuple[str, Tree]]:
+    """Yield what a record consists of, each part with the end of the expression that reaches it."""
+    if isinstance(record, (tuple, list)):
+        fields = getattr(record, "_fields", None)
+        ends = (
+            [f".{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(record))]
+        )
+        return zip(ends, record, strict=True)
+    return ((f".{key}", part) for key, part in record.items())
 
 
 def arrays_in(value: object) -> list[Array]:
