@@ -101,15 +101,16 @@ cache.DataCache.read = _apply
 """
 
 
-def own_modules() -> set[str]:
+@cache
+def own_modules() -> frozenset[str]:
     """Return the first parts of the names that modules of this repository are imported by."""
     folders = (ROOT, ROOT / "docs", ROOT / "tests", *(ROOT / "tests").glob("*/"))
-    return {
+    return frozenset(
         path.stem
         for folder in folders
         for path in folder.iterdir()
         if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
-    }
+    )
 
 
 def hidden(dotted: str) -> bool:
