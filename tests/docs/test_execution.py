@@ -235,10 +235,9 @@ def test_a_build_that_is_killed_leaves_no_process(site: Scratch) -> None:
 @pytest.mark.parametrize("draws", [True, False])
 def test_a_figure_that_comes_as_words_is_red(draws: bool, site: Scratch) -> None:
     if not draws:
-        kernel, plain = "docs/_ext/execution/kernel.py", '"matplotlib.pyplot"'
-        early = f'"matplotlib_inline.backend_inline", {plain}'
-        site.patch(kernel, plain, early)  # before there is a shell to configure it
-        site.patch(kernel, 'app.shell.enable_matplotlib("inline")', "pass")
+        schedule, early = "docs/_ext/execution/schedule.py", '"matplotlib_inline.backend_inline" for'
+        site.patch(schedule, '"matplotlib.pyplot" for', early)  # before there is a shell
+        site.patch("docs/_ext/execution/kernel.py", '.enable_matplotlib("inline")', "")
     site.cell("needs", FIGURE, options=ALT)
     built = site.build()
     expect(built.red != draws, built)
