@@ -261,6 +261,39 @@ def test_a_layer_whose_w_and_u_have_not_as_many_blocks_is_checked_too(source, of
     assert (report.faulty, report.likely) == (("[2]",), ("factor 2",))
 
 
+class MeanBeside:
+    """An Elman cell of tanh with a second array in its state, a running mean; its slope is wrong."""
+
+    def step(self, z, a, m):
+        new = np.tanh(z)
+        return (new, 0.9 * m + 0.1 * new), (new,)
+
+    def step_backward(self, d_a, d_m, a, m, new):
+        return ((d_a + 0.1 * d_m) * new,), (0.0, 0.9 * d_m), ()
+
+
+class MeanBesideGRU(bptt.GRU):
+    """The same beside a GRU, whose gate r has a slope of the wrong sign."""
+
+    def step(self, z_r, z_s, x_n, h_n, a, m, c):
+        (new,), saved = super().step(z_r, z_s, x_n, h_n, a, c)
+        return (new, 0.9 * m + 0.1 * new), saved
+
+    def step_backward(self, d_a, d_m, a, m, c, r, not_r, s, not_s, n, reset):
+        d_new = d_a + 0.1 * d_m
+        (d_r, *others), (d_past,), d_own = super().step_backward(
+            d_new, a, c, r, not_r, s, not_s, n, reset
+        )
+        return (-d_r, *others), (d_past, 0.9 * d_m), d_own
+
+
+@pytest.mark.parametrize(("cell", "faulty"), [(MeanBeside(), "d_z"), (MeanBesideGRU(), "d_z_r")])
+def test_a_state_with_an_array_more_is_taken_for_no_known_cell(cell, faulty):
+    report = bptt.check_cell(cell)
+    assert report.faulty == (faulty,)
+    assert not report["one step"].ok
+
+
 WITH_C = replaced(
     GRU_BEFORE,
     ("w, u, b = params\n    h, saved", "b, v, u, c, w = params\n    h, saved"),
