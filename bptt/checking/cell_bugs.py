@@ -180,8 +180,8 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
     """Make all bugs of the cell that a layer is recognized as."""
     if steps.w is None or steps.u is None or steps.b is None:
         return
-    if cotangents[0].shape != steps.past.shape:  # the outputs are more than the state
-        return
+    if len({a.shape[2] for a in (cotangents[0], *steps.states)}) > 1:
+        return  # the outputs are more than the state, or its arrays differ in width
     width = steps.params[steps.b].size
     if steps.params[steps.w].shape[1] != width:  # blocks of a u alone, or of x w alone
         return
