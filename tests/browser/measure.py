@@ -116,8 +116,10 @@ BY_THEME = ["color-contrast", "link-in-text-block"]
 BY_WIDTH = ["scrollable-region-focusable", "target-size"]
 # kinds: a text of each kind that this theme did not show before, here or on another page. Two of one color and one
 # class of size, on the same backgrounds, have the same contrast. fresh: these, and elements that the first width did
-# not show. JUDGED: the kinds that axe has judged; of the others it is to look at all.
+# not show. JUDGED: the kinds that axe has judged; of the others it is to look at all. Of a field without a value axe sees
+# no words: it has the hint in it for one, in its own color and then in that of the hint.
 SORT = """([theme, before]) => {
+  document.querySelectorAll("[placeholder]").forEach((e) => { e.value = e.placeholder; e.style.color = ""; });
   const clear = "rgba(0, 0, 0, 0)", behind = new Map([[null, ""]]), kinds = new Map(), seen = [];
   const stack = (e) => {
     if (!behind.has(e)) {
@@ -150,9 +152,11 @@ SORT = """([theme, before]) => {
   window.fresh = [...[...fresh].filter((e) => !fresh.has(e.parentElement)), ...window.kinds];
 }"""
 JUDGED = """() => {
+  const hints = [...window.texts.values()].flat().filter((e) => e.placeholder);
+  hints.forEach((e) => { e.style.color = getComputedStyle(e, "::placeholder").color; });
   const judged = [...window.texts].filter(([, all]) => all.some((e) => window.judged.has(e))).map(([kind]) => kind);
   judged.forEach((kind) => window.texts.delete(kind));
-  window.kinds = [...window.texts.values()].flatMap(([, ...rest]) => rest);
+  window.kinds = [...window.texts.values()].flatMap(([, ...rest]) => rest).concat(hints);
   return judged;
 }"""
 DRESS = """async (theme) => {

@@ -52,6 +52,8 @@ FAULTS: dict[str, tuple[str, str, list[str]]] = {
         ["axe: light 390: color-contrast"]),
     "contrast by day of what is typed": ("body:not([data-theme=dark]) input { color: #bbb; background: #fff }",
         '<input type="submit" value="Words">', ["axe: light 1280: color-contrast"]),
+    "contrast at night of a hint": ("[data-theme=dark] ::placeholder { color: #333 } input { background: inherit; color: inherit }",
+        '<input aria-label="words" placeholder="Words">', ["axe: dark 1280: color-contrast"]),
     "overflow": ("p { width: 600px }", "<p>Words.</p>", ["overflow: 390: 600 px of 390", "overflow: 390: p."]),
     "words beyond a box on a phone": ("article { overflow: hidden } p { width: 600px }", "<p>Words.</p>",
         ["overflow: 390: cut off: p."]),
