@@ -200,6 +200,19 @@ def test_a_copied_cell_shows_all_that_its_page_shows(
     assert all(each.startswith(words) for each in found)
 
 
+@pytest.mark.parametrize("name", ["ValueError", "NameError", "AttributeError"])
+def test_a_cell_that_is_meant_to_fail_fails_not_for_want_of_a_name(name: str) -> None:
+    error = nbformat.v4.new_output("error", ename=name, evalue="no", traceback=["no"])
+    cell = nbformat.v4.new_code_cell("x", outputs=[error], metadata={"tags": ["raises-exception"]})
+    assert list(cell_rules.problems(cell)) == ([] if name == "ValueError" else [f"{name}: no"])
+
+
+@pytest.mark.parametrize(("line", "red"), [("on  9/9", 0), ("  9/?", 1), ("2 failed: 1/2", 1)])
+def test_of_what_is_on_stderr_only_a_progress_bar_is_none(line: str, red: int) -> None:
+    output = nbformat.v4.new_output("stream", name="stderr", text=f"{line}\n")
+    assert len(list(cell_rules.problems(nbformat.v4.new_code_cell("x", outputs=[output])))) == red
+
+
 def is_running(process: int) -> bool:
     """Say whether a process is there."""
     try:
@@ -235,9 +248,9 @@ def test_a_build_that_is_killed_leaves_no_process(site: Scratch) -> None:
 @pytest.mark.parametrize("draws", [True, False])
 def test_a_figure_that_comes_as_words_is_red(draws: bool, site: Scratch) -> None:
     if not draws:
-        kernel, plain = "docs/_ext/execution/kernel.py", '"matplotlib.pyplot"'
-        early = f'"matplotlib_inline.backend_inline", {plain}'
-        site.patch(kernel, plain, early)  # before there is a shell to configure it
+        kernel, before = "docs/_ext/execution/kernel.py", '["ipykernel.kernelapp", '
+        early = f'{before}"matplotlib_inline.backend_inline", '
+        site.patch(kernel, before, early)  # before there is a shell to configure it
         site.patch(kernel, 'app.shell.enable_matplotlib("inline")', "pass")
     site.cell("needs", FIGURE, options=ALT)
     built = site.build()

@@ -17,7 +17,8 @@ EXPECTED = "raises-exception"
 TAGS = {"answer", "plot", "proof", EXPECTED}
 OPTIONS = {"figure", "image"}  # of MyST-NB, which has others that hide
 ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
-PROGRESS = re.compile(r".*\d+/\d+\S*\s*$")
+PROGRESS = re.compile(r".*  \d\S*/\d\S*\s*$")  # as kernel.py words it
+MISTAKES = {"AttributeError", "ImportError", "ModuleNotFoundError", "NameError"}  # shown by no page
 SVG = "image/svg+xml"
 SEEN = {SVG, "text/plain", "text/latex"}  # by who copies the cell; the last is shown as the second
 
@@ -57,7 +58,8 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     if ran and EXPECTED in tags and cell.source.strip() and not errors:
         yield f"the cell is tagged {EXPECTED!r} and raised nothing"
     # Without a traceback the cell came to no end: the kernel died, or there was none.
-    unexpected = (e for e in errors if EXPECTED not in tags or not e.traceback)
+    meant = EXPECTED in tags
+    unexpected = (e for e in errors if not (meant and e.traceback and e.ename not in MISTAKES))
     yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in unexpected)
     for output in outputs:
         for text in _texts(output):
