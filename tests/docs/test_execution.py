@@ -187,6 +187,7 @@ def test_a_cell_starts_processes_as_a_reader_does(site: Scratch) -> None:
         ("x", ["text/plain", "text/html"], "the output is text/html, which a copied cell does not"),
         ("x", ["image/png", "text/plain"], "the output is image/png, which a copied cell does not"),
         ("%time 1", [], "the cell is no Python that a reader could copy: invalid syntax"),
+        ("await x", [], "the cell is no Python that a reader could copy: 'await' outside function"),
         ("!ls", [], "the cell is no Python that a reader could copy: invalid syntax"),
     ],
 )

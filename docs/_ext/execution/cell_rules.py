@@ -4,7 +4,6 @@ Everything here works on a notebook's cell: its tags, its metadata and its outpu
 the kernel or from the cache. A problem is worded for the author of the page.
 """
 
-import ast
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +39,7 @@ def _alt(cell: NotebookNode) -> str:
 
 def _no_python(cell: NotebookNode) -> Iterator[str]:
     try:
-        ast.parse(cell.source)
+        compile(cell.source, "cell", "exec", dont_inherit=True)
     except SyntaxError as error:
         yield f"the cell is no Python that a reader could copy: {error.msg}"
 
