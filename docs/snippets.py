@@ -157,9 +157,10 @@ def _wait(folder: Path, timeout: int) -> str:
 
 
 def of_reader(backend: str) -> dict[str, str]:
-    """Return the environment of a reader: figures drawn by a backend of matplotlib, sets in another order."""
+    """Return the environment of a reader: figures drawn by a backend of matplotlib, sets and clocks their own."""
     env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": backend}
-    env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "1"}
+    env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
+    env |= {"PYTHONHASHSEED": "1", "TZ": "ELSEWHERE-5:45"}  # as no build has them
     env.pop("MATPLOTLIBRC")  # a reader has none of ours
     return env
 
