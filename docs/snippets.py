@@ -37,9 +37,7 @@ from _ext.slicing import requirements, slicer, snippet_process
 PACKAGE = DOCS.parent / "bptt"
 TIMEOUT = 300  # seconds for a snippet; those that run together have three times that
 SLOWEST = 10
-SHORT = (
-    3.0  # seconds: pages whose cells take less run together, for what takes long are their imports
-)
+SHORT = 3.0  # seconds: pages whose cells take less run together; what takes long are their imports
 
 
 @dataclass(frozen=True)
@@ -159,9 +157,10 @@ def _wait(folder: Path, timeout: int) -> str:
 
 
 def of_reader(backend: str) -> dict[str, str]:
-    """Return the environment of a reader whose figures are drawn by a backend of matplotlib."""
+    """Return the environment of a reader: figures drawn by a backend of matplotlib, sets and clocks their own."""
     env = {**os.environ, **environment(PACKAGE), "MPLBACKEND": backend}
     env |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
+    env |= {"PYTHONHASHSEED": "1", "TZ": "ELSEWHERE-5:45"}  # as no build has them
     env.pop("MATPLOTLIBRC")  # a reader has none of ours
     return env
 

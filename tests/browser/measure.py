@@ -100,22 +100,26 @@ AXE = """async ([only, where, not]) => {
   }
   hidden.forEach((e) => e.toggleAttribute("data-unlooked", true));
   const found = await axe.run({ include }, {
-    resultTypes: ["violations"],
+    resultTypes: where ? ["violations", "passes"] : ["violations"], elementRef: true,
     ...(only.length ? { runOnly: { type: "rule", values: only } } : {}),
     rules: { "target-size": { enabled: true }, ...Object.fromEntries((not ?? []).map((rule) => [rule, { enabled: false }])) },
   });
   hidden.forEach((e) => e.toggleAttribute("data-unlooked", false));
+  const judged = [...found.violations, ...found.passes].filter(({ id }) => id === "color-contrast");
+  window.judged = new Set(judged.flatMap(({ nodes }) => nodes.map(({ element }) => element)));
   return found.violations
     .map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 160)} (${v.nodes.length} times)`);
 }"""
 # What of axe's findings depends on the theme, and what on the width; all else is the same for both. Contrast takes half of
-# axe's time: it is looked at in a text of each kind.
+# axe's time: it is looked at in a text of each kind, and where axe cannot judge that one in all of the kind.
 BY_THEME = ["color-contrast", "link-in-text-block"]
 BY_WIDTH = ["scrollable-region-focusable", "target-size"]
 # kinds: a text of each kind that this theme did not show before, here or on another page. Two of one color and one
 # class of size, on the same backgrounds, have the same contrast. fresh: these, and elements that the first width did
-# not show.
+# not show. JUDGED: the kinds that axe has judged; of the others it is to look at all. Of a field without a value axe sees
+# no words: it has the hint in it for one, in its own color and then in that of the hint.
 SORT = """([theme, before]) => {
+  document.querySelectorAll("[placeholder]").forEach((e) => { e.value = e.placeholder; e.style.color = ""; });
   const clear = "rgba(0, 0, 0, 0)", behind = new Map([[null, ""]]), kinds = new Map(), seen = [];
   const stack = (e) => {
     if (!behind.has(e)) {
@@ -128,20 +132,32 @@ SORT = """([theme, before]) => {
   for (const e of document.body.querySelectorAll("*")) {
     if (!e.checkVisibility({ visibilityProperty: true })) continue;
     seen.push(e);
-    if (![...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
+    const words = [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
+    if (!words && !e.matches("input:not([type=checkbox]), select")) continue;
+    const { left, right } = e.getBoundingClientRect();
+    if (right <= 0 || left >= innerWidth || e.closest(".katex-mathml, svg")) continue;  // axe cannot judge these
     const s = getComputedStyle(e), size = parseFloat(s.fontSize);
     const large = size >= (parseInt(s.fontWeight) >= 700 ? 18.66 : 24);  // as WCAG has it
     const around = getComputedStyle(e.parentElement).color;  // a link is compared with the words around it
     const look = [s.color, around, large, s.textShadow, s.textDecorationLine, e.localName];
     const kind = [theme, ...look] + stack(e);
-    if (!kinds.has(kind)) kinds.set(kind, e);
+    kinds.set(kind, [...(kinds.get(kind) ?? []), e]);
   }
-  const known = new Set(before), first = !window.looked;
+  before.forEach((kind) => kinds.delete(kind));
+  const first = !window.looked;
   const fresh = new Set(first ? [] : seen.filter((e) => !window.looked.has(e)));
   window.looked = new Set([...(window.looked ?? []), ...seen]);
-  window.kinds = [...kinds].filter(([kind]) => !known.has(kind)).map(([, e]) => e);
+  window.texts = kinds;
+  window.kinds = [...kinds.values()].map(([e]) => e);
   window.fresh = [...[...fresh].filter((e) => !fresh.has(e.parentElement)), ...window.kinds];
-  return [...kinds.keys()];
+}"""
+JUDGED = """() => {
+  const hints = [...window.texts.values()].flat().filter((e) => e.placeholder);
+  hints.forEach((e) => { e.style.color = getComputedStyle(e, "::placeholder").color; });
+  const judged = [...window.texts].filter(([, all]) => all.some((e) => window.judged.has(e))).map(([kind]) => kind);
+  judged.forEach((kind) => window.texts.delete(kind));
+  window.kinds = [...window.texts.values()].flatMap(([, ...rest]) => rest).concat(hints);
+  return judged;
 }"""
 DRESS = """async (theme) => {
   localStorage.setItem("theme", theme);
@@ -273,11 +289,13 @@ def inspect(
 
 def _looks(page: Page, width: int, theme: str, known: set[str]) -> Iterator[list[str]]:
     """Let axe look at one view of a page."""
-    known.update(page.evaluate(SORT, [theme, sorted(known)]))
-    if (width, theme) == (WIDTHS[0], THEMES[0]):
-        yield page.evaluate(AXE, [[], "", BY_THEME])
-    elif theme == THEMES[0]:
+    page.evaluate(SORT, [theme, sorted(known)])
+    first, rules, where = theme == THEMES[0], BY_THEME, "kinds"
+    if first and width == WIDTHS[0]:
+        yield page.evaluate(AXE, [[], "", ["color-contrast"]])
+    elif first:
         yield page.evaluate(AXE, [BY_WIDTH, ""])
-        yield page.evaluate(AXE, [[], "fresh"])
-        return
-    yield page.evaluate(AXE, [BY_THEME, "kinds"])
+        rules, where = [], "fresh"
+    for look in ([rules, where], [BY_THEME, "kinds"]):
+        yield page.evaluate(AXE, look)
+        known.update(page.evaluate(JUDGED))

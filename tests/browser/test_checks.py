@@ -50,6 +50,10 @@ FAULTS: dict[str, tuple[str, str, list[str]]] = {
     "contrast of what a phone alone shows": (
         f"p {{ color: #bbb }} {WIDE} {{ p {{ display: none }} }}", "<p>Words.</p>",
         ["axe: light 390: color-contrast"]),
+    "contrast by day of what is typed": ("body:not([data-theme=dark]) input { color: #bbb; background: #fff }",
+        '<input type="submit" value="Words">', ["axe: light 1280: color-contrast"]),
+    "contrast at night of a hint": ("[data-theme=dark] ::placeholder { color: #333 } input { background: inherit; color: inherit }",
+        '<input aria-label="words" placeholder="Words">', ["axe: dark 1280: color-contrast"]),
     "overflow": ("p { width: 600px }", "<p>Words.</p>", ["overflow: 390: 600 px of 390", "overflow: 390: p."]),
     "words beyond a box on a phone": ("article { overflow: hidden } p { width: 600px }", "<p>Words.</p>",
         ["overflow: 390: cut off: p."]),
@@ -74,6 +78,19 @@ FAULTS: dict[str, tuple[str, str, list[str]]] = {
     "a message": ("", "<script>console.log('heard')</script>", ["console: heard"]),
     "an error": ("", "<script>nowhere()</script>", ["console: nowhere is not defined"]),
     "a dead link": ("", '<script src="nowhere.js"></script>', ["console: Failed to load", "failed: 404 ", "failed: http://127.0.0.1:"]),
+}  # fmt: skip
+
+
+# What axe cannot judge, which comes before words of the same kind.
+UNJUDGED = {
+    "one letter": "<p>x</p>", "a sign": "<p>¶</p>", "clipped": '<p style="clip-path: inset(50%)">Words.</p>',
+    "out of sight": '<div style="height: 0; overflow: hidden"><p>Words.</p></div>', "inert": "<div inert><p>Words.</p></div>",
+}  # fmt: skip
+FAULTS |= {
+    f"contrast by day, below what is not judged: {name}": (
+        "body:not([data-theme=dark]) p { color: #bbb }", f"{first}<p>Words.</p>",
+        ["axe: light 1280: color-contrast"])
+    for name, first in UNJUDGED.items()
 }  # fmt: skip
 
 
@@ -109,6 +126,19 @@ def test_a_kind_of_text_that_another_page_showed_is_not_shown_again(
         page = f"page.html?{number}"  # a name of its own: what one name led to is cached
         found.append(measure.inspect(reader("light", 1280), home, page, known=known))
     assert [len(seen.wrong()) for seen in found] == [0, 1, 0]
+
+
+def test_a_kind_of_text_that_axe_could_not_judge_is_shown_again(
+    planted: Callable[[str, str], str], reader: Reader
+) -> None:
+    known: set[str] = set()
+    found = []
+    for number, letters in enumerate(("x", "Words.")):
+        home = planted("[data-theme=dark] p { color: #333 }", f"<p>{letters}</p>")
+        found.append(
+            measure.inspect(reader("light", 1280), home, f"page.html?{number}", known=known)
+        )
+    assert [len(seen.wrong()) for seen in found] == [0, 1]
 
 
 def test_fault_of_a_file_is_found(

@@ -187,6 +187,7 @@ def test_a_cell_starts_processes_as_a_reader_does(site: Scratch) -> None:
         ("x", ["text/plain", "text/html"], "the output is text/html, which a copied cell does not"),
         ("x", ["image/png", "text/plain"], "the output is image/png, which a copied cell does not"),
         ("%time 1", [], "the cell is no Python that a reader could copy: invalid syntax"),
+        ("await x", [], "the cell is no Python that a reader could copy: 'await' outside function"),
         ("!ls", [], "the cell is no Python that a reader could copy: invalid syntax"),
     ],
 )
@@ -198,6 +199,19 @@ def test_a_copied_cell_shows_all_that_its_page_shows(
     found = list(cell_rules.problems(cell))
     assert len(found) == bool(words)
     assert all(each.startswith(words) for each in found)
+
+
+@pytest.mark.parametrize("name", ["ValueError", "NameError", "AttributeError"])
+def test_a_cell_that_is_meant_to_fail_fails_not_for_want_of_a_name(name: str) -> None:
+    error = nbformat.v4.new_output("error", ename=name, evalue="no", traceback=["no"])
+    cell = nbformat.v4.new_code_cell("x", outputs=[error], metadata={"tags": ["raises-exception"]})
+    assert list(cell_rules.problems(cell)) == ([] if name == "ValueError" else [f"{name}: no"])
+
+
+@pytest.mark.parametrize(("line", "red"), [("on  9/9", 0), ("  9/?", 1), ("2 failed: 1/2", 1)])
+def test_of_what_is_on_stderr_only_a_progress_bar_is_none(line: str, red: int) -> None:
+    output = nbformat.v4.new_output("stream", name="stderr", text=f"{line}\n")
+    assert len(list(cell_rules.problems(nbformat.v4.new_code_cell("x", outputs=[output])))) == red
 
 
 def is_running(process: int) -> bool:
@@ -235,9 +249,10 @@ def test_a_build_that_is_killed_leaves_no_process(site: Scratch) -> None:
 @pytest.mark.parametrize("draws", [True, False])
 def test_a_figure_that_comes_as_words_is_red(draws: bool, site: Scratch) -> None:
     if not draws:
-        schedule, early = "docs/_ext/execution/schedule.py", '"matplotlib_inline.backend_inline" for'
-        site.patch(schedule, '"matplotlib.pyplot" for', early)  # before there is a shell
-        site.patch("docs/_ext/execution/kernel.py", '.enable_matplotlib("inline")', "")
+        kernel, before = "docs/_ext/execution/kernel.py", '["ipykernel.kernelapp", '
+        early = f'{before}"matplotlib_inline.backend_inline", '
+        site.patch(kernel, before, early)  # before there is a shell to configure it
+        site.patch(kernel, 'app.shell.enable_matplotlib("inline")', "pass")
     site.cell("needs", FIGURE, options=ALT)
     built = site.build()
     expect(built.red != draws, built)

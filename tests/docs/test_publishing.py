@@ -155,6 +155,10 @@ LEADS = {
     "deep/d.html#x%20y": True,
     "deep/../b.html?q=1": True,
     "deep/": False,
+    "folder/": True,
+    "folder#there": True,
+    "folder/#nowhere": False,
+    "./#nowhere": False,
     "file.txt": True,
     "https://elsewhere.example/c.html": True,
     "https://own.example/site/b.html#there": True,
@@ -176,6 +180,7 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
     links.add(page(tmp_path, f'<p id="here"><a href="{address}"></a></p>', "", "a"))
     links.add(page(tmp_path, '<p id="there"></p>', "", "b"))
     links.add(page(tmp_path, '<p id="x y"></p>', "", "deep/d"))
+    links.add(page(tmp_path, '<p id="there"></p>', "", "folder/index"))
     dead = list(links.dead())
     assert bool(dead) != LEADS[address]
     assert all(name == "a" and address in words for name, words in dead)

@@ -1,6 +1,8 @@
 """A snippet that does not give what its page shows is found."""
 
 import io
+import os
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -12,9 +14,15 @@ DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
 
 import snippets
+from _ext.execution.kernel import environment
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 
+# What a cell prints, run as the build runs it.
+SET = subprocess.run(
+    [sys.executable, "-c", "print(set('abcdefgh'))"], env={**os.environ, **environment(DOCS)},
+    check=True, capture_output=True, text=True,
+).stdout.strip()  # fmt: skip
 PLAIN = snippets.Snippet("page", 1, "print(1 + 1)\n", (), "2\n", (), None)
 FIGURE = "import matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()\n"
 
@@ -33,6 +41,8 @@ WRONG = {
     "raises something else": (replace(PLAIN, code="1 / 0", error=("ValueError", "no")), "ZeroDivisionError"),
     "draws nothing": (replace(PLAIN, figures=("<svg>",)), "alone it shows 0"),
     "needs what is not declared": (replace(PLAIN, code=FIGURE, text="", figures=("<svg>",)), "the page does not declare it"),
+    "prints a set in its order": (replace(PLAIN, code="print(set('abcdefgh'))", text=f"{SET}\n"), "alone it prints"),
+    "tells the hour": (replace(PLAIN, code="import time\nprint(time.localtime(0).tm_min)", text="0\n"), "45"),
     "dies": (replace(PLAIN, code="import os\nos._exit(3)"), "died"),
     "reads what the build has": (replace(PLAIN, code="import _ext"), "ModuleNotFoundError"),
     "reads names of the runner": (replace(PLAIN, code="print(SHOWN)"), "NameError"),

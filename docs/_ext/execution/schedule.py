@@ -51,12 +51,8 @@ class Job:
 
 def lacking(notebook: NotebookNode, frameworks: list[str]) -> str:
     """Say which optional frameworks cells import that are not installed; "" if all are."""
-    found: set[str] = set()
-    for cell in code_cells(notebook):
-        try:
-            found |= {name.partition(".")[0] for name in requirements.imported(cell.source)}
-        except SyntaxError:
-            continue  # the cell fails when it is run
+    modules = (requirements.imported(cell.source) for cell in code_cells(notebook))
+    found = {name.partition(".")[0] for name in set().union(*modules)}
     names = sorted(found & set(frameworks))
     lacks = [name for name in names if importlib.util.find_spec(name) is None]
     return f"{' and '.join(lacks)} not installed" if lacks else ""

@@ -48,9 +48,9 @@ class Links:
                     yield page.removesuffix(".html"), f"the link {address!r} leads {words}"
 
     def _wrong(self, file: str, anchor: str) -> str:
+        if (self.outdir / file).is_dir():  # as a server does
+            file = posixpath.normpath(f"{file}/index.html")
         if file in self.ids:
             known = not anchor or anchor == "top" or anchor in self.ids[file]
             return "" if known else f"to no place on {file}"
-        path = self.outdir / file
-        there = path.is_file() or (path / "index.html").is_file() or path == self.outdir
-        return "" if there else f"to {file}, which is not there"
+        return "" if (self.outdir / file).is_file() else f"to {file}, which is not there"
