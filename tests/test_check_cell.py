@@ -584,25 +584,25 @@ def test_the_errors_that_an_unfactored_cell_is_given_are_read_only():
 
 
 class Ranges:
-    """Notes the largest of its arguments: weighted inputs of a factored cell, and all others."""
+    """Notes the largest of its arguments: weighted inputs and states of a factored cell, and all others."""
 
     def __init__(self):
-        object.__setattr__(self, "seen", {"z": 0.0, "other": 0.0})
+        object.__setattr__(self, "seen", {"z": 0.0, "a": 0.0, "other": 0.0})
 
     def note(self, **arrays):
         for name, array in arrays.items():
             self.seen[name] = max(self.seen[name], float(np.abs(array).max()))
 
 
-class Factored(Ranges, bptt.Elman):
-    """Of a weighted input and a state."""
+class Factored(Ranges):
+    """Of a weighted input, a state and a parameter."""
 
-    def step(self, z, a):
-        self.note(z=z, other=a)
-        return (np.tanh(z),), (np.tanh(z),)
+    def step(self, z, a, p):
+        self.note(z=z, a=a, other=p)
+        return (np.tanh(z) + p * a,), (np.tanh(z),)
 
-    def step_backward(self, d_a, a, a_new):
-        return (d_a * (1 - a_new**2),), (0.0,), ()
+    def step_backward(self, d_a, a, p, tanh):
+        return (d_a * (1 - tanh**2),), (d_a * p,), (d_a * a,)
 
 
 class Unfactored(Ranges, bptt.ResetBeforeGRU):
@@ -614,12 +614,34 @@ class Unfactored(Ranges, bptt.ResetBeforeGRU):
 
 
 @pytest.mark.parametrize("cell", [Factored(), Unfactored()])
-def test_weighted_inputs_are_up_to_15_and_all_else_is_below_one(cell):
+def test_weighted_inputs_and_states_are_up_to_15_and_all_else_is_below_one(cell):
     """As the docstring of `check_cell` says."""
     assert bptt.check_cell(cell).ok
-    assert 0.6 < cell.seen["other"] < 1
+    assert 0.5 < cell.seen["other"] < 1
     if isinstance(cell, Factored):
         assert 10 < cell.seen["z"] <= 15
+        assert 10 < cell.seen["a"] <= 15
+
+
+class ClippedMemory:
+    """A sum of tanh(z) that is clipped at 8 on the way forward, and not on the way back."""
+
+    def step(self, z, a, c):
+        new = c + np.tanh(z)
+        return (0.5 * new, np.where(new.real > 8, 8, new)), (np.tanh(z),)
+
+    def step_backward(self, d_a, d_c, a, c, tanh):
+        d_new = 0.5 * d_a + d_c
+        return (d_new * (1 - tanh**2),), (0.0, d_new), ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_wrong_only_for_large_states_is_seen(seed):
+    report = bptt.check_cell(ClippedMemory(), seed=seed)
+    assert [check.name for check in report.checks if not check.ok] == [
+        "the cell's own step, |z| to 15"
+    ]
+    assert report.faulty == ("d_z", "d_c")
 
 
 def test_a_layer_may_return_its_outputs_in_a_buffer():

@@ -267,11 +267,11 @@ class Sees(bptt.Elman):
 
 
 class FarAway(bptt.Elman):
-    """Is no number at any of the twelve weighted inputs that are looked at far out."""
+    """Is no number at any of the 24 weighted inputs that are looked at far out."""
 
     def step(self, z, a):
         (new,), saved = super().step(z, a)
-        return (np.where(len(z) == 12, np.nan, new),), saved
+        return (np.where(len(z) == 24, np.nan, new),), saved
 
 
 def test_where_a_step_is_not_a_number_nothing_is_compared():
@@ -280,7 +280,7 @@ def test_where_a_step_is_not_a_number_nothing_is_compared():
     assert own_step.far_check("far", step, rng).errors == {}
 
 
-def test_far_out_means_both_signs_of_six_sizes_up_to_15():
+def test_far_out_means_both_signs_of_six_sizes_up_to_15_with_small_states_and_large_ones():
     cell, rng = Sees(), np.random.default_rng(2)
     at = [AT[0][:, :5], AT[1][:, :5], *AT[3:]]
     step = own_step.step_check("step", cell, at, 3, Truth(True, ""), rng)
@@ -289,11 +289,13 @@ def test_far_out_means_both_signs_of_six_sizes_up_to_15():
     assert (check.name, check.tolerance, check.ok) == ("far", 1e-6, True)
     assert set(check.errors) == {"d_z", "d_a"}
     z, a = cell.seen[0]
-    assert z.shape == a.shape == (12, 5)
-    np.testing.assert_allclose(z[1::2], -z[::2])
-    relative = np.abs(z[::2]) / [[0.01], [1], [2], [4], [8], [15]]
+    assert z.shape == a.shape == (24, 5)
+    np.testing.assert_array_equal(z[1::2], z[::2])
+    np.testing.assert_allclose(z[2::4], -z[::4])
+    relative = np.abs(z[::4]) / [[0.01], [1], [2], [4], [8], [15]]
     assert relative.min() >= 0.5
     assert relative.max() <= 1
     assert np.ptp(relative) > 0.2
-    assert 0.6 < np.abs(a).max() <= 0.8
-    assert a.min() < 0 < a.max()
+    assert 0.6 < np.abs(a[::2]).max() <= 0.8
+    assert 12 < np.abs(a[1::2]).max() <= 15
+    assert a[::2].min() < 0 < a[::2].max()

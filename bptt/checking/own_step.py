@@ -20,7 +20,7 @@ from bptt.network.traces import weighted_inputs
 
 Returned = TypeVar("Returned")
 
-# Of weighted inputs, near zero and far out, without a gap above 0.5; states are drawn between -0.8 and 0.8.
+# Of weighted inputs, near zero and far out, without a gap above 0.5; states are drawn up to 0.8 and to the last.
 SIZES = (0.01, 1.0, 2.0, 4.0, 8.0, 15.0)
 FAR = 1e-6  # the tolerance there: that of central differences
 OFTEN = 20  # calls, of which some differ if dropout or a counter is in them
@@ -66,15 +66,16 @@ def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
 
 
 def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
-    """Check the same derivatives where weighted inputs are very small, and far out, where cells saturate.
+    """Check the same derivatives where weighted inputs are very small, and they and states far out, where cells saturate.
 
     A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
     entry is compared with the nearer of the two truths. Where `step` is not finite is not its domain.
     """
     cell, layout, n = step.cell, layout_of(step.cell), step.at[0].shape[1]
-    sizes = np.repeat(SIZES, 2)[:, None] * np.tile([[1.0], [-1.0]], (len(SIZES), 1))
+    rows = [(size, far) for z in SIZES for size in (z, -z) for far in (0.8, SIZES[-1])]
+    sizes, states = np.array(rows).T[..., None]
     point = [sizes * rng.choice([-1, 1]) * rng.uniform(0.5, 1, n) for _ in layout.weighted]
-    point += [rng.uniform(-0.8, 0.8, (len(sizes), n)) for _ in layout.states]
+    point += [states * rng.uniform(-1, 1, (len(rows), n)) for _ in layout.states]
     own = step.at[len(point) :]
     inside = np.all([np.isfinite(a).all(axis=1) for a in cell.step(*point, *own)[0]], axis=0)
     point = [*(array[inside] for array in point), *own]
