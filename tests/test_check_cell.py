@@ -724,6 +724,7 @@ def test_what_a_forward_function_must_return_is_said(place, change, words):
         (0, lambda d: {"w": d["w"] + 0j}, "d_params of backward.w must .* got ndarray of complex128"),
         (0, lambda d: {"w": np.ma.masked_array(d["w"])}, "d_params of backward.w must be a plain NumPy"),
         (1, lambda d: d.astype(object), "d_x of backward must be an array of real numbers, got"),
+        (1, lambda d: d > 0, "d_x of backward must be an array of real numbers, got ndarray of bool"),
         (1, np.ma.masked_array, "d_x of backward must be a plain NumPy array"),
         (2, lambda d: d["h"], "d_initial of backward must be a mapping with the keys h, got ndarray"),
     ],

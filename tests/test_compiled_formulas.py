@@ -316,6 +316,7 @@ OPERATIONS = {
     "library": lambda z, a: (
         np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)
     ),
+    "whole parts": lambda z, a: np.rint(z) // 0.1 + np.rint(a) % 0.1 + z // (a * a + 1),
 }
 
 

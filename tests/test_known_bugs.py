@@ -261,6 +261,66 @@ def test_a_layer_whose_w_and_u_have_not_as_many_blocks_is_checked_too(source, of
     assert (report.faulty, report.likely) == (("[2]",), ("factor 2",))
 
 
+class MeanBeside:
+    """An Elman cell of tanh with a second array in its state, a running mean; its slope is wrong."""
+
+    def step(self, z, a, m):
+        new = np.tanh(z)
+        return (new, 0.9 * m + 0.1 * new), (new,)
+
+    def step_backward(self, d_a, d_m, a, m, new):
+        return ((d_a + 0.1 * d_m) * new,), (0.0, 0.9 * d_m), ()
+
+
+class MeanBesideGRU(bptt.GRU):
+    """The same beside a GRU, whose gate r has a slope of the wrong sign."""
+
+    def step(self, z_r, z_s, x_n, h_n, a, m, c):
+        (new,), saved = super().step(z_r, z_s, x_n, h_n, a, c)
+        return (new, 0.9 * m + 0.1 * new), saved
+
+    def step_backward(self, d_a, d_m, a, m, c, r, not_r, s, not_s, n, reset):
+        d_new = d_a + 0.1 * d_m
+        (d_r, *others), (d_past,), d_own = super().step_backward(
+            d_new, a, c, r, not_r, s, not_s, n, reset
+        )
+        return (-d_r, *others), (d_past, 0.9 * d_m), d_own
+
+
+@pytest.mark.parametrize(("cell", "faulty"), [(MeanBeside(), "d_z"), (MeanBesideGRU(), "d_z_r")])
+def test_a_state_with_an_array_more_is_taken_for_no_known_cell(cell, faulty):
+    report = bptt.check_cell(cell)
+    assert report.faulty == (faulty,)
+    assert not report["one step"].ok
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_states_of_two_widths_are_taken_for_no_known_cell(width):
+    """A sum of four blocks, as many as an LSTM has, beside an array that stays as it is; b's gradient is wrong."""
+
+    def forward(params, x, initial):
+        (w, u, b), (h, kept), past = params, initial, [initial[0]]
+        for x_t in x:
+            h = sum(np.split(x_t @ w + h @ u + b, 4, axis=1))
+            past.append(h)
+        return np.array(past[1:]), (h, kept), (x, past)
+
+    def backward(params, saved, d_outputs, d_final):
+        (w, u, b), (x, past), (d_h, d_kept) = params, saved, d_final
+        d_w, d_u, d_b, d_x = 0 * w, 0 * u, 0 * b, 0 * x
+        for t in reversed(range(len(x))):
+            delta = np.tile(d_h + d_outputs[t], 4)
+            d_w, d_u, d_b = d_w + x[t].T @ delta, d_u + past[t].T @ delta, d_b + delta.sum(axis=0)
+            d_x[t], d_h = delta @ w.T, delta @ u.T
+        return (d_w, d_u, 2 * d_b), d_x, (d_h, d_kept)
+
+    draw = np.random.default_rng(0).normal
+    params = tuple(draw(size=shape) for shape in ((2, 12), (3, 12), (12,)))
+    at = params, draw(size=(5, 4, 2)), (draw(size=(4, 3)), draw(size=(4, width)))
+    report = bptt.check_layer(forward, backward, *at)
+    assert (report.faulty, report.likely) == (("[2]",), ("factor 2",))
+
+
 WITH_C = replaced(
     GRU_BEFORE,
     ("w, u, b = params\n    h, saved", "b, v, u, c, w = params\n    h, saved"),

@@ -230,7 +230,7 @@ def test_what_does_not_match_is_refused(suffix, like, message, tmp_path):
         ((1.0,), TypeError, r"record\[0\] must be an array, or a tuple, list or mapping of arrays, got float"),
         (np.array([1, np.nan]), ValueError, r"record must be finite, got nan at index \(1,\)"),
         (np.array(["a"]), TypeError, "record must have dtype .*, got <U1"),
-        *(({key: np.ones(1)}, ValueError, "must not have an array called") for key in ("__metadata__", "a\0b", "bptt.sha256")),
+        *(({key: np.ones(1)}, ValueError, "must not have an array called") for key in ("__metadata__", "a\0b", "bptt.sha256", "", "\ud800", "a" * 70_000)),
     ],
 )  # fmt: skip
 def test_what_cannot_be_saved_leaves_the_file_alone(suffix, record, kind, message, tmp_path):
@@ -240,6 +240,14 @@ def test_what_cannot_be_saved_leaves_the_file_alone(suffix, record, kind, messag
         bptt.save(path, record)
     assert bits(bptt.load(path, like=SMALL)) == bits(SMALL)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@formats
+def test_keys_that_begin_with_a_dot_or_name_what_has_no_name_lose_no_array(suffix, tmp_path):
+    record = {".a": np.ones(2), "a": np.zeros(2), "..a": np.full(2, 3.0), "array": np.full(2, 4.0)}
+    path = tmp_path / f"dots{suffix}"
+    bptt.save(path, record)
+    assert bits(bptt.load(path, like=record)) == bits(record)
 
 
 @formats

@@ -154,6 +154,25 @@ def test_where_nothing_moves_the_adjoint_check_takes_what_came_as_it_is():
     assert found.errors == {"x": pytest.approx(abs(2 * v.sum()), rel=1e-12), "initial": 0}
 
 
+SHAPES = {
+    "x by sequences": ("), d_x, d_next", "), d_x.swapaxes(0, 1), d_next", "x"),
+    "no axes of a state": ("d_x, d_next\n", "d_x, d_next.sum()\n", "initial"),
+    "a bias for each step": ("(d_w, d_u, d_b)", "(d_w, d_u, np.array([d_b] * len(x)))", "[2]"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_gradient_whose_shape_is_wrong_only_for_some_steps_is_reported(name):
+    """Sequences are checked whole, one by one and in two parts, which have other shapes than the whole."""
+    old, new, faulty = SHAPES[name]
+    rng = np.random.default_rng(0)
+    params = tuple(rng.uniform(-0.6, 0.6, shape) for shape in ((2, 4), (4, 4), (4,)))
+    at = params, rng.normal(size=(5, 3, 2)), rng.normal(size=(3, 4))
+    wrong = handwritten.functions(handwritten.replaced(ELMAN, (old, new)))
+    report = bptt.check_layer(*wrong, *at, masked=True)
+    assert report.faulty == (faulty,)
+
+
 def test_sizes_that_are_drawn_are_different_numbers_from_2_to_6():
     assert sorted((*LONG, *WIDE)) == [2, 3, 4, 5, 6]
     assert min(LONG) > max(WIDE)

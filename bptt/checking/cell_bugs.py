@@ -160,12 +160,12 @@ def through(z: Array, activation: Activation, slope: Slope) -> Array:
     return found
 
 
-def _candidates(gates: int, states: int) -> Iterator[Known]:
-    """Make all cells that have so many gates and arrays of a state."""
+def _candidates(gates: int) -> Iterator[Known]:
+    """Make all cells that have so many gates."""
     if gates == 1:
         for activation in KNOWN:
             yield Known(_elman, "a", {"a": activation})
-    if gates == 4 and states == 2:
+    if gates == 4:
         squashed = dict.fromkeys("ifo", SIGMOID) | {"g": TANH}
         for order, places in product(permutations("ifgo"), ((0, 1), (1, 0))):
             yield Known(_lstm, order, squashed, places, 3, LSTM_BUGS, (*"ifgo", "ifo", "ifgo"))
@@ -180,14 +180,14 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
     """Make all bugs of the cell that a layer is recognized as."""
     if steps.w is None or steps.u is None or steps.b is None:
         return
-    if cotangents[0].shape != steps.past.shape:  # the outputs are more than the state
-        return
+    if len({a.shape[2] for a in (cotangents[0], *steps.states)}) > 1:
+        return  # the outputs are more than the state, or its arrays differ in width
     width = steps.params[steps.b].size
     if steps.params[steps.w].shape[1] != width:  # blocks of a u alone, or of x w alone
         return
     gates = width // steps.past.shape[2]
-    for known in _candidates(gates, len(steps.states)):
-        if not _fits(steps, known):
+    for known in _candidates(gates):
+        if len(known.states) != len(steps.states) or not _fits(steps, known):
             continue
         for name, evidence, bug in known.bugs:
             yield name, evidence, _made(steps, known, cotangents, bug, {})
@@ -205,7 +205,7 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
 
 def _fits(steps: Steps, known: Known) -> bool:
     found = _run(steps, known, steps.point, "", {})
-    after = (s[1:].reshape(new.shape) for s, new in zip(steps.states, found, strict=False))
+    after = (s[1:].reshape(new.shape) for s, new in zip(steps.states, found, strict=True))
     return all(map(same, (new.real for new in found), after))
 
 

@@ -135,7 +135,7 @@ def aligned(
 def numbers(name: str, found: object, complex_too: bool = False) -> Array:
     """Return what a user's function made as an array of numbers, complex ones only if `complex_too`."""
     array = validation.as_array(name, found)  # type: ignore[arg-type]
-    if array.dtype.kind not in ("fiubc" if complex_too else "fiub"):
+    if array.dtype.kind not in ("fiuc" if complex_too else "fiu"):
         kind = "numbers" if complex_too else "real numbers"
         msg = f"{name} must be an array of {kind}, got {type(found).__name__} of {array.dtype}"
         raise TypeError(msg)

@@ -23,6 +23,7 @@ OPERATORS = {
     "subtract": "{} - {}",
     "multiply": "{} * {}",
     "divide": "{} / {}",
+    "floor_divide": "{} // {}",
     "negative": "-{}",
     "absolute": "abs({})",
     "fabs": "abs({})",
@@ -56,7 +57,7 @@ LOGIC = {
 LIBRARY = {
     *("arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt"),
     *("ceil", "copysign", "cos", "cosh", "deg2rad", "exp2", "expm1", "floor"),
-    *("floor_divide", "fmax", "fmin", "hypot", "log", "log10", "log1p", "log2"),
+    *("fmax", "fmin", "hypot", "log", "log10", "log1p", "log2"),
     *("logaddexp", "logaddexp2", "power", "rad2deg", "remainder", "rint", "sin", "sinh"),
     *("sqrt", "tan", "trunc"),
 }

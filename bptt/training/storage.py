@@ -28,7 +28,7 @@ __all__ = ["load", "save"]
 
 Record = TypeVar("Record")
 
-RESERVED = (DIGEST, "__metadata__")  # what the two formats themselves put beside the arrays
+RESERVED = ("", DIGEST, "__metadata__")  # the formats themselves put the last two beside the arrays
 
 
 def save(path: str | os.PathLike[str], record: Tree) -> None:
@@ -73,8 +73,9 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     for full, leaf in tree_leaves(record, "record"):
         validation.finite(full, leaf)
     for name in arrays:
-        if name in RESERVED or "\0" in name:
-            msg = f"record must not have an array called {name!r}: files have no such names, or other uses for them"
+        kept = name.encode(errors="ignore")[: 2**15].decode(errors="ignore")  # a ZIP: below 2**16
+        if name in RESERVED or "\0" in name or kept != name:
+            msg = f"record must not have an array called {name!r:.60}: files have no such names, or other uses for them"
             raise ValueError(msg)
     replace_file(target, form.pack(arrays))
 
@@ -153,7 +154,7 @@ def _leaves(name: str, record: Tree) -> dict[str, Array]:
         if leaf.dtype.newbyteorder("<") not in CODES.values():
             msg = f"{full} must have dtype float32, float64 or int64, got {leaf.dtype}"
             raise TypeError(msg)
-        found[full.removeprefix(name).lstrip(".") or "array"] = leaf
+        found["array" if full == name else full.removeprefix(name).removeprefix(".")] = leaf
     return found
 
 

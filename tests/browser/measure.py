@@ -170,7 +170,7 @@ MOVED = """(first) => {
 DRESS = """async (theme) => {
   localStorage.setItem("theme", theme);
   document.body.dataset.theme = theme;
-  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  await new Promise((done) => requestAnimationFrame(done));  // what follows the theme has been told
 }"""
 
 
