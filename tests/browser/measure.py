@@ -159,6 +159,14 @@ JUDGED = """() => {
   window.kinds = [...window.texts.values()].flatMap(([, ...rest]) => rest).concat(hints);
   return judged;
 }"""
+# What stands elsewhere than in the first theme: so what is seen of places and sizes in one theme holds for both.
+MOVED = """(first) => {
+  const before = window.places, every = [...document.querySelectorAll("body :not(.theme-toggle, .theme-toggle *, pre *, svg, svg *)")];
+  const places = new Map(every.map((e) => [e, Object.values(e.getBoundingClientRect().toJSON()).map(Math.round).join()]));
+  window.places = places;
+  const moved = first ? [] : every.filter((e) => before.get(e) !== places.get(e));
+  return moved.slice(-1).map((e) => e.outerHTML.slice(0, 160));
+}"""
 DRESS = """async (theme) => {
   localStorage.setItem("theme", theme);
   document.body.dataset.theme = theme;
@@ -199,6 +207,7 @@ class Seen:
     overflow: list[str] = field(default_factory=list)
     formulas: list[str] = field(default_factory=list)
     collisions: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
     axe: list[str] = field(default_factory=list)
     transferred: int = 0
 
@@ -282,6 +291,8 @@ def inspect(
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme)
                 page.evaluate(DRESS, theme)
+                moved = page.evaluate(MOVED, theme == THEMES[0])
+                seen.moved += [f"{width}: {words}" for words in moved]
                 found = [words for look in _looks(page, width, theme, known) for words in look]
                 seen.axe += [f"{theme} {width}: {words}" for words in dict.fromkeys(found)]
     return seen

@@ -55,6 +55,8 @@ FAULTS: dict[str, tuple[str, str, list[str]]] = {
     "contrast at night of a hint": ("[data-theme=dark] ::placeholder { color: #333 } input { background: inherit; color: inherit }",
         '<input aria-label="words" placeholder="Words">', ["axe: dark 1280: color-contrast"]),
     "overflow": ("p { width: 600px }", "<p>Words.</p>", ["overflow: 390: 600 px of 390", "overflow: 390: p."]),
+    "overflow at night": ("[data-theme=dark] p { width: 600px }", "<p>Words.</p>", ["moved: 1280: <p>", "moved: 390: <p>"]),
+    "small target at night on a phone": (f"{NARROW} {{ [data-theme=dark] {SMALL} }}", BUTTONS, ["moved: 390: <button"]),
     "words beyond a box on a phone": ("article { overflow: hidden } p { width: 600px }", "<p>Words.</p>",
         ["overflow: 390: cut off: p."]),
     "words left of the window": ("p { margin-left: -20px }", "<p>Words.</p>",
