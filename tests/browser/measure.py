@@ -134,8 +134,8 @@ SORT = """([theme, before]) => {
     seen.push(e);
     const words = [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
     if (!words && !e.matches("input:not([type=checkbox]), select")) continue;
-    const { left, right } = e.getBoundingClientRect();
-    if (right <= 0 || left >= innerWidth || e.closest(".katex-mathml, svg")) continue;  // axe cannot judge these
+    const { left, right, bottom } = e.getBoundingClientRect();
+    if (right <= 0 || left >= innerWidth || bottom <= 0 || e.closest(".katex-mathml, svg")) continue;  // axe cannot judge these
     const s = getComputedStyle(e), size = parseFloat(s.fontSize);
     const large = size >= (parseInt(s.fontWeight) >= 700 ? 18.66 : 24);  // as WCAG has it
     const around = getComputedStyle(e.parentElement).color;  // a link is compared with the words around it
