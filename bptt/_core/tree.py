@@ -157,10 +157,8 @@ def parts(record: Tree) -> Iterator[tuple[str, Tree]]:
     """Yield what a record consists of, each part with the end of the expression that reaches it."""
     if isinstance(record, (tuple, list)):
         fields = getattr(record, "_fields", None)
-        ends = (
-            [f".{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(record))]
-        )
-        return zip(ends, record, strict=True)
+        numbers = (f"[{i}]" for i in range(len(record)))
+        return zip((f".{field}" for field in fields) if fields else numbers, record, strict=True)
     return ((f".{key}", part) for key, part in record.items())
 
 

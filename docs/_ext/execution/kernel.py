@@ -86,7 +86,7 @@ def serve(folder: str, started: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     multiprocessing.set_start_method(None, force=True)  # of what cells start: Python's own
     os.chdir(folder)
-    sys.modules["debugpy"] = None  # type: ignore[assignment] # no cell is debugged: half of a start
+    sys.modules["debugpy"] = None  # type: ignore[assignment] # no debugger: a third of a start
     _find_library()
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
     from traitlets.config import Config  # noqa: PLC0415
@@ -101,7 +101,7 @@ def serve(folder: str, started: Connection) -> None:
     app.initialize([])
     app.log_level = logging.ERROR
     app.cleanup_connection_file()
-    if "matplotlib.pyplot" in sys.modules:  # before there was a shell
+    if "matplotlib.pyplot" in sys.modules:  # imported before there was a shell to configure it for
         app.shell.enable_matplotlib("inline")
     _strict_warnings()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
