@@ -116,8 +116,7 @@ def browser_tools(session: nox.Session, *more: str) -> tuple[Environment, dict[s
 def browser(session: nox.Session) -> None:
     """Open every page that `docs` built in Chromium; check markup, access, search; `-- ARGS`: pytest's."""
     site, tools = browser_tools(session)
-    workers = ["-n", str(min(os.cpu_count() or 1, 4) + 1)]  # these tests wait now and then
-    options = [*workers, "--dist", "worksteal", junit(session)]
+    options = [*WORKERS, "--dist", "worksteal", junit(session)]
     site.run("tests/browser/handout.py")
     site.run("pytest", "tests/browser", *options, *session.posargs, env=tools)
 
