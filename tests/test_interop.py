@@ -467,8 +467,8 @@ REFUSED = [
     (lambda: bptt.from_flax(LSTM, {k: v for k, v in TREE.items() if k != "if"} | {"if_": {}}), "tree must hold if_.kernel, got hf.bias"),
     (lambda: bptt.from_flax(LSTM, {"dense_h": {"kernel": np.ones((4, 12))}}), "tree['dense_h']['kernel'] must have shape (n, 4n), got (4, 12)"),
     (lambda: bptt.from_flax(GRU, TREE), "tree must hold hr.kernel, got hf.bias"),
-    (lambda: bptt.to_flax(LSTM, draw((LSTM,))[0], "haiku"), "form must be 'linen' or 'nnx' or 'nnx.OptimizedLSTMCell' for a LSTM, got 'haiku'"),
-    (lambda: bptt.to_flax(GRU, draw((GRU,))[0], "nnx.OptimizedLSTMCell"), "form must be 'linen' or 'nnx' for a GRU, got 'nnx.OptimizedLSTMCell'"),
+    (lambda: bptt.to_flax(LSTM, draw((LSTM,))[0], "haiku"), "form must be 'linen' or 'nnx' or 'nnx.OptimizedLSTMCell' for LSTM, got 'haiku'"),
+    (lambda: bptt.to_flax(GRU, draw((GRU,))[0], "nnx.OptimizedLSTMCell"), "form must be 'linen' or 'nnx' for GRU, got 'nnx.OptimizedLSTMCell'"),
     # Keras
     (lambda: keras(seed_generator_state=ONE), "weights must hold nothing but a kernel, a recurrent_kernel and a bias, got seed_generator_state too"),
     (lambda: keras(BEFORE), "weights['bias'] must be that of a GRU with reset_after=False, got shape (2, 12): that is a bptt.GRU"),

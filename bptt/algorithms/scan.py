@@ -13,8 +13,8 @@ where :math:`\beta` is what arrives from above. Composition of affine maps is as
 so the recursion can be run in log2 T rounds, each of which does all steps at once. It pays where
 composing two maps is cheap: for diagonal layers, whose J is a vector. For dense ones a round costs n³.
 
-Sources: Hillis & Steele (1986), scans by doubling; Martin & Cundy (2018), for linear recurrences; Gu & Dao
-(2023) and Wang et al. (2020), "BPPSA", for backpropagation.
+Sources: Hillis & Steele (1986), scans by doubling; Martin & Cundy (2018) and Gu & Dao (2023), for linear
+recurrences; Wang et al. (2020), "BPPSA", for backpropagation.
 """
 
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 An activation acts on every entry by itself, a_i = a(z_i): this is the assumption under which the
 proofs of (BP1) and (BP2) may write a'(z_i). Softmax breaks it, and so is a plain function here; its
-derivative is taken together with the cost, in `bptt.losses`.
+derivative is taken together with the cost, in `bptt.training.losses`.
 
 All of them accept complex128 too, and are analytic there, so that the complex step can pass through.
 """

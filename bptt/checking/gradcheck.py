@@ -10,7 +10,7 @@ r"""Is my gradient right? Two independent ways to a derivative that know nothing
 
 The complex step subtracts nothing, so h can be so small that its error vanishes: it is exact to the
 last digits. It needs a cost that is analytic, and computed without abs, max, .real or conjugation of
-what depends on the parameters. Central differences go everywhere, and lose about half of the digits.
+what depends on the parameters. Central differences go everywhere, and lose about a third of the digits.
 
 Sources: Squire & Trapp (1998); Martins, Sturdza & Alonso (2003).
 """

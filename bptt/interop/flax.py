@@ -81,7 +81,7 @@ def to_flax(
     kind = parts.kind_of("cell", cell, tuple(PARTS))
     if form not in [*PARTS[kind]]:
         known = " or ".join(map(repr, PARTS[kind]))
-        msg = f"form must be {known} for a {kind.__name__}, got {form!r:.40}"
+        msg = f"form must be {known} for {kind.__name__}, got {form!r:.40}"
         raise ValueError(msg)
     pairs = PARTS[kind][form]
     w, u, b, b_u = parts.parts_of(*parts.directions("layer", cell, layer)[0])

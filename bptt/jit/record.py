@@ -75,7 +75,7 @@ def compiled(cell: AnyCell) -> CompiledCell:
     Examples
     --------
     >>> import bptt
-    >>> stack = bptt.Stack([bptt.compiled(bptt.LSTM())])
+    >>> stack = bptt.Stack(cells=(bptt.compiled(bptt.LSTM()),))
     """
     if isinstance(cell, Bidirectional):
         return Bidirectional(compiled(cell.forward), compiled(cell.backward))

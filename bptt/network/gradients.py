@@ -48,7 +48,7 @@ class Gradient(NamedTuple):
     initial
         With respect to the initial state of each recurrent layer: (BP0).
     delta
-        The errors ∂C/∂z of layers 1 to L, each (T, B, n_l): (BP2), and (BP1) for the last.
+        The errors ∂C/∂z of layers 1 to L: (BP2), as in `LayerGradient`; (BP1) for the last, (T, B, n_L).
     """
 
     params: Params

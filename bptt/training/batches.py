@@ -1,6 +1,6 @@
 r"""Minibatches: the sequences of a batch, dealt out into smaller batches for one epoch.
 
-A cost is a sum over sequences (see `bptt.losses`), and so its gradient is that of all minibatches together:
+A cost is a sum over sequences (see `bptt.training.losses`), and so its gradient is that of all minibatches together:
 
 .. math:: \partial C / \partial \theta = \sum_{m} \partial C_m / \partial \theta
 
@@ -64,7 +64,7 @@ def minibatches(
     Parameters
     ----------
     x
-        Input of all sequences, float32 or float64, shape (T, B, n), padded to one length.
+        Input of all sequences, float32, float64 or integers, shape (T, B, n), padded to one length.
     targets
         Their targets, numbers or classes, shape (T, B, ...).
     mask
@@ -85,8 +85,8 @@ def minibatches(
     Raises
     ------
     TypeError
-        If `x` is not float32 or float64, `targets` are no numbers, `mask` is not boolean, `size` is not
-        an integer, or `rng` is neither a generator nor a seed.
+        If `x` is not float32, float64 or integers, `targets` are no numbers, `mask` is not boolean, `size` is
+        not an integer, or `rng` is neither a generator nor a seed.
     ValueError
         If shapes do not match, there is no step or no sequence, or `size` is not from 1 to B.
 

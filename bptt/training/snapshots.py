@@ -59,7 +59,7 @@ def save_snapshot(
     step
         How many steps have been done, 1 or more.
     record
-        All that the next step reads: nested tuples, lists or mappings of float32 or float64 arrays, see `bptt.save`.
+        All that the next step reads: nested tuples, lists or mappings of arrays that `bptt.save` takes.
     keep
         How many snapshots of this and earlier steps stay. With 2, the default, there is one to go back
         to if the newest is damaged on the disk.

@@ -72,7 +72,7 @@ def windows(
     Parameters
     ----------
     x
-        Input, float32 or float64, shape (T, B, n).
+        Input, float32, float64 or integers, shape (T, B, n).
     targets
         Targets, numbers or classes, shape (T, B, ...).
     mask
@@ -91,8 +91,8 @@ def windows(
     Raises
     ------
     TypeError
-        If `x` is not float32 or float64, `targets` are no numbers, `mask` is not boolean, or `length` is
-        not an integer.
+        If `x` is not float32, float64 or integers, `targets` are no numbers, `mask` is not boolean, or `length`
+        is not an integer.
     ValueError
         If shapes do not match, there is no step or no sequence, or `length` is not from 1 to T.
 
