@@ -43,6 +43,11 @@ REFUSED = {
     "reduced": (lambda z, a: z - np.add.reduce(z), "step uses np.add as add.reduce"),
     "a sum": (lambda z, a: z - z.sum(), "step asks an array for .sum"),
     "sorted": (lambda z, a: np.sort(z), "step uses np.sort, which does not act on each entry"),
+    "a method": (
+        lambda z, a: z.round(),
+        r"step asks an array for \.round, .* has no compiled form",
+    ),
+    "made an array": (lambda z, a: np.array(z) + a, "step takes an array apart, or writes into it"),
     "a shape": (lambda z, a: z / z.shape[1], "step asks an array for .shape"),
     "an array": (
         lambda z, a: z * np.arange(3.0),

@@ -244,7 +244,7 @@ class Symbol(NDArrayOperatorsMixin):
         msg = "decides by the value of an entry; write np.where in place of if, and, or, while, min and max"
         raise NotElementwiseError(msg)
 
-    def _refuse(self, *_: object) -> Never:
+    def _refuse(self, *_: object, **__: object) -> Never:
         msg = "takes an array apart, or writes into it; a formula treats every entry alike"
         raise NotElementwiseError(msg)
 
@@ -255,7 +255,7 @@ class Symbol(NDArrayOperatorsMixin):
         """Refuse what an array has, and a single entry has not."""
         if name.startswith("__"):
             raise AttributeError(name)
-        msg = f"asks an array for .{name}, which is not a property of each entry by itself"
+        msg = f"asks an array for .{name}, which is not a property of each entry by itself, or has no compiled form"
         raise NotElementwiseError(msg)
 
 
