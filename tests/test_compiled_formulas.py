@@ -61,6 +61,14 @@ REFUSED = {
         lambda z, a: np.exp(z > 0),
         "step uses np.exp where NumPy's result is float16",
     ),
+    "a function in single precision": (
+        lambda z, a: np.tanh(z.astype(np.float32)).astype(z.dtype),
+        "step uses np.tanh where NumPy's result is float32, whose last digit is NumPy's own",
+    ),
+    "a power in single precision": (
+        lambda z, a: z * np.where(z > 0, np.float32(0.1), np.float32(0.3)) ** 3,
+        "step uses np.power where NumPy's result is float32",
+    ),
     "truth values subtracted": (
         lambda z, a: (z > 0) - (a > 0),
         "step uses np.subtract in a way that NumPy refuses: numpy boolean subtract",
@@ -316,7 +324,9 @@ OPERATIONS = {
         + np.copy(a=z, order="K")
         + np.real(val=a)
     ),
-    "a single precision of its own": lambda z, a: z.astype(np.float32) * np.float32(0.1) + a,
+    "a single precision of its own": lambda z, a: (
+        np.sqrt(abs(np.rint(z.astype(np.float32) * np.float32(0.1)) / np.float32(3))) + a
+    ),
     "a large whole number": lambda z, a: z * 2**70 / 2**70 + a,
     "library": lambda z, a: (
         np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)

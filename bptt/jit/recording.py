@@ -69,6 +69,11 @@ WHOLE = {
     *("add", "subtract", "multiply", "negative", "absolute", "square"),
     *("maximum", "minimum", "sign", "positive", "conjugate"),
 }
+# What, computed with more digits and then rounded, is what NumPy gives in single precision.
+SINGLE = {
+    *{*OPERATORS, *UNCHANGED} - {"exp", "floor_divide", "tanh"},
+    *("ceil", "copysign", "floor", "fmax", "fmin", "rint", "sqrt", "trunc"),
+}
 SHAPE = (2, 3)  # of the arrays on which NumPy's functions are tried
 
 
@@ -273,6 +278,9 @@ def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> 
     numbers = [record.number(value) for value in inputs]
     if name in TESTS:
         return record.assign(TESTS[name].format(*numbers), dtype)
+    if record.rounds(dtype) and name not in SINGLE:
+        msg = f"uses np.{name} where NumPy's result is {dtype}, whose last digit is NumPy's own; compute it in {record.dtype}"
+        raise NotElementwiseError(msg)
     if name in POWERS:
         return _power(record, dtype, *inputs)
     if dtype.kind != "f" and (dtype != np.int64 or name not in WHOLE):
