@@ -43,6 +43,11 @@ REFUSED = {
     "reduced": (lambda z, a: z - np.add.reduce(z), "step uses np.add as add.reduce"),
     "a sum": (lambda z, a: z - z.sum(), "step asks an array for .sum"),
     "sorted": (lambda z, a: np.sort(z), "step uses np.sort, which does not act on each entry"),
+    "a method": (
+        lambda z, a: z.round(),
+        r"step asks an array for \.round, .* has no compiled form",
+    ),
+    "made an array": (lambda z, a: np.array(z) + a, "step takes an array apart, or writes into it"),
     "a shape": (lambda z, a: z / z.shape[1], "step asks an array for .shape"),
     "an array": (
         lambda z, a: z * np.arange(3.0),
@@ -55,6 +60,14 @@ REFUSED = {
     "an exponential in half precision": (
         lambda z, a: np.exp(z > 0),
         "step uses np.exp where NumPy's result is float16",
+    ),
+    "a function in single precision": (
+        lambda z, a: np.tanh(z.astype(np.float32)).astype(z.dtype),
+        "step uses np.tanh where NumPy's result is float32, whose last digit is NumPy's own",
+    ),
+    "a power in single precision": (
+        lambda z, a: z * np.where(z > 0, np.float32(0.1), np.float32(0.3)) ** 3,
+        "step uses np.power where NumPy's result is float32",
     ),
     "truth values subtracted": (
         lambda z, a: (z > 0) - (a > 0),
@@ -311,7 +324,9 @@ OPERATIONS = {
         + np.copy(a=z, order="K")
         + np.real(val=a)
     ),
-    "a single precision of its own": lambda z, a: z.astype(np.float32) * np.float32(0.1) + a,
+    "a single precision of its own": lambda z, a: (
+        np.sqrt(abs(np.rint(z.astype(np.float32) * np.float32(0.1)) / np.float32(3))) + a
+    ),
     "a large whole number": lambda z, a: z * 2**70 / 2**70 + a,
     "library": lambda z, a: (
         np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)

@@ -153,9 +153,7 @@ class Drops(bptt.Elman):
 
 def test_what_is_random_now_and_then_is_not_taken_for_memory():
     for seed in range(20):
-        assert bptt.check_cell(Drops(), sizes=(4, 3, 2, 5), seed=seed).likely == (
-            "not a function of its arguments",
-        )
+        assert not bptt.check_cell(Drops(), sizes=(4, 3, 2, 5), seed=seed).ok
 
 
 def mean(a, axis):

@@ -29,6 +29,7 @@ CHECKS = {
     "linear": (1e-12, False),
     "batch forward": ITSELF,
     "batch backward": ITSELF,
+    "finite from a zero state": ITSELF,
     "initial state: resumed forward": ITSELF,
     "final state: resumed backward": ITSELF,
     "mask forward": ITSELF,
@@ -90,10 +91,32 @@ def test_without_parameters_an_inner_product_has_one_term():
     assert report["float32"].tolerance == 2.0**-24 * (2 * 4 * (1 + 10) + 4 * 3)
 
 
-def test_sequences_of_a_mask_have_all_lengths_the_first_all_steps():
-    assert suite.mask_of(5, 4).sum(axis=0).tolist() == [5, 4, 3, 2]
-    assert suite.mask_of(3, 5).sum(axis=0).tolist() == [3, 2, 1, 3, 2]
-    assert suite.mask_of(3, 2).tolist() == [[True, True], [True, True], [True, False]]
+def test_a_mask_has_gaps_at_the_end_in_the_middle_and_at_the_start_and_a_single_step():
+    shown = ["".join("x" if there else "." for there in row) for row in suite.mask_of(5, 4).T]
+    assert shown == ["xxxxx", "xxx..", "x...x", "....x"]
+    assert suite.mask_of(3, 5).sum(axis=0).tolist() == [3, 2, 2, 1, 1]
+    assert suite.mask_of(3, 2).tolist() == [[True, True], [True, False], [True, False]]
+
+
+GAPS = {
+    "before the first step": "d_h * ~there * (t > 0)",
+    "between two steps": "d_h * ~there * (1 + 0.1 * (mask[:t].any(0) & mask[t:].any(0))[:, None])",
+    "after the last step": "d_h * ~there * mask[t:].any(0)[:, None]",
+    "of one step alone": "d_h * ~there + 0.1 * (mask.shape == (1, 1))",
+}
+
+
+@pytest.mark.parametrize("place", GAPS)
+@pytest.mark.parametrize("sizes", [(5, 4, 3, 2), (4, 6, 3, 2), (6, 4, 3, 2)])
+def test_an_error_that_gets_lost_in_a_gap_anywhere_is_found(place, sizes):
+    steps, batch, below, n = sizes
+    rng = np.random.default_rng(0)
+    params = tuple(rng.uniform(-0.6, 0.6, shape) for shape in ((below, n), (n, n), (n,)))
+    at = params, rng.normal(size=(steps, batch, below)), rng.normal(size=(batch, n))
+    assert bptt.check_layer(*handwritten.functions(ELMAN), *at, masked=True).ok
+    wrong = handwritten.replaced(ELMAN, ("d_h * ~there", GAPS[place]))
+    report = bptt.check_layer(*handwritten.functions(wrong), *at, masked=True)
+    assert not report["mask backward"].ok
 
 
 def test_each_way_in_which_a_cost_enters_stands_alone():
@@ -171,6 +194,43 @@ def test_a_gradient_whose_shape_is_wrong_only_for_some_steps_is_reported(name):
     wrong = handwritten.functions(handwritten.replaced(ELMAN, (old, new)))
     report = bptt.check_layer(*wrong, *at, masked=True)
     assert report.faulty == (faulty,)
+
+
+class Sinc:
+    """Multiplies a by sin(c) / c; at c = 0, where a run starts, this is 1, and its slope, as written, NaN."""
+
+    def step(self, z, a, c):
+        return (np.tanh(z) + a * np.sinc(c / np.pi), np.tanh(z)), (np.tanh(z),)
+
+    def step_backward(self, d_a, d_c, a, c, tanh):
+        d_past = d_a * a * (np.cos(c) - np.sin(c) / c) / c
+        return ((d_a + d_c) * (1 - tanh**2),), (d_a * np.sinc(c / np.pi), d_past), ()
+
+
+class GuardedSinc(Sinc):
+    """Says what the slope at 0 is."""
+
+    def step_backward(self, d_a, d_c, a, c, tanh):
+        d_weighted, (d_past, d_c_past), _ = super().step_backward(d_a, d_c, a, c, tanh)
+        return d_weighted, (d_past, np.where(c == 0, 0.0, d_c_past)), ()
+
+
+class StartsElsewhere(bptt.Elman):
+    """Has no value where a is 0."""
+
+    def step(self, z, a):
+        return (np.tanh(z) + np.sin(a) / a,), (np.tanh(z),)
+
+    def step_backward(self, d_a, a, tanh):
+        return (d_a * (1 - tanh**2),), (d_a * (np.cos(a) - np.sin(a) / a) / a,), ()
+
+
+def test_a_derivative_that_is_not_finite_where_a_run_starts_is_wrong():
+    report = bptt.check_cell(Sinc())
+    assert [c.name for c in report.checks if not c.ok] == ["finite from a zero state"]
+    assert (report.faulty, report.likely) == (("initial.c",), ("not finite",))
+    assert bptt.check_cell(GuardedSinc()).ok
+    assert bptt.check_cell(StartsElsewhere()).ok
 
 
 def test_sizes_that_are_drawn_are_different_numbers_from_2_to_6():

@@ -75,8 +75,8 @@ def check_layer(
     initial
         The initial state: an array of shape (B, n), or a record of such.
     masked
-        Whether `forward` takes a mask, booleans of shape (T, B), as a fourth argument; where it is False
-        there is no step, and the state stays as it was.
+        Whether `forward` takes a mask, booleans of shape (T, B), as a fourth argument; where it is False,
+        at the end of a sequence or elsewhere, there is no step, and the state stays as it was.
     seed
         Of the cotangents and directions.
 

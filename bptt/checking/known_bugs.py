@@ -144,6 +144,7 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
     for check, bug in (
         ("arguments left alone", "modifies its arguments"),
         ("batch forward", "forward crosses sequences"),
+        ("finite from a zero state", "not finite"),
     ):
         if not case.checks[check].ok:
             yield bug, f"{', '.join(case.checks[check].faulty)}: see the check"

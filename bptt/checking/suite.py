@@ -93,10 +93,12 @@ def layer_checks(
         found.append(_compare(name, layer, got, want, truth.tolerance))
     of_mask, padded = _masked(layer, at, cotangents, truth, rng) if layer.masked else ((), None)
     large = layer.gradient(at, [LARGE * w for w in cotangents])
+    whole = np.ones((steps, batch), np.bool_)
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
         _compare("linear", layer, [g / LARGE for g in large], got, SAME),
-        *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, [steps] * batch)),
+        *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, whole)),
+        _from_zero(layer, at, cotangents),
         *_resumed(layer, at, cotangents, (outs, got)),
         *of_mask,
         _float32(layer, at, cotangents, got, rng),
@@ -200,15 +202,13 @@ def _both(
     return forward, _compare(f"{name} backward", layer, got[1], want[1], SAME, itself=True)
 
 
-def _one_by_one(
-    layer: Layer, at: Arrays, w: Arrays, lengths: Sequence[int]
-) -> tuple[Arrays, Arrays]:
-    """Run sequences alone, each of its own length; return what their batch should give, zero after the end."""
+def _one_by_one(layer: Layer, at: Arrays, w: Arrays, mask: Mask) -> tuple[Arrays, Arrays]:
+    """Run sequences alone, each without its gaps; return what their batch should give, zero in the gaps."""
     k = layer.n_params
     outputs, d_x = np.zeros_like(w[0]), np.zeros_like(at[k])
     finals, pulls = [], []
-    for i, length in enumerate(lengths):
-        row, there = slice(i, i + 1), slice(0, int(length))
+    for i, there in enumerate(mask.T):
+        row = slice(i, i + 1)
         one = _rows(at, k, row, there)
         alone, _ = layer.run(one)
         outputs[there, row] = alone[0]
@@ -221,9 +221,18 @@ def _one_by_one(
     return [outputs, *final], [*d_params, d_x, *d_initial]
 
 
-def _rows(arrays: Arrays, k: int, rows: slice, steps: slice) -> Arrays:
+def _rows(arrays: Arrays, k: int, rows: slice, steps: Mask) -> Arrays:
     """Pick sequences, and steps, out of a batch, whose k-th array has an axis of time; those before have no rows."""
     return [*arrays[:k], arrays[k][steps, rows], *(a[rows] for a in arrays[k + 1 :])]
+
+
+def _from_zero(layer: Layer, at: Arrays, w: Arrays) -> Check:
+    """Start where a run does if it is not told: if forward is finite there, backward has to be, too."""
+    k = layer.n_params
+    zero = [*at[: k + 1], *map(np.zeros_like, at[k + 1 :])]
+    finite = all(np.isfinite(a).all() for a in layer.run(zero)[0])
+    found = layer.gradient(zero, w) if finite else at
+    return Check("finite from a zero state", errors(layer.names, found, found), SAME, itself=True)
 
 
 def _resumed(
@@ -250,22 +259,23 @@ def _resumed(
 
 
 def mask_of(steps: int, batch: int) -> Mask:
-    """Return a mask in which sequences have different lengths, the first all steps."""
-    lengths = steps - np.arange(batch) % steps
-    return np.arange(steps)[:, None] < lengths
+    """Return a mask in which the first sequence has all steps, the last a single one; gaps end the second, begin or part others."""
+    places = np.arange(batch)
+    lengths = 1 + (batch - 1 - places) * (steps - 1) // max(1, batch - 1)
+    return (np.arange(steps)[:, None] + (places > 1)) % steps < lengths
 
 
 def _masked(
     layer: Layer, at: Arrays, w: Arrays, truth: Truth, rng: np.random.Generator
 ) -> tuple[tuple[Check, ...], Case]:
-    """Compare a padded batch with its sequences one by one, each of its own length."""
+    """Compare a padded batch with its sequences one by one, each without its gaps."""
     k = layer.n_params
     mask = mask_of(*at[k].shape[:2])
     x = np.where(mask[:, :, None], at[k], rng.normal(size=at[k].shape))
     padded = [*at[:k], x, *at[k + 1 :]]
     w = [w[0] * mask[:, :, None], *w[1:]]
     outs, got = layer.run(padded, mask)[0], layer.gradient(padded, w, mask)
-    want_outs, want = _one_by_one(layer, padded, w, mask.sum(axis=0))
+    want_outs, want = _one_by_one(layer, padded, w, mask)
     shown = [outs[0] * mask[:, :, None], *outs[1:]]
     checks = _both("mask", layer, (shown, got), (want_outs, want))
     return checks, Case(layer, truth, padded, w, got, want, mask, [], ([], []), {}, None)

@@ -69,6 +69,11 @@ WHOLE = {
     *("add", "subtract", "multiply", "negative", "absolute", "square"),
     *("maximum", "minimum", "sign", "positive", "conjugate"),
 }
+# What, computed with more digits and then rounded, is what NumPy gives in single precision.
+SINGLE = {
+    *{*OPERATORS, *UNCHANGED} - {"exp", "floor_divide", "tanh"},
+    *("ceil", "copysign", "floor", "fmax", "fmin", "rint", "sqrt", "trunc"),
+}
 SHAPE = (2, 3)  # of the arrays on which NumPy's functions are tried
 
 
@@ -244,7 +249,7 @@ class Symbol(NDArrayOperatorsMixin):
         msg = "decides by the value of an entry; write np.where in place of if, and, or, while, min and max"
         raise NotElementwiseError(msg)
 
-    def _refuse(self, *_: object) -> Never:
+    def _refuse(self, *_: object, **__: object) -> Never:
         msg = "takes an array apart, or writes into it; a formula treats every entry alike"
         raise NotElementwiseError(msg)
 
@@ -255,7 +260,7 @@ class Symbol(NDArrayOperatorsMixin):
         """Refuse what an array has, and a single entry has not."""
         if name.startswith("__"):
             raise AttributeError(name)
-        msg = f"asks an array for .{name}, which is not a property of each entry by itself"
+        msg = f"asks an array for .{name}, which is not a property of each entry by itself, or has no compiled form"
         raise NotElementwiseError(msg)
 
 
@@ -273,6 +278,9 @@ def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> 
     numbers = [record.number(value) for value in inputs]
     if name in TESTS:
         return record.assign(TESTS[name].format(*numbers), dtype)
+    if record.rounds(dtype) and name not in SINGLE:
+        msg = f"uses np.{name} where NumPy's result is {dtype}, whose last digit is NumPy's own; compute it in {record.dtype}"
+        raise NotElementwiseError(msg)
     if name in POWERS:
         return _power(record, dtype, *inputs)
     if dtype.kind != "f" and (dtype != np.int64 or name not in WHOLE):
