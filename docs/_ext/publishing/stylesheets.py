@@ -20,7 +20,9 @@ def joined(static: Path, names: tuple[str, ...]) -> str:
     parts = []
     for name in names:
         folder = posixpath.dirname(name)
-        text = (static / name).read_text("utf-8").removeprefix('@charset "UTF-8";')
+        file = static / name  # one that is not there stands for itself, and is complained of
+        text = file.read_text("utf-8") if file.is_file() else f"url({file.name})"
+        text = text.removeprefix('@charset "UTF-8";')
         parts.append(
             TARGET.sub(lambda m, at=folder: f"url({posixpath.join(at, m[1])})", text).strip()
         )
