@@ -4,8 +4,12 @@ Everything here works on a notebook's cell: its tags, its metadata and its outpu
 the kernel or from the cache. A problem is worded for the author of the page.
 """
 
+import ast
 import re
+import sysconfig
 from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
@@ -16,6 +20,13 @@ EXPECTED = "raises-exception"
 TAGS = {"answer", "plot", "proof", EXPECTED}
 OPTIONS = {"figure", "image"}  # of MyST-NB, which has others that hide
 ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
+PLACES = [Path.home(), Path(__file__).parents[3], Path(sysconfig.get_path("purelib"))]
+HERE = re.compile("|".join(rf"{re.escape(str(p))}(?!\w)" for p in PLACES if len(p.parts) > 1))
+DIFFER = {
+    ADDRESS: "differs in every run: end the cell with plt.show(), or assign the value",
+    HERE: "is a folder of this machine",
+}
+CHECKS = {"check_bound", "check_equation"}
 PROGRESS = re.compile(r".*  \d\S*/\d\S*\s*$")  # as kernel.py words it
 MISTAKES = {"AttributeError", "ImportError", "ModuleNotFoundError", "NameError"}  # shown by no page
 SVG = "image/svg+xml"
@@ -42,6 +53,12 @@ def _no_python(cell: NotebookNode) -> Iterator[str]:
         compile(cell.source, "cell", "exec", dont_inherit=True)
     except SyntaxError as error:
         yield f"the cell is no Python that a reader could copy: {error.msg}"
+        return
+    for node in ast.walk(ast.parse(cell.source)):
+        if isinstance(node, ast.Call) and (name := ast.unparse(node.func).split(".")[-1]) in CHECKS:
+            given = [ast.unparse(e) for e in (*node.args, *(k.value for k in node.keywords))]
+            if given[1:2] == given[2:3]:
+                yield f"{name} compares {''.join(given[1:2])!r} with itself"
 
 
 def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
@@ -61,12 +78,9 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     unexpected = (e for e in errors if not (meant and e.traceback and e.ename not in MISTAKES))
     yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in unexpected)
     for output in outputs:
-        for text in _texts(output):
-            if found := ADDRESS.search(text):
-                yield (
-                    f"the output shows {found[0]!r}, which differs in every run: end the cell with "
-                    "plt.show(), or assign the value"
-                )
+        for text, (form, words) in product(_texts(output), DIFFER.items()):
+            if found := form.search(text):
+                yield f"the output shows {found[0]!r}, which {words}"
         if output.output_type == "stream" and output.name == "stderr":
             for line in output.text.splitlines():
                 if line.strip() and not PROGRESS.match(line):
