@@ -19,7 +19,7 @@ from _ext.live import figures
 EXPECTED = "raises-exception"
 TAGS = {"answer", "plot", "proof", EXPECTED}
 OPTIONS = {"figure", "image"}  # of MyST-NB, which has others that hide
-ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
+ADDRESS = re.compile(r"\S.* at 0x[0-9A-Fa-f]{5,}>?")
 PLACES = [Path.home(), Path(__file__).parents[3], Path(sysconfig.get_path("purelib"))]
 HERE = re.compile("|".join(rf"{re.escape(str(p))}(?!\w)" for p in PLACES if len(p.parts) > 1))
 DIFFER = {
