@@ -186,7 +186,7 @@ LEADS = {
     "HTTPS://Own.example/site/c.html": False,
     "http://own.example/site/c.html": False,
     "//own.example/site/c.html": False,
-    "http://[": False,
+    "http://[": True,
     "https:c.html": False,
     "htps://elsewhere.example/": False,
     "file:///b.html": False,

@@ -30,12 +30,11 @@ class Links:
 
     def target(self, page: str, address: str) -> tuple[str, str] | None:
         """Return the file and the anchor that an address on a page means; None if it is elsewhere."""
-        parts, base = urlsplit(address), urlsplit(self.base)
+        parts, base = urlsplit(address.replace("[", "%5B")), urlsplit(self.base)
         if parts.scheme in NO_PLACE:
             return None
         if parts.scheme not in ("", "http", "https") or (parts.scheme and not parts.netloc):
-            msg = f"{parts.scheme}: is no way to a page"
-            raise ValueError(msg)
+            return address, ""
         path, inside = unquote(parts.path), parts.path.startswith(base.path)
         if parts.netloc and not (inside and parts.netloc.lower() == base.netloc.lower()):
             return None
@@ -48,14 +47,11 @@ class Links:
         """Yield each page with an address on it that leads nowhere."""
         for page, addresses in self.found.items():
             for address in addresses:
-                if words := self._wrong(page, address):
+                target = self.target(page, address)
+                if words := target and self._wrong(*target):
                     yield page.removesuffix(".html"), f"the link {address!r} leads {words}"
 
-    def _wrong(self, page: str, address: str) -> str:
-        try:
-            file, anchor = self.target(page, address) or (page, "")
-        except ValueError as error:
-            return f"nowhere: {error}"
+    def _wrong(self, file: str, anchor: str) -> str:
         if (self.outdir / file).is_dir():
             file = posixpath.normpath(f"{file}/index.html")
         there = self.outdir / file
