@@ -100,8 +100,7 @@ def test_policy_allows_what_stands_in_the_page_and_nothing_else(tmp_path: Path) 
 def test_a_page_without_a_policy_is_named(head: str, tmp_path: Path) -> None:
     one = page(tmp_path, "", head=head)
     policy.guard(one)
-    words = "its <head> does not begin with <meta charset>, which it stands after"
-    assert one.wrong == [f"the page has no policy: {words}"]
+    assert one.wrong == ["the page has no policy: its <head> does not begin with <meta charset>"]
 
 
 def test_a_page_with_a_policy_of_its_own_is_not_finished(tmp_path: Path) -> None:

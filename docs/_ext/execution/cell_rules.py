@@ -8,7 +8,6 @@ import ast
 import re
 import sysconfig
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,9 @@ from _ext.live import figures
 EXPECTED = "raises-exception"
 TAGS = {"answer", "plot", "proof", EXPECTED}
 OPTIONS = {"figure", "image"}  # of MyST-NB, which has others that hide
-ADDRESS = re.compile(r"\S.* at 0x[0-9A-Fa-f]{5,}>?")
 PLACES = [Path.home(), Path(__file__).parents[3], Path(sysconfig.get_path("purelib"))]
-HERE = re.compile("|".join(rf"{re.escape(str(p))}(?!\w)" for p in PLACES if len(p.parts) > 1))
-DIFFER = {
-    ADDRESS: "differs in every run: end the cell with plt.show(), or assign the value",
-    HERE: "is a folder of this machine",
-}
+FOLDERS = [rf"{re.escape(str(place))}(?!\w)" for place in PLACES if len(place.parts) > 1]
+ADDRESS = re.compile("|".join([r"\S.* at 0x[0-9A-Fa-f]{5,}>?", *FOLDERS]))
 CHECKS = {"check_bound", "check_equation"}
 PROGRESS = re.compile(r".*  \d\S*/\d\S*\s*$")  # as kernel.py words it
 MISTAKES = {"AttributeError", "ImportError", "ModuleNotFoundError", "NameError"}  # shown by no page
@@ -78,9 +73,12 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     unexpected = (e for e in errors if not (meant and e.traceback and e.ename not in MISTAKES))
     yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in unexpected)
     for output in outputs:
-        for text, (form, words) in product(_texts(output), DIFFER.items()):
-            if found := form.search(text):
-                yield f"the output shows {found[0]!r}, which {words}"
+        for text in _texts(output):
+            if found := ADDRESS.search(text):
+                words = (
+                    "in another run or elsewhere: end the cell with plt.show(), or assign the value"
+                )
+                yield f"the output shows {found[0]!r}, which differs {words}"
         if output.output_type == "stream" and output.name == "stderr":
             for line in output.text.splitlines():
                 if line.strip() and not PROGRESS.match(line):

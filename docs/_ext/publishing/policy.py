@@ -56,8 +56,7 @@ def guard(page: Page) -> None:
     """Give a page its policy, before anything that the policy is about."""
     place = page.tree.css_first("head > meta[charset]:first-child")
     if place is None:
-        words = "its <head> does not begin with <meta charset>, which it stands after"
-        page.wrong.append(f"the page has no policy: {words}")
+        page.wrong.append("the page has no policy: its <head> does not begin with <meta charset>")
         return
     meta = page.tree.create_node("meta")
     meta.attrs["http-equiv"] = "Content-Security-Policy"

@@ -22,10 +22,8 @@ def joined(static: Path, names: tuple[str, ...]) -> str:
         folder = posixpath.dirname(name)
         file = static / name  # one that is not there stands for itself, and is complained of
         text = file.read_text("utf-8") if file.is_file() else f"url({file.name})"
-        text = text.removeprefix('@charset "UTF-8";')
-        parts.append(
-            TARGET.sub(lambda m, at=folder: f"url({posixpath.join(at, m[1])})", text).strip()
-        )
+        text = text.removeprefix('@charset "UTF-8";').strip()
+        parts.append(TARGET.sub(lambda m, at=folder: f"url({posixpath.join(at, m[1])})", text))
     return "\n".join(parts) + "\n"
 
 
@@ -45,9 +43,8 @@ def bundle(page: Page, static: Path) -> None:
     if len(links) < 2:
         page.wrong.append("the page links no stylesheets that could be put together")
         return
-    ways = [
-        (link.attributes["href"] or "").partition("?")[0].partition("_static/") for link in links
-    ]
+    files = [(link.attributes["href"] or "").partition("?")[0] for link in links]
+    ways = [file.partition("_static/") for file in files]
     name, missing = _made(static, tuple(path for _, _, path in ways))
     for file in missing:
         page.wrong.append(f"its stylesheets point to _static/{file}, which is not there")
