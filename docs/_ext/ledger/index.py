@@ -24,21 +24,17 @@ from _ext.publishing.notes import noted, reading_order
 COLUMNS = ("Number", "Formula", "Page", "Evidence", "Error", "Kind")
 
 
-class EquationIndex(nodes.General, nodes.Element):
-    """The place of the index on its page."""
-
-
 class Index(SphinxDirective):
     """Put the index here."""
 
     def run(self) -> list[nodes.Node]:
-        """Return the place of the index."""
-        return [EquationIndex()]
+        """Leave the place; `fill` fills it."""
+        return [nodes.container(equations=True)]
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Put the table in its place, when all pages are read, and write the JSON beside the page."""
-    for place in list(doctree.findall(EquationIndex)):
+    for place in [c for c in doctree.findall(nodes.container) if c.get("equations")]:
         name = f"{docname.rpartition('/')[2]}.json"
         twin = f"[All equations as JSON]({name})"
         view = View(app, docname)

@@ -8,8 +8,6 @@ from urllib.parse import unquote, urlsplit
 
 from _ext.publishing.page import Page
 
-NO_PLACE = {"data", "mailto"}
-
 
 class Links:
     """The internal links of a site, which stands at `base` ("" where that is not known)."""
@@ -31,7 +29,7 @@ class Links:
     def target(self, page: str, address: str) -> tuple[str, str] | None:
         """Return the file and the anchor that an address on a page means; None if it is elsewhere."""
         parts, base = urlsplit(address.replace("[", "%5B")), urlsplit(self.base)
-        if parts.scheme in NO_PLACE:
+        if parts.scheme in {"data", "mailto"}:
             return None
         if parts.scheme not in ("", "http", "https") or (parts.scheme and not parts.netloc):
             return address, ""
