@@ -51,10 +51,8 @@ def index(app: Sphinx, view: View, name: str) -> str:
     for equation in book.equations.values():
         pages[equation.docname].append(equation)
     groups = "".join(_group(app, view, page, found) for page, found in pages.items() if found)
-    return (
-        f'<p class="ledger-total">{words} · <a href="{name}">the same as JSON</a></p>'
-        f'<div class="equation-index">{groups}</div>'
-    )
+    total = f'<p class="ledger-total">{words} · <a href="{name}">the same as JSON</a></p>'
+    return f'{total}<div class="equation-index">{groups}</div>'
 
 
 def _group(app: Sphinx, view: View, page: str, equations: list[Equation]) -> str:
