@@ -85,7 +85,9 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
                     yield f"the cell wrote to stderr, which only a progress bar may: {line!r}"
     if others := {kind for o in outputs for kind in o.get("data", {})} - SEEN:
         yield f"the output is {' and '.join(sorted(others))}, which a copied cell does not show"
-    drawn = sum(SVG in o.get("data", {}) for o in outputs)
+    sizes = [figures.SIZE.search(o.data[SVG]) for o in outputs if SVG in o.get("data", {})]
+    yield from ("matplotlib changed: an SVG states no size in pt" for size in sizes if not size)
+    drawn = len(sizes)
     data = [o.data for o in outputs if o.output_type == "display_data"]
     if any(SVG not in d and d.get("text/plain", "").startswith("<Figure") for d in data):
         yield "the figure came as words and not as SVG: the kernel does not draw"
