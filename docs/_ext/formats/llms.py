@@ -20,11 +20,11 @@ def _index(app: Sphinx) -> str:
         said = f": {notes.description}" if notes.description else ""
         return f"- [{notes.title}]({base}{name}.md){said}"
 
-    about = f"Version {app.config.release}. Each page is executed when the site is built; its "
-    about += (
-        "Markdown holds the code and what came out. All in one file, each page below its name: "
+    about = (
+        f"Version {app.config.release}. Each page is executed when the site is built; its Markdown "
+        "holds the code and what came out. All in one file, each page below its name: "
+        f"[llms-full.txt]({base}llms-full.txt). A page with cells is also there as `.ipynb` and `.py`."
     )
-    about += f"[llms-full.txt]({base}llms-full.txt). A page with cells is also there as `.ipynb` and `.py`."
     head = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
     pages = [entry(name) for name in reading_order(app.env) if name != root]
     return "\n".join([*head, "", "## Pages, in the order of reading", "", *pages]) + "\n"
