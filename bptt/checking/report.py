@@ -107,7 +107,7 @@ class CellReport:
 
     def __getitem__(self, name: str) -> Check:
         """Return the check of that name."""
-        return next(check for check in self.checks if check.name == name)
+        return {check.name: check for check in self.checks}[name]
 
     def __str__(self) -> str:
         """Report: what passes by name, a line for what fails; then the faulty tensors, the likely bug."""
