@@ -32,12 +32,12 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     Returns
     -------
     Record
-        A record of the structure, and of the types, of `record`.
+        A record of the structure, and of the types, of `record`; mappings become dicts.
 
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array, or `function` cannot be called.
     ValueError
         If not all have arrays at the same places, or two at the same place differ in shape.
 
@@ -119,7 +119,7 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array, or `name` is not a string.
     ValueError
         If the keys of a mapping give two arrays one name.
 

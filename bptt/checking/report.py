@@ -106,7 +106,7 @@ class CellReport:
         return tuple(name for name, _ in self.bugs)
 
     def __getitem__(self, name: str) -> Check:
-        """Return the check of that name."""
+        """Return the check of that name; a KeyError if there is none."""
         return {check.name: check for check in self.checks}[name]
 
     def __str__(self) -> str:

@@ -57,7 +57,7 @@ def to_keras(cell: AnyCell, layer: LayerParams, *, bias: bool = True) -> dict[st
     Raises
     ------
     TypeError
-        If Keras has no such layer.
+        If Keras has no such layer, or `layer` is not a record of its parameters.
     ValueError
         If the parameters do not fit the cell, or hold a bias that would be lost.
 
@@ -96,7 +96,8 @@ def from_keras(cell: AnyCell, weights: parts.Nested) -> LayerParams:
     Raises
     ------
     TypeError
-        If Keras has no such layer.
+        If Keras has no such layer, or `weights` is not a mapping of arrays of one precision,
+        float32 or float64.
     ValueError
         If an array is missing, or has another shape than its neighbors ask for, or is left over, or if
         the bias is that of a GRU with the other ``reset_after``.

@@ -54,7 +54,8 @@ def to_torch(
     Raises
     ------
     TypeError
-        If PyTorch has no such cell, if they are of several kinds, or if only some read both directions.
+        If PyTorch has no such cell, if they are of several kinds, if only some read both directions, or if
+        `layers` are not their records.
     ValueError
         If there is no cell, if the parameters do not fit the cells or the layer below, if the layers, or
         the directions of one, have different numbers of units (a module has one ``hidden_size``), or if a
@@ -112,7 +113,8 @@ def from_torch(
     Raises
     ------
     TypeError
-        If PyTorch has no such cell, if they are of several kinds, or if only some read both directions.
+        If PyTorch has no such cell, if they are of several kinds, if only some read both directions, or if
+        `state` is not a mapping of arrays of one precision, float32 or float64.
     ValueError
         If there is no cell, if an array is missing, or has another shape than its neighbors ask for, or
         is left over, or if the module has a ``proj_size``.

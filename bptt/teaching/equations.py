@@ -65,7 +65,7 @@ class EquationCheck:
         The largest relative error; the smallest margin of a bound; the smallest error of what should
         fail. None where nothing was rounded.
     limit
-        The tolerance; for what should fail, the error that was asked for. None where nothing was rounded.
+        The tolerance, with a minus for a bound; for what should fail, the error that was asked for. None where nothing was rounded.
     of
         What a case is, in the singular, such as ``"random net"``.
 
@@ -134,7 +134,6 @@ def check_equation(
     tolerance
         The largest relative error that counts as rounding. The difference of two arrays is relative
         to the largest entry of both. Expressions, whole numbers and fractions must be equal.
-
     of
         What a case is, in the singular: the printed line counts them.
 
@@ -144,10 +143,11 @@ def check_equation(
         If the equation does not hold in some case. An AssertionError, which names the case, the entry,
         both values, the error and the tolerance. NaN and infinity never pass.
     TypeError
-        If a leaf is no number, array or expression, or only one side is a list.
+        If a leaf is no number, array or expression, only one side is a list, or another argument has a
+        wrong type.
     ValueError
         If the sides differ in structure, in shape or in their number of cases, if there is nothing to
-        compare, or if the label or the tolerance is not one.
+        compare, or if `label`, `tolerance` or `of` is not as described.
 
     Examples
     --------

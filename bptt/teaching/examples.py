@@ -156,7 +156,7 @@ def random_net(
     cells
         One for each recurrent layer.
     sizes
-        The numbers of units n_0 to n_L, two more than there are cells.
+        The numbers of units n_0 to n_L, a tuple or list, two more than there are cells.
     steps, batch
         The number of steps and of sequences.
     rng

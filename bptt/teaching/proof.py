@@ -262,7 +262,7 @@ def bench(
     nets: int = 12,
     seed: int = 0,
 ) -> Bench:
-    """Return a bench: a net of letters of the given sizes, and random nets of one to four layers.
+    """Return a bench: a net of letters of the given sizes, and random nets of two to four layers.
 
     Parameters
     ----------

@@ -265,7 +265,7 @@ def global_norm(record: Tree) -> float:
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array of float32 or float64.
     ValueError
         If an entry is not finite.
     FloatingPointError
@@ -305,7 +305,7 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array of float32 or float64, or `limit` is no number.
     ValueError
         If an entry is not finite or `limit` is not positive.
     FloatingPointError
