@@ -48,7 +48,7 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     TypeError
         If a leaf is not an array of these dtypes, or `path` is no path.
     ValueError
-        If the suffix is another, an entry is not finite, or a file has another use for an array's name.
+        If the suffix is another, an entry is not finite, or an array has a name that files do not take.
     OSError
         If the file cannot be written, or is a symbolic link that leads to itself; what was there before
         stays.
