@@ -246,7 +246,7 @@ AROUND = [
     (lambda: bptt.from_flax(bptt.Elman(), flax(i={"kernel": ONE, "bias": np.ones(3)})), V, "tree['i']['bias'] must have shape (2,), got (3,)"),
     (lambda: bptt.from_flax(bptt.Elman(), flax(h={"kernel": np.ones((3, 2))})), V, "tree['h']['kernel'] must have shape (n, n), got (3, 2)"),
     # trees
-    (lambda: bptt.flatten((1.0,)), T, "[0] must be an array, or a tuple, list or mapping of arrays, got float"),
+    (lambda: bptt.flatten((1.0,)), T, "record[0] must be an array, or a tuple, list or mapping of arrays, got float"),
     (lambda: bptt.flatten(PARAMS)[1](np.ones(3)), V, "vector must have shape (21,), got (3,)"),
 ]  # fmt: skip
 

@@ -227,7 +227,7 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
     >>> restore(2 * vector).w.tolist()
     [[2.0], [2.0]]
     """
-    leaves = [leaf.ravel() for _, leaf in tree_leaves(record)]
+    leaves = [leaf.ravel() for _, leaf in tree_leaves(record, "record")]
     vector = np.concatenate(leaves) if leaves else np.zeros(0)
     return vector, partial(_restore, record)
 
