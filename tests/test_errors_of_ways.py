@@ -107,6 +107,7 @@ SEQUENCES = [
     (lambda: with_layer(BOTH, BOTH_PARAMS, forward=THERE._replace(w=np.ones((3, 2)))), V, "params.layers[0].backward.w must have shape (3, 8), got (1, 8)"),
     (lambda: bptt.layer_backward(BOTH_TRACE.layers[0], D), V, "d_a must have shape (3, 1, 4), got (3, 1, 1)"),
     (lambda: bptt.layer_backward(BOTH_TRACE.layers[0], np.ones((3, 1, 4)), ONE), T, "d_final must be a tuple of 2 states, one a direction, got ndarray"),
+    (lambda: bptt.teaching.proof.bench(recurrent="some"), V, "recurrent must be hidden, all or none, got str ('some')"),
     (lambda: bptt.teaching.tiny().cost(Y, 3), T, "steps must be a slice, got int (3)"),
     (lambda: bptt.teaching.EquationCheck.read(None), T, "text must be a str, got NoneType (None)"),
     (lambda: bptt.teaching.unroll(BOTH_TRACE), T, "trace.stack.cells[0] must be an Elman, got Bidirectional"),
