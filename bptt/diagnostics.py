@@ -102,7 +102,7 @@ def contributions(trace: Trace, d_outputs: ArrayLike) -> Contributions:
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, FloatingPointError
         As `bptt.backward` does; also if a layer reads in both directions.
 
     Examples

@@ -37,6 +37,8 @@ def plot_contributions(found: Contributions, ax: "Axes | None" = None) -> "Axes"
     ------
     TypeError
         If `found` is something else, or `ax` is.
+    FloatingPointError
+        If a norm is larger than any number of its dtype.
     ImportError
         If Matplotlib is not installed.
 

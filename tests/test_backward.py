@@ -10,7 +10,7 @@ from problems import ACTIVATIONS, SEEDS, Where, literal, problem
 
 import bptt
 
-pytestmark = pytest.mark.no_cover  # others run the same lines, once
+pytestmark = pytest.mark.untraced  # others run the same lines, once
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -198,6 +198,8 @@ def test_paths_are_told_apart():
     no_future = planted.checked(by_bug["no recurrence"])
     assert no_future["one step"].ok
     assert not no_future["two steps"].ok
+    with pytest.raises(KeyError, match="three steps"):
+        no_future["three steps"]
     no_final = planted.checked(by_bug["final state ignored"])
     assert no_final["outputs only"].ok
     assert not no_final["final state only"].ok

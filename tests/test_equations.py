@@ -95,7 +95,12 @@ def test_zero_equals_zero_and_an_error_at_the_tolerance_passes(capsys):
 @pytest.mark.parametrize(
     ("left", "right", "error", "words"),
     [
-        ([1.0], 1.0, TypeError, "both be lists of cases, or neither, got list of .0. and float"),
+        (
+            [1.0],
+            1.0,
+            TypeError,
+            "left and right must both be lists of cases, or neither, got list of .0. and float",
+        ),
         ([1.0], [1.0, 2.0], ValueError, "as many cases, got 1 and 2"),
         ([], [], ValueError, "one case or more"),
         (np.zeros(0), np.zeros(0), ValueError, "one number or more"),
@@ -113,6 +118,8 @@ def test_what_cannot_be_compared_is_refused(left, right, error, words):
     for check in (bptt.teaching.check_equation, bptt.teaching.check_fails):
         with pytest.raises(error, match=words):
             check("eq", left, right)
+    with pytest.raises(error, match=words.replace("left", "smaller").replace("right", "larger")):
+        bptt.teaching.check_bound("eq", left, right)
 
 
 @pytest.mark.parametrize("tolerance", [-1e-12, 1.0, np.nan, np.inf])

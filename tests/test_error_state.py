@@ -14,7 +14,7 @@ from nets import CELLS
 
 import bptt
 
-pytestmark = pytest.mark.no_cover  # others run the same lines, once
+pytestmark = pytest.mark.untraced  # others run the same lines, once
 
 SIZES = (2, 3, 2)
 SHAPES = {np.float32: (1e-25, -95.0), np.float64: (1e-200, -730.0)}  # square, exponential vanish

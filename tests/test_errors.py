@@ -250,7 +250,7 @@ MORE_KINDS = [
     (lambda: bptt.Adam(epsilon=1e-50).update(*[np.zeros(2, "f4")] * 2, bptt.Adam().init(np.zeros(2, "f4"))), V, "epsilon must be > 0 in float32, the precision of params, got 1e-50"),
     (lambda: bptt.Adam().init(X.astype(int)), T, "params must have dtype float32 or float64, got int64"),
     (lambda: bptt.Adam().update(X, X, ()), T, "state must be an AdamState, got tuple (())"),
-    *((lambda u=u: bptt.Adam().update(X, X, bptt.Adam().init(X)._replace(updates=u)), kind, f"updates must be {words}")
+    *((lambda u=u: bptt.Adam().update(X, X, bptt.Adam().init(X)._replace(updates=u)), kind, f"state.updates must be {words}")
       for u, kind, words in [
         (np.array(2.7), T, "an integer, got float64 ("),
         (2.0, T, "an integer, got float (2.0)"),
@@ -263,11 +263,11 @@ MORE_KINDS = [
         (np.array(-1), V, "from 0 to 9223372036854775806, got -1"),
         (np.array(2**64 - 1, np.uint64), V, "from 0 to 9223372036854775806, got 18446744073709551615"),
       ]),
-    (lambda: bptt.Adam().update(X, X, bptt.Adam().init(X)._replace(square=at(0 * X, (1, 0, 1), -5.0))), V, "square must be >= 0, got -5.0 at index (1, 0, 1)"),
+    (lambda: bptt.Adam().update(X, X, bptt.Adam().init(X)._replace(square=at(0 * X, (1, 0, 1), -5.0))), V, "state.square must be >= 0, got -5.0 at index (1, 0, 1)"),
     (lambda: bptt.GradientDescent(0.1).update(X, X, bptt.Adam().init(X)), T, "state must be (), as init returns it, got AdamState"),
     (lambda: bptt.GradientDescent(0.1).update(X, X, None), T, "state must be (), as init returns it, got NoneType (None)"),
     (lambda: bptt.GradientDescent(0.1).update(X, X, X), T, "state must be (), as init returns it, got ndarray"),
-    (lambda: bptt.Adam().update(X, X, bptt.Adam().init(X[1:])), V, "mean must have shape (4, 2, 2), that of params, got (3, 2, 2)"),
+    (lambda: bptt.Adam().update(X, X, bptt.Adam().init(X[1:])), V, "state.mean must have shape (4, 2, 2), that of params, got (3, 2, 2)"),
     (lambda: bptt.Momentum(0.1).update(X, X, X[1:]), V, "state must have shape (4, 2, 2), that of params, got (3, 2, 2)"),
     (lambda: bptt.GradientDescent(0.1).update(READOUT, LAYER, ()), V, "gradient must have the 2 arrays of params, got 3"),
     (lambda: bptt.GradientDescent(0.1).update(X, X.astype(np.float32), ()), T, "gradient must have the precision of params, float64, got float32"),

@@ -107,6 +107,9 @@ SEQUENCES = [
     (lambda: with_layer(BOTH, BOTH_PARAMS, forward=THERE._replace(w=np.ones((3, 2)))), V, "params.layers[0].backward.w must have shape (3, 8), got (1, 8)"),
     (lambda: bptt.layer_backward(BOTH_TRACE.layers[0], D), V, "d_a must have shape (3, 1, 4), got (3, 1, 1)"),
     (lambda: bptt.layer_backward(BOTH_TRACE.layers[0], np.ones((3, 1, 4)), ONE), T, "d_final must be a tuple of 2 states, one a direction, got ndarray"),
+    (lambda: bptt.teaching.proof.bench(recurrent="some"), V, "recurrent must be hidden, all or none, got str ('some')"),
+    (lambda: bptt.teaching.tiny().cost(Y, 3), T, "steps must be a slice, got int (3)"),
+    (lambda: bptt.teaching.EquationCheck.read(None), T, "text must be a str, got NoneType (None)"),
     (lambda: bptt.teaching.unroll(BOTH_TRACE), T, "trace.stack.cells[0] must be an Elman, got Bidirectional"),
     # cells
     (lambda: bptt.forward(LSTM, LSTM_PARAMS, X, (ONE,)), V, "initial[0] must have 2 arrays, a, c, got 1"),
@@ -235,7 +238,7 @@ AROUND = [
     (lambda: bptt.from_torch(LSTM.cells, TORCH | {"bias_hh_l0": np.ones(1)}), V, "state['bias_hh_l0'] must have shape (8,), got (1,)"),
     (lambda: bptt.from_torch(LSTM.cells, TORCH | {"bias_ih_l0": np.ones(8, int)}), T, "state['bias_ih_l0'] must have dtype float32 or float64, got int64"),
     (lambda: bptt.from_torch(GRU.cells, TORCH), V, "state['weight_hh_l0'] must have shape (3n, n), got (8, 2)"),
-    (lambda: bptt.from_torch(STACK.cells, bptt.to_torch(STACK.cells, PARAMS.layers) | {"weight_ih_l1": np.ones((2, 3))}), V, "layers[1].w must have shape (2, 2), got (3, 2)"),
+    (lambda: bptt.from_torch(STACK.cells, bptt.to_torch(STACK.cells, PARAMS.layers) | {"weight_ih_l1": np.ones((2, 3))}), V, "state['weight_ih_l1'] must have shape (2, 2), got (2, 3)"),
     (lambda: bptt.to_flax(BOTH.cells[0], BOTH_PARAMS.layers[0]), T, "cell must be a bptt.Elman, LSTM or GRU, got Bidirectional"),
     (lambda: bptt.to_flax(bptt.LSTM(), PARAMS.layers[0]), V, "layer.u must have shape (n, 4n), got (2, 2)"),
     (lambda: bptt.from_flax(bptt.LSTM(), {}), V, "tree must hold hi.kernel, got nothing"),
@@ -244,7 +247,7 @@ AROUND = [
     (lambda: bptt.from_flax(bptt.Elman(), flax(i={"kernel": ONE, "bias": np.ones(3)})), V, "tree['i']['bias'] must have shape (2,), got (3,)"),
     (lambda: bptt.from_flax(bptt.Elman(), flax(h={"kernel": np.ones((3, 2))})), V, "tree['h']['kernel'] must have shape (n, n), got (3, 2)"),
     # trees
-    (lambda: bptt.flatten((1.0,)), T, "[0] must be an array, or a tuple, list or mapping of arrays, got float"),
+    (lambda: bptt.flatten((1.0,)), T, "record[0] must be an array, or a tuple, list or mapping of arrays, got float"),
     (lambda: bptt.flatten(PARAMS)[1](np.ones(3)), V, "vector must have shape (21,), got (3,)"),
 ]  # fmt: skip
 

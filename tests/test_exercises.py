@@ -109,7 +109,7 @@ def test_each_answer_of_a_page_passes_and_each_beginning_is_caught_by_its_mistak
 
 
 @needs_pages
-def test_the_pages_ask_every_exercise_once_and_there_are_twenty():
+def test_the_pages_ask_every_exercise_once():
     asked = [
         name
         for page in PAGES

@@ -453,6 +453,7 @@ REFUSED = [
     (lambda: bptt.from_torch((twice(LSTM),), {"weight_hr_l0_reverse": ONE, "weight_hr_l0": ONE}), "state must be that of a module without proj_size, which no cell here has, got weight_hr_l0, weight_hr_l0_reverse"),
     (lambda: bptt.from_torch((LSTM,), {k: v for k, v in STATE.items() if k != "bias_hh_l0"}), "state must hold bias_hh_l0, got bias_ih_l0, weight_hh_l0, weight_ih_l0"),
     (lambda: bptt.from_torch((LSTM,), STATE | {"bias_hh_l0": np.ones(16, np.float32)}), "state['bias_hh_l0'] must have the precision of state['weight_hh_l0'], float64, got float32"),
+    (lambda: bptt.from_torch((LSTM, LSTM), STATE | {k.replace("l0", "l1"): v for k, v in STATE.items()}), "state['weight_ih_l1'] must have shape (16, 4), got (16, 3)"),
     (lambda: bptt.to_torch((LSTM,), (bptt.tree_map(lambda a: a + 0j, draw((LSTM,))[0]),)), "layers[0].w must have dtype float32 or float64, got complex128"),
     (lambda: bptt.from_torch((bptt.Elman(bptt.sigmoid),), {}), "cells[0] must be an Elman of tanh or relu, got Elman(activation=Activation(name='sigmoid'))"),
     (lambda: bptt.from_torch((bptt.Bidirectional(LSTM, GRU),), {}), "cells must be all of one kind, got LSTM() and GRU()"),
@@ -480,6 +481,7 @@ REFUSED = [
     (lambda: bptt.interop.from_keras(GRU, [ONE]), "weights must be a mapping of names to arrays, got list"),
     (lambda: bptt.interop.from_keras(twice(GRU), NAMED), "weights must hold forward_layer.recurrent_kernel, got bias, kernel, recurrent_kernel"),
     (lambda: bptt.interop.from_keras(GRU, {"forward_layer": NAMED, "backward_layer": NAMED}), "weights must hold recurrent_kernel, got backward_layer.bias"),
+    (lambda: bptt.interop.from_keras(twice(GRU), {"forward_layer": NAMED, "backward_layer": NAMED | {"kernel": np.ones((2, 12))}}), "weights['backward_layer']['kernel'] must have shape (3, 12), got (2, 12)"),
     (lambda: bptt.interop.to_keras(bptt.PeepholeLSTM(), ()), "cell must be a bptt.Elman, LSTM, GRU or ResetBeforeGRU, got PeepholeLSTM()"),
     (lambda: bptt.interop.to_keras(bptt.Bidirectional(LSTM, bptt.Diagonal()), ()), "cell.backward must be a bptt.Elman, LSTM, GRU or ResetBeforeGRU, got Diagonal"),
     # ONNX

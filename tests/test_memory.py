@@ -20,7 +20,7 @@ import bptt
 from bptt.algorithms import checkpointed
 from bptt.network.loop import CHUNK
 
-pytestmark = pytest.mark.no_cover  # others run the same lines, once
+pytestmark = pytest.mark.untraced  # others run the same lines, once
 
 ARRAYS = {bptt.Elman: 5, bptt.LSTM: 27, bptt.GRU: 18}  # at the peak of the way back, one a step
 OBJECTS = 1 << 16  # array objects, the views of each step, closures

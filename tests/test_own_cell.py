@@ -17,7 +17,7 @@ from nets import EXACT, draw, gives
 import bptt
 from bptt.cells import layout
 
-pytestmark = pytest.mark.no_cover  # others run the same lines, once
+pytestmark = pytest.mark.untraced  # others run the same lines, once
 
 
 class Leaky:

@@ -15,7 +15,7 @@ from nets import CELLS, EXACT, draw, gives
 
 import bptt
 
-pytestmark = pytest.mark.no_cover  # others run the same lines, once
+pytestmark = pytest.mark.untraced  # others run the same lines, once
 
 MASKS = ("none", "lengths", "none", "holes")
 CASES = [(name, depth) for name in CELLS for depth in (1, 2, 3)]

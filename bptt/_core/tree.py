@@ -32,12 +32,12 @@ def tree_map(function: Callable[..., Array], record: Record, *others: Record) ->
     Returns
     -------
     Record
-        A record of the structure, and of the types, of `record`.
+        A record of the structure, and of the types, of `record`; mappings become dicts.
 
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array, or `function` cannot be called.
     ValueError
         If not all have arrays at the same places, or two at the same place differ in shape.
 
@@ -119,7 +119,7 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array, or `name` is not a string.
     ValueError
         If the keys of a mapping give two arrays one name.
 
@@ -227,7 +227,7 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
     >>> restore(2 * vector).w.tolist()
     [[2.0], [2.0]]
     """
-    leaves = [leaf.ravel() for _, leaf in tree_leaves(record)]
+    leaves = [leaf.ravel() for _, leaf in tree_leaves(record, "record")]
     vector = np.concatenate(leaves) if leaves else np.zeros(0)
     return vector, partial(_restore, record)
 

@@ -114,7 +114,7 @@ def value_and_grad(
     initial: Initial = None,
     mask: ArrayLike | None = None,
 ) -> tuple[float, Params]:
-    """Return the cost C and ∂C/∂ every parameter: `forward`, the cost, `backward`; (FWD), (BP2) to (BP4).
+    """Return the cost C and ∂C/∂ every parameter: `forward`, the cost, `backward`; (FWD), (BP1) to (BP4).
 
     Parameters
     ----------

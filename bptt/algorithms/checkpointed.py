@@ -183,7 +183,8 @@ def checkpointed_bptt(
     Raises
     ------
     TypeError, ValueError, FloatingPointError
-        As `bptt.forward` and `bptt.backward` do; also if a layer reads in both directions.
+        As `bptt.forward` and `bptt.backward` do; also if a layer reads in both directions, or `schedule` is
+        none of these.
 
     Examples
     --------

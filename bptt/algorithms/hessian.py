@@ -8,7 +8,7 @@ gives H v for about twice the price of a gradient, without H. Here the two run t
 number: the real part is the quantity, the imaginary part R of it, times a step so small that its
 square vanishes. It is the complex step applied to backpropagation itself; and since that is wrong where
 code is not analytic, each product is compared with a central difference of the gradient along v, for the
-price of two gradients more, and of four near a kink.
+price of two gradients more, and of five near a kink.
 
 Source: Pearlmutter (1994), "Fast exact multiplication by the Hessian".
 """

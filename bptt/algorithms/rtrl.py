@@ -128,7 +128,7 @@ def uoro(
     cost
         As for `rtrl`.
     rng
-        Where the random signs come from.
+        Where the random signs come from, a generator or a seed.
 
     Returns
     -------

@@ -106,6 +106,8 @@ def step_jacobians(trace: LayerTrace) -> Array:
     ------
     TypeError
         If `trace` is not the trace of a layer of one direction.
+    FloatingPointError
+        If an entry overflows.
 
     Examples
     --------

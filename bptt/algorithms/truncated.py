@@ -143,7 +143,7 @@ def surrogate(
     Raises
     ------
     TypeError, ValueError, FloatingPointError
-        As `truncated_bptt` does.
+        As `truncated_bptt` does; what is wrong with `cost` is seen when the function is called.
 
     Examples
     --------

@@ -42,7 +42,7 @@ class Activation:
     ------
     TypeError
         If `name` is not a string or one of the pair cannot be called; or if one of them, tried on a few
-        numbers, writes to its arguments.
+        numbers, writes to its arguments, or to what it has returned before.
     ValueError
         If one of the pair, tried on a few numbers, does not keep their shape and precision.
 

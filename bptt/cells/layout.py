@@ -180,6 +180,11 @@ def state_names_of(cell: OneDirection) -> tuple[str, ...]:
     tuple of str
         One for each array.
 
+    Raises
+    ------
+    TypeError
+        If `cell` is no such cell, or does not name the arrays as the protocol says.
+
     Examples
     --------
     >>> import bptt

@@ -141,7 +141,7 @@ def check_cell(
     cell
         A `bptt.Cell` or a `bptt.cells.UnfactoredCell`.
     sizes
-        T, B, n_below and n; different numbers from 2 to 6 if not given.
+        T, B, n_below and n, a tuple or list; different numbers from 2 to 6 if not given.
     seed
         Of all random numbers, and of the sizes.
 

@@ -65,7 +65,10 @@ def complex_step(cost: CostFunction, at: Record) -> Record:
         If a leaf of `at` is not a float64 array, or the cost returns a real number: somewhere it has
         thrown the imaginary part away, and the complex step with it.
     ValueError
-        If the cost is so small, below 1e-262, that h times its slope underflows.
+        If an entry of `at` is not finite, or there is none; or if the cost is so small, below 1e-262, that
+        h times its slope underflows.
+    FloatingPointError
+        If the cost is not finite.
 
     Examples
     --------
@@ -111,7 +114,10 @@ def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Re
     TypeError
         If a leaf of `at` is not a float64 array, or the cost does not return a real number.
     ValueError
-        If `step` is not positive, or too small to move an entry.
+        If an entry of `at` is not finite, or there is none; or if `step` is not positive, or too small to
+        move an entry.
+    FloatingPointError
+        If the cost is not finite.
 
     Examples
     --------
@@ -224,8 +230,8 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
     TypeError
         If a leaf is not an array of real numbers.
     ValueError
-        If the records differ in structure or shapes, an entry is not finite, or the tolerance is not
-        positive.
+        If the records differ in structure or shapes, an entry is not finite, there is none, or the
+        tolerance is not positive.
 
     Examples
     --------
@@ -291,7 +297,10 @@ def check_gradient(
         complex step cannot be trusted, because the cost is not analytic; or if what differs from the gradient
         gives another value at each call.
     ValueError
-        If `gradient` and `at` differ in structure or shapes, or an entry is not finite.
+        If `gradient` and `at` differ in structure or shapes, an entry is not finite, or the tolerance is not
+        positive; and as `truth` does.
+    FloatingPointError
+        If the cost is not finite.
 
     Examples
     --------

@@ -106,8 +106,8 @@ class CellReport:
         return tuple(name for name, _ in self.bugs)
 
     def __getitem__(self, name: str) -> Check:
-        """Return the check of that name."""
-        return next(check for check in self.checks if check.name == name)
+        """Return the check of that name; a KeyError if there is none."""
+        return {check.name: check for check in self.checks}[name]
 
     def __str__(self) -> str:
         """Report: what passes by name, a line for what fails; then the faulty tensors, the likely bug."""

@@ -63,7 +63,7 @@ def to_flax(
     Raises
     ------
     TypeError
-        If Flax has no such cell.
+        If Flax has no such cell, or `layer` is not a record of its parameters.
     ValueError
         If the parameters do not fit the cell, if `form` is none of these or not one of the cell, or if
         c of a GRU is not zero for nnx, whose GRUCell has no such bias.
@@ -118,7 +118,8 @@ def from_flax(cell: OneDirection, tree: parts.Nested) -> LayerParams:
     Raises
     ------
     TypeError
-        If Flax has no such cell.
+        If Flax has no such cell, or `tree` is not a mapping of arrays of one precision,
+        float32 or float64.
     ValueError
         If an array is missing, or has another shape than its neighbors ask for, or is left over.
 

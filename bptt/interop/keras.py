@@ -57,7 +57,7 @@ def to_keras(cell: AnyCell, layer: LayerParams, *, bias: bool = True) -> dict[st
     Raises
     ------
     TypeError
-        If Keras has no such layer.
+        If Keras has no such layer, or `layer` is not a record of its parameters.
     ValueError
         If the parameters do not fit the cell, or hold a bias that would be lost.
 
@@ -96,7 +96,8 @@ def from_keras(cell: AnyCell, weights: parts.Nested) -> LayerParams:
     Raises
     ------
     TypeError
-        If Keras has no such layer.
+        If Keras has no such layer, or `weights` is not a mapping of arrays of one precision,
+        float32 or float64.
     ValueError
         If an array is missing, or has another shape than its neighbors ask for, or is left over, or if
         the bias is that of a GRU with the other ``reset_after``.
@@ -114,10 +115,13 @@ def from_keras(cell: AnyCell, weights: parts.Nested) -> LayerParams:
     parts.kinds_of(cell, KINDS)
     reader = parts.Reader("weights", weights)
     paths = [(side,) for side in SIDES] if isinstance(cell, Bidirectional) else [()]
-    both = zip(parts.cells_of("cell", cell), paths, strict=True)
-    found = parts.joined([_read(reader, one, path) for (_, one), path in both])
+    below: int | str = "n_below"
+    layers: list[LayerParams] = []
+    for (_, one), path in zip(parts.cells_of("cell", cell), paths, strict=True):
+        layers.append(_read(reader, one, path, below))
+        below = len(layers[-1].w)
     reader.finish("a kernel, a recurrent_kernel and a bias")
-    return found
+    return parts.joined(layers)
 
 
 def _written(name: str, cell: OneDirection, params: LayerParams, bias: bool) -> dict[str, Array]:
@@ -130,11 +134,13 @@ def _written(name: str, cell: OneDirection, params: LayerParams, bias: bool) -> 
     return found
 
 
-def _read(reader: parts.Reader, cell: OneDirection, path: tuple[str, ...]) -> LayerParams:
+def _read(
+    reader: parts.Reader, cell: OneDirection, path: tuple[str, ...], below: int | str
+) -> LayerParams:
     kind = type(formula_of(cell))
     u = reader.take_recurrent(*path, "recurrent_kernel", blocks=len(parts.GATES[kind]))
     width = u.shape[1]
-    w = reader.take(*path, "kernel", shape=("n_below", width))
+    w = reader.take(*path, "kernel", shape=(below, width))
     b = b_u = np.zeros(width, u.dtype)
     if reader.has(*path, "bias"):
         shape, other = ((2, width), (width,)) if kind is GRU else ((width,), (2, width))

@@ -61,7 +61,7 @@ def to_onnx(cell: AnyCell, layer: LayerParams) -> tuple[dict[str, Array], Attrib
     Raises
     ------
     TypeError
-        If ONNX has no such operator.
+        If ONNX has no such operator, or `layer` is not a record of its parameters.
     ValueError
         If the parameters do not fit the cell, or the directions have different numbers of units.
 
@@ -113,7 +113,8 @@ def from_onnx(
     Raises
     ------
     TypeError
-        If ONNX has no such operator.
+        If ONNX has no such operator, or `attributes` is no mapping, or `inputs` not one of arrays of one precision,
+        float32 or float64.
     ValueError
         If an array is missing, or has another shape than its neighbors ask for, or is left over, or if
         an attribute asks for what the cell does not do: ``clip``, ``input_forget``, other activations,

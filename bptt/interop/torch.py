@@ -54,7 +54,8 @@ def to_torch(
     Raises
     ------
     TypeError
-        If PyTorch has no such cell, if they are of several kinds, or if only some read both directions.
+        If PyTorch has no such cell, if they are of several kinds, if only some read both directions, or if
+        `layers` are not their records.
     ValueError
         If there is no cell, if the parameters do not fit the cells or the layer below, if the layers, or
         the directions of one, have different numbers of units (a module has one ``hidden_size``), or if a
@@ -112,7 +113,8 @@ def from_torch(
     Raises
     ------
     TypeError
-        If PyTorch has no such cell, if they are of several kinds, or if only some read both directions.
+        If PyTorch has no such cell, if they are of several kinds, if only some read both directions, or if
+        `state` is not a mapping of arrays of one precision, float32 or float64.
     ValueError
         If there is no cell, if an array is missing, or has another shape than its neighbors ask for, or
         is left over, or if the module has a ``proj_size``.
@@ -136,24 +138,33 @@ def from_torch(
         )
         raise ValueError(msg)
     bias = any(str(name).startswith("bias_") for name in state)
+    below: int | str = "n_below"
     layers: list[LayerParams] = []
     for k, cell in enumerate(cells):
-        both = zip(parts.cells_of(f"layers[{k}]", cell), (f"l{k}", f"l{k}_reverse"), strict=False)
-        layers.append(parts.joined([_read(reader, *each, end, bias) for each, end in both]))
+        both: list[LayerParams] = []
+        for (_, one), end in zip(
+            parts.cells_of("", cell), (f"l{k}", f"l{k}_reverse"), strict=False
+        ):
+            both.append(_read(reader, one, end, bias, below))
+            below = len(both[-1].w)
+        layers.append(parts.joined(both))
+        below = sum(len(one.u) for one in both)
     reader.finish("these layers")
-    return check_layers("layers", cells, layers)[0]
+    return tuple(layers)
 
 
-def _read(reader: parts.Reader, name: str, cell: OneDirection, end: str, bias: bool) -> LayerParams:
+def _read(
+    reader: parts.Reader, cell: OneDirection, end: str, bias: bool, below: int | str
+) -> LayerParams:
     """Read one layer of one direction, whose names end in `end`."""
     blocks = len(parts.GATES[type(formula_of(cell))])
     u = reader.take_recurrent(f"weight_hh_{end}", blocks=blocks, turned=True)
     width = u.shape[1]
-    w = reader.take(f"weight_ih_{end}", shape=(width, "n_below")).T.copy()
+    w = reader.take(f"weight_ih_{end}", shape=(width, below)).T.copy()
     first = second = np.zeros(width, u.dtype)
     if bias:
         first, second = (reader.take(f"bias_{i}_{end}", shape=(width,)) for i in ("ih", "hh"))
-    return parts.layer_of(name, cell, (w, u, first, second))
+    return parts.layer_of("state", cell, (w, u, first, second))
 
 
 def _check_cells(cells: object) -> None:

@@ -153,7 +153,7 @@ def layer_forward(
     params
         The parameters of the layer: w, u and b, or what its cell has.
     x
-        Its input, shape (T, B, n_below).
+        Its input, shape (T, B, n_below), of the precision of `params`, or integers.
     initial
         Its state before the first step: a tuple of arrays (B, n), or the array where it is only one.
         Zero if not given. For a bidirectional layer, a pair of those.

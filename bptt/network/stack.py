@@ -35,7 +35,7 @@ class Stack:
     Raises
     ------
     TypeError
-        If `cells` is not a tuple of cells, or `output` is not an `Activation`.
+        If `cells` is not a tuple or list of cells, or `output` is not an `Activation`.
     ValueError
         If there is no cell.
 
@@ -91,8 +91,8 @@ def initialize(
     stack
         The architecture.
     sizes
-        Units of each layer, :math:`n_0` (the input) to :math:`n_L` (the readout); of each direction,
-        for a `bptt.Bidirectional` layer.
+        Units of each layer, a tuple or list, :math:`n_0` (the input) to :math:`n_L` (the readout); of
+        each direction, for a `bptt.Bidirectional` layer.
     rng
         Where the numbers come from, a generator or a seed.
     dtype

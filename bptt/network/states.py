@@ -40,9 +40,9 @@ def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Mask:
     Raises
     ------
     TypeError
-        If `lengths` are not integers.
+        If `lengths` or `steps` are not integers.
     ValueError
-        If a length is below 1 or above `steps`.
+        If `lengths` are not of shape (B,), or one is below 1 or above `steps`.
 
     Examples
     --------

@@ -29,6 +29,7 @@ PHRASES = {
     "broken": "broken as it should be, relative error {value:.2g} >= {limit:g}",
     "unequal": "broken as it should be, exactly",
 }
+BOUND = ("smaller", "larger")
 LABEL = r"[A-Za-z][A-Za-z0-9-]*"
 NUMBER = r"-?\d[\d.]*(?:e[+-]\d+)?"
 WORDS = r"[a-z]+?(?: [a-z]+?)*"
@@ -65,7 +66,7 @@ class EquationCheck:
         The largest relative error; the smallest margin of a bound; the smallest error of what should
         fail. None where nothing was rounded.
     limit
-        The tolerance; for what should fail, the error that was asked for. None where nothing was rounded.
+        The tolerance, with a minus for a bound; for what should fail, the error that was asked for. None where nothing was rounded.
     of
         What a case is, in the singular, such as ``"random net"``.
 
@@ -103,7 +104,7 @@ class EquationCheck:
         """Return the checks whose lines stand in a text, in their order."""
         found = {}  # by where their lines begin
         for kind, pattern in LINES.items():
-            for line in pattern.finditer(text):
+            for line in pattern.finditer(validation.instance("text", text, str)):
                 told = line.groupdict()
                 numbers = {key: float(told[key]) for key in ("value", "limit") if key in told}
                 check = cls(told["label"], kind, int(told["cases"]), of=told["of"], **numbers)
@@ -134,7 +135,6 @@ def check_equation(
     tolerance
         The largest relative error that counts as rounding. The difference of two arrays is relative
         to the largest entry of both. Expressions, whole numbers and fractions must be equal.
-
     of
         What a case is, in the singular: the printed line counts them.
 
@@ -144,10 +144,11 @@ def check_equation(
         If the equation does not hold in some case. An AssertionError, which names the case, the entry,
         both values, the error and the tolerance. NaN and infinity never pass.
     TypeError
-        If a leaf is no number, array or expression, or only one side is a list.
+        If a leaf is no number, array or expression, only one side is a list, or another argument has a
+        wrong type.
     ValueError
         If the sides differ in structure, in shape or in their number of cases, if there is nothing to
-        compare, or if the label or the tolerance is not one.
+        compare, or if `label`, `tolerance` or `of` is not as described.
 
     Examples
     --------
@@ -213,10 +214,10 @@ def check_bound(
     mean-bound: holds as a bound, smallest relative margin 2.5e-01 >= -1e-12 (2 cases)
     """
     validation.number("tolerance", tolerance, below=1, zero=True)
-    pairs = _cases(label, of, smaller, larger)
+    pairs = _cases(label, of, smaller, larger, BOUND)
     least = math.inf
     for number, case in enumerate(pairs, 1):
-        for leaf, a, b in sides.leaves(*case):
+        for leaf, a, b in sides.leaves(*case, BOUND):
             gap = sides.margin(leaf, a, b)
             if not gap.error >= -tolerance:
                 where = _where(number, len(pairs), leaf + gap.place)
@@ -274,7 +275,7 @@ def check_fails(
 
 
 def _cases(
-    label: str, of: str, left: sides.Side, right: sides.Side
+    label: str, of: str, left: sides.Side, right: sides.Side, named: sides.Names = sides.NAMES
 ) -> list[tuple[sides.Side, sides.Side]]:
     if not re.fullmatch(LABEL, validation.instance("label", label, str)):
         msg = f"label must be letters, digits and hyphens, such as 'bp2', got {label!r}"
@@ -282,7 +283,7 @@ def _cases(
     if not re.fullmatch(WORDS, validation.instance("of", of, str)):
         msg = f"of must be words in lower case, in the singular, such as 'random net', got {of!r}"
         raise ValueError(msg)
-    return sides.cases(left, right)
+    return sides.cases(left, right, named)
 
 
 def _where(number: int, of: int, entry: str) -> str:

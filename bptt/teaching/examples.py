@@ -68,10 +68,12 @@ class Example(NamedTuple):
 
         Raises
         ------
+        TypeError
+            If `outputs` have a wrong dtype, or `steps` is not a slice.
         ValueError
             If there are not as many outputs as targets.
         """
-        return squared_error(outputs, self.targets[steps])
+        return squared_error(outputs, self.targets[validation.instance("steps", steps, slice)])
 
     def costs_of_copies(self, copies: Sequence[Params]) -> list[Scalar]:
         """Return the cost of each step of a run whose steps have parameters of their own.
@@ -156,7 +158,7 @@ def random_net(
     cells
         One for each recurrent layer.
     sizes
-        The numbers of units n_0 to n_L, two more than there are cells.
+        The numbers of units n_0 to n_L, a tuple or list, two more than there are cells.
     steps, batch
         The number of steps and of sequences.
     rng

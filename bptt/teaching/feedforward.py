@@ -104,7 +104,7 @@ def forward(
     TypeError
         If an argument has a wrong type or dtype, or float32 meets float64.
     ValueError
-        If shapes do not match, or a number is not finite.
+        If shapes do not match, a number is not finite, or there is no layer.
     FloatingPointError
         If an activation overflows.
 

@@ -21,6 +21,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from bptt._core import validation
 from bptt.teaching.calculus import Expression, Letters, Numbers, Value, sympy
 from bptt.teaching.equations import check_equation, check_fails
 from bptt.teaching.sides import Side
@@ -98,7 +99,10 @@ class Net:
         recurrent: Literal["hidden", "all", "none"] = "hidden",
     ) -> None:
         self.calculus, self.sizes, self.T, self.L = calculus, tuple(sizes), T, len(sizes) - 1
-        last = {"hidden": self.L, "all": self.L + 1, "none": 1}[recurrent]
+        last = {"hidden": self.L, "all": self.L + 1, "none": 1}.get(recurrent)
+        if last is None:
+            msg = f"recurrent must be hidden, all or none, got {validation.describe(recurrent)}"
+            raise ValueError(msg)
         n, draw, layers = self.sizes, calculus.draw, range(1, self.L + 1)
         self.w = {l: draw(f"w{l}", n[l - 1], n[l]) for l in layers}
         self.u = {l: draw(f"u{l}", n[l], n[l]) for l in range(1, last)}
@@ -262,7 +266,7 @@ def bench(
     nets: int = 12,
     seed: int = 0,
 ) -> Bench:
-    """Return a bench: a net of letters of the given sizes, and random nets of one to four layers.
+    """Return a bench: a net of letters of the given sizes, and random nets of two to four layers.
 
     Parameters
     ----------
@@ -273,6 +277,11 @@ def bench(
         How many random nets.
     seed
         Of their sizes and numbers.
+
+    Raises
+    ------
+    ValueError
+        If `recurrent` is none of its words.
 
     Examples
     --------

@@ -18,6 +18,9 @@ from bptt._core.types import Array
 
 Leaf: TypeAlias = Any  # a number, an array of them, or an expression of SymPy
 Side: TypeAlias = Any  # a leaf, a record of leaves, or a list of such: one item a case
+Names: TypeAlias = tuple[str, str]  # of both sides, as the caller's arguments are called
+
+NAMES = ("left", "right")
 
 
 @dataclass(frozen=True)
@@ -35,46 +38,48 @@ class Gap:
     right: Leaf
 
 
-def cases(left: Side, right: Side) -> list[tuple[Side, Side]]:
+def cases(left: Side, right: Side, named: Names = NAMES) -> list[tuple[Side, Side]]:
     """Pair the cases of both sides: a list holds one case an item, anything else is one case."""
+    both = " and ".join(named)
     if isinstance(left, list) != isinstance(right, list):
-        msg = f"left and right must both be lists of cases, or neither, got {_kinds(left, right)}"
+        msg = f"{both} must both be lists of cases, or neither, got {_kinds(left, right)}"
         raise TypeError(msg)
     if not isinstance(left, list):
         return [(left, right)]
     if len(left) != len(right):
-        msg = f"left and right must have as many cases, got {len(left)} and {len(right)}"
+        msg = f"{both} must have as many cases, got {len(left)} and {len(right)}"
         raise ValueError(msg)
     if not left:
-        msg = "left and right must hold one case or more, got none: nothing would be checked"
+        msg = f"{both} must hold one case or more, got none: nothing would be checked"
         raise ValueError(msg)
     return list(zip(left, right, strict=True))
 
 
-def leaves(left: Side, right: Side) -> list[tuple[str, Array, Array]]:
+def leaves(left: Side, right: Side, named: Names = NAMES) -> list[tuple[str, Array, Array]]:
     """Pair the leaves of one case, as arrays of one shape, each with the expression that reaches it."""
-    filled = [pair for pair in _leaves(left, right, "") if pair[1].size]
+    filled = [pair for pair in _leaves(left, right, named, "") if pair[1].size]
     if not filled:
-        msg = "left and right must hold one number or more, got none: nothing would be checked"
+        msg = f"{' and '.join(named)} must hold one number or more, got none: nothing would be checked"
         raise ValueError(msg)
     return filled
 
 
-def _leaves(left: Side, right: Side, name: str) -> Iterator[tuple[str, Array, Array]]:
+def _leaves(left: Side, right: Side, named: Names, name: str) -> Iterator[tuple[str, Array, Array]]:
     """Walk through both sides; nothing is ever broadcast."""
+    one, other = (side + name for side in named)
     ours, theirs = _parts(left), _parts(right)
     if ours is None and theirs is None:
-        a, b = _array(f"left{name}", left), _array(f"right{name}", right)
+        a, b = _array(one, left), _array(other, right)
         if a.shape != b.shape:
-            msg = f"left{name} and right{name} must have one shape, got {a.shape} and {b.shape}"
+            msg = f"{one} and {other} must have one shape, got {a.shape} and {b.shape}"
             raise ValueError(msg)
         yield name, a, b
     elif ours is None or theirs is None or list(ours) != list(theirs):
-        msg = f"left{name} and right{name} must have the same parts, got {_kinds(left, right)}"
+        msg = f"{one} and {other} must have the same parts, got {_kinds(left, right)}"
         raise ValueError(msg)
     else:
         for key, part in ours.items():
-            yield from _leaves(part, theirs[key], name + key)
+            yield from _leaves(part, theirs[key], named, name + key)
 
 
 def _parts(value: Side) -> dict[str, Side] | None:

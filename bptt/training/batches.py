@@ -85,8 +85,8 @@ def minibatches(
     Raises
     ------
     TypeError
-        If `x` is not float32, float64 or integers, `targets` are no numbers, `mask` is not boolean, `size` is
-        not an integer, or `rng` is neither a generator nor a seed.
+        If `x` is not float32, float64 or integers, `targets` are no numbers, `mask` or `drop_last` is not
+        boolean, `size` is not an integer, or `rng` is neither a generator nor a seed.
     ValueError
         If shapes do not match, there is no step or no sequence, or `size` is not from 1 to B.
 

@@ -59,7 +59,7 @@ def squared_error(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
     TypeError
         If an argument has a wrong dtype, or float32 meets float64.
     ValueError
-        If shapes do not match, a number that counts is not finite, or a weight is negative.
+        If shapes do not match or are empty, a number that counts is not finite, or a weight is negative.
     FloatingPointError
         If the cost overflows.
 
@@ -112,7 +112,7 @@ def softmax_cross_entropy(
     TypeError
         If an argument has a wrong dtype.
     ValueError
-        If shapes do not match, a class is unknown, a number is not finite or a weight is negative.
+        If shapes do not match or are empty, a class is unknown, a number is not finite or a weight is negative.
     FloatingPointError
         If the cost overflows.
 

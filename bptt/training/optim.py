@@ -208,11 +208,12 @@ class Adam:
     ) -> tuple[Record, AdamState]:
         """Return the parameters after one update, and the new means."""
         validation.instance("state", state, AdamState)
-        check_twins(params, gradient=gradient, mean=state.mean, square=state.square)
-        _refuse_negative("square", state.square)
+        means = {"state.mean": state.mean, "state.square": state.square}
+        check_twins(params, gradient=gradient, **means)
+        _refuse_negative("state.square", state.square)
         given: object = state.updates
         one = given[()] if isinstance(given, np.ndarray) and given.ndim == 0 else given
-        count = validation.between("updates", one, 0, LAST - 1) + 1
+        count = validation.between("state.updates", one, 0, LAST - 1) + 1
         b1, b2 = self.beta1, self.beta2
         bias1, bias2 = 1 - b1**count, 1 - b2**count
 
@@ -229,9 +230,8 @@ class Adam:
             mean = tree_map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, gradient)
             square = tree_map(lambda s, g: b2 * s + (1 - b2) * g**2, state.square, gradient)
             moved = tree_map(step, params, mean, square)
-        new = AdamState(np.array(count, np.int64), mean, square)
-        refuse_overflow(square=square, params=moved)
-        return moved, new
+        refuse_overflow(**{"state.square": square}, params=moved)
+        return moved, AdamState(np.array(count, np.int64), mean, square)
 
 
 def _refuse_memory(state: object) -> None:
@@ -265,7 +265,7 @@ def global_norm(record: Tree) -> float:
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array of float32 or float64.
     ValueError
         If an entry is not finite.
     FloatingPointError
@@ -305,7 +305,7 @@ def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
     Raises
     ------
     TypeError
-        If a leaf is not an array.
+        If a leaf is not an array of float32 or float64, or `limit` is no number.
     ValueError
         If an entry is not finite or `limit` is not positive.
     FloatingPointError

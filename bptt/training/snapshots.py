@@ -67,7 +67,7 @@ def save_snapshot(
     Raises
     ------
     TypeError, ValueError
-        If a leaf is not a finite array, or a number is not a positive integer.
+        If `bptt.save` does not take the record, or a number is not a positive integer.
     OSError
         If the file cannot be written; what was there before stays.
 
@@ -114,6 +114,8 @@ def load_snapshot(folder: str | os.PathLike[str], like: Record) -> Snapshot[Reco
 
     Raises
     ------
+    TypeError
+        If there are snapshots, and `like` is none of the records that `bptt.save` takes.
     ValueError
         If there are snapshots, and none is whole and fits `like`: a run is not begun anew in silence.
     OSError

@@ -46,9 +46,9 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
     Raises
     ------
     TypeError
-        If a leaf is not an array of these dtypes.
+        If a leaf is not an array of these dtypes, or `path` is no path.
     ValueError
-        If the suffix is another, or an entry is not finite.
+        If the suffix is another, an entry is not finite, or an array has a name that files do not take.
     OSError
         If the file cannot be written, or is a symbolic link that leads to itself; what was there before
         stays.
@@ -99,8 +99,10 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     ------
     OSError
         If the file cannot be read; FileNotFoundError if there is none.
+    TypeError
+        If `path` is no path, or `like` is not a record of arrays that `save` takes.
     ValueError
-        If the file is damaged, or does not hold what `like` asks for.
+        If the suffix is another, or the file is damaged, or does not hold what `like` asks for.
 
     Warns
     -----

@@ -91,8 +91,8 @@ def windows(
     Raises
     ------
     TypeError
-        If `x` is not float32, float64 or integers, `targets` are no numbers, `mask` is not boolean, or `length`
-        is not an integer.
+        If `x` is not float32, float64 or integers, `targets` are no numbers, `mask` or `drop_last` is not
+        boolean, or `length` is not an integer.
     ValueError
         If shapes do not match, there is no step or no sequence, or `length` is not from 1 to T.
 
@@ -176,7 +176,7 @@ def parallel_streams(sequence: ArrayLike, number: int) -> np.ndarray:
     Raises
     ------
     TypeError
-        If `number` is not an integer.
+        If `number` is not an integer, or `sequence` does not make a plain array.
     ValueError
         If `sequence` has no axis of time, or `number` is not from 1 to T.
 

@@ -1,4 +1,4 @@
-"""The nine holes that would make "the docs are the tests" false, each opened on a scratch copy of the site.
+"""The ten holes that would make "the docs are the tests" false, each opened on a scratch copy of the site.
 
 ``test_hole`` breaks something and expects the build to say so. ``test_fix_matters`` takes the line that closes
 the hole out of the copy and expects the very same check to fail: a test that cannot fail proves nothing.
