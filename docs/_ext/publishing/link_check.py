@@ -21,8 +21,7 @@ class Links:
         """Take over what a page has: its ids, of which none may stand for two places, and its links."""
         name = f"{page.name}.html"
         ids = Counter(page.ids())
-        for twice in (i for i, count in ids.items() if count > 1):
-            page.wrong.append(f"the id {twice!r} stands for {ids[twice]} places")
+        page.wrong += [f"the id {i!r} stands for {n} places" for i, n in ids.items() if n > 1]
         self.ids[name] = set(ids)
         self.found[name] = dict.fromkeys(page.addresses())
 

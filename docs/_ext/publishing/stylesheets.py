@@ -46,8 +46,7 @@ def bundle(page: Page, static: Path) -> None:
     files = [(link.attributes["href"] or "").partition("?")[0] for link in links]
     ways = [file.partition("_static/") for file in files]
     name, missing = _made(static, tuple(path for _, _, path in ways))
-    for file in missing:
-        page.wrong.append(f"its stylesheets point to _static/{file}, which is not there")
+    page.wrong += [f"its stylesheets point to _static/{f}, which is not there" for f in missing]
     links[0].attrs["href"] = f"{ways[0][0]}_static/{name}"
     for link in links[1:]:
         link.decompose()
