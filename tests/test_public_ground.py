@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -53,25 +54,15 @@ LISTED |= {"sphinx_design", "sphinxcontrib"}
 WHOLE = {"nbclient", "nbformat"}  # imported as a module, and then used by what it exports
 # What Python and nox document although it begins with an underscore, or is assigned.
 DOCUMENTED = {"_asdict", "_exit", "_fields", "_is_gil_enabled", "_make", "_replace"}
-SETTINGS = {"nox.needs_version", "nox.options", "os.environ", "tqdm.tqdm.monitor_interval"}
-SETTINGS |= {
-    "jax.config",
-    "sys.argv",
-    "sys.dont_write_bytecode",
-    "sys.meta_path",
-    "sys.modules",
-    "sys.path",
-    "sys.stderr",
-    "sys.stdout",
-}
+SPACES = {"jax.config", "nox.options", "os.environ"}  # with all that is in them
+SETTINGS = {"nox.needs_version", "sys.argv", "sys.dont_write_bytecode", "sys.meta_path"}
+SETTINGS |= {"sys.modules", "sys.modules.__main__", "sys.path", "sys.stderr", "sys.stdout"}
+SETTINGS |= {"sys.modules.debugpy", "tqdm.tqdm.monitor_interval"}  # None: it is not to be found
 # Functions and methods, wherever they come from: what they do with their first argument, or with their object.
 IMPORT = {"__import__", "find_spec", "import_module", "importorskip", "resolve_name"}
-ASSIGN = {"setattr", "delattr", "__setattr__", "__delattr__"}
-UNDONE = {
-    "mock",
-    "monkeypatch",
-    "patch",
-}  # what tests replace for a while by these may be any public name
+ASSIGN = {"setattr", "delattr", "__setattr__", "__delattr__", "setitem", "delitem"}
+UNDONE = {"mock", "monkeypatch", "patch"}  # what tests replace for a while may be any public name
+RUN = {"eval", "exec"}
 READ = {"attrgetter", "getattr", "getattr_static", "hasattr", "methodcaller"}
 NAME = re.compile(r"\w+(\.\w+)*(:[a-zA-Z_][\w.]*)?")  # of a module, and perhaps of something in it
 CELL = re.compile(
@@ -119,6 +110,11 @@ def hidden(dotted: str) -> bool:
     return any(p.startswith("_") and not p.endswith("__") and p not in DOCUMENTED for p in parts)
 
 
+def values(node: ast.Call) -> list[ast.expr]:
+    """Return what a call is given, by place and by name."""
+    return [*node.args, *(keyword.value for keyword in node.keywords)]
+
+
 def given(tree: ast.AST) -> Iterator[str]:
     """Yield the names that a module gives to things of its own."""
     for node in ast.walk(tree):
@@ -148,6 +144,7 @@ class Ground(ast.NodeVisitor):
         self.own, self.names, self.found = own, names, []
         # name here -> what it means there
         self.foreign = {name: f"builtins.{name}" for name in ASSIGN | READ | {"vars"}}
+        self.foreign["__builtins__"] = "builtins"
 
     def wrong(self, node: ast.AST, words: str) -> None:
         """Note what is wrong, and where."""
@@ -160,7 +157,7 @@ class Ground(ast.NodeVisitor):
         if top in self.own or top == "__future__":
             return
         self.foreign[here] = whole if name or here != top else top
-        if hidden(whole):
+        if hidden(whole) or name == "*":
             self.wrong(node, f"imports {whole}")
         elif top in LISTED and not (
             name in SURFACE.get(module, ()) or (not name and module in WHOLE)
@@ -189,31 +186,63 @@ class Ground(ast.NodeVisitor):
         if isinstance(node, ast.Subscript):
             whole = self.dotted(node.value)
             return self.named(node.slice) if whole == "sys.modules" else whole
-        if isinstance(node, ast.Call) and node.args:
+        if isinstance(node, ast.Call) and (given := values(node)):
             called = self.called(node)
-            if called in IMPORT:
-                return self.named(node.args[0])
-            whole = self.dotted(node.args[0]) if called == "vars" else ""
+            if called in IMPORT or self.dotted(node.func) == "sys.modules.get":
+                return self.named(*given)
+            whole = self.dotted(given[0]) if called == "vars" else ""
             return f"{whole}.__dict__" if whole else ""
         return ""
 
-    def named(self, node: ast.expr) -> str:
-        """Return the name of another package, or in one, that a string is; "" if it is none."""
-        name = str(node.value) if isinstance(node, ast.Constant) else ""
+    def named(self, *given: ast.expr) -> str:
+        """Return the name of another package, or in one, that a string is, seen from a second; "" if it is none."""
+        name, within = (
+            [str(e.value) if isinstance(e, ast.Constant) else "" for e in given] + [""]
+        )[:2]
+        name = within + name if name.startswith(".") else name
         return "" if name.partition(".")[0] in self.own else name
 
     def called(self, node: ast.Call) -> str:
         """Return the name of a function, whatever it is called here."""
         return (self.dotted(node.func) or ast.unparse(node.func)).rpartition(".")[2]
 
-    def visit_Assign(self, node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> None:
+    def means(self, target: ast.expr | ast.arg, value: ast.expr | None) -> None:
         """Take a name for what it is given to mean."""
+        both = (target, value)
+        if all(isinstance(each, (ast.Tuple, ast.List)) for each in both):
+            for one, other in zip(*(each.elts for each in both), strict=False):
+                self.means(one, other)
+        elif value and (whole := self.dotted(value)):
+            self.foreign[ast.unparse(target)] = whole
+
+    def visit_Assign(self, node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> None:
+        """Look at each name."""
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            if node.value and (whole := self.dotted(node.value)):
-                self.foreign[ast.unparse(target)] = whole
+            self.means(target, node.value)
         self.generic_visit(node)
 
     visit_AnnAssign = visit_NamedExpr = visit_Assign
+
+    def visit_For(self, node: ast.For) -> None:
+        """Look at what is written out to be gone through."""
+        for each in getattr(node.iter, "elts", ()):
+            self.means(node.target, each)
+        self.generic_visit(node)
+
+    def visit_arguments(self, node: ast.arguments) -> None:
+        """Look at what arguments are if nothing is given."""
+        last = [*node.posonlyargs, *node.args][::-1]
+        for places, given in ((last, node.defaults[::-1]), (node.kwonlyargs, node.kw_defaults)):
+            for place, value in zip(places, given, strict=False):
+                self.means(place, value)
+        self.generic_visit(node)
+
+    def visit_MatchClass(self, node: ast.MatchClass) -> None:
+        """Look at the attributes that a pattern reads."""
+        for name in node.kwd_attrs:
+            if hidden(name) and name not in self.names:
+                self.wrong(node, f"uses {name}")
+        self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         """Look at a string that may be the name of something in another package."""
@@ -236,8 +265,13 @@ class Ground(ast.NodeVisitor):
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         """Look at an item that is assigned."""
-        self.assigned(node, self.dotted(node.value))
+        self.assigned(node, self.item(node.value, node.slice))
         self.generic_visit(node)
+
+    def item(self, node: ast.expr, *key: ast.expr) -> str:
+        """Return what is changed where an item is: a module in ``sys.modules``, else what has the item."""
+        whole = self.dotted(node)
+        return f"{whole}.{self.named(*key)}".rstrip(".") if whole == "sys.modules" else whole
 
     def assigned(self, node: ast.Attribute | ast.Subscript, whole: str) -> None:
         """Note an assignment into another package."""
@@ -246,24 +280,37 @@ class Ground(ast.NodeVisitor):
 
     def assigned_into(self, node: ast.AST, whole: str) -> None:
         """Note a change of what belongs to another package."""
-        allowed = any(whole == name or whole.startswith(f"{name}.") for name in SETTINGS | LEFT)
+        allowed = whole in SETTINGS | LEFT | SPACES or whole.startswith(
+            tuple(f"{s}." for s in SPACES)
+        )
         if whole and not allowed:
             self.wrong(node, f"assigns {whole}")
 
     def visit_Call(self, node: ast.Call) -> None:
         """Look at calls that import, assign or read what a string names, or change a thing of another package."""
         called = self.called(node)
-        first = self.dotted(node.args[0]) if node.args else ""
+        given = [self.dotted(each) for each in node.args]
         if called in IMPORT and (whole := self.dotted(node)):
             self.imported(node, whole, "", whole)
         if called in ASSIGN and ast.unparse(node.func).partition(".")[0] not in UNDONE:
-            self.assigned_into(node, first)
+            self.assigned_into(node, "".join(given[:1]))
+        if given and given[0].rpartition(".")[2] in ASSIGN:  # as partial(setattr, ...)
+            self.assigned_into(node, "".join(given[1:2]))
+        for name in (self.named(each).replace(":", ".") for each in values(node)):
+            top = name.partition(".")[0]
+            public = any(f"{name}.".startswith(f"{m}.{n}.") for m in SURFACE for n in SURFACE[m])
+            public |= name in SURFACE or "." not in name or not NAME.fullmatch(name)
+            if top in LISTED and not public and called not in IMPORT:
+                self.wrong(node, f"names {name}, which {top} does not document")
+        if called in RUN:
+            with suppress(SyntaxError):
+                self.visit(ast.parse(self.named(*node.args[:1])))
         if called in READ:  # a name put together, or of this repository, which has no need of it
             parts = (str(each.value) for each in ast.walk(node) if isinstance(each, ast.Constant))
             for part in filter(hidden, parts):
                 self.wrong(node, f"reads {part}")
         if called in CHANGE and isinstance(node.func, ast.Attribute):
-            self.assigned_into(node, self.dotted(node.func.value))
+            self.assigned_into(node, self.item(node.func.value, *node.args[:1]))
         self.generic_visit(node)
 
 
@@ -355,6 +402,34 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
             "assigns json.x",
         ),
         ("from sphinx.util.nodes import clean_astext", "which sphinx does not document"),
+        ("import json\nfor m in (json, 1):\n    m.dumps = print", "assigns json.dumps"),
+        ("import json\nj, k = json, 1\nj.dumps = print", "assigns json.dumps"),
+        ("import json\ndef f(a, m=json):\n    m.dumps = print", "assigns json.dumps"),
+        ("import json\ndef f(*, m=json):\n    m.dumps = print", "assigns json.dumps"),
+        ("import sys\nsys.modules['json'] = 1", "assigns sys.modules.json"),
+        ("import sys\nsys.modules.pop('json')", "assigns sys.modules.json"),
+        ("import sys\nsys.modules.get('json').dumps = 1", "assigns json.dumps"),
+        ("import sys\nsys.stdout.write = print", "assigns sys.stdout.write"),
+        ("__builtins__.print = 1", "assigns builtins.print"),
+        (
+            "from importlib import import_module\nimport_module('.nodes', 'sphinx.util')",
+            "sphinx.util.nodes, which",
+        ),
+        (
+            "import importlib as i\ni.import_module(name='sphinx.util.nodes')",
+            "sphinx.util.nodes, which",
+        ),
+        ("from numpy import *", "imports numpy.*"),
+        ("exec('import numpy._core')", "imports numpy._core"),
+        ("import json\neval('json.dumps.clear()')", "assigns json.dumps"),
+        ("import functools, json\nfunctools.partial(setattr, json, 'x')(1)", "assigns json"),
+        ("import operator, json\noperator.setitem(vars(json), 'x', 1)", "assigns json.__dict__"),
+        (
+            "from unittest import mock\nmock.patch('sphinx.util.nodes.x')",
+            "names sphinx.util.nodes.x, which",
+        ),
+        ("import pydoc\npydoc.locate('sphinx.util.nodes')", "names sphinx.util.nodes, which"),
+        ("match 1:\n    case int(_foreign=x):\n        pass", "uses _foreign"),
     ],
 )
 def test_what_is_not_public_is_seen(text: str, words: str) -> None:

@@ -214,6 +214,18 @@ def test_of_what_is_on_stderr_only_a_progress_bar_is_none(line: str, red: int) -
     assert len(list(cell_rules.problems(nbformat.v4.new_code_cell("x", outputs=[output])))) == red
 
 
+@pytest.mark.parametrize(
+    ("size", "red"), [('width="9.5pt" height="9pt"', 0), ('width="9" height="9"', 1)]
+)
+def test_a_figure_in_which_its_words_find_no_place_is_refused(size, red):
+    data = {"image/svg+xml": f'<svg {size} version="1.1"></svg>'}
+    output = nbformat.v4.new_output("display_data", data)
+    cell = nbformat.v4.new_code_cell("x", outputs=[output])
+    cell.metadata.mystnb = {"image": {"alt": "A line."}}
+    said = "".join(cell_rules.problems(cell))
+    assert ("matplotlib changed: an SVG states no size in pt" in said) == bool(red) == bool(said)
+
+
 def is_running(process: int) -> bool:
     """Say whether a process is there."""
     try:

@@ -143,6 +143,11 @@ def beyond_what_is_stated(site: Scratch) -> None:
     site.patch("docs/math.md", CHECK, f'print("{line}")\n{CHECK}')
 
 
+def with_itself(site: Scratch) -> None:
+    """Compare what stands on both sides with itself."""
+    site.patch("docs/math.md", CHECK, f'check_equation("twice", 2 * x, right=2*x)\n{CHECK}')
+
+
 def needless_excuse(site: Scratch) -> None:
     """Excuse what has code, twice, once without a reason."""
     site.write("docs/equations.toml", '[elsewhere]\ntwice = ""\n\n[form]\ntwice = ["twice"]\n')
@@ -162,6 +167,7 @@ BROKEN: dict[Callable[[Scratch], None], list[str]] = {
         "the table names 'fifth', and no equation has this label",
     ],
     beyond_what_is_stated: ["2.0e-12 <= 1e-12 (1 case), which is beyond what it states"],
+    with_itself: ["docs/math.md:14: cell 1: check_equation compares '2 * x' with itself"],
     needless_excuse: [
         "equation 'twice' has code, and the table says why it has none",
         "the table gives no reason for 'twice'",

@@ -89,10 +89,18 @@ def test_policy_allows_what_stands_in_the_page_and_nothing_else(tmp_path: Path) 
     assert {"base-uri", "form-action", *wider} <= set(policy.POLICY)  # two have no default
 
 
-def test_a_page_without_a_policy_is_named(tmp_path: Path) -> None:
-    one = page(tmp_path, "", head="<title>a</title>")
+@pytest.mark.parametrize(
+    "head",
+    [
+        "<title>a</title>",
+        '<script src="a.js"></script><meta charset="utf-8">',
+        "<base><meta charset>",
+    ],
+)
+def test_a_page_without_a_policy_is_named(head: str, tmp_path: Path) -> None:
+    one = page(tmp_path, "", head=head)
     policy.guard(one)
-    assert one.wrong == ["the page has no policy: there is no <meta charset> to put it after"]
+    assert one.wrong == ["the page has no policy: its <head> does not begin with <meta charset>"]
 
 
 def test_a_page_with_a_policy_of_its_own_is_not_finished(tmp_path: Path) -> None:
@@ -129,6 +137,9 @@ def test_a_page_links_one_stylesheet(tmp_path: Path) -> None:
     assert links[1:] == ["_static/c.css"]
     assert (tmp_path / str(links[0])).read_text() == "a{}\nb{src:url(no.svg)}\n"
     assert one.wrong == ["its stylesheets point to _static/no.svg, which is not there"]
+    gone = page(tmp_path, "", HEAD.replace("b.css", "sub/gone.css"))
+    stylesheets.bundle(gone, static)
+    assert gone.wrong == ["its stylesheets point to _static/sub/gone.css, which is not there"]
     none = page(tmp_path, "", "<meta charset='utf-8'>")
     stylesheets.bundle(none, static)
     assert none.wrong == ["the page links no stylesheets that could be put together"]
@@ -168,17 +179,33 @@ LEADS = {
     "//own.example/other/": True,
     "../site/b.html": False,
     "../b.html": False,
+    "../outside.txt": False,
     "mailto:a@b.c": True,
     "data:text/plain,a": True,
+    "HTTPS://Own.example/site/c.html": False,
+    "http://own.example/site/c.html": False,
+    "//own.example/site/c.html": False,
+    "http://[": True,
+    "https:c.html": False,
+    "htps://elsewhere.example/": False,
+    "file:///b.html": False,
+    "javascript:void(0)": False,
+    "b.html/": False,
+    "#Top": True,
+    "b.html#x%20y": True,
+    "pic.svg#there": True,
+    "pic.svg#nowhere": False,
 }
 
 
 @pytest.mark.parametrize("address", LEADS)
 def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None:
     (tmp_path / "file.txt").write_text("")
+    (tmp_path.parent / "outside.txt").write_text("")
+    (tmp_path / "pic.svg").write_text('<svg><g id="there"/></svg>')
     links = Links(tmp_path, "https://own.example/site/")
     links.add(page(tmp_path, f'<p id="here"><a href="{address}"></a></p>', "", "a"))
-    links.add(page(tmp_path, '<p id="there"></p>', "", "b"))
+    links.add(page(tmp_path, '<p id="there"><b id="x%20y"></b></p>', "", "b"))
     links.add(page(tmp_path, '<p id="x y"></p>', "", "deep/d"))
     links.add(page(tmp_path, '<p id="there"></p>', "", "folder/index"))
     dead = list(links.dead())
@@ -190,6 +217,7 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
     "element",
     [
         "area href",
+        "blockquote cite",
         "button formaction",
         "form action",
         "iframe src",
@@ -202,6 +230,29 @@ def test_every_element_that_leads_somewhere_is_followed(element: str, tmp_path: 
     links = Links(tmp_path, "")
     links.add(page(tmp_path, f'<{element}="sub/../gone"></{element.partition(" ")[0]}>', "", "a"))
     assert list(links.dead()) == [("a", "the link 'sub/../gone' leads to gone, which is not there")]
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<img srcset="data:,a 1x, gone 2x">',
+        '<link rel="preload" imagesrcset="gone">',
+        '<meta http-equiv="Refresh" content="0; URL=\'gone\'">',
+        '<p style="background: url(gone)">',
+        '<svg><path clip-path="url(&quot;gone&quot;)"/></svg>',
+    ],
+)
+def test_an_address_within_an_attribute_is_followed(element: str, tmp_path: Path) -> None:
+    links = Links(tmp_path, "")
+    links.add(page(tmp_path, element, "", "a"))
+    assert list(links.dead()) == [("a", "the link 'gone' leads to gone, which is not there")]
+
+
+LATE = """from pathlib import Path
+
+def setup(app):
+    app.connect("build-finished", lambda app, _: Path(app.outdir, "late.html").write_text(""), 950)
+"""
 
 
 @pytest.mark.docs
@@ -231,6 +282,9 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
 
     site.write("docs/extra/bare.html", "<html><body><a href='nowhere.html'>a</a></body></html>")
     site.write("docs/extra/old.htm", "<html></html>")
+    site.write("docs/extra/old.shtml", "<html></html>")
+    site.write("docs/_ext/late.py", LATE)
+    site.patch("docs/conf.py", '    "api.code_links",', '    "late",\n    "api.code_links",')
     site.patch("docs/conf.py", "html_copy_source", 'html_extra_path = ["extra"]\nhtml_copy_source')
     site.patch("docs/_ext/publishing/repairs.py", "aside.sidebar-drawer", "aside.side-drawer")
     site.page("leads", '<a href="nowhere.html#a">a</a>\n\n```{code-cell}\n1\n```')
@@ -239,7 +293,9 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
     for words in (
         "bare.html: the page has no policy",
         "bare.html: the link 'nowhere.html' leads to nowhere.html, which is not there",
+        "late.html: the page has no policy",
         "old.htm: only a page called .html gets a policy",
+        "old.shtml: only a page called .html gets a policy",
         "leads.md:9: WARNING: the link 'nowhere.html#a' leads to nowhere.html, which is not there",
         "the repair 'name of the sidebar' finds nothing: no aside.side-drawer",
     ):

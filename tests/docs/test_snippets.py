@@ -43,6 +43,7 @@ WRONG = {
     "needs what is not declared": (replace(PLAIN, code=FIGURE, text="", figures=("<svg>",)), "the page does not declare it"),
     "prints a set in its order": (replace(PLAIN, code="print(set('abcdefgh'))", text=f"{SET}\n"), "alone it prints"),
     "tells the hour": (replace(PLAIN, code="import time\nprint(time.localtime(0).tm_min)", text="0\n"), "45"),
+    "tells the day": (replace(PLAIN, code="import time\nprint(time.localtime(43200).tm_mday)", text="1\n"), "2"),
     "dies": (replace(PLAIN, code="import os\nos._exit(3)"), "died"),
     "reads what the build has": (replace(PLAIN, code="import _ext"), "ModuleNotFoundError"),
     "reads names of the runner": (replace(PLAIN, code="print(SHOWN)"), "NameError"),

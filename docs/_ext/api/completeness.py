@@ -69,9 +69,8 @@ def _check(app: Sphinx, env: BuildEnvironment) -> None:
     for package in public_packages(root):
         for name in undocumented(package, known):
             if package is root or name.rpartition(".")[2] not in root.__all__:
-                log.warning(
-                    "%s is public, and no page documents it", name, type="bptt", subtype="api"
-                )
+                words = "%s is public, and no page documents it"
+                log.warning(words, name, type="bptt", subtype="api")
 
 
 def setup(app: Sphinx) -> None:

@@ -4,8 +4,11 @@ Everything here works on a notebook's cell: its tags, its metadata and its outpu
 the kernel or from the cache. A problem is worded for the author of the page.
 """
 
+import ast
 import re
+import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
@@ -15,7 +18,10 @@ from _ext.live import figures
 EXPECTED = "raises-exception"
 TAGS = {"answer", "plot", "proof", EXPECTED}
 OPTIONS = {"figure", "image"}  # of MyST-NB, which has others that hide
-ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9A-Fa-f]+[^<>\n]*>")
+PLACES = [Path.home(), Path(__file__).parents[3], Path(sysconfig.get_path("purelib"))]
+FOLDERS = [rf"{re.escape(str(place))}(?!\w)" for place in PLACES if len(place.parts) > 1]
+ADDRESS = re.compile("|".join([r"\S.* at 0x[0-9A-Fa-f]{5,}>?", *FOLDERS]))
+CHECKS = {"check_bound", "check_equation"}
 PROGRESS = re.compile(r".*  \d\S*/\d\S*\s*$")  # as kernel.py words it
 MISTAKES = {"AttributeError", "ImportError", "ModuleNotFoundError", "NameError"}  # shown by no page
 SVG = "image/svg+xml"
@@ -42,6 +48,12 @@ def _no_python(cell: NotebookNode) -> Iterator[str]:
         compile(cell.source, "cell", "exec", dont_inherit=True)
     except SyntaxError as error:
         yield f"the cell is no Python that a reader could copy: {error.msg}"
+        return
+    for node in ast.walk(ast.parse(cell.source)):
+        if isinstance(node, ast.Call) and (name := ast.unparse(node.func).split(".")[-1]) in CHECKS:
+            given = [ast.unparse(e) for e in (*node.args, *(k.value for k in node.keywords))]
+            if given[1:2] == given[2:3]:
+                yield f"{name} compares {''.join(given[1:2])!r} with itself"
 
 
 def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
@@ -63,17 +75,19 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     for output in outputs:
         for text in _texts(output):
             if found := ADDRESS.search(text):
-                yield (
-                    f"the output shows {found[0]!r}, which differs in every run: end the cell with "
-                    "plt.show(), or assign the value"
+                words = (
+                    "in another run or elsewhere: end the cell with plt.show(), or assign the value"
                 )
+                yield f"the output shows {found[0]!r}, which differs {words}"
         if output.output_type == "stream" and output.name == "stderr":
             for line in output.text.splitlines():
                 if line.strip() and not PROGRESS.match(line):
                     yield f"the cell wrote to stderr, which only a progress bar may: {line!r}"
     if others := {kind for o in outputs for kind in o.get("data", {})} - SEEN:
         yield f"the output is {' and '.join(sorted(others))}, which a copied cell does not show"
-    drawn = sum(SVG in o.get("data", {}) for o in outputs)
+    sizes = [figures.SIZE.search(o.data[SVG]) for o in outputs if SVG in o.get("data", {})]
+    yield from ("matplotlib changed: an SVG states no size in pt" for size in sizes if not size)
+    drawn = len(sizes)
     data = [o.data for o in outputs if o.output_type == "display_data"]
     if any(SVG not in d and d.get("text/plain", "").startswith("<Figure") for d in data):
         yield "the figure came as words and not as SVG: the kernel does not draw"

@@ -17,8 +17,7 @@ ITEM = re.compile(r" *- \[[^]]+\]\(([\w-]+\.md)\)")
 
 def stated(source: str) -> int:
     """Return the minutes that a page states; a page without them is an error."""
-    found = MINUTES.search(source)
-    if not found:
+    if not (found := MINUTES.search(source)):
         message = "the page states no minutes, which its map shows"
         raise ValueError(message)
     return int(found[1])
@@ -35,8 +34,7 @@ class DerivationMap(SphinxDirective):
         folder = Path(self.env.doc2path(self.env.docname)).parent
         total, items = 0, []
         for item in self.content:
-            known = ITEM.match(item)
-            if not known:
+            if not (known := ITEM.match(item)):
                 msg = f"each item of the map must begin '- [Title](page.md)', got {item.strip()!r}"
                 raise self.error(msg)
             file = folder / known[1]
@@ -48,10 +46,8 @@ class DerivationMap(SphinxDirective):
                 raise self.error(message) from error
             total += minutes if item.startswith("-") else 0
             items.append(item.replace(".md)", f".md) [{minutes}]{{.minutes}}", 1))
-        words = (
-            f"Numbers are minutes. The core, on the left, takes {total} minutes in all; "
-            "what stands on the right can be left out."
-        )
+        words = f"Numbers are minutes. The core, on the left, takes {total} minutes in all; "
+        words += "what stands on the right can be left out."
         (pages,) = self.parse_text_to_nodes("\n".join(items))
         pages["classes"] = ["derivation-map"]
         return [nodes.paragraph(words, words), pages]

@@ -24,21 +24,17 @@ from _ext.publishing.notes import noted, reading_order
 COLUMNS = ("Number", "Formula", "Page", "Evidence", "Error", "Kind")
 
 
-class EquationIndex(nodes.General, nodes.Element):
-    """The place of the index on its page."""
-
-
 class Index(SphinxDirective):
     """Put the index here."""
 
     def run(self) -> list[nodes.Node]:
-        """Return the place of the index."""
-        return [EquationIndex()]
+        """Leave the place; `fill` fills it."""
+        return [nodes.container(equations=True)]
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Put the table in its place, when all pages are read, and write the JSON beside the page."""
-    for place in list(doctree.findall(EquationIndex)):
+    for place in [c for c in doctree.findall(nodes.container) if c.get("equations")]:
         name = f"{docname.rpartition('/')[2]}.json"
         twin = f"[All equations as JSON]({name})"
         view = View(app, docname)
@@ -55,10 +51,8 @@ def index(app: Sphinx, view: View, name: str) -> str:
     for equation in book.equations.values():
         pages[equation.docname].append(equation)
     groups = "".join(_group(app, view, page, found) for page, found in pages.items() if found)
-    return (
-        f'<p class="ledger-total">{words} · <a href="{name}">the same as JSON</a></p>'
-        f'<div class="equation-index">{groups}</div>'
-    )
+    total = f'<p class="ledger-total">{words} · <a href="{name}">the same as JSON</a></p>'
+    return f'{total}<div class="equation-index">{groups}</div>'
 
 
 def _group(app: Sphinx, view: View, page: str, equations: list[Equation]) -> str:

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from contextlib import chdir
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import Any
 
 from hatchling.build import build_wheel
 from sphinx.errors import ExtensionError
+
+from _ext.execution.record import write
 
 HERE = Path(__file__).resolve().parent
 LIST = (HERE / "pyodide_files.json").read_bytes()
@@ -55,10 +57,8 @@ def fetch(store: Path) -> Path:
         if missing := sorted(name for name in SUMS if not (new / name).is_file()):
             msg = f"no carrier holds {', '.join(missing)}"
             raise ExtensionError(msg)
-        try:
+        with suppress(OSError):  # another build was first
             new.rename(folder)
-        except OSError:  # another build was first
-            shutil.rmtree(new)
     return folder
 
 
@@ -124,16 +124,12 @@ def serve(out: Path, store: Path, root: Path) -> None:
     out.mkdir(parents=True)
     for file in (*TABLE["core"], *(package["file"] for package in PACKAGES.values())):
         shutil.copy(source / file, out / file)
-    _write(out / "pyodide-lock.json", lock(wheel(root, out)))
+    write(out / "pyodide-lock.json", json.dumps(lock(wheel(root, out)), sort_keys=True))
     sizes = {file.name: file.stat().st_size for file in sorted(out.iterdir())}
-    _write(out / "sizes.json", sizes)
+    write(out / "sizes.json", json.dumps(sizes, sort_keys=True))
     words = [f"{name} {package['version']}" for name, package in PACKAGES.items()]
     text = LICENSES.format(pyodide=TABLE["pyodide"]) + "\n".join([*words, "bptt, of this site"])
-    (out / "README.txt").write_text(text + "\n", encoding="utf-8")
+    write(out / "README.txt", f"{text}\n")
     editor = out.parent / EDITOR
     shutil.copytree(source / EDITOR, editor, dirs_exist_ok=True)
     shutil.copy(HERE / f"{EDITOR}-license.txt", editor / "license.txt")
-
-
-def _write(file: Path, content: dict[str, Any]) -> None:
-    file.write_text(json.dumps(content, sort_keys=True), encoding="utf-8")

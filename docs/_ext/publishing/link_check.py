@@ -21,23 +21,24 @@ class Links:
         """Take over what a page has: its ids, of which none may stand for two places, and its links."""
         name = f"{page.name}.html"
         ids = Counter(page.ids())
-        for twice in (i for i, count in ids.items() if count > 1):
-            page.wrong.append(f"the id {twice!r} stands for {ids[twice]} places")
+        page.wrong += [f"the id {i!r} stands for {n} places" for i, n in ids.items() if n > 1]
         self.ids[name] = set(ids)
         self.found[name] = dict.fromkeys(page.addresses())
 
     def target(self, page: str, address: str) -> tuple[str, str] | None:
         """Return the file and the anchor that an address on a page means; None if it is elsewhere."""
-        inside = bool(self.base) and address.startswith(self.base)
-        parts = urlsplit(address)
-        if (parts.scheme or parts.netloc) and not inside:
+        parts, base = urlsplit(address.replace("[", "%5B")), urlsplit(self.base)
+        if parts.scheme in {"data", "mailto"}:
             return None
-        path, root = unquote(parts.path), urlsplit(self.base).path
-        if root and path.startswith(root):
-            file = path.removeprefix(root) or "index.html"
-        else:
-            file = posixpath.join(posixpath.dirname(page), path) if path else page
-        return posixpath.normpath(file), unquote(parts.fragment)
+        if parts.scheme not in ("", "http", "https") or (parts.scheme and not parts.netloc):
+            return address, ""
+        path, inside = unquote(parts.path), parts.path.startswith(base.path)
+        if parts.netloc and not (inside and parts.netloc.lower() == base.netloc.lower()):
+            return None
+        path += "index.html" if path.endswith("/") else ""  # as a server does
+        folder = "" if base.path and inside else posixpath.dirname(page)
+        file = posixpath.join(folder, path.removeprefix(base.path)) if path else page
+        return posixpath.normpath(file), parts.fragment
 
     def dead(self) -> Iterator[tuple[str, str]]:
         """Yield each page with an address on it that leads nowhere."""
@@ -48,9 +49,13 @@ class Links:
                     yield page.removesuffix(".html"), f"the link {address!r} leads {words}"
 
     def _wrong(self, file: str, anchor: str) -> str:
-        if (self.outdir / file).is_dir():  # as a server does
+        if (self.outdir / file).is_dir():
             file = posixpath.normpath(f"{file}/index.html")
+        there = self.outdir / file
+        if file.startswith(("/", "../")) or not there.is_file():
+            return f"to {file}, which is not there"
         if file in self.ids:
-            known = not anchor or anchor == "top" or anchor in self.ids[file]
-            return "" if known else f"to no place on {file}"
-        return "" if (self.outdir / file).is_file() else f"to {file}, which is not there"
+            known = anchor.lower() in ("", "top") or {anchor, unquote(anchor)} & self.ids[file]
+        else:
+            known = not anchor or f'id="{anchor}"'.encode() in there.read_bytes()
+        return "" if known else f"to no place on {file}"

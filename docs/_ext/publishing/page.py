@@ -1,12 +1,17 @@
 """A written page as a tree: what is done to it, and what it links to."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser
 
-LINKS = ("href", "src", "action", "formaction", "poster", "data", "data-content_root")
+LINKS = ("href", "src", "action", "formaction", "poster", "data", "data-content_root", "cite")
+# Attributes that hold addresses among other things, and what is one in them.
+HOLD = '[clip-path], [fill^="url("], [http-equiv], [imagesrcset], [srcset], [style*="url("]'
+HELD = re.compile(r"""url\s*[(=]\s*["']?([^"')]+)""", re.IGNORECASE)
+OF_SET = re.compile(r"(\S*[^\s,])(?:\s[^,]*)?(?:,|$)")
 
 
 class Page:
@@ -45,3 +50,6 @@ class Page:
         """Yield the address of each element that leads somewhere."""
         for node in self.tree.css(", ".join(f"[{name}]" for name in LINKS)):  # xlink:href as href
             yield from filter(None, map(node.attributes.get, (*LINKS, "xlink:href")))
+        for node in self.tree.css(HOLD):
+            for name, value in node.attributes.items():
+                yield from (OF_SET if name.endswith("srcset") else HELD).findall(value or "")

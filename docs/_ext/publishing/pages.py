@@ -16,7 +16,7 @@ from _ext.publishing.page import Page
 from _ext.publishing.search_index import SearchIndex
 
 log = logging.getLogger(__name__)
-PAGES = {".htm", ".html", ".xht", ".xhtml"}  # to a server
+PAGES = {".htm", ".html", ".shtml", ".xht", ".xhtml"}  # to a server
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
@@ -74,4 +74,4 @@ def _images(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> None:
     """Finish the pages after all else has been written that they may link to."""
     app.connect("doctree-read", _images)
-    app.connect("build-finished", finish, priority=900)
+    app.connect("build-finished", finish, priority=10**6)

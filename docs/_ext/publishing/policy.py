@@ -54,9 +54,9 @@ def guarded(page: Page) -> bool:
 
 def guard(page: Page) -> None:
     """Give a page its policy, before anything that the policy is about."""
-    place = page.tree.css_first("head > meta[charset]")
+    place = page.tree.css_first("head > meta[charset]:first-child")
     if place is None:
-        page.wrong.append("the page has no policy: there is no <meta charset> to put it after")
+        page.wrong.append("the page has no policy: its <head> does not begin with <meta charset>")
         return
     meta = page.tree.create_node("meta")
     meta.attrs["http-equiv"] = "Content-Security-Policy"

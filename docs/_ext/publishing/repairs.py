@@ -21,7 +21,7 @@ class Repair(NamedTuple):
     on: str = ""
 
 
-def setting(name: str, value: str) -> Callable[[LexborNode, Page], None]:
+def give(name: str, value: str) -> Callable[[LexborNode, Page], None]:
     """Return what gives an element an attribute."""
 
     def act(node: LexborNode, _: Page) -> None:
@@ -41,17 +41,15 @@ def _no_head(node: LexborNode, page: Page) -> None:
 CITATIONS = "reference/bibliography"
 REPAIRS = (
     # Sphinx: a caption of the contents is a heading without a level.
-    Repair(
-        "level of captions", "p.caption[role=heading]", setting("aria-level", "2"), "learn/index"
-    ),
+    Repair("level of captions", "p.caption[role=heading]", give("aria-level", "2"), "learn/index"),
     # docutils: a list without list items; a role that ARIA 1.3 deprecates.
     Repair("list of citations", "div.citation-list", _no_role, CITATIONS),
     Repair("role of citations", "[role=doc-biblioentry]", _no_role, CITATIONS),
     # docutils: the head of a column that has no words is none.
     Repair("head without words", "th.head:empty, th.head:has(p:empty)", _no_head, "learn/notation"),
     # furo: two landmarks of one kind, without names.
-    Repair("name of the sidebar", "aside.sidebar-drawer", setting("aria-label", "Site")),
-    Repair("name of the contents", "aside.toc-drawer", setting("aria-label", "On this page")),
+    Repair("name of the sidebar", "aside.sidebar-drawer", give("aria-label", "Site")),
+    Repair("name of the contents", "aside.toc-drawer", give("aria-label", "On this page")),
 )
 
 

@@ -161,10 +161,8 @@ class SearchIndex:
 
     def write(self) -> None:
         """Write the script."""
-        pages = [
-            [name, self._way(name), [entry.row() for entry in entries]]
-            for name, entries in sorted(self.pages.items())
-        ]
+        found = sorted(self.pages.items())
+        pages = [[name, self._way(name), [e.row() for e in entries]] for name, entries in found]
         data = {"pages": pages, "others": self.others}
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         write(Path(self.app.outdir) / FILE, f"window.bpttSearch={text};\n")

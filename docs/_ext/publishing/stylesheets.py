@@ -20,10 +20,10 @@ def joined(static: Path, names: tuple[str, ...]) -> str:
     parts = []
     for name in names:
         folder = posixpath.dirname(name)
-        text = (static / name).read_text("utf-8").removeprefix('@charset "UTF-8";')
-        parts.append(
-            TARGET.sub(lambda m, at=folder: f"url({posixpath.join(at, m[1])})", text).strip()
-        )
+        file = static / name  # one that is not there stands for itself, and is complained of
+        text = file.read_text("utf-8") if file.is_file() else f"url({file.name})"
+        text = text.removeprefix('@charset "UTF-8";').strip()
+        parts.append(TARGET.sub(lambda m, at=folder: f"url({posixpath.join(at, m[1])})", text))
     return "\n".join(parts) + "\n"
 
 
@@ -43,12 +43,10 @@ def bundle(page: Page, static: Path) -> None:
     if len(links) < 2:
         page.wrong.append("the page links no stylesheets that could be put together")
         return
-    ways = [
-        (link.attributes["href"] or "").partition("?")[0].partition("_static/") for link in links
-    ]
+    files = [(link.attributes["href"] or "").partition("?")[0] for link in links]
+    ways = [file.partition("_static/") for file in files]
     name, missing = _made(static, tuple(path for _, _, path in ways))
-    for file in missing:
-        page.wrong.append(f"its stylesheets point to _static/{file}, which is not there")
+    page.wrong += [f"its stylesheets point to _static/{f}, which is not there" for f in missing]
     links[0].attrs["href"] = f"{ways[0][0]}_static/{name}"
     for link in links[1:]:
         link.decompose()

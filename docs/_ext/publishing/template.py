@@ -10,15 +10,13 @@ Handler: TypeAlias = Callable[[Sphinx, str, dict[str, Any], nodes.document], Non
 
 
 def on_page(app: Sphinx, handler: Handler) -> None:
-    """Call a handler with each page that has text: its name, its context, its doctree."""
+    """Call a handler with each page that has text, its body whole (api/code_links.py): name, context, doctree."""
 
     def call(app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: Any) -> None:
         if doctree is not None:
             handler(app, page, context, doctree)
 
-    app.connect(
-        "html-page-context", call, priority=600
-    )  # when the body is whole (api/code_links.py)
+    app.connect("html-page-context", call, priority=600)
 
 
 def add_files(app: Sphinx, mark: str, *names: str, priority: int = 500) -> None:
