@@ -16,7 +16,7 @@ settings.load_profile("default")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let coverage count no lines of a test that looks at the repository, or runs what others run: it takes twice the time.
+    """Let coverage count no lines of a test that looks at the repository, or runs what others run: counting takes as long again.
 
     Where xdist's workers run the tests, the mark `no_cover` of pytest-cov does not do this.
     """

@@ -196,9 +196,8 @@ class Ground(ast.NodeVisitor):
 
     def named(self, *given: ast.expr) -> str:
         """Return the name of another package, or in one, that a string is, seen from a second; "" if it is none."""
-        name, within = (
-            [str(e.value) if isinstance(e, ast.Constant) else "" for e in given] + [""]
-        )[:2]
+        texts = [str(e.value) if isinstance(e, ast.Constant) else "" for e in given]
+        name, within = [*texts, "", ""][:2]
         name = within + name if name.startswith(".") else name
         return "" if name.partition(".")[0] in self.own else name
 
@@ -296,12 +295,8 @@ class Ground(ast.NodeVisitor):
             self.assigned_into(node, "".join(given[:1]))
         if given and given[0].rpartition(".")[2] in ASSIGN:  # as partial(setattr, ...)
             self.assigned_into(node, "".join(given[1:2]))
-        for name in (self.named(each).replace(":", ".") for each in values(node)):
-            top = name.partition(".")[0]
-            public = any(f"{name}.".startswith(f"{m}.{n}.") for m in SURFACE for n in SURFACE[m])
-            public |= name in SURFACE or "." not in name or not NAME.fullmatch(name)
-            if top in LISTED and not public and called not in IMPORT:
-                self.wrong(node, f"names {name}, which {top} does not document")
+        if called not in IMPORT:
+            self.strings(node)
         if called in RUN:
             with suppress(SyntaxError):
                 self.visit(ast.parse(self.named(*node.args[:1])))
@@ -312,6 +307,15 @@ class Ground(ast.NodeVisitor):
         if called in CHANGE and isinstance(node.func, ast.Attribute):
             self.assigned_into(node, self.item(node.func.value, *node.args[:1]))
         self.generic_visit(node)
+
+    def strings(self, node: ast.Call) -> None:
+        """Look at what a call is given that may be the name of something in another package."""
+        for name in (self.named(each).replace(":", ".") for each in values(node)):
+            top = name.partition(".")[0]
+            public = any(f"{name}.".startswith(f"{m}.{n}.") for m in SURFACE for n in SURFACE[m])
+            public |= name in SURFACE or "." not in name or not NAME.fullmatch(name)
+            if top in LISTED and not public:
+                self.wrong(node, f"names {name}, which {top} does not document")
 
 
 def complaints(text: str) -> list[str]:

@@ -259,7 +259,7 @@ def _resumed(
 
 
 def mask_of(steps: int, batch: int) -> Mask:
-    """Return a mask in which the first sequence has all steps, the last a single one; gaps end the second, begin or part others."""
+    """Return a mask: all steps for the first sequence, one for the last; gaps at the end, the start and between."""
     places = np.arange(batch)
     lengths = 1 + (batch - 1 - places) * (steps - 1) // max(1, batch - 1)
     return (np.arange(steps)[:, None] + (places > 1)) % steps < lengths

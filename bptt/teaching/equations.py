@@ -66,7 +66,8 @@ class EquationCheck:
         The largest relative error; the smallest margin of a bound; the smallest error of what should
         fail. None where nothing was rounded.
     limit
-        The tolerance, with a minus for a bound; for what should fail, the error that was asked for. None where nothing was rounded.
+        The tolerance, with a minus for a bound; for what should fail, the error that was asked for. None where
+        nothing was rounded.
     of
         What a case is, in the singular, such as ``"random net"``.
 

@@ -214,6 +214,13 @@ def test_of_what_is_on_stderr_only_a_progress_bar_is_none(line: str, red: int) -
     assert len(list(cell_rules.problems(nbformat.v4.new_code_cell("x", outputs=[output])))) == red
 
 
+@pytest.mark.parametrize(("words", "red"), [("{}", 1), ("in {}/a.npz", 1), ("y{}", 0), ("{}s", 0)])
+def test_a_folder_of_this_machine_is_known_by_its_whole_name(words: str, red: int) -> None:
+    output = nbformat.v4.new_output("stream", text=words.format(Path.home()))
+    cell = nbformat.v4.new_code_cell("x", outputs=[output])
+    assert len(list(cell_rules.problems(cell))) == red
+
+
 @pytest.mark.parametrize(
     ("size", "red"), [('width="9.5pt" height="9pt"', 0), ('width="9" height="9"', 1)]
 )

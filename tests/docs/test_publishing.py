@@ -193,6 +193,7 @@ LEADS = {
     "b.html/": False,
     "#Top": True,
     "b.html#x%20y": True,
+    "sub/../gone.html": False,
     "pic.svg#there": True,
     "pic.svg#nowhere": False,
 }
@@ -216,25 +217,14 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "element",
     [
-        "area href",
-        "blockquote cite",
-        "button formaction",
-        "form action",
-        "iframe src",
-        "object data",
-        "svg xlink:href",
-        "video poster",
-    ],
-)
-def test_every_element_that_leads_somewhere_is_followed(element: str, tmp_path: Path) -> None:
-    links = Links(tmp_path, "")
-    links.add(page(tmp_path, f'<{element}="sub/../gone"></{element.partition(" ")[0]}>', "", "a"))
-    assert list(links.dead()) == [("a", "the link 'sub/../gone' leads to gone, which is not there")]
-
-
-@pytest.mark.parametrize(
-    "element",
-    [
+        '<area href="gone">',
+        '<blockquote cite="gone"></blockquote>',
+        '<button formaction="gone"></button>',
+        '<form action="gone"></form>',
+        '<iframe src="gone"></iframe>',
+        '<object data="gone"></object>',
+        '<svg xlink:href="gone"></svg>',
+        '<video poster="gone"></video>',
         '<img srcset="data:,a 1x, gone 2x">',
         '<link rel="preload" imagesrcset="gone">',
         '<meta http-equiv="Refresh" content="0; URL=\'gone\'">',
@@ -242,7 +232,7 @@ def test_every_element_that_leads_somewhere_is_followed(element: str, tmp_path: 
         '<svg><path clip-path="url(&quot;gone&quot;)"/></svg>',
     ],
 )
-def test_an_address_within_an_attribute_is_followed(element: str, tmp_path: Path) -> None:
+def test_every_element_that_leads_somewhere_is_followed(element: str, tmp_path: Path) -> None:
     links = Links(tmp_path, "")
     links.add(page(tmp_path, element, "", "a"))
     assert list(links.dead()) == [("a", "the link 'gone' leads to gone, which is not there")]

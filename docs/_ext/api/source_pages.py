@@ -56,8 +56,9 @@ def body(app: Sphinx, module: str, text: str, entries: dict[str, tuple[str, str]
             back = f'<a class="source-back" href="{uri}">[docs]</a>'
         lines[first - 1] = f'<span class="source-block" id="{name}">{back}{lines[first - 1]}'
         lines[(node.end_lineno or first) - 1] += "</span>"
-    title = f'<h1>Source code for {module}</h1><div class="highlight"><pre>'
-    return "\n".join([title + lines[0], *lines[1:], "</pre></div>"])
+    code = "\n".join(lines)
+    title = f"<h1>Source code for {module}</h1>"
+    return f'{title}<div class="highlight"><pre>{code}\n</pre></div>'
 
 
 def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:

@@ -19,7 +19,7 @@ EXPECTED = "raises-exception"
 TAGS = {"answer", "plot", "proof", EXPECTED}
 OPTIONS = {"figure", "image"}  # of MyST-NB, which has others that hide
 PLACES = [Path.home(), Path(__file__).parents[3], Path(sysconfig.get_path("purelib"))]
-FOLDERS = [rf"{re.escape(str(place))}(?!\w)" for place in PLACES if len(place.parts) > 1]
+FOLDERS = [rf"(?<!\w){re.escape(str(place))}(?!\w)" for place in PLACES if len(place.parts) > 1]
 ADDRESS = re.compile("|".join([r"\S.* at 0x[0-9A-Fa-f]{5,}>?", *FOLDERS]))
 CHECKS = {"check_bound", "check_equation"}
 PROGRESS = re.compile(r".*  \d\S*/\d\S*\s*$")  # as kernel.py words it
@@ -75,10 +75,8 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     for output in outputs:
         for text in _texts(output):
             if found := ADDRESS.search(text):
-                words = (
-                    "in another run or elsewhere: end the cell with plt.show(), or assign the value"
-                )
-                yield f"the output shows {found[0]!r}, which differs {words}"
+                remedy = "end the cell with plt.show(), or assign the value"
+                yield f"the output shows {found[0]!r}, which differs in another run or elsewhere: {remedy}"
         if output.output_type == "stream" and output.name == "stderr":
             for line in output.text.splitlines():
                 if line.strip() and not PROGRESS.match(line):

@@ -56,8 +56,10 @@ def groups(cells: list[nodes.container]) -> list[list[nodes.container]]:
     """Return the cells that follow each other together."""
     found: list[list[nodes.container]] = []
     for cell in cells:
-        follows = found and found[-1][-1].next_node(descend=False, siblings=True) is cell
-        found[-1].append(cell) if follows else found.append([cell])
+        if found and found[-1][-1].next_node(descend=False, siblings=True) is cell:
+            found[-1].append(cell)
+        else:
+            found.append([cell])
     return found
 
 

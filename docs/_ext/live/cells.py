@@ -36,8 +36,9 @@ def sentence(needed: list[str]) -> nodes.paragraph:
     words = "Besides bptt and NumPy, the cells of this page need "
     line = nodes.paragraph("", words, classes=["page-needs"])
     for k, name in enumerate(needed):
-        between = " and " if k == len(needed) - 1 else ", "
-        line += [nodes.Text(between if k else ""), nodes.literal(name, name)]
+        if k:
+            line += nodes.Text(" and " if k == len(needed) - 1 else ", ")
+        line += nodes.literal(name, name)
     line += nodes.Text(".")
     return line
 

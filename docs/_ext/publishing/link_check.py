@@ -27,7 +27,8 @@ class Links:
 
     def target(self, page: str, address: str) -> tuple[str, str] | None:
         """Return the file and the anchor that an address on a page means; None if it is elsewhere."""
-        parts, base = urlsplit(address.replace("[", "%5B")), urlsplit(self.base)
+        known = address.replace("[", "%5B")  # which would begin an IP address, or an error
+        parts, base = urlsplit(known), urlsplit(self.base)
         if parts.scheme in {"data", "mailto"}:
             return None
         if parts.scheme not in ("", "http", "https") or (parts.scheme and not parts.netloc):
