@@ -13,9 +13,8 @@ from typing import Any, Never, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from bptt._core.types import Array, Tree
+from bptt._core.types import Array
 
-Record = TypeVar("Record")
 Returned = TypeVar("Returned")
 Size = int | str  # a number that must match, or the letter of a size that is free
 
@@ -211,11 +210,6 @@ def all_finite(value: Array) -> bool:
     return math.isfinite(total) or bool(np.isfinite(value).all())
 
 
-def all_finite_in(record: Tree) -> bool:
-    """Say whether all arrays of nested tuples are finite."""
-    return all_finite(record) if isinstance(record, np.ndarray) else all(map(all_finite_in, record))
-
-
 def real(name: str, value: Array) -> None:
     """Refuse complex numbers: they pass forward, for the complex step, but a gradient is real."""
     if value.dtype.kind == "c":
@@ -243,7 +237,7 @@ def real_dtype(name: str, value: DTypeLike) -> np.dtype:
     return np.dtype(got)  # by its name: in the byte order of this machine
 
 
-def instance(name: str, value: object, kind: type[Record]) -> Record:
+def instance(name: str, value: object, kind: type[Returned]) -> Returned:
     """Refuse anything but a `kind`."""
     if not isinstance(value, kind):
         module = f"{kind.__module__}." if type(value).__name__ == kind.__name__ else ""

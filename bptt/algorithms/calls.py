@@ -13,14 +13,14 @@ array([3.6583])
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import one_precision, tree_map
+from bptt._core.tree import Record, one_precision, tree_map
 from bptt._core.types import Array, LayerState, Mask
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
@@ -32,8 +32,6 @@ from bptt.network.traces import LayerTrace, Trace
 from bptt.training.losses import Cost
 
 __all__ = ["CostOfSteps", "Result", "full_bptt", "segment", "value_and_grad"]
-
-Record = TypeVar("Record")
 
 CostOfSteps: TypeAlias = Callable[[Array, slice], Cost]
 """A cost C = Σ_t C^(t), asked for some steps at a time: takes outputs and a slice, returns a `Cost`."""

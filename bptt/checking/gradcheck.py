@@ -18,17 +18,16 @@ Sources: Squire & Trapp (1998); Martins, Sturdza & Alonso (2003).
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.tree import check_like, refilled, tree_leaves, tree_map
+from bptt._core.tree import Record, check_like, refilled, tree_leaves, tree_map
 from bptt._core.types import Array, Tree
 
 __all__ = ["Comparison", "central_difference", "check_gradient", "compare", "complex_step"]
 
-Record = TypeVar("Record")
 CostValue: TypeAlias = Any  # a real or a complex number, once it has been checked
 CostFunction = Callable[[Tree], CostValue]
 
@@ -145,7 +144,9 @@ def _entry_by_entry(
 ) -> Record:
     """Return a record like `at` of slopes, each of a function of the cost, an array, and the entry to be moved."""
     validation.function("cost", cost)
-    leaves = _float64_leaves(at)
+    leaves = _some_leaves("at", at)
+    for name, leaf in leaves:
+        validation.finite(name, validation.float64(name, leaf))
     moved = tree_map(lambda leaf: leaf.astype(dtype, order="C"), at)
     value = partial(validation.called, "cost", cost, tree_map(validation.read_only, moved))
     gradients: list[Array] = []
@@ -398,13 +399,6 @@ def contradiction(value: Callable[[float], Array], slopes: Array) -> tuple[float
     margin += 4 * unsure + ACCURACY * np.abs(bend).max() / STEP
     worst = gap.argmax()
     return (slopes[worst], central[worst]) if gap[worst] > margin else None
-
-
-def _float64_leaves(at: Tree) -> list[tuple[str, Array]]:
-    leaves = _some_leaves("at", at)
-    for name, leaf in leaves:
-        validation.finite(name, validation.float64(name, leaf))
-    return leaves
 
 
 def _some_leaves(name: str, record: Tree) -> list[tuple[str, Array]]:

@@ -2,13 +2,13 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from bptt._core.tree import numbers_in, refuse_overwritten
 from bptt._core.types import Array, Tree
-from bptt._core.validation import tried
+from bptt._core.validation import Returned, tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, slopes
@@ -17,8 +17,6 @@ from bptt.checking.report import Check
 from bptt.checking.suite import LARGE, SAME, errors, form, true_gradient
 from bptt.checking.sweep import Bugs, factors
 from bptt.network.traces import weighted_inputs
-
-Returned = TypeVar("Returned")
 
 # Of weighted inputs, near zero and far out, without a gap above 0.5; states are drawn up to 0.8 and to the last.
 SIZES = (0.01, 1.0, 2.0, 4.0, 8.0, 15.0)

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import one_precision, tree_leaves
+from bptt._core.tree import arrays_in, one_precision, tree_leaves
 from bptt._core.types import Array, LayerState
 from bptt.cells import BothDirections
 from bptt.network import engines
@@ -195,16 +195,14 @@ def run_any_layer_backward(
 
 def outer_sum(a: Array, delta: Array) -> Array:
     """Return the sum over steps and sequences of aᵀ δ: one matrix product."""
-    flat = delta.reshape(-1, delta.shape[-1])
-    found: Array = a.reshape(-1, a.shape[-1]).T.dot(
-        flat
-    )  # for small matrices `@` takes twice as long
+    rows, errors = (array.reshape(-1, array.shape[-1]) for array in (a, delta))
+    found: Array = rows.T.dot(errors)  # for small matrices `@` takes twice as long
     return found
 
 
 def _refuse_overflow(gradient: Gradient | LayerGradient) -> None:
     """Look at δ first: it is where an explosion begins. (BP3) has all of it: finite if ∂C/∂b is."""
-    if validation.all_finite_in((gradient.params, gradient.x, gradient.initial)):
+    if all(map(validation.all_finite, arrays_in(gradient[:3]))):  # params, x and initial
         return
     for name, array in sorted(tree_leaves(gradient, "gradient"), key=lambda n: "delta" not in n[0]):
         validation.computed(name, array)

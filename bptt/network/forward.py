@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import one_precision, tree_leaves
+from bptt._core.tree import one_precision
 from bptt._core.types import Array, LayerParams, LayerState, Mask, State
 from bptt.cells import Bidirectional
 from bptt.cells.layout import state_names_of
 from bptt.network import engines
-from bptt.network.parameters import Params
+from bptt.network.parameters import Params, refuse_overflow
 from bptt.network.stack import AnyCell, Stack, check_cell_type, check_layer, check_params
 from bptt.network.states import Initial, check_mask, check_state, check_states, empty_state
 from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
@@ -132,8 +132,7 @@ def run_to_final(
                 outputs[t] = last[0]
             final.append(tuple(array.copy() for array in last))  # it may be a buffer of the cell
             x = outputs
-    for name, array in tree_leaves(tuple(final), "final"):
-        validation.computed(name, array)
+    refuse_overflow(final=final)
     return tuple(final)
 
 
@@ -221,6 +220,6 @@ def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> Non
         _refuse_overflow(f"{prefix}forward.", trace.forward)
         _refuse_overflow(f"{prefix}backward.", trace.backward)
         return
-    if not validation.all_finite_in(trace.states):
+    if not all(map(validation.all_finite, trace.states)):
         for name, array in zip(state_names_of(trace.cell), trace.states, strict=True):
             validation.computed(f"{prefix}{name}", array)

@@ -29,7 +29,7 @@ from bptt._core.record import array_record
 from bptt._core.tree import one_precision, tree_leaves
 from bptt._core.types import Array
 from bptt.cells.activations import Activation
-from bptt.network.parameters import Affine, check_affine
+from bptt.network.parameters import Affine, check_affine, refuse_overflow
 
 __all__ = ["Gradient", "Trace", "backward", "forward"]
 
@@ -125,8 +125,7 @@ def forward(
         for (w, b), function in zip(checked, functions, strict=True):
             z.append(a[-1] @ w + b)  # (FWD-FF)
             a.append(function(z[-1]))  # (FWD-FF)
-    for i, activation in enumerate(a):
-        validation.computed(f"a[{i}]", activation)
+    refuse_overflow(a=a)
     return Trace(checked, functions, tuple(z), tuple(a))
 
 

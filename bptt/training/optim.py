@@ -21,20 +21,18 @@ Sources: Polyak (1964); Kingma & Ba (2015); Pascanu, Mikolov & Bengio (2013).
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bptt._core import validation
 from bptt._core.record import array_record
-from bptt._core.tree import euclidean_norm, flatten, tree_leaves, tree_map
+from bptt._core.tree import Record, euclidean_norm, flatten, tree_leaves, tree_map
 from bptt._core.types import Array, Tree
 from bptt.network.parameters import check_floats, check_twins, refuse_overflow
 
 __all__ = ["Adam", "AdamState", "GradientDescent", "Momentum", "clip_by_global_norm", "global_norm"]
-
-Record = TypeVar("Record")
 
 LAST = int(np.iinfo(np.int64).max)  # count of updates
 SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below, numbers lose digits

@@ -14,16 +14,15 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple
 
 from bptt._core import validation
 from bptt._core.record import array_record
+from bptt._core.tree import Record
 from bptt._core.types import Tree
 from bptt.training.storage import load, save
 
 __all__ = ["Snapshot", "load_snapshot", "save_snapshot"]
-
-Record = TypeVar("Record")
 
 NAME = re.compile(r"step-(\d{10,})\.safetensors")
 

@@ -17,16 +17,13 @@ import secrets
 import stat
 import warnings
 from pathlib import Path
-from typing import TypeVar
 
 from bptt._core import validation
-from bptt._core.tree import refilled, tree_leaves
+from bptt._core.tree import Record, refilled, tree_leaves
 from bptt._core.types import Array, Tree
 from bptt.training.file_formats import CODES, DIGEST, FORMATS, Format, OtherContents, digest_of
 
 __all__ = ["load", "save"]
-
-Record = TypeVar("Record")
 
 RESERVED = ("", DIGEST, "__metadata__")  # the formats themselves put the last two beside the arrays
 
