@@ -25,6 +25,8 @@ OPERATORS = {
     "divide": "{} / {}",
     "floor_divide": "{} // {}",
     "negative": "-{}",
+    "positive": "{}",
+    "conjugate": "{}",
     "absolute": "abs({})",
     "fabs": "abs({})",
     "exp": "exp({})",
@@ -61,9 +63,8 @@ LIBRARY = {
     *("logaddexp", "logaddexp2", "power", "rad2deg", "remainder", "rint", "sin", "sinh"),
     *("sqrt", "tan", "trunc"),
 }
-UNCHANGED = {"positive", "conjugate"}
 POWERS = {"power", "float_power"}
-COMPILED = {*OPERATORS, *TESTS, *LOGIC, *LIBRARY, *UNCHANGED, *POWERS}
+COMPILED = {*OPERATORS, *TESTS, *LOGIC, *LIBRARY, *POWERS}
 # What whole numbers, too, give exactly when it is computed with real numbers.
 WHOLE = {
     *("add", "subtract", "multiply", "negative", "absolute", "square"),
@@ -71,7 +72,7 @@ WHOLE = {
 }
 # What, computed with more digits and then rounded, is what NumPy gives in single precision.
 SINGLE = {
-    *{*OPERATORS, *UNCHANGED} - {"exp", "floor_divide", "tanh"},
+    *OPERATORS.keys() - {"exp", "floor_divide", "tanh"},
     *("ceil", "copysign", "floor", "fmax", "fmin", "rint", "sqrt", "trunc"),
 }
 SHAPE = (2, 3)  # of the arrays on which NumPy's functions are tried
@@ -132,10 +133,9 @@ class Record:
             raise NotElementwiseError(msg)
         return symbol.name
 
-    def constant(self, value: Operand) -> "Symbol":
-        """Return the symbol of a number of NumPy's that every entry has."""
-        write = self.condition if value.dtype.kind == "b" else self.number
-        return self.assign(write(value), value.dtype)
+    def written(self, value: Operand, dtype: np.dtype) -> str:
+        """Return how an operand is written where something of this type is meant."""
+        return self.condition(value) if dtype.kind == "b" else self.number(value)
 
 
 def _refuse_other_than_numbers(value: Operand) -> None:
@@ -204,10 +204,6 @@ class Symbol(NDArrayOperatorsMixin):
         if self.record.rounds(dtype):
             return self.record.assign(self.name, dtype)
         return Symbol(self.record, self.name, dtype)
-
-    def __pow__(self, exponent: Operand) -> Operand:
-        """Return a power; small whole ones as products."""
-        return np.power(self, exponent)
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Operand, **options: object
@@ -285,8 +281,6 @@ def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> 
         return _power(record, dtype, *inputs)
     if dtype.kind != "f" and (dtype != np.int64 or name not in WHOLE):
         raise NotElementwiseError(_whole(name, dtype))
-    if name in UNCHANGED:
-        return Symbol(record, numbers[0], dtype)
     form = OPERATORS.get(name)
     return record.assign(form.format(*numbers) if form else _call(name, numbers), dtype)
 
@@ -316,9 +310,8 @@ def _power(record: Record, dtype: np.dtype, base: Operand, exponent: Operand) ->
 
 
 def _where(record: Record, found: Array, condition: Operand, yes: Operand, no: Operand) -> Symbol:
-    write = record.condition if found.dtype.kind == "b" else record.number
-    there, one, other = record.condition(condition), write(yes), write(no)
-    return record.assign(f"{one} if {there} else {other}", found.dtype)
+    one, other = (record.written(value, found.dtype) for value in (yes, no))
+    return record.assign(f"{one} if {record.condition(condition)} else {other}", found.dtype)
 
 
 def _clip(
@@ -342,12 +335,12 @@ def _clip(
 
 def _constant(record: Record, found: Array, *_: Operand, **__: Operand) -> Symbol:
     """Return what every entry is: the trial has shown it."""
-    return record.constant(found[0, 0])
+    return record.assign(record.written(found[0, 0], found.dtype), found.dtype)
 
 
 def _full(record: Record, found: Array, *args: Operand, **options: Operand) -> Symbol:
     fill = options["fill_value"] if "fill_value" in options else args[1]
-    return fill.astype(found.dtype) if isinstance(fill, Symbol) else record.constant(found[0, 0])
+    return fill.astype(found.dtype) if isinstance(fill, Symbol) else _constant(record, found)
 
 
 FUNCTIONS: dict[Callable[..., object], Callable[..., Operand]] = {

@@ -50,8 +50,20 @@ def compare(cell: Cell, dtype: np.dtype, runs: tuple[Run, Run], texts: tuple[str
 
     `texts` are those of `step` and of `step_backward`: statements, the last of which defines ``results``.
     """
+    close = np.sqrt(np.finfo(dtype).eps)
     for run, text in zip(runs, texts, strict=True):
-        _compare(cell, run.method, run.returned, _computed(text, dtype, run.given))
+        parts = [np.broadcast_to(array, SHAPE).ravel() for part in run.returned for array in part]
+        want, found = np.stack(parts, axis=-1), _computed(text, dtype, run.given)
+        wrong = np.argwhere(~np.isclose(found, want, rtol=close, atol=close, equal_nan=True))
+        if len(wrong):
+            entry = tuple(wrong[0])
+            msg = (
+                f"{type(cell).__name__} cannot be compiled: {run.method} must do to arrays what it does to the symbols "
+                "that record it, but a branch, as on isinstance(z, np.ndarray), tells them apart, or "
+                f"{found.dtype} does not hold its numbers: got {want[entry]:.6g} for an entry of an array, "
+                f"{found[entry]:.6g} by the recorded formula"
+            )
+            raise TypeError(msg)
 
 
 def _copies(given: dict[str, list[Array]]) -> list[Array]:
@@ -72,18 +84,3 @@ def _computed(text: str, dtype: np.dtype, given: dict[str, list[Array]]) -> np.n
         exec(code, space)  # noqa: S102 - the text is formula.py's
         found.append(space["results"])
     return np.array(found, dtype)
-
-
-def _compare(cell: Cell, method: str, returned: Returned, found: np.ndarray) -> None:
-    parts = [np.broadcast_to(array, SHAPE).ravel() for part in returned for array in part]
-    want = np.stack(parts, axis=-1)
-    close = np.sqrt(np.finfo(found.dtype).eps)
-    wrong = np.argwhere(~np.isclose(found, want, rtol=close, atol=close, equal_nan=True))
-    if len(wrong):
-        entry = tuple(wrong[0])
-        msg = (
-            f"{type(cell).__name__} cannot be compiled: {method} must do to arrays what it does to the symbols that "
-            f"record it, but a branch, as on isinstance(z, np.ndarray), tells them apart, or {found.dtype} does not hold "
-            f"its numbers: got {want[entry]:.6g} for an entry of an array, {found[entry]:.6g} by the recorded formula"
-        )
-        raise TypeError(msg)
