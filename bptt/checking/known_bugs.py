@@ -241,19 +241,13 @@ def best(case: Case | OwnStep, bugs: Bugs) -> dict[str, str]:
             whole = all(gap[i] <= like for i in range(len(names))) or name in OF_ONE_TENSOR
             guesses.append(_Guess(name, evidence, explains, whole))
     full = [g for g in guesses if g.explains == faulty]
-    if full:
-        return _worded([g for g in full if g.whole] or full, names)
-    guesses.sort(key=lambda g: -len(g.explains))
-    told: list[_Guess] = []
-    for guess in guesses:
-        if not any(guess.explains <= other.explains for other in told):
-            told.append(guess)
-    return _worded(told, names)
-
-
-def _worded(guesses: list[_Guess], names: list[str]) -> dict[str, str]:
+    told = [g for g in full if g.whole] or full
+    if not full:
+        for guess in sorted(guesses, key=lambda g: -len(g.explains)):
+            if not any(guess.explains <= other.explains for other in told):
+                told.append(guess)
     worded: dict[str, str] = {}
-    for guess in guesses:
+    for guess in told:
         tensors = ", ".join(names[i] for i in sorted(guess.explains))
         worded.setdefault(guess.name, f"{tensors}: {guess.evidence}")
     return worded

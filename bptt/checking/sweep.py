@@ -143,16 +143,13 @@ def sweep(
     kept: list[Arrays] = []
     total: list[Arrays] = []
     for t in reversed(range(len(d_outputs))):
-        total.insert(0, [d_state[0] + _as(d_outputs[t], d_state[0]), *d_state[1:]])
+        above = d_outputs[t] if d_outputs[t].shape == d_state[0].shape else 0
+        total.insert(0, [d_state[0] + above, *d_state[1:]])
         found = (pull or steps.pull)(t, [d_outputs[t], *d_state])
         d_state = carry(t, found[steps.k + 1 :], found)
         kept.insert(0, found)
     columns = [np.stack(c) for c in zip(*kept, strict=True)]
     return Swept(steps, columns, [np.stack(c) for c in zip(*total, strict=True)], d_state)
-
-
-def _as(d_output: Array, d_a: Array) -> Array:
-    return d_output if d_output.shape == d_a.shape else np.zeros_like(d_a)
 
 
 def factors(steps: int, batch: int) -> list[tuple[str, str, float]]:
