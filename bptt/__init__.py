@@ -12,22 +12,13 @@ from bptt.algorithms.hessian import hessian_vector_product
 from bptt.algorithms.rtrl import rtrl, uoro
 from bptt.algorithms.scan import scan_bptt
 from bptt.algorithms.truncated import truncated_bptt
-from bptt.cells import (
-    GRU,
-    LSTM,
-    Bidirectional,
-    BothDirections,
-    Cell,
-    Diagonal,
-    DiagonalParams,
-    Elman,
-    GRUParams,
-    PeepholeLSTM,
-    PeepholeLSTMParams,
-    Recurrent,
-    ResetBeforeGRU,
-)
 from bptt.cells.activations import Activation, identity, relu, sigmoid, softmax, softplus, tanh
+from bptt.cells.bidirectional import Bidirectional, BothDirections
+from bptt.cells.diagonal import Diagonal, DiagonalParams
+from bptt.cells.elman import Elman
+from bptt.cells.gru import GRU, GRUParams, ResetBeforeGRU
+from bptt.cells.lstm import LSTM, PeepholeLSTM, PeepholeLSTMParams
+from bptt.cells.protocol import Cell, Recurrent
 from bptt.checking.cell import check_cell, check_layer
 from bptt.checking.gradcheck import central_difference, check_gradient, compare, complex_step
 from bptt.diagnostics import contributions, delta_norms, jacobian_spectrum, truncation_bias
