@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import euclidean_norm, flatten
+from bptt._core.tree import array_record, euclidean_norm, flatten
 from bptt._core.types import Array, LayerState
 from bptt.algorithms.calls import CostOfSteps, Result, full_bptt, segment
 from bptt.algorithms.scan import step_jacobians

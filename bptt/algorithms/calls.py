@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import Record, one_precision, tree_map
+from bptt._core.tree import Record, array_record, one_precision, tree_map
 from bptt._core.types import Array, LayerState, Mask
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward

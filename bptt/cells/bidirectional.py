@@ -11,7 +11,7 @@ Source: Schuster & Paliwal (1997).
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bptt._core.record import array_record
+from bptt._core.tree import array_record
 from bptt.cells.protocol import OneDirection, check_one_direction
 
 __all__ = ["Bidirectional", "BothDirections"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bptt._core import validation
-from bptt._core.record import array_record
+from bptt._core.tree import array_record
 from bptt._core.types import Array, Stepped, SteppedBack
 from bptt.cells.activations import Activation, identity
 

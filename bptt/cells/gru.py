@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.record import array_record
+from bptt._core.tree import array_record
 from bptt._core.types import Array, Saved, State, Stepped, SteppedBack
 from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent

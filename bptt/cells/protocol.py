@@ -28,7 +28,7 @@ own (`OwnEngine`), as `bptt.compiled` does.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from bptt._core.record import array_record
+from bptt._core.tree import array_record
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
 
 if TYPE_CHECKING:

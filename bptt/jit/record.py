@@ -20,9 +20,8 @@ from bptt.jit.formula import recorded
 from bptt.jit.source import Source, source
 from bptt.network import engines
 from bptt.network.backward import outer_sum
-from bptt.network.gradients import LayerGradient
 from bptt.network.stack import AnyCell
-from bptt.network.traces import LayerTrace
+from bptt.network.traces import LayerGradient, LayerTrace
 
 if TYPE_CHECKING:
     from bptt.jit.cache import Program

@@ -3,7 +3,6 @@
 Both go over the layers; the loops over the time of one layer are in `loop`.
 """
 
-from bptt.network.gradients import LayerGradient
-from bptt.network.traces import BidirectionalTrace, LayerTrace
+from bptt.network.traces import BidirectionalTrace, LayerGradient, LayerTrace
 
 __all__ = ["BidirectionalTrace", "LayerGradient", "LayerTrace"]

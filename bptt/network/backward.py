@@ -35,10 +35,16 @@ from bptt._core.tree import arrays_in, one_precision, tree_leaves
 from bptt._core.types import Array, LayerState
 from bptt.cells import BothDirections
 from bptt.network import engines
-from bptt.network.gradients import Gradient, LayerGradient
 from bptt.network.parameters import Affine, Params
 from bptt.network.states import check_state, check_states
-from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
+from bptt.network.traces import (
+    AnyTrace,
+    BidirectionalTrace,
+    Gradient,
+    LayerGradient,
+    LayerTrace,
+    Trace,
+)
 
 __all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
 

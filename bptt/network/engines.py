@@ -9,8 +9,7 @@ from bptt._core.tree import numbers_in, refuse_overwritten
 from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.network import loop, unfactored
-from bptt.network.gradients import LayerGradient
-from bptt.network.traces import LayerTrace
+from bptt.network.traces import LayerGradient, LayerTrace
 
 
 def walk(

@@ -27,8 +27,7 @@ from bptt._core.types import Array, LayerParams, Mask, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import Layout, check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell, Formula
-from bptt.network.gradients import LayerGradient
-from bptt.network.traces import LayerTrace
+from bptt.network.traces import LayerGradient, LayerTrace
 
 # So many numbers of each array are handled at once where all steps could be: they fit a core's own cache.
 CHUNK = 1 << 14

@@ -8,8 +8,7 @@ the gradient of: that of a `Params` is a `Params`.
 from typing import NamedTuple
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import check_like, one_precision, tree_leaves
+from bptt._core.tree import array_record, check_like, one_precision, tree_leaves
 from bptt._core.types import Array, LayerParams, Tree
 
 __all__ = ["Affine", "Params"]

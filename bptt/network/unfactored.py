@@ -9,8 +9,7 @@ from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import check_unfactored
 from bptt.cells.protocol import Formula, UnfactoredCell
-from bptt.network.gradients import LayerGradient
-from bptt.network.traces import LayerTrace
+from bptt.network.traces import LayerGradient, LayerTrace
 
 
 def walk(

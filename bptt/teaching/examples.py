@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core import validation
-from bptt._core.record import array_record
+from bptt._core.tree import array_record
 from bptt._core.types import Array, Scalar
 from bptt.algorithms.calls import CostOfSteps, one_direction
 from bptt.cells import Elman

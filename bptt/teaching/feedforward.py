@@ -25,8 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import one_precision, tree_leaves
+from bptt._core.tree import array_record, one_precision, tree_leaves
 from bptt._core.types import Array
 from bptt.cells.activations import Activation
 from bptt.network.parameters import Affine, check_affine, refuse_overflow

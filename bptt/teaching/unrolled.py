@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import check_like, one_precision, tree_map
+from bptt._core.tree import array_record, check_like, one_precision, tree_map
 from bptt._core.types import Array, State
 from bptt.cells import Elman
 from bptt.cells.activations import Activation

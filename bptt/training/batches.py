@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bptt._core import validation
-from bptt._core.record import array_record
+from bptt._core.tree import array_record
 from bptt._core.types import Array, Mask
 from bptt.training.pieces import Data, Pieces, Targets, checked, each, starts_of
 

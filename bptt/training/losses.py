@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import one_precision
+from bptt._core.tree import array_record, one_precision
 from bptt._core.types import Array, Scalar
 
 __all__ = ["Cost", "softmax_cross_entropy", "squared_error"]

@@ -27,8 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import Record, euclidean_norm, flatten, tree_leaves, tree_map
+from bptt._core.tree import Record, array_record, euclidean_norm, flatten, tree_leaves, tree_map
 from bptt._core.types import Array, Tree
 from bptt.network.parameters import check_floats, check_twins, refuse_overflow
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import Record
+from bptt._core.tree import Record, array_record
 from bptt._core.types import Tree
 from bptt.training.storage import load, save
 

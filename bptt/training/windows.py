@@ -25,8 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.record import array_record
-from bptt._core.tree import tree_map
+from bptt._core.tree import array_record, tree_map
 from bptt._core.types import Array, LayerState, Mask
 from bptt.network.traces import LayerTrace, Trace
 from bptt.training.pieces import Data, Pieces, Targets, checked, each, starts_of
