@@ -1,6 +1,6 @@
 """The array types that the library's signatures speak of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,9 +32,14 @@ ElementWise: TypeAlias = Callable[[Array], Array]
 Mask: TypeAlias = NDArray[np.bool_]
 """Which steps of which sequences there are, booleans of shape (T, B)."""
 
+Arrays: TypeAlias = list[Any]  # of arrays; a list is invariant, and theirs differ in dtype
+
 # Which types these have depends on the cell, and is seen when they are checked. To a type checker, and on the pages of
 # the reference, each is Any; the names say what is meant.
 Tree: TypeAlias = Any  # nested tuples, lists or mappings, whose leaves are arrays
 LayerParams: TypeAlias = Any  # of one layer: the named tuple of its cell, or a pair of them
 LayerState: TypeAlias = Any  # of one layer: a `State` or its cotangent, or a pair of them
 Saved: TypeAlias = Any  # what a step keeps for its derivative: arrays, in the form of the cell
+
+Initial: TypeAlias = Sequence[LayerState] | None
+"""The states of the layers before the first step; where a state is one array, it may stand bare."""

@@ -23,13 +23,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.types import Array, Mask, State, Tree
+from bptt._core.types import Array, Initial, Mask, State, Tree
 from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of, final_of
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import run_forward, run_to_final
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
-from bptt.network.states import Initial
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 

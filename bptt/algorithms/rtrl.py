@@ -32,14 +32,13 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import flatten, tree_leaves, tree_map
-from bptt._core.types import Array, LayerState, Mask, Tree
+from bptt._core.types import Array, Initial, LayerState, Mask, Tree
 from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of
 from bptt.checking.gradcheck import NOT_ANALYTIC, TINY
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import run_forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
-from bptt.network.states import Initial
 from bptt.network.traces import Trace
 
 __all__ = ["rtrl", "uoro"]

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_map
-from bptt._core.types import Array, State
+from bptt._core.types import Array, Initial, State
 from bptt.algorithms.calls import CostOfSteps, Result, checked, cost_of, final_of, one_direction
 from bptt.cells.layout import layout_of
 from bptt.cells.protocol import formula_of, is_factored
@@ -32,7 +32,6 @@ from bptt.network.backward import LayerGradient, layer_backward, run_backward
 from bptt.network.forward import forward, layer_forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
-from bptt.network.states import Initial
 from bptt.network.traces import LayerTrace
 
 __all__ = ["scan_bptt", "step_jacobians"]

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_map
-from bptt._core.types import Scalar, Tree
+from bptt._core.types import Initial, Scalar, Tree
 from bptt.algorithms.calls import (
     CostOfSteps,
     Result,
@@ -45,7 +45,6 @@ from bptt.network.backward import Gradient, backward
 from bptt.network.forward import forward
 from bptt.network.parameters import Params
 from bptt.network.stack import Stack
-from bptt.network.states import Initial
 from bptt.network.traces import Trace
 
 __all__ = ["surrogate", "truncated_bptt"]

@@ -22,13 +22,13 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.tree import tree_leaves
-from bptt._core.types import Array, LayerParams, Mask, State
+from bptt._core.types import Array, Arrays, LayerParams, Mask, State, Tree
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import parameters_of, state_names_of
 from bptt.cells.protocol import OneDirection, formula_of, is_factored
 from bptt.checking import own_step
 from bptt.checking.handwritten import Backward, Forward, Layer
-from bptt.checking.jacobian import Arrays, Nested, choose
+from bptt.checking.jacobian import choose
 from bptt.checking.known_bugs import best, clipped, diagnose
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
@@ -50,9 +50,9 @@ FAR_OUT = f"{STEP}, |z| to 15"
 def check_layer(
     forward: Forward,
     backward: Backward,
-    params: Nested,
+    params: Tree,
     x: ArrayLike,
-    initial: Nested,
+    initial: Tree,
     *,
     masked: bool = False,
     seed: int = 0,

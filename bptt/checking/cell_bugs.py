@@ -12,11 +12,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, Arrays
 from bptt.cells import activations
 from bptt.cells.activations import Activation
 from bptt.checking.gradcheck import TINY
-from bptt.checking.jacobian import Arrays
 from bptt.checking.sweep import Bugs, Steps, sweep
 
 Slope: TypeAlias = Callable[[Array, Array], Array]  # a derivative, right or wrong, of z and a

@@ -8,8 +8,7 @@ import numpy as np
 
 from bptt._core import validation
 from bptt._core.tree import arrays_in, refilled, tree_leaves
-from bptt._core.types import Array, Mask, Saved
-from bptt.checking.jacobian import Arrays, Nested
+from bptt._core.types import Array, Arrays, Mask, Saved, Tree
 
 # What a user's functions return is looked at before it is used.
 Forward: TypeAlias = Callable[..., Any]  # returns outputs, the final state, and what backward needs
@@ -22,8 +21,8 @@ class Layer:
 
     forward: Forward
     backward: Backward
-    params: Nested
-    initial: Nested
+    params: Tree
+    initial: Tree
     masked: bool
     state_names: tuple[str, ...] = ()
 
@@ -105,7 +104,7 @@ class Layer:
 
 
 def aligned(
-    name: str, template: Nested, found: Nested, complex_too: bool = False, *, optional: bool = True
+    name: str, template: Tree, found: Tree, complex_too: bool = False, *, optional: bool = True
 ) -> Arrays:
     """List the arrays of a record that should be like another one; zeros where it has none, if it may."""
     if isinstance(template, np.ndarray):

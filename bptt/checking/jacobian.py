@@ -6,16 +6,14 @@ step if that agrees, along random directions, with central differences; if not, 
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core.types import Array, Arrays
 from bptt.checking.gradcheck import NOT_ANALYTIC, STEP, TINY
 
-Arrays: TypeAlias = list[Any]  # of arrays; a list is invariant, and theirs differ in dtype
 Function: TypeAlias = Callable[[Arrays], Sequence[Array]]
-Nested: TypeAlias = Any  # nested tuples, lists and mappings, whose leaves are arrays
 
 AGREE = 1e-5  # two derivatives, one of them by central differences, that differ by more disagree
 

@@ -16,9 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core.tree import refilled
-from bptt._core.types import Array
+from bptt._core.types import Array, Arrays, Tree
 from bptt.checking.cell_bugs import LIKE, cell_bugs
-from bptt.checking.jacobian import Arrays, Nested
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
 from bptt.checking.own_step import OwnStep
 from bptt.checking.suite import LARGE, SAME, Case, errors
@@ -123,7 +122,7 @@ def _from_below(case: Case) -> Case:
     def turned(arrays: Arrays) -> Arrays:
         return [a.T if i in columns and a.ndim == 2 else a for i, a in enumerate(arrays)]
 
-    def forward(params: dict[str, Array], *others: Nested) -> Nested:
+    def forward(params: dict[str, Array], *others: Tree) -> Tree:
         return layer.forward(refilled(layer.params, turned(list(params.values()))), *others)
 
     params = dict(zip(layer.names[:k], turned(case.at[:k]), strict=True))

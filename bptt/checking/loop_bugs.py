@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bptt._core.types import Array, Mask
-from bptt.checking.jacobian import Arrays
+from bptt._core.types import Array, Arrays, Mask
 from bptt.checking.sweep import Bugs, Carry, Steps, Swept, factors, keep, split, sweep, without
 
 

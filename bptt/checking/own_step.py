@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core.tree import numbers_in, refuse_overwritten
-from bptt._core.types import Array, Tree
+from bptt._core.types import Array, Arrays, Tree
 from bptt._core.validation import Returned, tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, slopes
-from bptt.checking.jacobian import Arrays, Truth, jacobian
+from bptt.checking.jacobian import Truth, jacobian
 from bptt.checking.report import Check
 from bptt.checking.suite import LARGE, SAME, errors, form, true_gradient
 from bptt.checking.sweep import Bugs, factors

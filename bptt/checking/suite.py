@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.types import Mask
+from bptt._core.types import Arrays, Mask
 from bptt.checking.handwritten import Layer
-from bptt.checking.jacobian import Arrays, Truth, along, jacobian, joined
+from bptt.checking.jacobian import Truth, along, jacobian, joined
 from bptt.checking.report import CellReport, Check
 
 SAME = 1e-12  # two ways to sum the same numbers

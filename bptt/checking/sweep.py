@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.types import Array, Mask
+from bptt._core.types import Array, Arrays, Mask
 from bptt.checking.handwritten import Layer
-from bptt.checking.jacobian import Arrays, Truth, jacobian
+from bptt.checking.jacobian import Truth, jacobian
 
 
 class Steps(NamedTuple):

@@ -5,7 +5,6 @@ layer, a pair of those for a layer that reads in both directions.
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,9 +16,6 @@ from bptt.cells.layout import state_names_of
 from bptt.network.stack import AnyCell, units_of
 
 __all__ = ["lengths_to_mask"]
-
-Initial: TypeAlias = Sequence[LayerState] | None
-"""The states of the layers before the first step; where a state is one array, it may stand bare."""
 
 
 def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Mask:
