@@ -27,8 +27,7 @@ from bptt.interop.torch import from_torch, to_torch
 from bptt.jit import Compiled, compiled
 from bptt.network.backward import backward, layer_backward
 from bptt.network.forward import forward, layer_forward
-from bptt.network.parameters import Affine, Params
-from bptt.network.stack import Stack, initialize
+from bptt.network.stack import Affine, Params, Stack, initialize
 from bptt.network.states import lengths_to_mask
 from bptt.network.traces import Gradient, Trace
 from bptt.training.initialization import forget_bias, orthogonal_recurrent

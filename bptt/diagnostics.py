@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import array_record, euclidean_norm, flatten
+from bptt._core.tree import array_record, euclidean_norm, flatten, refuse_overflow
 from bptt._core.types import Array, LayerState
 from bptt.algorithms.calls import CostOfSteps, Result, full_bptt, segment
 from bptt.algorithms.scan import step_jacobians
 from bptt.algorithms.truncated import truncated_bptt
 from bptt.network.backward import Gradient, backward
-from bptt.network.parameters import Params, refuse_overflow
-from bptt.network.stack import Stack
+from bptt.network.stack import Params, Stack
 from bptt.network.traces import LayerTrace, Trace
 
 __all__ = [

@@ -207,6 +207,28 @@ def one_precision(*named: tuple[str, Tree]) -> None:
             raise TypeError(msg)
 
 
+def check_floats(name: str, record: Tree) -> None:
+    """Refuse a record in which an array is not float32 or float64, or a number is not finite."""
+    for leaf_name, leaf in tree_leaves(record, name):
+        validation.finite(leaf_name, validation.floating(leaf_name, leaf))
+
+
+def check_twins(params: Tree, **records: Tree) -> None:
+    """Refuse records that are not made like the parameters, array by array, in one precision."""
+    check_floats("params", params)
+    for name, record in records.items():
+        check_floats(name, record)
+        check_like(name, record, "params", params)
+        one_precision(("params", params), (name, record))
+
+
+def refuse_overflow(**records: Tree) -> None:
+    """Refuse to return records in which a number is not finite."""
+    for name, record in records.items():
+        for leaf_name, leaf in tree_leaves(record, name):
+            validation.computed(leaf_name, leaf)
+
+
 def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
     """Lay the arrays of a record out in one vector, as general optimizers want them.
 

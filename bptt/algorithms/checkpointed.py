@@ -27,8 +27,7 @@ from bptt._core.types import Array, Initial, Mask, State, Tree
 from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of, final_of
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import run_forward, run_to_final
-from bptt.network.parameters import Params
-from bptt.network.stack import Stack
+from bptt.network.stack import Params, Stack
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 

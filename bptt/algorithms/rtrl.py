@@ -37,8 +37,7 @@ from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checke
 from bptt.checking.gradcheck import NOT_ANALYTIC, TINY
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import run_forward
-from bptt.network.parameters import Params
-from bptt.network.stack import Stack
+from bptt.network.stack import Params, Stack
 from bptt.network.traces import Trace
 
 __all__ = ["rtrl", "uoro"]

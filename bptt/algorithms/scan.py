@@ -30,8 +30,7 @@ from bptt.cells.layout import layout_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.network.backward import LayerGradient, layer_backward, run_backward
 from bptt.network.forward import forward, layer_forward
-from bptt.network.parameters import Params
-from bptt.network.stack import Stack
+from bptt.network.stack import Params, Stack
 from bptt.network.traces import LayerTrace
 
 __all__ = ["scan_bptt", "step_jacobians"]

@@ -43,8 +43,7 @@ from bptt.algorithms.calls import (
 )
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import forward
-from bptt.network.parameters import Params
-from bptt.network.stack import Stack
+from bptt.network.stack import Params, Stack
 from bptt.network.traces import Trace
 
 __all__ = ["surrogate", "truncated_bptt"]

@@ -35,7 +35,7 @@ from bptt._core.tree import arrays_in, one_precision, tree_leaves
 from bptt._core.types import Array, LayerState
 from bptt.cells import BothDirections
 from bptt.network import engines
-from bptt.network.parameters import Affine, Params
+from bptt.network.stack import Affine, Params
 from bptt.network.states import check_state, check_states
 from bptt.network.traces import (
     AnyTrace,

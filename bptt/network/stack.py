@@ -1,24 +1,61 @@
-"""The architecture of a recurrent network: what computes, without the numbers it computes with."""
+"""The architecture of a recurrent network, and what it learns: a `Stack` without numbers, and `Params`, records of arrays.
+
+A weight matrix has a row for each unit it comes FROM and a column for each unit it goes TO, so that
+a batch of row vectors is multiplied from the left: z = a w + b. A gradient has the type of what it is
+the gradient of: that of a `Params` is a `Params`.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from bptt._core import validation
+from bptt._core.tree import array_record
 from bptt._core.types import Array, LayerParams
 from bptt.cells import Bidirectional, BothDirections, UnfactoredCell
 from bptt.cells.activations import Activation, identity
 from bptt.cells.layout import Layout, layout_of, parameters_of
 from bptt.cells.protocol import OneDirection, check_one_direction, formula_of, is_factored
-from bptt.network.parameters import Affine, Params, check_affine
 
-__all__ = ["Stack", "initialize"]
+__all__ = ["Affine", "Params", "Stack", "initialize"]
 
 AnyCell: TypeAlias = OneDirection | Bidirectional
+
+
+@array_record
+class Affine(NamedTuple):
+    """The parameters of a layer without a past: z = x w + b.
+
+    Attributes
+    ----------
+    w
+        Weights from the layer below, shape (n_below, n).
+    b
+        Bias, shape (n,).
+    """
+
+    w: Array
+    b: Array
+
+
+@array_record
+class Params(NamedTuple):
+    """The parameters of a stack of recurrent layers under a readout.
+
+    Attributes
+    ----------
+    layers
+        The parameters of each recurrent layer, the lowest first: `Recurrent`, or what its cell has.
+    readout
+        The output layer, an `Affine`.
+    """
+
+    layers: tuple[LayerParams, ...]
+    readout: Affine
 
 
 @dataclass(frozen=True)
@@ -164,6 +201,14 @@ def units_of(cell: OneDirection, params: LayerParams) -> int:
     """Return n, the number of units of a layer whose parameters have been checked."""
     shapes = tuple(p.shape for p in params)
     return next(n for n in _sizes(shapes) if parameter_shapes(cell, shapes[0][0], n) == shapes)
+
+
+def check_affine(name: str, layer: object, below: int | str) -> Affine:
+    """Return a layer whose arrays are finite and fit together and to the layer below."""
+    given = validation.instance(name, layer, Affine)
+    w = validation.array(f"{name}.w", given.w, (below, "n"), validation.ANALYTIC)
+    b = validation.array(f"{name}.b", given.b, (w.shape[1],), validation.ANALYTIC)
+    return Affine(w, b)
 
 
 def check_params(stack: Stack, params: object) -> Params:

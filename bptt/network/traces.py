@@ -10,8 +10,7 @@ from bptt._core.types import Array, LayerParams, LayerState, Mask, Saved, State
 from bptt.cells import Bidirectional, BothDirections
 from bptt.cells.layout import layout_of
 from bptt.cells.protocol import Cell, OneDirection, formula_of
-from bptt.network.parameters import Params
-from bptt.network.stack import Stack
+from bptt.network.stack import Params, Stack
 
 __all__ = ["BidirectionalTrace", "Gradient", "LayerGradient", "LayerTrace", "Trace"]
 

@@ -17,8 +17,7 @@ from bptt.algorithms.calls import CostOfSteps, one_direction
 from bptt.cells import Elman
 from bptt.cells.protocol import Recurrent
 from bptt.network.forward import forward
-from bptt.network.parameters import Affine, Params
-from bptt.network.stack import AnyCell, Stack, initialize
+from bptt.network.stack import Affine, AnyCell, Params, Stack, initialize
 from bptt.training.losses import Cost, squared_error
 
 __all__ = ["Example", "random_net", "tiny"]

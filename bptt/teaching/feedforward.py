@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import validation
-from bptt._core.tree import array_record, one_precision, tree_leaves
+from bptt._core.tree import array_record, one_precision, refuse_overflow, tree_leaves
 from bptt._core.types import Array
 from bptt.cells.activations import Activation
-from bptt.network.parameters import Affine, check_affine, refuse_overflow
+from bptt.network.stack import Affine, check_affine
 
 __all__ = ["Gradient", "Trace", "backward", "forward"]
 

@@ -27,7 +27,7 @@ from bptt.cells import Elman
 from bptt.cells.activations import Activation
 from bptt.cells.protocol import Recurrent
 from bptt.network.backward import Gradient
-from bptt.network.parameters import Affine, Params
+from bptt.network.stack import Affine, Params
 from bptt.network.states import check_states
 from bptt.network.traces import Trace
 from bptt.teaching import feedforward

@@ -20,8 +20,7 @@ from bptt._core.types import Array, LayerParams
 from bptt.cells import LSTM, Bidirectional, BothDirections, PeepholeLSTM
 from bptt.cells.layout import layout_of
 from bptt.cells.protocol import OneDirection, formula_of, is_factored
-from bptt.network.parameters import Params
-from bptt.network.stack import AnyCell, Stack, check_params
+from bptt.network.stack import AnyCell, Params, Stack, check_params
 
 __all__ = ["forget_bias", "orthogonal_recurrent"]
 

@@ -27,9 +27,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bptt._core import validation
-from bptt._core.tree import Record, array_record, euclidean_norm, flatten, tree_leaves, tree_map
+from bptt._core.tree import (
+    Record,
+    array_record,
+    check_floats,
+    check_twins,
+    euclidean_norm,
+    flatten,
+    refuse_overflow,
+    tree_leaves,
+    tree_map,
+)
 from bptt._core.types import Array, Tree
-from bptt.network.parameters import check_floats, check_twins, refuse_overflow
 
 __all__ = ["Adam", "AdamState", "GradientDescent", "Momentum", "clip_by_global_norm", "global_norm"]
 

@@ -10,8 +10,7 @@ from bptt.checking.gradcheck import CostValue
 from bptt.checking.gradcheck import complex_step as gradient
 from bptt.network.backward import backward
 from bptt.network.forward import forward
-from bptt.network.parameters import Params
-from bptt.network.stack import Stack
+from bptt.network.stack import Params, Stack
 from bptt.teaching.exercises.one_step import B, N, T, normal, slope
 from bptt.teaching.exercises.over_time import draw_run, linear_cost
 from bptt.teaching.exercises.tasks import Given, Known, Result, Tasks

@@ -13,8 +13,7 @@ from bptt.checking.gradcheck import CostValue
 from bptt.checking.gradcheck import complex_step as gradient
 from bptt.network.backward import backward
 from bptt.network.forward import forward
-from bptt.network.parameters import Params
-from bptt.network.stack import Stack, initialize
+from bptt.network.stack import Params, Stack, initialize
 from bptt.network.traces import Trace
 from bptt.teaching.exercises.one_step import BELOW, B, N, T, normal, slope
 from bptt.teaching.exercises.tasks import Backward, Given, Known, Result, Tasks
