@@ -16,8 +16,7 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import one_precision, refuse_overflow
 from bptt._core.types import Array, Initial, LayerParams, LayerState, Mask, State
-from bptt.cells import Bidirectional
-from bptt.cells.layout import state_names_of
+from bptt.cells import Bidirectional, state_names_of
 from bptt.network import engines
 from bptt.network.stack import AnyCell, Params, Stack, check_cell_type, check_layer, check_params
 from bptt.network.states import check_mask, check_state, check_states, empty_state

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import validation
 from bptt._core.types import Array, LayerParams, LayerState, Mask
-from bptt.cells import Bidirectional, BothDirections
-from bptt.cells.layout import state_names_of
+from bptt.cells import Bidirectional, BothDirections, state_names_of
 from bptt.network.stack import AnyCell, units_of
 
 __all__ = ["lengths_to_mask"]

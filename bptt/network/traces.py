@@ -7,8 +7,7 @@ import numpy as np
 
 from bptt._core.tree import array_record
 from bptt._core.types import Array, LayerParams, LayerState, Mask, Saved, State
-from bptt.cells import Bidirectional, BothDirections
-from bptt.cells.layout import layout_of
+from bptt.cells import Bidirectional, BothDirections, layout_of
 from bptt.cells.protocol import Cell, OneDirection, formula_of
 from bptt.network.stack import Params, Stack
 

@@ -14,8 +14,7 @@ from bptt._core import validation
 from bptt._core.tree import array_record
 from bptt._core.types import Array, Scalar
 from bptt.algorithms.calls import CostOfSteps, one_direction
-from bptt.cells import Elman
-from bptt.cells.protocol import Recurrent
+from bptt.cells import Elman, Recurrent
 from bptt.network.forward import forward
 from bptt.network.stack import Affine, AnyCell, Params, Stack, initialize
 from bptt.training.losses import Cost, squared_error

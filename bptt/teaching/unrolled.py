@@ -23,9 +23,8 @@ from numpy.typing import ArrayLike
 from bptt._core import validation
 from bptt._core.tree import array_record, check_like, one_precision, tree_map
 from bptt._core.types import Array, State
-from bptt.cells import Elman
+from bptt.cells import Elman, Recurrent
 from bptt.cells.activations import Activation
-from bptt.cells.protocol import Recurrent
 from bptt.network.backward import Gradient
 from bptt.network.stack import Affine, Params
 from bptt.network.states import check_states

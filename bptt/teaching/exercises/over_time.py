@@ -7,8 +7,7 @@ import numpy as np
 from bptt._core.types import Array, LayerParams, Mask, Saved, Tree
 from bptt.algorithms import truncated
 from bptt.algorithms.calls import CostOfSteps, full_bptt, segment
-from bptt.cells import Elman
-from bptt.cells.protocol import Recurrent
+from bptt.cells import Elman, Recurrent
 from bptt.checking.gradcheck import CostValue
 from bptt.checking.gradcheck import complex_step as gradient
 from bptt.network.backward import backward
