@@ -1,8 +1,7 @@
 """A hand-written layer as a function of a list of arrays: parameters, input, initial state."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,8 +14,7 @@ Forward: TypeAlias = Callable[..., Any]  # returns outputs, the final state, and
 Backward: TypeAlias = Callable[..., Any]  # returns ∂C/∂ parameters, input and initial state
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """A pair of functions, forward and backward, and where their arrays are to be put."""
 
     forward: Forward

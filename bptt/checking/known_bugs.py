@@ -9,7 +9,6 @@ The families come from questions, issues and corrections in public repositories 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -127,7 +126,7 @@ def _from_below(case: Case) -> Case:
 
     params = dict(zip(layer.names[:k], turned(case.at[:k]), strict=True))
     return case._replace(
-        layer=replace(layer, forward=forward, params=params),
+        layer=layer._replace(forward=forward, params=params),
         at=turned(case.at),
         got=turned(case.got),
         want=turned(case.want),

@@ -6,9 +6,8 @@ SymPy is never imported here: whoever hands one of its expressions over has it l
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from numbers import Rational
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,8 +22,7 @@ Names: TypeAlias = tuple[str, str]  # of both sides, as the caller's arguments a
 NAMES = ("left", "right")
 
 
-@dataclass(frozen=True)
-class Gap:
+class Gap(NamedTuple):
     """How far the left leaf is from the right one, and in which entry most.
 
     The error is relative to the largest entry of both leaves. Between expressions it is infinite if they

@@ -8,10 +8,9 @@ numbers are those of a known mistake, the mistake too.
 import re
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from linecache import getline
 from traceback import walk_tb
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,8 +32,7 @@ CASES = 4
 TOLERANCE = 1e-9  # of truths to 1e-14, after the reader's own rounding
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(NamedTuple):
     """A function of what is given, whose results are compared with a truth.
 
     Attributes
@@ -138,8 +136,7 @@ def stopped(error: ValueError, answer: Answer, *wanted: str) -> str:
     raise error
 
 
-@dataclass(frozen=True)
-class Backward:
+class Backward(NamedTuple):
     """The backward pass of a layer, loop over time included, which `bptt.check_layer` looks at.
 
     Attributes
