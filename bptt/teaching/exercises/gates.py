@@ -6,8 +6,7 @@ from bptt._core.types import Array, Tree
 from bptt.algorithms.calls import segment
 from bptt.cells.activations import sigmoid
 from bptt.checking.cell_bugs import cut, posing
-from bptt.checking.gradcheck import CostValue
-from bptt.checking.gradcheck import complex_step as gradient
+from bptt.checking.gradcheck import CostValue, complex_step
 from bptt.network.backward import backward
 from bptt.network.forward import forward
 from bptt.network.stack import Params, Stack
@@ -26,7 +25,7 @@ def _leaky(d_a: Array, z: Array, a_past: Array, k: Array) -> Known:
         z, a_past, k = at
         return (d_a * ((1 - sigmoid(k)) * a_past + sigmoid(k) * np.tanh(z))).sum()
 
-    delta, direct, d_k = gradient(cost, (z, a_past, k))
+    delta, direct, d_k = complex_step(cost, (z, a_past, k))
     d_leak, slope_of_leak = d_a * (np.tanh(z) - a_past), sigmoid(k) * (1 - sigmoid(k))
     return (delta, direct, d_k), {
         "the direct path is there: a_past goes into a, multiplied by 1 - leak.": (
@@ -59,7 +58,7 @@ def _lstm_step(d_h: Array, d_c: Array, **at: Array) -> Known:
             tanh_c = posing(np.tanh(read), read) if wrong == "slope" else np.tanh(read)
             return (d_h * o * tanh_c + d_c * (cut(c) if wrong == "c" else c)).sum()
 
-        return gradient(cost, tuple(at.values()))
+        return complex_step(cost, tuple(at.values()))
 
     return back(), {
         "what comes from h is missing in the cell's error.": back("h"),
@@ -89,7 +88,7 @@ def _gru_step(d_a: Array, **at: Array) -> Known:
                 a = posing(a, (1 - cut(s)) * a_past + cut(s) * n + s * cut(a_past - n))
             return (d_a * a).sum()
 
-        return gradient(cost, tuple(at.values()))
+        return complex_step(cost, tuple(at.values()))
 
     return back(), {
         "the reset gate is left out: h_n is multiplied by r.": back("open"),
@@ -109,7 +108,7 @@ def _checkpoints(stack: Stack, params: Params, x: Array, d_outputs: Array, k: in
     pieces = [(segment(run, s, s + k), d_outputs[s : s + k]) for s in range(0, len(x), k)]
     windows: list[Tree] = [backward(*piece).params for piece in pieces]
     rest = backward(segment(run, k, len(x)), d_outputs[k:])
-    return gradient(linear_cost(stack, x, d_outputs), params), {
+    return complex_step(linear_cost(stack, x, d_outputs), params), {
         "no piece hands its error to the one before: these are windows.": sum(windows),
         "this is the first piece alone: add the gradients of all.": (
             backward(*pieces[0], rest.initial).params
@@ -123,7 +122,7 @@ def _rtrl_step(P: Array, a_past: Array, z: Array, u: Array) -> Known:
         def a(v: Array) -> CostValue:
             return np.tanh(z + (a_past + np.tensordot(P, v - u, 2)) @ v - a_past @ u)[k]
 
-        return gradient(a, u)
+        return complex_step(a, u)
 
     slopes, carried = slope(z)[:, None, None], np.einsum("mk,mij->kij", u, P)
     immediate = np.einsum("i,jk->kij", a_past, np.eye(N))
@@ -162,7 +161,7 @@ def _both_directions(w_there: Array, w_back: Array, delta_there: Array, delta_ba
         return (delta_there * (x @ w_there)).sum() + (delta_back * (x[::-1] @ w_back)).sum()
 
     from_there = delta_there @ w_there.T
-    return gradient(cost, np.zeros((T, B, 2))), {
+    return complex_step(cost, np.zeros((T, B, 2))), {
         "the second layer has read x from the end: turn its part round.": (
             from_there + delta_back @ w_back.T
         ),

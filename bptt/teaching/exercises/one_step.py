@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from bptt._core.types import Array
 from bptt.cells.activations import softmax
-from bptt.checking.gradcheck import CostValue
-from bptt.checking.gradcheck import complex_step as gradient
+from bptt.checking.gradcheck import CostValue, complex_step
 from bptt.network.backward import outer_sum
 from bptt.teaching.exercises.tasks import Given, Known, Tasks
 
@@ -45,7 +44,7 @@ def _forward_step(x: Array, h: Array, w: Array, u: Array, b: Array) -> Known:
 
 @TASKS.function("output-error", normal(z=(B, N), y=(B, N)), "delta")
 def _output_error(z: Array, y: Array) -> Known:
-    return gradient(lambda v: 0.5 * ((np.tanh(v) - y) ** 2).sum(), z), {
+    return complex_step(lambda v: 0.5 * ((np.tanh(v) - y) ** 2).sum(), z), {
         "a'(z) is missing: the error goes back through tanh, too.": np.tanh(z) - y,
         "the sign is turned: it is output minus target.": (y - np.tanh(z)) * slope(z),
         "a factor 2: the cost has its half.": 2 * (np.tanh(z) - y) * slope(z),
@@ -63,7 +62,7 @@ def _softmax_error(z: Array, labels: NDArray[np.intp]) -> Known:
         return (np.log(np.exp(v).sum(axis=1)) - v[np.arange(B), labels]).sum()
 
     p, y = softmax(z), np.eye(N)[labels]
-    return gradient(cost, z), {
+    return complex_step(cost, z), {
         "the targets are not subtracted: this is softmax(z).": p,
         "the sign is turned: it is output minus target.": y - p,
         "this is the gradient by the probabilities; delta is by z.": -y / p,
@@ -73,7 +72,7 @@ def _softmax_error(z: Array, labels: NDArray[np.intp]) -> Known:
 
 @TASKS.function("hidden-error", normal(z=(B, N), w_above=(N, N), delta_above=(B, N)), "delta")
 def _hidden_error(z: Array, w_above: Array, delta_above: Array) -> Known:
-    return gradient(lambda v: (delta_above * (np.tanh(v) @ w_above)).sum(), z), {
+    return complex_step(lambda v: (delta_above * (np.tanh(v) @ w_above)).sum(), z), {
         "a'(z) is missing.": delta_above @ w_above.T,
         "w is the wrong way round: in rows it is delta @ w.T.": slope(z) * (delta_above @ w_above),
         "a' is taken at a; it belongs to z.": slope(np.tanh(z)) * (delta_above @ w_above.T),
@@ -83,7 +82,7 @@ def _hidden_error(z: Array, w_above: Array, delta_above: Array) -> Known:
 @TASKS.function("weight-gradients", normal(a_below=(B, N), delta=(B, N)), "d_w", "d_b")
 def _weight_gradients(a_below: Array, delta: Array) -> Known:
     zero = np.zeros((N, N)), np.zeros(N)
-    d_w, d_b = gradient(lambda at: (delta * (a_below @ at[0] + at[1])).sum(), zero)
+    d_w, d_b = complex_step(lambda at: (delta * (a_below @ at[0] + at[1])).sum(), zero)
     return (d_w, d_b), {
         "d_w is transposed: its rows belong to the layer below.": (d_w.T, d_b),
         "the bias is shared by the batch: its errors are added up.": (d_w, delta),
@@ -103,7 +102,7 @@ def _error_in_time(
         return (np.tanh(v) @ w_above * delta_above + np.tanh(v) @ u * delta_next).sum()
 
     above, future = delta_above @ w_above.T, delta_next @ u.T
-    return gradient(cost, z), {
+    return complex_step(cost, z), {
         "nothing comes from the future.": slope(z) * above,
         "nothing comes from above.": slope(z) * future,
         "u is transposed: in rows it is delta_next @ u.T.": slope(z) * (above + delta_next @ u),
@@ -117,7 +116,7 @@ def _tied_weights(h: Array, delta: Array) -> Known:
     def cost(u: Array) -> CostValue:
         return sum((d * (past @ u)).sum() for past, d in zip(h, delta, strict=False))
 
-    d_u = gradient(cost, np.zeros((N, N)))
+    d_u = complex_step(cost, np.zeros((N, N)))
     return d_u, {
         "each error meets the state that its step made; it belongs to the one it read.": (
             outer_sum(h[1:], delta)
@@ -137,7 +136,7 @@ def _edges(w: Array, u: Array, delta: Array) -> Known:
     def cost(at: tuple[Array, Array]) -> CostValue:
         return (delta * (at[0] @ w)).sum() + (delta[0] * (at[1] @ u)).sum()
 
-    d_x, d_initial = gradient(cost, (np.zeros((T, B, BELOW)), np.zeros((B, N))))
+    d_x, d_initial = complex_step(cost, (np.zeros((T, B, BELOW)), np.zeros((B, N))))
     return (d_x, d_initial), {
         "d_initial takes the last step's error; the initial state is read by step 1.": (
             d_x,

@@ -8,8 +8,7 @@ from bptt._core.types import Array, LayerParams, Mask, Saved, Tree
 from bptt.algorithms import truncated
 from bptt.algorithms.calls import CostOfSteps, full_bptt, segment
 from bptt.cells import Elman, Recurrent
-from bptt.checking.gradcheck import CostValue
-from bptt.checking.gradcheck import complex_step as gradient
+from bptt.checking.gradcheck import CostValue, complex_step
 from bptt.network.backward import backward
 from bptt.network.forward import forward
 from bptt.network.stack import Params, Stack, initialize
@@ -64,7 +63,7 @@ def _many_to_one(w: Array, u: Array, b: Array, x: Array, y: Array) -> Known:
             outputs, _, _ = elman_forward(params, x, initial)
             return 0.5 * ((outputs[first:] - y) ** 2).sum()
 
-        return gradient(cost, (w, u, b))
+        return complex_step(cost, (w, u, b))
 
     start = np.zeros((B, N))
     _, before_last, _ = elman_forward(Recurrent(w, u, b), x[:-1], start)
@@ -81,7 +80,7 @@ def _many_to_one(w: Array, u: Array, b: Array, x: Array, y: Array) -> Known:
 @TASKS.function("step-jacobian", normal(z=(N,), u=(N, N)), "J")
 def _step_jacobian(z: Array, u: Array) -> Known:
     def row(k: int) -> Array:
-        return gradient(lambda d: np.tanh(z + d @ u)[k], np.zeros(N))
+        return complex_step(lambda d: np.tanh(z + d @ u)[k], np.zeros(N))
 
     return np.array([row(k) for k in range(N)]), {
         "J is transposed: row k is a_k, column i is the a_i of before.": slope(z) * u,
@@ -98,7 +97,7 @@ def _draw_power(rng: np.random.Generator) -> Given:
 @TASKS.function("carry-back", _draw_power, "carried")
 def _carry_back(u: Array, g: Array, k: int) -> Known:
     power = np.linalg.matrix_power
-    return gradient(lambda d: (d @ power(u, k) * g).sum(), np.zeros_like(g)), {
+    return complex_step(lambda d: (d @ power(u, k) * g).sum(), np.zeros_like(g)), {
         "u is the wrong way round: back it is g @ u.T.": g @ power(u, k),
         "one step too few.": g @ power(u.T, k - 1),
         "one step only.": g @ u.T,
@@ -146,7 +145,7 @@ def _windows(stack: Stack, params: Params, x: Array, cost: CostOfSteps, k: int) 
         trace = forward(stack, params, x[steps])
         fresh = fresh + backward(trace, cost(trace.outputs, steps).d_outputs).params
     frozen = truncated.surrogate(stack, params, x, cost, k1=k, k2=k)
-    return gradient(frozen, params), {
+    return complex_step(frozen, params), {
         "each window starts from zero; the state is carried on, only the error stops.": fresh,
         "this is the full gradient: between windows no error passes.": (
             full_bptt(stack, params, x, cost).gradient.params
@@ -170,7 +169,7 @@ def linear_cost(stack: Stack, x: Array, d_outputs: Array) -> Callable[[Params], 
 def _hand_over(first: Trace, d_first: Array, second: Trace, d_second: Array) -> Known:
     x, d_outputs = np.concatenate([first.x, second.x]), np.concatenate([d_first, d_second])
     late = backward(second, d_second)
-    return gradient(linear_cost(first.stack, x, d_outputs), first.params), {
+    return complex_step(linear_cost(first.stack, x, d_outputs), first.params), {
         "the second piece's error for its initial state is not handed to the first.": (
             backward(first, d_first).params + late.params
         ),
@@ -191,7 +190,7 @@ def _draw_padded(rng: np.random.Generator) -> Given:
 def _mean_cost(outputs: Array, y: Array, mask: Mask) -> Known:
     there, gap = mask[:, :, None], outputs - y
     kept = gap * there
-    return gradient(lambda a: 0.5 * ((a - y) ** 2 * there).sum() / mask.sum(), outputs), {
+    return complex_step(lambda a: 0.5 * ((a - y) ** 2 * there).sum() / mask.sum(), outputs), {
         "padding is counted in the mean: divide by the steps that are there.": kept / mask.size,
         "padding has a cost: it has none.": gap / mask.sum(),
         "padding has a cost, and is counted in the mean.": gap / mask.size,
