@@ -154,16 +154,19 @@ def multiplier(real: Real) -> Callable[..., Untyped]:
             p += side
         for r in range(whole, rows):
             p, i, k = 0, start + r * depth, r * stride
-            for _ in range(count // 8):
-                row_8(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
-                p += 8
-            if count & 4:
-                row_4(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
-                p += 4
-            if count & 2:
-                row_2(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
-                p += 2
-            if count & 1:
-                row_1(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
+            while p < count:
+                left = count - p
+                if left >= 8:
+                    row_8(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
+                    p += 8
+                elif left >= 4:
+                    row_4(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
+                    p += 4
+                elif left >= 2:
+                    row_2(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
+                    p += 2
+                else:
+                    row_1(a, panels, out, (i, p * size, k + p * lanes, depth, stride))
+                    p += 1
 
     return multiply  # type: ignore[no-any-return]

@@ -1,8 +1,9 @@
 r"""A cell whose loops over time are compiled: the same formula, the same interface, the same results.
 
 Before anything is compiled the two methods of the cell are run once on symbols, which record what the formula does to an
-entry (`bptt.jit.recording`) and is compared with the formula on arrays (`bptt.jit.trial`). From that the text of both loops is written (`bptt.jit.source`), and Numba compiles it at the
-first call in each precision (`bptt.jit.cache`).
+entry (`bptt.jit.recording`); the record is compared with the formula on arrays (`bptt.jit.formula`). From that the text
+of both loops is written (`bptt.jit.source`), and Numba compiles it at the first call in each precision
+(`bptt.jit.cache`).
 """
 
 import copy
