@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bptt._core import validation
-from bptt._core.types import Array
+from bptt._core import Array, validation
 from bptt.diagnostics import Contributions, TruncationBias
 
 if TYPE_CHECKING:

@@ -127,7 +127,7 @@ codeautolink_custom_blocks = {"ipython3": KnownImports(("bptt", "numpy"))}
 
 typehints_formatter = AliasFormatter(
     (
-        ("bptt._core.types", "bptt._core.types"),
+        ("bptt._core", "bptt._core"),
         ("bptt.algorithms.checkpointed", "bptt.algorithms.checkpointed"),
         ("bptt.algorithms.calls", "bptt.algorithms"),
     )

@@ -17,8 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bptt._core import validation
-from bptt._core.types import Array, Scalar, Tree
+from bptt._core import Array, Scalar, Tree, validation
 from bptt._core.validation import as_array, plain
 
 __all__ = ["array_record", "flatten", "tree_leaves", "tree_map"]

@@ -13,7 +13,7 @@ from typing import Any, Never, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from bptt._core.types import Array
+from bptt._core import Array
 
 Returned = TypeVar("Returned")
 Size = int | str  # a number that must match, or the letter of a size that is free

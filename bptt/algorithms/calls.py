@@ -18,12 +18,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, LayerState, Mask, validation
 from bptt._core.tree import Record, array_record, one_precision, refuse_overflow, tree_map
-from bptt._core.types import Array, Initial, LayerState, Mask
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import check_run, forward
+from bptt.network.forward import Initial, check_run, forward
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import LayerTrace, Trace
 from bptt.training.losses import Cost

@@ -22,11 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
-from bptt._core.types import Array, Initial, Mask, State, Tree
+from bptt._core import Array, Mask, State, Tree, validation
 from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of, final_of
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import run_forward, run_to_final
+from bptt.network.forward import Initial, run_forward, run_to_final
 from bptt.network.stack import Params, Stack
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]

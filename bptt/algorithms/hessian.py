@@ -16,13 +16,12 @@ Source: Pearlmutter (1994), "Fast exact multiplication by the Hessian".
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, validation
 from bptt._core.tree import check_twins, flatten, refuse_overflow, tree_leaves, tree_map
-from bptt._core.types import Array, Initial
 from bptt.algorithms.calls import CostOfSteps, ask
 from bptt.checking.gradcheck import NOT_ANALYTIC, TINY, contradiction
 from bptt.network.backward import run_backward
-from bptt.network.forward import forward
+from bptt.network.forward import Initial, forward
 from bptt.network.stack import Params, Stack
 
 __all__ = ["hessian_vector_product"]

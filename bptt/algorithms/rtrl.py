@@ -30,13 +30,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, LayerState, Mask, Tree, validation
 from bptt._core.tree import flatten, tree_leaves, tree_map
-from bptt._core.types import Array, Initial, LayerState, Mask, Tree
 from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of
 from bptt.checking.gradcheck import NOT_ANALYTIC, TINY
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import run_forward
+from bptt.network.forward import Initial, run_forward
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import Trace
 

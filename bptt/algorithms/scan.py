@@ -22,14 +22,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, State, validation
 from bptt._core.tree import tree_map
-from bptt._core.types import Array, Initial, State
 from bptt.algorithms.calls import CostOfSteps, Result, checked, cost_of, final_of, one_direction
 from bptt.cells.layout import layout_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.network.backward import LayerGradient, layer_backward, run_backward
-from bptt.network.forward import forward, layer_forward
+from bptt.network.forward import Initial, forward, layer_forward
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import LayerTrace
 

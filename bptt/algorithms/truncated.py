@@ -27,9 +27,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Scalar, Tree, validation
 from bptt._core.tree import tree_map
-from bptt._core.types import Initial, Scalar, Tree
 from bptt.algorithms.calls import (
     CostOfSteps,
     Result,
@@ -42,7 +41,7 @@ from bptt.algorithms.calls import (
     segment,
 )
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import forward
+from bptt.network.forward import Initial, forward
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import Trace
 

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, ElementWise, validation
 from bptt._core.tree import numbers_in, refuse_overwritten
-from bptt._core.types import Array, ElementWise
 
 __all__ = ["Activation", "identity", "relu", "sigmoid", "softmax", "softplus", "tanh"]
 

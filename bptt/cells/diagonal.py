@@ -11,9 +11,8 @@ Source: Li et al. (2018), "Independently recurrent neural network"; Mozer (1989)
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bptt._core import validation
+from bptt._core import Array, Stepped, SteppedBack, validation
 from bptt._core.tree import array_record
-from bptt._core.types import Array, Stepped, SteppedBack
 from bptt.cells.activations import Activation, identity
 
 __all__ = ["Diagonal", "DiagonalParams"]

@@ -11,8 +11,7 @@ Source: Elman (1990), "Finding structure in time".
 
 from dataclasses import dataclass
 
-from bptt._core import validation
-from bptt._core.types import Array, Stepped, SteppedBack
+from bptt._core import Array, Stepped, SteppedBack, validation
 from bptt.cells.activations import Activation, tanh
 from bptt.cells.protocol import Recurrent
 

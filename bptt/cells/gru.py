@@ -26,8 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core import Array, Saved, State, Stepped, SteppedBack
 from bptt._core.tree import array_record
-from bptt._core.types import Array, Saved, State, Stepped, SteppedBack
 from bptt.cells.activations import gate
 from bptt.cells.protocol import Recurrent
 

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from bptt._core import Array, LayerParams, Tree
 from bptt._core.tree import array_record
-from bptt._core.types import Array, LayerParams, Tree
 from bptt._core.validation import plain
 from bptt.cells.protocol import Formula, OneDirection, Recurrent, formula_of, is_factored
 

@@ -28,8 +28,8 @@ own (`OwnEngine`), as `bptt.compiled` does.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from bptt._core import Array, LayerParams, Mask, Saved, State
 from bptt._core.tree import array_record
-from bptt._core.types import Array, LayerParams, Mask, Saved, State
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs

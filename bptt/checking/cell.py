@@ -20,9 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, Arrays, LayerParams, Mask, State, Tree, validation
 from bptt._core.tree import tree_leaves
-from bptt._core.types import Array, Arrays, LayerParams, Mask, State, Tree
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import parameters_of, state_names_of
 from bptt.cells.protocol import OneDirection, formula_of, is_factored

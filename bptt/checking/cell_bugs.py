@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core.types import Array, Arrays
+from bptt._core import Array, Arrays
 from bptt.cells import activations
 from bptt.cells.activations import Activation
 from bptt.checking.gradcheck import TINY

@@ -22,9 +22,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bptt._core import validation
+from bptt._core import Array, Tree, validation
 from bptt._core.tree import Record, check_like, refilled, tree_leaves, tree_map
-from bptt._core.types import Array, Tree
 
 __all__ = ["Comparison", "central_difference", "check_gradient", "compare", "complex_step"]
 

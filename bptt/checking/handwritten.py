@@ -5,9 +5,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core import validation
+from bptt._core import Array, Arrays, Mask, Saved, Tree, validation
 from bptt._core.tree import arrays_in, refilled, tree_leaves
-from bptt._core.types import Array, Arrays, Mask, Saved, Tree
 
 # What a user's functions return is looked at before it is used.
 Forward: TypeAlias = Callable[..., Any]  # returns outputs, the final state, and what backward needs

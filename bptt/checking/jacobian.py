@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core.types import Array, Arrays
+from bptt._core import Array, Arrays
 from bptt.checking.gradcheck import NOT_ANALYTIC, STEP, TINY
 
 Function: TypeAlias = Callable[[Arrays], Sequence[Array]]

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core import Array, Arrays, Tree
 from bptt._core.tree import refilled
-from bptt._core.types import Array, Arrays, Tree
 from bptt.checking.cell_bugs import LIKE, cell_bugs
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
 from bptt.checking.own_step import OwnStep

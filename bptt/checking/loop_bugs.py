@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bptt._core.types import Array, Arrays, Mask
+from bptt._core import Array, Arrays, Mask
 from bptt.checking.sweep import Bugs, Carry, Steps, Swept, factors, keep, split, sweep, without
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core import Array, Arrays, Tree
 from bptt._core.tree import numbers_in, refuse_overwritten
-from bptt._core.types import Array, Arrays, Tree
 from bptt._core.validation import Returned, tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.types import Arrays, Mask
+from bptt._core import Arrays, Mask
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Truth, along, jacobian, joined
 from bptt.checking.report import CellReport, Check

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core.types import Array, Arrays, Mask
+from bptt._core import Array, Arrays, Mask
 from bptt.checking.handwritten import Layer
 from bptt.checking.jacobian import Truth, jacobian
 

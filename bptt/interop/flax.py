@@ -19,7 +19,7 @@ Source: flax.linen.recurrent and flax.nnx.nn.recurrent of Flax 0.12.
 
 import numpy as np
 
-from bptt._core.types import Array, LayerParams
+from bptt._core import Array, LayerParams
 from bptt.cells import GRU, LSTM, Elman
 from bptt.cells.protocol import OneDirection
 from bptt.interop import parts

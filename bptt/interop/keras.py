@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from bptt._core import validation
-from bptt._core.types import Array, LayerParams
+from bptt._core import Array, LayerParams, validation
 from bptt.cells import GRU, LSTM, Bidirectional, Elman, ResetBeforeGRU
 from bptt.cells.protocol import OneDirection, formula_of
 from bptt.interop import parts

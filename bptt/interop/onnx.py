@@ -23,8 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
-from bptt._core.types import Array, LayerParams
+from bptt._core import Array, LayerParams, validation
 from bptt.cells import GRU, LSTM, Bidirectional, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.activations import relu, sigmoid, softplus, tanh
 from bptt.cells.protocol import OneDirection, formula_of

@@ -10,9 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bptt._core import validation
+from bptt._core import Array, LayerParams, validation
 from bptt._core.tree import one_precision, tree_leaves
-from bptt._core.types import Array, LayerParams
 from bptt.cells import GRU, LSTM, Bidirectional, BothDirections, Elman, PeepholeLSTM, ResetBeforeGRU
 from bptt.cells.layout import parameters_of
 from bptt.cells.protocol import OneDirection, formula_of

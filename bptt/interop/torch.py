@@ -20,8 +20,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
-from bptt._core.types import Array, LayerParams
+from bptt._core import Array, LayerParams, validation
 from bptt.cells import GRU, LSTM, Bidirectional, Elman
 from bptt.cells.activations import relu, tanh
 from bptt.cells.protocol import Formula, OneDirection, formula_of

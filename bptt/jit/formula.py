@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core import Array
 from bptt.cells.layout import Layout, check_backward, check_step
 from bptt.cells.protocol import Cell
 from bptt.jit.recording import SHAPE, NotElementwiseError, Record, Symbol

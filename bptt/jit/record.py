@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from bptt._core.types import Array, LayerParams, Mask, Saved, State
+from bptt._core import Array, LayerParams, Mask, Saved, State
 from bptt.cells.bidirectional import Bidirectional
 from bptt.cells.layout import Layout, layout_of
 from bptt.cells.protocol import Formula, formula_of

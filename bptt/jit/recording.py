@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
 
-from bptt._core.types import Array
+from bptt._core import Array
 
 OPERATORS = {
     "add": "{} + {}",

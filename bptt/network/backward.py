@@ -30,9 +30,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, LayerState, validation
 from bptt._core.tree import arrays_in, one_precision, tree_leaves
-from bptt._core.types import Array, LayerState
 from bptt.cells import BothDirections
 from bptt.network import engines
 from bptt.network.stack import Affine, Params

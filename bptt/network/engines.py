@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bptt._core import validation
+from bptt._core import Array, LayerParams, Mask, Saved, State, validation
 from bptt._core.tree import numbers_in, refuse_overwritten
-from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt.cells.protocol import Formula, formula_of, is_factored
 from bptt.network import loop, unfactored
 from bptt.network.traces import LayerGradient, LayerTrace

@@ -9,13 +9,13 @@ of all steps is one matrix product before the loop over time; only the recurrent
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, LayerParams, LayerState, Mask, State, validation
 from bptt._core.tree import one_precision, refuse_overflow
-from bptt._core.types import Array, Initial, LayerParams, LayerState, Mask, State
 from bptt.cells import Bidirectional, state_names_of
 from bptt.network import engines
 from bptt.network.stack import AnyCell, Params, Stack, check_cell_type, check_layer, check_params
@@ -23,6 +23,9 @@ from bptt.network.states import check_mask, check_state, check_states, empty_sta
 from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
 
 __all__ = ["forward", "layer_forward"]
+
+Initial: TypeAlias = Sequence[LayerState] | None
+"""The states of the layers before the first step; where a state is one array, it may stand bare."""
 
 
 def forward(

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bptt._core import Array, LayerParams, Mask, State
 from bptt._core.tree import numbers_in, refuse_overwritten
-from bptt._core.types import Array, LayerParams, Mask, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import Layout, check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell, Formula

@@ -13,9 +13,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from bptt._core import validation
+from bptt._core import Array, LayerParams, validation
 from bptt._core.tree import array_record
-from bptt._core.types import Array, LayerParams
 from bptt.cells import Bidirectional, BothDirections, UnfactoredCell
 from bptt.cells.activations import Activation, identity
 from bptt.cells.layout import Layout, layout_of, parameters_of

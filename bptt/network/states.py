@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
-from bptt._core.types import Array, LayerParams, LayerState, Mask
+from bptt._core import Array, LayerParams, LayerState, Mask, validation
 from bptt.cells import Bidirectional, BothDirections, state_names_of
 from bptt.network.stack import AnyCell, units_of
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from bptt._core import Array, LayerParams, LayerState, Mask, Saved, State
 from bptt._core.tree import array_record
-from bptt._core.types import Array, LayerParams, LayerState, Mask, Saved, State
 from bptt.cells import Bidirectional, BothDirections, layout_of
 from bptt.cells.protocol import Cell, OneDirection, formula_of
 from bptt.network.stack import Params, Stack

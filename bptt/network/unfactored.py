@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bptt._core import Array, LayerParams, Mask, Saved, State
 from bptt._core.tree import tree_map
-from bptt._core.types import Array, LayerParams, Mask, Saved, State
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import check_unfactored
 from bptt.cells.protocol import Formula, UnfactoredCell

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core import validation
+from bptt._core import Array, Scalar, validation
 from bptt._core.tree import array_record
-from bptt._core.types import Array, Scalar
 from bptt.algorithms.calls import CostOfSteps, one_direction
 from bptt.cells import Elman, Recurrent
 from bptt.network.forward import forward

@@ -24,9 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, validation
 from bptt._core.tree import array_record, one_precision, refuse_overflow, tree_leaves
-from bptt._core.types import Array
 from bptt.cells.activations import Activation
 from bptt.network.stack import Affine, check_affine
 

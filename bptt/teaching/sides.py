@@ -11,9 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core import validation
+from bptt._core import Array, validation
 from bptt._core.tree import parts
-from bptt._core.types import Array
 
 Leaf: TypeAlias = Any  # a number, an array of them, or an expression of SymPy
 Side: TypeAlias = Any  # a leaf, a record of leaves, or a list of such: one item a case

@@ -20,9 +20,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, State, validation
 from bptt._core.tree import array_record, check_like, one_precision, tree_map
-from bptt._core.types import Array, State
 from bptt.cells import Elman, Recurrent
 from bptt.cells.activations import Activation
 from bptt.network.backward import Gradient

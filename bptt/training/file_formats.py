@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from bptt._core.types import Array
+from bptt._core import Array
 
 CODES: dict[str, np.dtype] = {
     "F32": np.dtype("<f4"),

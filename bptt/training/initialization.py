@@ -15,8 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bptt._core import validation
-from bptt._core.types import Array, LayerParams
+from bptt._core import Array, LayerParams, validation
 from bptt.cells import LSTM, Bidirectional, BothDirections, PeepholeLSTM, layout_of
 from bptt.cells.protocol import OneDirection, formula_of, is_factored
 from bptt.network.stack import AnyCell, Params, Stack, check_params

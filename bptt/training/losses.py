@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import validation
+from bptt._core import Array, Scalar, validation
 from bptt._core.tree import array_record, one_precision
-from bptt._core.types import Array, Scalar
 
 __all__ = ["Cost", "softmax_cross_entropy", "squared_error"]
 

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bptt._core import validation
+from bptt._core import Array, Tree, validation
 from bptt._core.tree import (
     Record,
     array_record,
@@ -38,7 +38,6 @@ from bptt._core.tree import (
     tree_leaves,
     tree_map,
 )
-from bptt._core.types import Array, Tree
 
 __all__ = ["Adam", "AdamState", "GradientDescent", "Momentum", "clip_by_global_norm", "global_norm"]
 

@@ -33,9 +33,8 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bptt._core import validation
+from bptt._core import Array, LayerState, Mask, validation
 from bptt._core.tree import array_record, tree_map
-from bptt._core.types import Array, LayerState, Mask
 from bptt.network.states import check_mask
 from bptt.network.traces import LayerTrace, Trace
 

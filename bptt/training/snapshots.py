@@ -16,9 +16,8 @@ import warnings
 from pathlib import Path
 from typing import Generic, NamedTuple
 
-from bptt._core import validation
+from bptt._core import Tree, validation
 from bptt._core.tree import Record, array_record
-from bptt._core.types import Tree
 from bptt.training.storage import load, save
 
 __all__ = ["Snapshot", "load_snapshot", "save_snapshot"]

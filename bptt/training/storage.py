@@ -18,9 +18,8 @@ import stat
 import warnings
 from pathlib import Path
 
-from bptt._core import validation
+from bptt._core import Array, Tree, validation
 from bptt._core.tree import Record, refilled, tree_leaves
-from bptt._core.types import Array, Tree
 from bptt.training.file_formats import CODES, DIGEST, FORMATS, Format, OtherContents, digest_of
 
 __all__ = ["load", "save"]

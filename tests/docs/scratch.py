@@ -34,7 +34,7 @@ LIBRARY = '''"""A library of one function."""
 
 import numpy as np
 
-from bptt._core.types import Array
+from bptt._core import Array
 
 __version__ = "0"
 __all__ = ["double"]
@@ -60,7 +60,7 @@ API = """# API
 ```{eval-rst}
 .. py:module:: bptt
 .. autofunction:: bptt.double
-.. autodata:: bptt._core.types.Array
+.. autodata:: bptt._core.Array
 ```
 """
 INDEX = """---
@@ -125,8 +125,8 @@ class Scratch:
             else:
                 shutil.copy(source, self.docs / name)
         self.write("bptt/__init__.py", LIBRARY)
-        self.write("bptt/_core/types.py", TYPING)
-        for package in ("_core", "algorithms", "teaching"):
+        self.write("bptt/_core/__init__.py", TYPING)
+        for package in ("algorithms", "teaching"):
             self.write(f"bptt/{package}/__init__.py", '"""A part of it."""\n')
         for module in ("checkpointed", "calls"):  # where conf.py looks for aliases
             self.write(f"bptt/algorithms/{module}.py", '"""No alias."""\n')

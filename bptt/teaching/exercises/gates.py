@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bptt._core.types import Array, Tree
+from bptt._core import Array, Tree
 from bptt.algorithms.calls import segment
 from bptt.cells.activations import sigmoid
 from bptt.checking.cell_bugs import cut, posing

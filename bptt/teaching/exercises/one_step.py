@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from bptt._core.types import Array
+from bptt._core import Array
 from bptt.cells.activations import softmax
 from bptt.checking.gradcheck import CostValue, complex_step
 from bptt.network.backward import outer_sum

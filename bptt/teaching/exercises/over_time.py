@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bptt._core.types import Array, LayerParams, Mask, Saved, Tree
+from bptt._core import Array, LayerParams, Mask, Saved, Tree
 from bptt.algorithms import truncated
 from bptt.algorithms.calls import CostOfSteps, full_bptt, segment
 from bptt.cells import Elman, Recurrent

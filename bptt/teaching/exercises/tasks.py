@@ -14,9 +14,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bptt._core import validation
+from bptt._core import Array, Tree, validation
 from bptt._core.tree import tree_leaves
-from bptt._core.types import Array, Tree
 from bptt.checking.cell import check_layer
 from bptt.checking.handwritten import Forward
 from bptt.checking.known_bugs import KNOWN_BUGS
