@@ -61,7 +61,7 @@ def compiled(cell: AnyCell) -> CompiledCell:
     Raises
     ------
     ImportError
-        If Numba is not installed: ``pip install 'bptt[fast]'``.
+        If Numba is not installed: ``pip install "bptt[fast]"``.
     TypeError
         If the cell cannot be compiled, with the reason: its formula is not elementwise, or does something else to
         arrays than to other things, or it does its own products (`bptt.ResetBeforeGRU`), or the cell cannot be copied.
@@ -193,7 +193,7 @@ def _need_numba() -> None:
     try:
         numba = import_module("numba")
     except ImportError as error:
-        msg = "bptt.compiled needs Numba, which is not installed or cannot be imported here: pip install 'bptt[fast]'"
+        msg = 'bptt.compiled needs Numba, which is not installed or cannot be imported here: pip install "bptt[fast]"'
         raise ImportError(msg) from error
     if numba.config.DISABLE_JIT:
         msg = "bptt.compiled needs Numba's compiler, which the environment variable NUMBA_DISABLE_JIT turns off"
