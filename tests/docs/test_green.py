@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from _ext.execution.cache_key import digest
 from scratch import Built, Scratch
 from test_holes import expect, tree
 
@@ -99,6 +100,14 @@ def test_what_was_built_is_looked_at(site: Scratch, looked: bool) -> None:
     page.write_text("something else", "utf-8")
     green(site)
     assert ("something else" not in page.read_text("utf-8")) == looked
+
+
+@pytest.mark.parametrize("name", ["a.py", "data.npz", "dist/a.py", "build/lib/a.py"])
+def test_a_file_anywhere_in_the_library_is_seen(name: str, tmp_path: Path) -> None:
+    before = digest(tmp_path)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("")
+    assert digest(tmp_path) != before
 
 
 def test_what_is_installed_beside_is_looked_at(site: Scratch) -> None:
