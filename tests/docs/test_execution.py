@@ -99,6 +99,8 @@ MISTAKES = {  # a page that would end in a traceback of ours, which names no pag
     "answers": ("```{answers-of}\nno\n```", ".md:9: ERROR: answers-of: there is no page /no"),
     "bare": ("```{eval-rst}\n.. py:function:: f(x)\n```", ""),  # of no module: nothing is wrong
     "lost": ("```{eval-rst}\n.. py:method:: bptt.No.f()\n```", ".md: WARNING: bptt.No.f is documented, and is not there"),
+    "shown": ("```python\n1 / 0\n```", ".md:9: WARNING: no build runs this code: make it a cell"),
+    "coded": ("```{code-block} python\n1 / 0\n```", ".md:9: WARNING: no build runs this code"),
     "alt": (f"```{{code-cell}}\n---\nmystnb: {{image: A line.}}\n---\n{FIGURE}\n```", ".md:13: cell 1: the figure has no alternative text"),
 }  # fmt: skip
 NOTEBOOK = (
