@@ -63,10 +63,10 @@ def _complain(app: Sphinx, name: str, words: str) -> None:
 
 def _refuse(_app: Sphinx, doctree: nodes.document) -> None:
     """Refuse Python that nothing runs, and a picture whose alternative text is none, or its own file's name."""
-    for block in doctree.findall(nodes.literal_block):
-        ours = "library-code" in block.parent["classes"]
-        if block.get("language") in ("py", "python", "python3") and not ours:
-            log.warning("no build runs this code: make it a cell", location=block, type="bptt")
+    for code in doctree.findall(nodes.literal_block):
+        ours = "library-code" in code.parent["classes"]
+        if code.get("language") in ("py", "python") and not ours:
+            log.warning("no build runs this code: make it a cell", location=code, type="bptt")
     for image in doctree.findall(nodes.image):
         alt = str(image.get("alt", "")).strip()
         if not alt or alt in image["uri"]:
