@@ -143,6 +143,12 @@ def beyond_what_is_stated(site: Scratch) -> None:
     site.patch("docs/math.md", CHECK, f'print("{line}")\n{CHECK}')
 
 
+def too_loose(site: Scratch) -> None:
+    """Let a check pass what is no rounding."""
+    loose = 'check_equation("twice", 2 * x, 2.01 * x, tolerance=0.1)'
+    site.patch("docs/math.md", CHECK, f"{loose}\n{CHECK}")
+
+
 def by_hand(site: Scratch) -> None:
     """Print what a check would print, as words and as a record."""
     site.page("one", "```{code-cell}\nprint(f'{\"twice\"}: holds exactly (1 case)')\n```")
@@ -176,6 +182,9 @@ BROKEN: dict[Callable[[Scratch], None], list[str]] = {
         "the table names 'fifth', and no equation has this label",
     ],
     beyond_what_is_stated: ["2.0e-12 <= 1e-12 (1 case), which is beyond what it states"],
+    too_loose: [
+        "equation 'twice': twice: holds, largest relative error 5.0e-03 <= 0.1 (1 case), which allows more",
+    ],
     by_hand: [
         "docs/one.md:10: cell 1: the cell says 'holds exactly (' itself: only check_equation",
         "docs/two.md:10: cell 1: the cell says 'EquationCheck(' itself: only check_equation",
