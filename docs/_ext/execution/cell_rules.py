@@ -72,8 +72,6 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     yield from _no_python(cell)
     outputs = cell.get("outputs", [])
     errors = [o for o in outputs if o.output_type == "error"]
-    if ran and EXPECTED in tags and cell.source.strip() and not errors:
-        yield f"the cell is tagged {EXPECTED!r} and raised nothing"
     # Without a traceback the cell came to no end: the kernel died, or there was none.
     meant = EXPECTED in tags
     told = ((f"{e.ename}: {e.evalue}".rstrip(": "), e.traceback) for e in errors)
@@ -92,6 +90,9 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     sizes = [figures.SIZE.search(o.data[SVG]) for o in outputs if SVG in o.get("data", {})]
     yield from ("matplotlib changed: an SVG states no size in pt" for size in sizes if not size)
     drawn = len(sizes)
+    gave = {EXPECTED: errors, "plot": [*errors, *sizes]} if ran and cell.source.strip() else {}
+    empty = (tag for tag in tags if not gave.get(tag, [tag]))
+    yield from (f"the cell is tagged {tag!r} and raised or drew nothing" for tag in empty)
     data = [o.data for o in outputs if o.output_type == "display_data"]
     if any(SVG not in d and d.get("text/plain", "").startswith("<Figure") for d in data):
         yield "the figure came as words and not as SVG: the kernel does not draw"
