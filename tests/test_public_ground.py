@@ -245,7 +245,7 @@ class Ground(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """Look at what a class puts in the place of something of another package."""
         for base in filter(None, map(self.dotted, node.bases)):
-            with suppress(AttributeError, ImportError):
+            with suppress(AttributeError, ImportError, ValueError):
                 theirs = {name for name in dir(resolve_name(base)) if hidden(name)}
                 for name in theirs.intersection(given(node)):
                     self.wrong(node, f"replaces {base}.{name}")
