@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 CODE = (".py", "matplotlibrc")
-SKIPPED = {"__pycache__", "_build", "dist", "node_modules"}
+SKIPPED = {"__pycache__", "_build", "node_modules"}
 
 
 def installed() -> list[str]:

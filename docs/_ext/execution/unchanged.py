@@ -5,13 +5,12 @@ repository that it could read, the commit, every installed version, what the env
 left. If all of it is as it was, there is nothing to do; else docs/build.py keeps nothing but the outputs of cells.
 """
 
-import json
 import platform
 from pathlib import Path
 
 from _ext.execution.cache_key import fingerprint, installed, named
 
-STAMP = "green.json"
+STAMP = "green.txt"
 LEFT = ("html", "doctrees", "records", "outputs")
 # environment variables that pages depend on
 TOLD = ("BPTT_", "CI", "READTHEDOCS", "SOURCE_DATE", "PYTHON")
@@ -31,14 +30,11 @@ def left(root: Path) -> str:
 
 def leave(root: Path, what_was_read: str) -> None:
     """Write the stamp of the green build in `root`."""
-    stamp = {"read": what_was_read, "left": left(root)}
-    (root / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+    (root / STAMP).write_text(f"{what_was_read} {left(root)}", encoding="utf-8")
 
 
 def is_unchanged(root: Path, what_is_read: str) -> bool:
     """Say whether the build in `root` was green, is as it was left, and read what is there now."""
     file = root / STAMP
-    if not file.is_file():
-        return False
-    stamp = json.loads(file.read_text("utf-8"))
-    return bool(stamp["read"] == what_is_read and stamp["left"] == left(root))
+    was_read, _, was_left = (file.read_text("utf-8") if file.is_file() else "").partition(" ")
+    return was_read == what_is_read and was_left == left(root)
