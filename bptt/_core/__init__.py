@@ -1,4 +1,4 @@
-"""What all other packages stand on: the array types of signatures; beside them wrong arguments' words, and records."""
+"""The array types that the library's signatures speak of; beside them, what else all packages stand on."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
