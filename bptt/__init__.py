@@ -30,12 +30,13 @@ from bptt.network.forward import forward, layer_forward
 from bptt.network.stack import Affine, Params, Stack, initialize
 from bptt.network.states import lengths_to_mask
 from bptt.network.traces import Gradient, Trace
+from bptt.training.batches import minibatches
 from bptt.training.initialization import forget_bias, orthogonal_recurrent
 from bptt.training.losses import Cost, softmax_cross_entropy, squared_error
 from bptt.training.optim import Adam, GradientDescent, Momentum, clip_by_global_norm, global_norm
-from bptt.training.pieces import carry_state, minibatches, parallel_streams, windows
 from bptt.training.snapshots import load_snapshot, save_snapshot
 from bptt.training.storage import load, save
+from bptt.training.windows import carry_state, parallel_streams, windows
 
 __version__ = "0.1.0"
 
