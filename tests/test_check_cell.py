@@ -6,6 +6,7 @@ The truths are the planted bugs themselves (`planted`): one line of a right laye
 import importlib
 import os
 import re
+from itertools import cycle
 from pathlib import Path
 
 import handwritten
@@ -445,16 +446,26 @@ def test_what_fits_the_truth_as_well_as_a_bug_is_not_called_by_its_name(error, s
     assert alone.likely == ()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_differences_that_contradict_one_another_are_no_trap(seed):
+    """The sine of a SIREN: in six steps slopes grow to 1e8, which no step of differences is small enough for."""
+    right = Formula(lambda z: np.sin(30 * z), lambda z: 30 * np.cos(30 * z))
+    report = bptt.check_cell(right, sizes=(6, 3, 4, 2), seed=seed)
+    assert (report.ok, report.truth) == (True, "complex step"), report
+
+
 class Kept(bptt.Elman):
     """Right at one step: what it returns is copied from a buffer, or the buffer itself."""
 
-    def __init__(self, **copied):
+    def __init__(self, turns=1, **copied):
         super().__init__()
         object.__setattr__(self, "copied", copied)
         object.__setattr__(self, "buffers", {})
+        object.__setattr__(self, "turn", cycle(range(turns)))
 
     def hand_out(self, name, value):
-        buffer = self.buffers.setdefault((name, value.shape, value.dtype), np.empty_like(value))
+        which = name, value.shape, value.dtype, next(self.turn)
+        buffer = self.buffers.setdefault(which, np.empty_like(value))
         buffer[...] = value
         return buffer if self.copied.get(name) is False else buffer.copy()
 
@@ -508,6 +519,14 @@ def test_a_buffer_that_a_later_step_overwrites_is_named_where_it_runs_too(cell):
             with pytest.raises(TypeError, match=r"Kept\w*\.\w*step must return arrays of its"):
                 bptt.layer_forward(cell, params, x, None, mask)
     bptt.layer_forward(cell, params, x[:1])
+
+
+def test_buffers_that_are_used_by_turns_are_named_too():
+    """The step after the next but one writes over what a step saved."""
+    with pytest.raises(
+        TypeError, match=r"^Kept\.step must return arrays of its own, got one that a"
+    ):
+        bptt.check_cell(Kept(saved=False, turns=3))
 
 
 def test_a_state_in_a_buffer_is_that_of_its_step_when_a_checkpoint_is_taken():

@@ -126,6 +126,26 @@ def backward(params, x, d_outputs, d_final):
     assert "x" not in report["outputs only"].faulty
 
 
+def test_a_buffer_like_x_is_no_trap():
+    """All arguments are complex in the complex step, whichever moves."""
+    forward, backward = handwritten.functions(
+        """
+def forward(params, x, initial):
+    a = np.zeros_like(x)
+    a[...] = x * params[0] + initial
+    return a, a[-1], x
+
+def backward(params, x, d_outputs, d_final):
+    d = d_outputs.copy()
+    d[-1] += d_final
+    return ((d * x).sum(axis=(0, 1)),), d * params[0], d.sum(axis=0)
+"""
+    )
+    x = np.random.default_rng(0).normal(size=(4, 3, 2))
+    report = bptt.check_layer(forward, backward, (np.array([0.7, 1.3]),), x, np.zeros((3, 2)))
+    assert (report.truth, report.trap) == ("complex step", "")
+
+
 def test_traps_of_the_unfactored_level_and_of_casts_are_seen():
     class Cast(bptt.ResetBeforeGRU):
         """Casts to float on the way."""
