@@ -215,6 +215,45 @@ def test_forward_that_mixes_the_batch_is_caught():
     assert "forward crosses sequences" in report.likely
 
 
+BOTH = """
+def forward(params, x, initial, mask):
+    of_ways = zip(params, (x, x[::-1]), initial, (mask, mask[::-1]))
+    (a, there, saved), (b, back, saved_back) = [one_forward(*each) for each in of_ways]
+    return np.concatenate([a, b[::-1]], axis=2), (there, back), (saved, saved_back)
+
+def backward(params, saved, d_outputs, d_final):
+    costs = d_outputs[:, :, :2], d_outputs[::-1, :, 2:]
+    ways = [one_backward(*each) for each in zip(params, saved, costs, d_final)]
+    (d_p, d_x, d_i), (d_q, d_y, d_j) = ways
+    return (d_p, d_q), d_x + d_y[::-1], (d_i, d_j)
+"""
+
+
+def test_a_layer_that_reads_in_both_directions_is_not_resumed():
+    """Its two directions are right layers, of which one reads the steps in reverse; or they are wrong ones."""
+    rng = np.random.default_rng(0)
+    params = [tuple(rng.normal(size=shape) for shape in ((3, 2), (2, 2), (2,))) for _ in "ab"]
+    x, initial = rng.normal(size=(5, 4, 3)), [rng.normal(size=(4, 2)) for _ in "ab"]
+    for wrong, faulty in ((planted.D_U, ()), ("d_u += h[t + 1].T @ delta", ("[0][1]", "[1][1]"))):
+        source = handwritten.replaced(ELMAN, (planted.D_U, wrong)).replace("def ", "def one_")
+        functions = handwritten.functions(source + BOTH)
+        report = bptt.check_layer(*functions, params, x, initial, masked=True)
+        assert (report.ok, report.faulty) == (not faulty, faulty), report
+        assert report["not resumed, since outputs depend on later steps"].ok
+
+
+def test_a_final_state_that_does_not_hold_all_is_named():
+    """A layer that looks at the input before as well, and is right: at the first step of a run there is none."""
+    both = "(x[t] + (t > 0) * x[t - 1])"
+    report = handwritten.check_elman(
+        ("np.tanh(x[t]", f"np.tanh({both}"),
+        (planted.D_W, f"d_w += {both}.T @ delta"),
+        (planted.D_X, "d_x[t] += delta @ w.T; d_x[t - 1] += (t > 0) * (delta @ w.T)"),
+    )
+    assert report["all 5 steps"].ok
+    assert report.likely == ("final state incomplete",)
+
+
 def test_results_that_later_calls_change_are_noticed():
     """A buffer that is reused gives the right numbers, and takes them away again."""
     kept = "SUMS.setdefault('kept', [np.zeros_like(p) for p in (w, u, b)])"
