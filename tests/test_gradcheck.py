@@ -162,6 +162,25 @@ def test_a_kink_at_hand_is_no_loss_of_the_imaginary_part(bias, seed):
     assert bptt.check_gradient(lambda p: cost(p).value, params, gradient).ok
 
 
+@pytest.mark.parametrize("truth", [bptt.complex_step, bptt.central_difference])
+def test_at_a_kink_itself_no_gradient_is_blamed(truth):
+    """The slope of ReLU at 0 is 0 by custom, 1 by the complex step and 1/2 by central differences."""
+    at = {"v": np.ones(2), "w": np.array([[1.0, -2.0], [0.0, 3.0]])}
+
+    def cost(at):
+        return (at["v"] @ np.maximum(at["w"], 0)).sum()
+
+    slope = (at["w"] > 0) * at["v"][:, None]
+    gradient = {"v": np.maximum(at["w"], 0).sum(axis=1), "w": slope}
+    with pytest.raises(
+        ValueError, match=r"^at\.w must be where there is a derivative, got a kink, a"
+    ):
+        bptt.check_gradient(cost, at, gradient, truth=truth)
+    at["w"][1, 0] = -1e-3
+    assert bptt.check_gradient(cost, at, gradient, truth=truth).ok
+    assert not bptt.check_gradient(cost, at, gradient | {"w": 1.1 * slope}, truth=truth).ok
+
+
 @pytest.mark.parametrize(
     "cost",
     [

@@ -49,7 +49,7 @@ def along(function: Function, at: Arrays, i: int, way: Array, truth: Truth) -> A
     if truth.analytic:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            return _moved(function, at, i, way, 1j * TINY).imag / TINY
+            return moved_outputs(function, at, i, way, 1j * TINY).imag / TINY
     wide, narrow = _central(function, at, i, way)
     scale = max(1e-3, float(np.abs(narrow).max()))
     kink = np.abs(wide - narrow) > AGREE * scale  # between the points of the wide one
@@ -58,12 +58,12 @@ def along(function: Function, at: Arrays, i: int, way: Array, truth: Truth) -> A
 
 def _central(function: Function, at: Arrays, i: int, way: Array) -> tuple[Array, Array]:
     """Return central differences of a wide step, and of a narrow one."""
-    move = partial(_moved, function, at, i, way)
+    move = partial(moved_outputs, function, at, i, way)
     wide, narrow = ((move(h) - move(-h)) / (2 * h) for h in (STEP, STEP / 64))
     return wide, narrow
 
 
-def _moved(function: Function, at: Arrays, i: int, way: Array, step: complex) -> Array:
+def moved_outputs(function: Function, at: Arrays, i: int, way: Array, step: complex) -> Array:
     """Return all outputs where one array has moved; all arrays are complex if the step is."""
     return joined(function([a + step * (way if j == i else 0) for j, a in enumerate(at)]))
 
