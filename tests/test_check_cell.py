@@ -215,6 +215,23 @@ def test_forward_that_mixes_the_batch_is_caught():
     assert "forward crosses sequences" in report.likely
 
 
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_where_all_units_are_saturated_nothing_is_checked(factor):
+    """Inputs of size 1000, as raw data are: 1 - tanh² is rounded to 0, and the truth is 1e-104, or 0 itself."""
+    wrong = handwritten.functions(
+        handwritten.replaced(ELMAN, (planted.D_W, f"d_w += {factor} * x[t].T @ delta"))
+    )
+    rng = np.random.default_rng(0)
+    params = tuple(rng.normal(size=shape) for shape in ((3, 2), (2, 2), (2,)))
+    x, initial = rng.normal(size=(5, 4, 3)), rng.normal(size=(4, 2))
+    assert bptt.check_layer(*wrong, params, x, initial, masked=True).ok == (factor == 1)
+    for size in (1e3, 1e6):
+        with pytest.raises(
+            ValueError, match=r"^params, x and initial must leave units that are not"
+        ):
+            bptt.check_layer(*wrong, params, size * np.sign(x), initial, masked=True)
+
+
 BOTH = """
 def forward(params, x, initial, mask):
     of_ways = zip(params, (x, x[::-1]), initial, (mask, mask[::-1]))

@@ -90,8 +90,8 @@ def check_layer(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or one of the functions returns something else; or if what differs is
-        at a kink, such as that of relu at 0, where there is no derivative.
+        If an argument is not as described, or one of the functions returns something else; or where nothing can be
+        checked: what differs is at a kink, such as that of relu at 0, or all units are saturated.
 
     See Also
     --------
