@@ -162,6 +162,27 @@ def test_a_kink_at_hand_is_no_loss_of_the_imaginary_part(bias, seed):
     assert bptt.check_gradient(lambda p: cost(p).value, params, gradient).ok
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_too_steep_for_differences_is_not_refused(seed):
+    """The sine of a SIREN, in eight steps: slopes of 1e9 between costs of 10, which no difference of them shows."""
+    sine = bptt.Activation("sine", lambda z: np.sin(30 * z), lambda z, _: 30 * np.cos(30 * z))
+    stack, rng = bptt.Stack((bptt.Elman(sine),)), np.random.default_rng(seed)
+    params = bptt.initialize(stack, (2, 4, 2), rng)
+    x, y = rng.normal(size=(2, 8, 2, 2))
+    cost = lambda outputs, *_: bptt.squared_error(outputs, y)
+    _, gradient = bptt.value_and_grad(stack, params, x, cost)
+    report = bptt.check_gradient(
+        lambda p: cost(bptt.forward(stack, p, x).outputs).value, params, gradient
+    )
+    assert report.ok, report
+    one, two = (bptt.tree_map(lambda p: rng.normal(size=p.shape), params) for _ in range(2))
+    curved, other = (
+        bptt.flatten(bptt.hessian_vector_product(stack, params, x, cost, v))[0] for v in (one, two)
+    )
+    size = np.linalg.norm(curved) * np.linalg.norm(bptt.flatten(two)[0])
+    assert abs(curved @ bptt.flatten(two)[0] - other @ bptt.flatten(one)[0]) < 1e-9 * size
+
+
 @pytest.mark.parametrize("truth", [bptt.complex_step, bptt.central_difference])
 def test_at_a_kink_itself_no_gradient_is_blamed(truth):
     """The slope of ReLU at 0 is 0 by custom, 1 by the complex step and 1/2 by central differences."""

@@ -39,6 +39,7 @@ SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below it numbers lose 
 # How right central differences are, relative to the cost: EPSILON / STEP = 4e-11 for each rounding, and three
 # digits for the thousands of roundings that a cost, or a gradient, adds up.
 ACCURACY = 1e-7
+VAGUE = 1e-2  # central differences of two steps that differ by more say nothing
 NOT_ANALYTIC = "np.abs, np.sign, np.vdot, .conj() and .real lose the imaginary part, or change it"
 
 
@@ -404,7 +405,10 @@ def contradiction(value: Callable[[float], Array], slopes: Array) -> tuple[float
     far_left, here, far_right = value(-STEP), value(0), value(STEP)
     bend, near_bend = far_right - 2 * here + far_left, 4 * (right - 2 * here + left)
     wide = (far_right - far_left) / (2 * STEP)
-    unsure = np.abs(wide - central).max() + np.abs(bend - near_bend).max() / STEP
+    apart = np.abs(wide - central).max()
+    if apart > VAGUE * np.abs(central).max() + ACCURACY * np.abs(right).max():
+        return None  # the function is too steep for these steps, or there is a kink
+    unsure = apart + np.abs(bend - near_bend).max() / STEP
     margin += 4 * unsure + ACCURACY * np.abs(bend).max() / STEP
     worst = gap.argmax()
     return (slopes[worst], central[worst]) if gap[worst] > margin else None

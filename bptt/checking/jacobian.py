@@ -12,14 +12,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from bptt._core.types import Array
-from bptt.checking.gradcheck import NOT_ANALYTIC, STEP, TINY
+from bptt.checking.gradcheck import NOT_ANALYTIC, STEP, TINY, VAGUE
 
 Arrays: TypeAlias = list[Any]  # of arrays; a list is invariant, and theirs differ in dtype
 Function: TypeAlias = Callable[[Arrays], Sequence[Array]]
 Nested: TypeAlias = Any  # nested tuples, lists and mappings, whose leaves are arrays
 
 AGREE = 1e-5  # two derivatives, one of them by central differences, that differ by more disagree
-VAGUE = 1e-2  # central differences of two steps that differ by more say nothing
 
 
 class Truth(NamedTuple):
