@@ -508,6 +508,8 @@ def test_differences_that_contradict_one_another_are_no_trap(seed):
     right = Formula(lambda z: np.sin(30 * z), lambda z: 30 * np.cos(30 * z))
     report = bptt.check_cell(right, sizes=(6, 3, 4, 2), seed=seed)
     assert (report.ok, report.truth) == (True, "complex step"), report
+    trapped = Formula(lambda z: np.abs(np.sin(30 * z)), lambda z: 0 * z)
+    assert bptt.check_cell(trapped, sizes=(6, 3, 4, 2), seed=seed).truth == "central differences"
 
 
 class Kept(bptt.Elman):

@@ -7,6 +7,7 @@ import pytest
 from problems import problem
 
 import bptt
+from bptt.checking.gradcheck import contradiction, refuse_kink
 
 TINY = bptt.teaching.tiny()
 
@@ -181,6 +182,25 @@ def test_what_is_too_steep_for_differences_is_not_refused(seed):
     )
     size = np.linalg.norm(curved) * np.linalg.norm(bptt.flatten(two)[0])
     assert abs(curved @ bptt.flatten(two)[0] - other @ bptt.flatten(one)[0]) < 1e-9 * size
+
+
+def test_differences_that_agree_to_a_hundredth_or_to_their_rounding_may_contradict():
+    """One bends within the steps, the other is all rounding; both find another slope than is said."""
+    for value, slope, found in (
+        (lambda h: np.sin(1e4 * h), 3e4, 1e4),
+        (lambda h: 3 + 1e-13 * np.sin(1e9 * h), 1.0, 0.0),
+    ):
+        apart = contradiction(lambda h, value=value: np.array([value(h)]), np.array([slope]))
+        assert apart == (slope, pytest.approx(found, rel=1e-3, abs=1e-6))
+
+
+def test_a_kink_is_one_on_both_sides_and_more_than_rounding():
+    for value in (lambda h: max(h, 0.0) ** 1.5, lambda h: h + 1e-9 * abs(h), np.cos):
+        refuse_kink("z", lambda h, value=value: np.array([value(h)]))
+    with pytest.raises(
+        ValueError, match=r"^z must be where there is a derivative, got a kink, as t"
+    ):
+        refuse_kink("z", lambda h: np.array([h, h + 1e-5 * abs(h)]))
 
 
 @pytest.mark.parametrize("truth", [bptt.complex_step, bptt.central_difference])

@@ -95,8 +95,8 @@ def choose(function: Function, at: Arrays, rng: np.random.Generator) -> Truth:
             return Truth(False, f"{type(error).__name__}: {error}")
         # Near a kink, and where a derivative grows too fast with the steps, differences contradict one another.
         unsure = np.abs(want - narrow)
-        sure = unsure <= VAGUE * np.maximum(1e-3, np.abs(want))
-        scale = max(1e-3, float(np.abs(want[sure]).max(initial=0)))
+        sure = unsure <= VAGUE * np.abs(want)
+        scale = max(1e-3, float(np.abs(want).max()))
         if not (np.abs(got - want) <= AGREE * scale + 4 * unsure)[sure].all():
             return Truth(False, NOT_ANALYTIC)
     return analytic

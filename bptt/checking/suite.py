@@ -86,7 +86,7 @@ def layer_checks(
         short = [*at[:k], at[k][:t], *at[k + 1 :]]
         w = [cotangents[0][:t], *cotangents[1:]]
         want = true_gradient(short, w, jacobian(layer.function, short, truth))
-        if t == 1 and not layer.state_names:  # of a cell; its numbers are drawn
+        if not layer.state_names:  # of a cell, whose numbers are drawn
             _refuse_saturated(_largest(want), w, outs, at)
         found.append(_compare(name, layer, layer.gradient(short, w), want, truth.tolerance))
     matrix = jacobian(layer.function, at, truth)
@@ -116,7 +116,7 @@ def _refuse_saturated(largest: float, w: Arrays, outs: Arrays, at: Arrays) -> No
     if largest < SLIGHT * _largest(w) * min(1.0, _largest(outs)) * max(1.0, _largest(at)):
         msg = (
             "params, x and initial must leave units that are not saturated, got derivatives of at most "
-            f"{largest:.1e} at the first step: take smaller numbers"
+            f"{largest:.1e} in the first steps: take smaller numbers"
         )
         raise ValueError(msg)
 
