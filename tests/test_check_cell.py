@@ -6,6 +6,7 @@ The truths are the planted bugs themselves (`planted`): one line of a right laye
 import importlib
 import os
 import re
+from itertools import cycle
 from pathlib import Path
 
 import handwritten
@@ -212,6 +213,62 @@ def test_forward_that_mixes_the_batch_is_caught():
     report = handwritten.check_elman(("a.append(np.tanh(", "a.append(0.1 * h[t][::-1] + np.tanh("))
     assert not report["batch forward"].ok
     assert "forward crosses sequences" in report.likely
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_where_all_units_are_saturated_nothing_is_checked(factor):
+    """Inputs of size 1000, as raw data are: 1 - tanh² is rounded to 0, and the truth is 1e-104, or 0 itself."""
+    wrong = handwritten.functions(
+        handwritten.replaced(ELMAN, (planted.D_W, f"d_w += {factor} * x[t].T @ delta"))
+    )
+    rng = np.random.default_rng(0)
+    params = tuple(rng.normal(size=shape) for shape in ((3, 2), (2, 2), (2,)))
+    x, initial = rng.normal(size=(5, 4, 3)), rng.normal(size=(4, 2))
+    assert bptt.check_layer(*wrong, params, x, initial, masked=True).ok == (factor == 1)
+    for size in (1e3, 1e6):
+        with pytest.raises(
+            ValueError, match=r"^params, x and initial must leave units that are not"
+        ):
+            bptt.check_layer(*wrong, params, size * np.sign(x), initial, masked=True)
+
+
+BOTH = """
+def forward(params, x, initial, mask):
+    of_ways = zip(params, (x, x[::-1]), initial, (mask, mask[::-1]))
+    (a, there, saved), (b, back, saved_back) = [one_forward(*each) for each in of_ways]
+    return np.concatenate([a, b[::-1]], axis=2), (there, back), (saved, saved_back)
+
+def backward(params, saved, d_outputs, d_final):
+    costs = d_outputs[:, :, :2], d_outputs[::-1, :, 2:]
+    ways = [one_backward(*each) for each in zip(params, saved, costs, d_final)]
+    (d_p, d_x, d_i), (d_q, d_y, d_j) = ways
+    return (d_p, d_q), d_x + d_y[::-1], (d_i, d_j)
+"""
+
+
+def test_a_layer_that_reads_in_both_directions_is_not_resumed():
+    """Its two directions are right layers, of which one reads the steps in reverse; or they are wrong ones."""
+    rng = np.random.default_rng(0)
+    params = [tuple(rng.normal(size=shape) for shape in ((3, 2), (2, 2), (2,))) for _ in "ab"]
+    x, initial = rng.normal(size=(5, 4, 3)), [rng.normal(size=(4, 2)) for _ in "ab"]
+    for wrong, faulty in ((planted.D_U, ()), ("d_u += h[t + 1].T @ delta", ("[0][1]", "[1][1]"))):
+        source = handwritten.replaced(ELMAN, (planted.D_U, wrong)).replace("def ", "def one_")
+        functions = handwritten.functions(source + BOTH)
+        report = bptt.check_layer(*functions, params, x, initial, masked=True)
+        assert (report.ok, report.faulty) == (not faulty, faulty), report
+        assert report["not resumed, since outputs depend on later steps"].ok
+
+
+def test_a_final_state_that_does_not_hold_all_is_named():
+    """A layer that looks at the input before as well, and is right: at the first step of a run there is none."""
+    both = "(x[t] + (t > 0) * x[t - 1])"
+    report = handwritten.check_elman(
+        ("np.tanh(x[t]", f"np.tanh({both}"),
+        (planted.D_W, f"d_w += {both}.T @ delta"),
+        (planted.D_X, "d_x[t] += delta @ w.T; d_x[t - 1] += (t > 0) * (delta @ w.T)"),
+    )
+    assert report["all 5 steps"].ok
+    assert report.likely == ("final state incomplete",)
 
 
 def test_results_that_later_calls_change_are_noticed():
@@ -445,16 +502,28 @@ def test_what_fits_the_truth_as_well_as_a_bug_is_not_called_by_its_name(error, s
     assert alone.likely == ()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_differences_that_contradict_one_another_are_no_trap(seed):
+    """The sine of a SIREN: in six steps slopes grow to 1e8, which no step of differences is small enough for."""
+    right = Formula(lambda z: np.sin(30 * z), lambda z: 30 * np.cos(30 * z))
+    report = bptt.check_cell(right, sizes=(6, 3, 4, 2), seed=seed)
+    assert (report.ok, report.truth) == (True, "complex step"), report
+    trapped = Formula(lambda z: np.abs(np.sin(30 * z)), lambda z: 0 * z)
+    assert bptt.check_cell(trapped, sizes=(6, 3, 4, 2), seed=seed).truth == "central differences"
+
+
 class Kept(bptt.Elman):
     """Right at one step: what it returns is copied from a buffer, or the buffer itself."""
 
-    def __init__(self, **copied):
+    def __init__(self, turns=1, **copied):
         super().__init__()
         object.__setattr__(self, "copied", copied)
         object.__setattr__(self, "buffers", {})
+        object.__setattr__(self, "turn", cycle(range(turns)))
 
     def hand_out(self, name, value):
-        buffer = self.buffers.setdefault((name, value.shape, value.dtype), np.empty_like(value))
+        which = name, value.shape, value.dtype, next(self.turn)
+        buffer = self.buffers.setdefault(which, np.empty_like(value))
         buffer[...] = value
         return buffer if self.copied.get(name) is False else buffer.copy()
 
@@ -508,6 +577,14 @@ def test_a_buffer_that_a_later_step_overwrites_is_named_where_it_runs_too(cell):
             with pytest.raises(TypeError, match=r"Kept\w*\.\w*step must return arrays of its"):
                 bptt.layer_forward(cell, params, x, None, mask)
     bptt.layer_forward(cell, params, x[:1])
+
+
+def test_buffers_that_are_used_by_turns_are_named_too():
+    """The step after the next but one writes over what a step saved."""
+    with pytest.raises(
+        TypeError, match=r"^Kept\.step must return arrays of its own, got one that a"
+    ):
+        bptt.check_cell(Kept(saved=False, turns=3))
 
 
 def test_a_state_in_a_buffer_is_that_of_its_step_when_a_checkpoint_is_taken():

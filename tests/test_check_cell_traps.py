@@ -126,6 +126,44 @@ def backward(params, x, d_outputs, d_final):
     assert "x" not in report["outputs only"].faulty
 
 
+def test_at_a_kink_itself_nobody_is_blamed():
+    """ReLU of units that see nothing but zeros, with the slope 0 that everybody takes there."""
+    relu = (
+        ("np.tanh(x[t] @ w + h[t] @ u + b)", "np.maximum(x[t] @ w + h[t] @ u + b, 0)"),
+        ("1 - a[t] ** 2", "a[t] > 0"),
+    )
+    functions = handwritten.functions(handwritten.replaced(handwritten.ELMAN, *relu))
+    rng = np.random.default_rng(0)
+    params = [rng.normal(size=(3, 2)), rng.normal(size=(2, 2)), np.zeros(2)]
+    x, initial = rng.normal(size=(5, 4, 3)), np.zeros((4, 2))
+    assert bptt.check_layer(*functions, params, x, initial, masked=True).ok
+    x[0, 1] = 0
+    with pytest.raises(
+        ValueError, match=r"^params\[2\] must be where there is a derivative, got a k"
+    ):
+        bptt.check_layer(*functions, params, x, initial, masked=True)
+
+
+def test_a_buffer_like_x_is_no_trap():
+    """All arguments are complex in the complex step, whichever moves."""
+    forward, backward = handwritten.functions(
+        """
+def forward(params, x, initial):
+    a = np.zeros_like(x)
+    a[...] = x * params[0] + initial
+    return a, a[-1], x
+
+def backward(params, x, d_outputs, d_final):
+    d = d_outputs.copy()
+    d[-1] += d_final
+    return ((d * x).sum(axis=(0, 1)),), d * params[0], d.sum(axis=0)
+"""
+    )
+    x = np.random.default_rng(0).normal(size=(4, 3, 2))
+    report = bptt.check_layer(forward, backward, (np.array([0.7, 1.3]),), x, np.zeros((3, 2)))
+    assert (report.truth, report.trap) == ("complex step", "")
+
+
 def test_traps_of_the_unfactored_level_and_of_casts_are_seen():
     class Cast(bptt.ResetBeforeGRU):
         """Casts to float on the way."""

@@ -7,6 +7,7 @@ import pytest
 from problems import problem
 
 import bptt
+from bptt.checking.gradcheck import contradiction, refuse_kink
 
 TINY = bptt.teaching.tiny()
 
@@ -160,6 +161,65 @@ def test_a_kink_at_hand_is_no_loss_of_the_imaginary_part(bias, seed):
     trace = bptt.forward(stack, params, x)
     gradient = bptt.backward(trace, cost(params).d_outputs).params
     assert bptt.check_gradient(lambda p: cost(p).value, params, gradient).ok
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_too_steep_for_differences_is_not_refused(seed):
+    """The sine of a SIREN, in eight steps: slopes of 1e9 between costs of 10, which no difference of them shows."""
+    sine = bptt.Activation("sine", lambda z: np.sin(30 * z), lambda z, _: 30 * np.cos(30 * z))
+    stack, rng = bptt.Stack((bptt.Elman(sine),)), np.random.default_rng(seed)
+    params = bptt.initialize(stack, (2, 4, 2), rng)
+    x, y = rng.normal(size=(2, 8, 2, 2))
+    cost = lambda outputs, *_: bptt.squared_error(outputs, y)
+    _, gradient = bptt.value_and_grad(stack, params, x, cost)
+    report = bptt.check_gradient(
+        lambda p: cost(bptt.forward(stack, p, x).outputs).value, params, gradient
+    )
+    assert report.ok, report
+    one, two = (bptt.tree_map(lambda p: rng.normal(size=p.shape), params) for _ in range(2))
+    curved, other = (
+        bptt.flatten(bptt.hessian_vector_product(stack, params, x, cost, v))[0] for v in (one, two)
+    )
+    size = np.linalg.norm(curved) * np.linalg.norm(bptt.flatten(two)[0])
+    assert abs(curved @ bptt.flatten(two)[0] - other @ bptt.flatten(one)[0]) < 1e-9 * size
+
+
+def test_differences_that_agree_to_a_hundredth_or_to_their_rounding_may_contradict():
+    """One bends within the steps, the other is all rounding; both find another slope than is said."""
+    for value, slope, found in (
+        (lambda h: np.sin(1e4 * h), 3e4, 1e4),
+        (lambda h: 3 + 1e-13 * np.sin(1e9 * h), 1.0, 0.0),
+    ):
+        apart = contradiction(lambda h, value=value: np.array([value(h)]), np.array([slope]))
+        assert apart == (slope, pytest.approx(found, rel=1e-3, abs=1e-6))
+
+
+def test_a_kink_is_one_on_both_sides_and_more_than_rounding():
+    for value in (lambda h: max(h, 0.0) ** 1.5, lambda h: h + 1e-9 * abs(h), np.cos):
+        refuse_kink("z", lambda h, value=value: np.array([value(h)]))
+    with pytest.raises(
+        ValueError, match=r"^z must be where there is a derivative, got a kink, as t"
+    ):
+        refuse_kink("z", lambda h: np.array([h, h + 1e-5 * abs(h)]))
+
+
+@pytest.mark.parametrize("truth", [bptt.complex_step, bptt.central_difference])
+def test_at_a_kink_itself_no_gradient_is_blamed(truth):
+    """The slope of ReLU at 0 is 0 by custom, 1 by the complex step and 1/2 by central differences."""
+    at = {"v": np.ones(2), "w": np.array([[1.0, -2.0], [0.0, 3.0]])}
+
+    def cost(at):
+        return (at["v"] @ np.maximum(at["w"], 0)).sum()
+
+    slope = (at["w"] > 0) * at["v"][:, None]
+    gradient = {"v": np.maximum(at["w"], 0).sum(axis=1), "w": slope}
+    with pytest.raises(
+        ValueError, match=r"^at\.w must be where there is a derivative, got a kink, a"
+    ):
+        bptt.check_gradient(cost, at, gradient, truth=truth)
+    at["w"][1, 0] = -1e-3
+    assert bptt.check_gradient(cost, at, gradient, truth=truth).ok
+    assert not bptt.check_gradient(cost, at, gradient | {"w": 1.1 * slope}, truth=truth).ok
 
 
 @pytest.mark.parametrize(

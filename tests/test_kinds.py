@@ -1004,6 +1004,7 @@ NO_TEXT = {
     "name": lambda odd: bptt.tree_leaves(np.ones(2), odd),
     "label": lambda odd: bptt.teaching.check_equation(odd, 1.0, 1.0),
     "of": lambda odd: bptt.teaching.check_equation("bp2", 1.0, 1.0, of=odd),
+    "form": lambda odd: bptt.to_flax(bptt.Elman(), TINY.params.layers[0], odd),
 }  # fmt: skip
 
 

@@ -292,6 +292,25 @@ class Ones:
         return np.ones(size)
 
 
+def test_a_trap_is_found_however_large_the_derivatives_are():
+    """Between 1e6 and 1e8 rounding alone is more than a thousandth."""
+    at = [np.array([0.3, 1.1, 1.7])]
+    for size in (1e6, 1e8):
+        found = choose(lambda at, size=size: [size * np.abs(at[0])], at, Ones())
+        assert not found.analytic
+
+
+@pytest.mark.parametrize(
+    ("w", "out", "at", "least"), [(1, 0.5, 100, 5e-4), (2, 7, 0.1, 2e-5), (1, 1e-9, 1, 1e-14)]
+)
+def test_units_are_saturated_below_a_part_of_what_moves_forward(w, out, at, least):
+    """A hundred thousandth of the cotangents, of outputs up to 1, and of arguments from 1 on."""
+    arrays = [[np.array([0, -size])] for size in (w, out, at)]
+    suite._refuse_saturated(1.01 * least, *arrays)
+    with pytest.raises(ValueError, match=f"derivatives of at most {0.99 * least:.1e} in the first"):
+        suite._refuse_saturated(0.99 * least, *arrays)
+
+
 @pytest.mark.parametrize(("off", "analytic"), [(0.9e-5, True), (1.1e-5, False)])
 @pytest.mark.parametrize("size", [1.0, 1e-3, 1e-4])
 def test_two_derivatives_disagree_from_a_hundred_thousandth_on(off, analytic, size):

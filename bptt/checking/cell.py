@@ -16,6 +16,7 @@ Higham (2002), chapters 1 and 3, for the tolerance in float32.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,8 +27,9 @@ from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import parameters_of, state_names_of
 from bptt.cells.protocol import OneDirection, formula_of, is_factored
 from bptt.checking import own_step
+from bptt.checking.gradcheck import refuse_kink
 from bptt.checking.handwritten import Backward, Forward, Layer
-from bptt.checking.jacobian import choose
+from bptt.checking.jacobian import choose, moved_outputs
 from bptt.checking.known_bugs import best, clipped, diagnose
 from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
@@ -87,7 +89,8 @@ def check_layer(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or one of the functions returns something else.
+        If an argument is not as described, or one of the functions returns something else; or where nothing can be
+        checked: what differs is at a kink, such as that of relu at 0, or all units are saturated.
 
     See Also
     --------
@@ -270,6 +273,10 @@ def _report(
         checks = (own.checks["step"], far, own.checks["linear"], *checks)
     bugs: dict[str, str] = {}
     if not all(check.ok for check in checks):
+        names = [n for n, _ in tree_leaves(layer.params, "params")] + layer.names[k:]
+        for i, name in enumerate(names):
+            way = rng.normal(size=at[i].shape)
+            refuse_kink(name, partial(moved_outputs, layer.function, at, i, way))
         bugs = diagnose(case)
         if own is not None and "not a function of its arguments" not in bugs:
             found = best(own, own_step.own_step_bugs(own)) | clipped(own)

@@ -37,6 +37,7 @@ SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below it numbers lose 
 # How right central differences are, relative to the cost: EPSILON / STEP = 4e-11 for each rounding, and three
 # digits for the thousands of roundings that a cost, or a gradient, adds up.
 ACCURACY = 1e-7
+VAGUE = 1e-2  # central differences of two steps that differ by more say nothing
 NOT_ANALYTIC = "np.abs, np.sign, np.vdot, .conj() and .real lose the imaginary part, or change it"
 
 
@@ -296,7 +297,8 @@ def check_gradient(
         gives another value at each call.
     ValueError
         If `gradient` and `at` differ in structure or shapes, an entry is not finite, or the tolerance is not
-        positive; and as `truth` does.
+        positive, or what differs from the gradient is at a kink of the cost, such as that of relu at 0, where
+        there is no derivative; and as `truth` does.
     FloatingPointError
         If the cost is not finite.
 
@@ -315,6 +317,7 @@ def check_gradient(
     found = compare(gradient, trusted, tolerance)
     if not found.ok:
         _refuse_what_changes(cost, at)
+        _refuse_kinks(cost, at, gradient, trusted)
     if truth is complex_step:
         _refuse_what_is_not_analytic(cost, at, gradient, trusted)
     return found
@@ -329,6 +332,22 @@ def _refuse_what_changes(cost: CostFunction, at: Tree) -> None:
             f"from {min(values):.15g} to {max(values):.15g}, as with dropout or another batch at each call"
         )
         raise TypeError(msg)
+
+
+def _refuse_kinks(cost: CostFunction, at: Tree, gradient: Tree, found: Tree) -> None:
+    """Refuse a point where the cost has no derivative by the entry of an array that is furthest off."""
+    each = zip(tree_leaves(at, "at"), tree_leaves(gradient), tree_leaves(found), strict=True)
+    for k, ((name, leaf), (_, got), (_, want)) in enumerate(each):
+        way = np.zeros_like(leaf)
+        way.flat[np.abs(got - want).argmax()] = 1
+        refuse_kink(name, partial(_value, cost, at, k, way))
+
+
+def _value(cost: CostFunction, at: Tree, k: int, way: Array, h: float) -> Array:
+    """Return the cost, an array of one number, where array k has moved by h along a way."""
+    arrays = [leaf for _, leaf in tree_leaves(at)]
+    moved = [*arrays[:k], arrays[k] + h * way, *arrays[k + 1 :]]
+    return np.atleast_1d(np.real(cost(refilled(at, moved))))
 
 
 def _refuse_what_is_not_analytic(cost: CostFunction, at: Tree, gradient: Tree, found: Tree) -> None:
@@ -354,17 +373,11 @@ def _refuse_if_apart(
     cost: CostFunction, at: Tree, k: int, found: Array, ways: list[Array], name: str
 ) -> None:
     """Refuse the complex step if central differences contradict it along all of some ways through array k."""
-    arrays = [leaf for _, leaf in tree_leaves(at)]
     slope = central = 0.0
     for way in ways:
-
-        def value(h: float, way: Array = way) -> Array:
-            moved = [*arrays[:k], arrays[k] + h * way, *arrays[k + 1 :]]
-            return np.atleast_1d(np.real(cost(refilled(at, moved))))
-
         with np.errstate(under="ignore"):
             expected = np.atleast_1d((found * way).sum())
-        apart = contradiction(value, expected)
+        apart = contradiction(partial(_value, cost, at, k, way), expected)
         if apart is None:
             return
         slope, central = apart
@@ -392,10 +405,28 @@ def contradiction(value: Callable[[float], Array], slopes: Array) -> tuple[float
     far_left, here, far_right = value(-STEP), value(0), value(STEP)
     bend, near_bend = far_right - 2 * here + far_left, 4 * (right - 2 * here + left)
     wide = (far_right - far_left) / (2 * STEP)
-    unsure = np.abs(wide - central).max() + np.abs(bend - near_bend).max() / STEP
+    apart = np.abs(wide - central).max()
+    if apart > VAGUE * np.abs(central).max() + ACCURACY * np.abs(right).max():
+        return None  # the function is too steep for these steps, or there is a kink
+    unsure = apart + np.abs(bend - near_bend).max() / STEP
     margin += 4 * unsure + ACCURACY * np.abs(bend).max() / STEP
     worst = gap.argmax()
     return (slopes[worst], central[worst]) if gap[worst] > margin else None
+
+
+@np.errstate(all="ignore")
+def refuse_kink(name: str, value: Callable[[float], Array]) -> None:
+    """Refuse a function with a kink at 0 itself: slopes to its two sides that differ, and stay as the step shrinks."""
+    here = value(0)
+    right, left = (
+        [(value(h) - here) / h for h in (side * STEP, side * STEP / 64)] for side in (1, -1)
+    )
+    gap = np.abs(right[0] - left[0])
+    stay = [np.abs(wide - narrow) <= gap / 100 for wide, narrow in (right, left)]
+    size = (np.abs(right[0]) + np.abs(left[0])).max()
+    if (np.logical_and(*stay) & (gap > ACCURACY * size)).any():
+        msg = f"{name} must be where there is a derivative, got a kink, as that of relu at 0: move it a little"
+        raise ValueError(msg)
 
 
 def _some_leaves(name: str, record: Tree) -> list[tuple[str, Array]]:

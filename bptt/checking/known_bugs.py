@@ -46,6 +46,7 @@ KNOWN_BUGS = OF_ONE_TENSOR | {
     "modifies its arguments": "in-place arithmetic on what the caller still needs",
     "not elementwise": "a cell's formula mixes units or sequences, as layer normalization does",
     "forward crosses sequences": "what a sequence gives depends on the others in its batch",
+    "final state incomplete": "what the next step needs is not all in the final state, or not taken from the initial one",
     "accumulates across calls": "sums that an earlier call left are not set to zero",
     "a' missing": "the derivative of the nonlinearity left out",
     "a' at a instead of z": "a derivative that expects z is given a, and squashes twice",
@@ -143,8 +144,9 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
         ("arguments left alone", "modifies its arguments"),
         ("batch forward", "forward crosses sequences"),
         ("finite from a zero state", "not finite"),
+        ("initial state: resumed forward", "final state incomplete"),
     ):
-        if not case.checks[check].ok:
+        if check in case.checks and not case.checks[check].ok:
             yield bug, f"{', '.join(case.checks[check].faulty)}: see the check"
     first, second = case.twice
     if not case.checks["called twice"].ok and all(

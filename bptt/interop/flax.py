@@ -19,7 +19,7 @@ Source: flax.linen.recurrent and flax.nnx.nn.recurrent of Flax 0.12.
 
 import numpy as np
 
-from bptt._core import Array, LayerParams
+from bptt._core import Array, LayerParams, validation
 from bptt.cells import GRU, LSTM, Elman
 from bptt.cells.protocol import OneDirection
 from bptt.interop import parts
@@ -63,7 +63,7 @@ def to_flax(
     Raises
     ------
     TypeError
-        If Flax has no such cell, or `layer` is not a record of its parameters.
+        If Flax has no such cell, or `layer` is not a record of its parameters, or `form` not a string.
     ValueError
         If the parameters do not fit the cell, if `form` is none of these or not one of the cell, or if
         c of a GRU is not zero for nnx, whose GRUCell has no such bias.
@@ -79,7 +79,7 @@ def to_flax(
     ['dense_h', 'dense_i']
     """
     kind = parts.kind_of("cell", cell, tuple(PARTS))
-    if form not in [*PARTS[kind]]:
+    if validation.instance("form", form, str) not in PARTS[kind]:
         known = " or ".join(map(repr, PARTS[kind]))
         msg = f"form must be {known} for {kind.__name__}, got {form!r:.40}"
         raise ValueError(msg)

@@ -43,10 +43,9 @@ def run_layer(
             array[t] = now
         if t == 1:
             before = numbers_in(kept)
-        elif t == 2:
-            step = "step" if is_factored(cell) else "unfactored_step"
-            refuse_overwritten(f"{type(cell).__name__}.{step}", saved[0], before)
         saved.append(kept)
+    step = "step" if is_factored(cell) else "unfactored_step"
+    refuse_overwritten(f"{type(cell).__name__}.{step}", saved[0], before)
     return LayerTrace(cell, params, x, states, saved, mask)
 
 
