@@ -42,7 +42,6 @@ parts = [  # of the site's own, in docs/_ext
     "api.completeness",
     "api.library_source",
     "api.signatures",
-    "api.source_pages",
     "execution.schedule",
     "formulas.katex",
     "formulas.references",
