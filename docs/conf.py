@@ -155,6 +155,13 @@ html_css_files = [
 html_js_files = [
     (name, {"defer": "defer"}) for name in ("copy.js", "scrolling.js", "search-keys.js", "cards.js")
 ]
+LATER = {"loading_method": "defer"}
+bptt_files = {  # by a mark in the pages that link them
+    'class="equation-index"': [("equations.js", LATER)],
+    'class="exercise-': [("exercises.js", LATER | {"priority": 900})],  # after copy.js
+    'class="moving moving-net"': [("moving.css", {}), ("moving-net.js", LATER)],
+    'class="moving moving-triangle"': [("moving.css", {}), ("moving-triangle.js", LATER)],
+}
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

@@ -17,7 +17,6 @@ from sphinx.util.docutils import SphinxDirective
 
 from _ext.execution.cell_rules import EXPECTED
 from _ext.interactive.layers import around, fold_part
-from _ext.publishing.template import add_files
 from _ext.slicing import page_data
 
 OPEN = '<details class="answer"><summary>Answer</summary><div class="answer-content">'
@@ -94,4 +93,3 @@ def setup(app: Sphinx) -> None:
     app.connect("doctree-resolved", gather)
     app.add_directive("answers-of", AnswersOf)
     app.add_css_file("exercises.css")
-    add_files(app, 'class="exercise-', "exercises.js", priority=900)  # after copy.js

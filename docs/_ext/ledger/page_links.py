@@ -13,8 +13,7 @@ from sphinx.application import Sphinx
 from _ext.api.objects import page_of
 from _ext.formulas.references import anchor
 from _ext.ledger import phrases
-from _ext.ledger.collect import ledger
-from _ext.ledger.model import EQUATION, CellCheck, Ledger, anchors
+from _ext.ledger.model import EQUATION, CellCheck, Ledger, anchors, ledger
 from _ext.ledger.source import Named
 from _ext.publishing.notes import noted
 

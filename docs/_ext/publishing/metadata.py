@@ -36,7 +36,7 @@ def way(app: Sphinx, pagename: str) -> dict[str, Any]:
 
 
 def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _: Any) -> None:
-    """Tell the template of a page (_templates/page.html) what it shows; that for lost readers, all folders."""
+    """Tell the template of a page (_templates/page.html) what it shows, that for lost readers all folders; link files."""
     module = pagename.removeprefix("_modules/").replace("/", ".")
     source = f"The source of {module}, as documented and tested here."
     notes = noted(app.env, pagename)
@@ -48,6 +48,10 @@ def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _
     if pagename == LOST:
         folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
         context["folders"] = "|".join(sorted(folders | {"_modules", "_static"}))
+    for mark, files in app.config.bptt_files.items():
+        for name, options in files if mark in context.get("body", "") else ():
+            add = app.add_css_file if name.endswith(".css") else app.add_js_file
+            add(name, **options)
 
 
 def write_sitemap(app: Sphinx, pages: list[str]) -> None:
@@ -59,5 +63,6 @@ def write_sitemap(app: Sphinx, pages: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Describe every page as it is written."""
+    """Describe every page as it is written, when its body is whole (api/code_links.py)."""
+    app.add_config_value("bptt_files", {}, "", types=(dict,))
     app.connect("html-page-context", _tell, priority=600)
