@@ -13,8 +13,8 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from _ext.api.code_links import KnownImports
 from _ext.api.objects import public_locations
-from _ext.api.type_names import AliasFormatter
-from _ext.execution.cache_key import digest
+from _ext.api.signatures import AliasFormatter
+from _ext.execution.fingerprint import digest
 from _ext.publishing.build_info import installed, revision, site_address
 from matplotlib.axes import Axes
 from sphinx.application import Sphinx
@@ -51,7 +51,6 @@ parts = [  # of the site's own, in docs/_ext
     "interactive.moving_figures",
     "ledger",
     "live.cells",
-    "formats.llms",
     "formats.notebook_and_script",
     "publishing.metadata",
     "publishing.notes",

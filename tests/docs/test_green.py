@@ -80,7 +80,7 @@ def test_a_label_taken_away_is_missed_elsewhere(site: Scratch) -> None:
 @pytest.mark.parametrize("seen", [True, False])
 def test_an_edit_with_an_old_date_is_seen(site: Scratch, seen: bool) -> None:
     if not seen:  # the line that sees it, taken out
-        site.patch("docs/_ext/execution/unchanged.py", 'stamp["read"] == what_is_read and', "")
+        site.patch("docs/_ext/execution/fingerprint.py", 'stamp["read"] == what_is_read and', "")
     green(site)
     file = site.docs / "told.md"
     old = file.stat().st_mtime_ns
@@ -93,7 +93,7 @@ def test_an_edit_with_an_old_date_is_seen(site: Scratch, seen: bool) -> None:
 @pytest.mark.parametrize("looked", [True, False])
 def test_what_was_built_is_looked_at(site: Scratch, looked: bool) -> None:
     if not looked:
-        site.patch("docs/_ext/execution/unchanged.py", ' and stamp["left"] == left(root)', "")
+        site.patch("docs/_ext/execution/fingerprint.py", ' and stamp["left"] == left(root)', "")
     green(site)
     page = site.html / "told.html"
     page.write_text("something else", "utf-8")

@@ -30,17 +30,10 @@ def _index(app: Sphinx) -> str:
     return "\n".join([*head, "", "## Pages, in the order of reading", "", *pages]) + "\n"
 
 
-def _finish(app: Sphinx, error: Exception | None) -> None:
-    """Write llms.txt and llms-full.txt."""
-    if error or app.builder.format != "html":
-        return
+def write(app: Sphinx) -> None:
+    """Write the two, when all pages are there."""
     out = Path(app.outdir)
     (out / "llms.txt").write_text(_index(app), "utf-8")
     pages = [f"{name}.md" for name in reading_order(app.env) if (out / f"{name}.md").is_file()]
     parts = [f"--- {page}\n\n{(out / page).read_text('utf-8')}" for page in pages]
     (out / "llms-full.txt").write_text("\n".join(parts), "utf-8")
-
-
-def setup(app: Sphinx) -> None:
-    """Write the two when all pages are there."""
-    app.connect("build-finished", _finish)

@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from _ext.formats import llms
 from _ext.publishing import metadata, policy, repairs, stylesheets
 from _ext.publishing.link_check import Links
 from _ext.publishing.page import Page
@@ -20,7 +21,7 @@ PAGES = {".htm", ".html", ".shtml", ".xht", ".xhtml"}  # to a server
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """Finish all pages, and the map of the site."""
+    """Finish all pages, and write the lists of them."""
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
@@ -48,6 +49,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for name, words in links.dead():
         _complain(app, name, words)
     metadata.write_sitemap(app, pages)
+    llms.write(app)
 
 
 def _complain(app: Sphinx, name: str, words: str) -> None:
