@@ -53,7 +53,6 @@ parts = [  # of the site's own, in docs/_ext
     "live.cells",
     "formats.notebook_and_script",
     "publishing.metadata",
-    "publishing.notes",
     "publishing.offer",
     "publishing.pages",
 ]

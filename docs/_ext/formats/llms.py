@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from _ext.publishing.notes import noted, reading_order
+from _ext.publishing.metadata import noted, reading_order
 
 
 def _index(app: Sphinx) -> str:

@@ -1,20 +1,23 @@
-"""What others see of a page: its description, its card when it is shared, its address, the map of the site.
+"""What is known of each page: noted when it is read, in Sphinx's metadata of it; told to others when all pages are.
 
-``html_baseurl`` is the address at which a build will stand, and is known only to who publishes it
-(``BPTT_SITE_URL`` or Read the Docs' own variable; see conf.py). With it pages name their canonical address and
-``sitemap.txt`` is written; without it nothing that would have to be guessed is said.
+Told are its description, its card when it is shared, its place among the pages of its part. Its address is known only to who
+publishes the build (``html_baseurl``): without it nothing that would have to be guessed is said, and there is no ``sitemap.txt``.
 """
 
 import html
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 from _ext.publishing.build_info import commit
-from _ext.publishing.notes import noted
 
+KEY = "bptt_notes"
+ENOUGH, MOST = 40, 155  # characters of a description
 LOST = "404"
 OTHERS = {
     "genindex": "Every name of the library and every labeled equation, from A to Z.",
@@ -23,6 +26,58 @@ OTHERS = {
     LOST: "There is no page at this address; here is how to find what you came for.",
 }
 PAGES_NOT_FOR_SEARCH = {"search", LOST}
+
+
+# --- as pages are read
+class Notes(NamedTuple):
+    """A page's title, what it says of itself, the pages below it."""
+
+    title: str = ""
+    description: str = ""
+    below: tuple[str, ...] = ()
+
+
+def describe(doctree: nodes.document) -> str:
+    """Return the first paragraph of a page that says something, without TeX, and cut at a word."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        words = paragraph.deepcopy()
+        for formula in list(words.findall(nodes.math)):
+            formula.parent.replace(formula, nodes.Text("…"))
+        text = " ".join(words.astext().split())
+        if len(text) > MOST:
+            return text[: text.rindex(" ", 0, MOST)].rstrip(",;: ") + " …"
+        if len(text) >= ENOUGH:
+            return text
+    return ""
+
+
+def _note(app: Sphinx, doctree: nodes.document) -> None:
+    titles = (node.astext() for node in doctree.findall(nodes.title))
+    trees = doctree.findall(addnodes.toctree)
+    app.env.metadata[app.env.docname][KEY] = Notes(
+        next(titles, app.env.docname),
+        describe(doctree),
+        tuple(name for tree in trees for name in tree["includefiles"]),
+    )
+
+
+# --- when all are read
+def noted(env: BuildEnvironment, docname: str) -> Notes:
+    """Return what is noted of a page."""
+    found: Notes = env.metadata.get(docname, {}).get(KEY, Notes())
+    return found
+
+
+def reading_order(env: BuildEnvironment) -> list[str]:
+    """Return all pages in the order of the tables of contents; those in none come last, by name."""
+    found: list[str] = []
+    todo = [env.config.root_doc, *sorted(env.found_docs)]
+    while todo:
+        name = todo.pop(0)
+        if name not in found and name in env.found_docs:
+            found.append(name)
+            todo[:0] = noted(env, name).below
+    return found
 
 
 def way(app: Sphinx, pagename: str) -> dict[str, Any]:
@@ -63,6 +118,7 @@ def write_sitemap(app: Sphinx, pages: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Describe every page as it is written, when its body is whole (api/code_links.py)."""
-    app.add_config_value("bptt_files", {}, "", types=(dict,))
+    """Look at each page when all else has been done to it, and tell when its body is whole (api/code_links.py)."""
+    app.add_config_value("bptt_files", {}, "html", types=(dict,))
+    app.connect("doctree-read", _note, priority=900)
     app.connect("html-page-context", _tell, priority=600)
