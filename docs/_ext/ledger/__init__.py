@@ -1,8 +1,7 @@
 """The ledger: every labeled equation, the cells that check it, the lines of the library that are it.
 
-`source` reads the library; `model` reads the pages, and is what they add up to; `rules` says what is wrong
-with it; `page_links` and `index` show it. ``bptt_ledger_law = False`` in conf.py lets equations be without
-checks and code; what names an equation that does not exist is always red.
+README.md says what its modules do. ``bptt_ledger_law = False`` in conf.py lets equations be without checks and code; what
+names an equation that does not exist is always red.
 """
 
 import json
