@@ -2,6 +2,7 @@
 
 Told are its description, its card when it is shared, its place among the pages of its part. Its address is known only to who
 publishes the build (``html_baseurl``): without it nothing that would have to be guessed is said, and there is no ``sitemap.txt``.
+``llms.txt`` lists the Markdown of all pages (formats/notebook_and_script.py).
 """
 
 import html
@@ -109,12 +110,41 @@ def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _
             add(name, **options)
 
 
+# --- lists of all pages
 def write_sitemap(app: Sphinx, pages: list[str]) -> None:
     """Write the map of a site whose address is known, in the form of it that is text: a line for each page."""
     if base := app.config.html_baseurl:
         named = [p for p in pages if p not in PAGES_NOT_FOR_SEARCH and not p.startswith("_static/")]
         lines = "".join(f"{urljoin(base, name)}.html\n" for name in named)
         (Path(app.outdir) / "sitemap.txt").write_text(lines, "utf-8")
+
+
+def _llms(app: Sphinx) -> str:
+    """Return llms.txt, in the form of llmstxt.org: what the site is, and a line for each page."""
+    base, root = app.config.html_baseurl, app.config.root_doc  # the first ends in a slash
+
+    def entry(name: str) -> str:
+        notes = noted(app.env, name)
+        said = f": {notes.description}" if notes.description else ""
+        return f"- [{notes.title}]({base}{name}.md){said}"
+
+    about = (
+        f"Version {app.config.release}. Each page is executed when the site is built; its Markdown "
+        "holds the code and what came out. All in one file, each page below its name: "
+        f"[llms-full.txt]({base}llms-full.txt). A page with cells is also there as `.ipynb` and `.py`."
+    )
+    head = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
+    pages = [entry(name) for name in reading_order(app.env) if name != root]
+    return "\n".join([*head, "", "## Pages, in the order of reading", "", *pages]) + "\n"
+
+
+def write_llms(app: Sphinx) -> None:
+    """Write llms.txt, which lists the Markdown of all pages, and llms-full.txt, which is all of it."""
+    out = Path(app.outdir)
+    (out / "llms.txt").write_text(_llms(app), "utf-8")
+    pages = [f"{name}.md" for name in reading_order(app.env) if (out / f"{name}.md").is_file()]
+    parts = [f"--- {page}\n\n{(out / page).read_text('utf-8')}" for page in pages]
+    (out / "llms-full.txt").write_text("\n".join(parts), "utf-8")
 
 
 def setup(app: Sphinx) -> None:

@@ -10,7 +10,6 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from _ext.formats import llms
 from _ext.publishing import metadata, policy, repairs, stylesheets
 from _ext.publishing.link_check import Links
 from _ext.publishing.page import Page
@@ -49,7 +48,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for name, words in links.dead():
         _complain(app, name, words)
     metadata.write_sitemap(app, pages)
-    llms.write(app)
+    metadata.write_llms(app)
 
 
 def _complain(app: Sphinx, name: str, words: str) -> None:
