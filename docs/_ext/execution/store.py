@@ -33,13 +33,12 @@ class Store:
         """Put into cells what they gave when all was well with them; return their seconds, None if not kept."""
         try:
             kept = self.cache.match_cache_notebook(notebook).data
+            seconds: Seconds = kept["seconds"]
         except KeyError:
-            return None
-        if "seconds" not in kept:
             return None
         for cell, outputs in zip(code_cells(notebook), kept["outputs"], strict=True):
             cell.outputs = [nbformat.from_dict(output) for output in outputs]
-        return kept["seconds"]
+        return seconds
 
     def keep(self, notebook: NotebookNode, page: str, seconds: Seconds | None = None) -> None:
         """Keep the outputs of cells, and replace what is kept for the same cells; without seconds, they were not run."""

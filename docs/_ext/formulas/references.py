@@ -73,9 +73,7 @@ def equations(env: BuildEnvironment) -> dict[str, Equation]:
     return {equation.label: equation for page in pages for equation in page}
 
 
-def _resolve(
-    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, _shown: nodes.TextElement
-) -> nodes.reference | None:
+def _resolve(app: Sphinx, env: BuildEnvironment, node: nodes.Element, _: Any) -> nodes.Node | None:
     equation = equations(env).get(node["reftarget"])
     if node["reftype"] != ROLE or not equation:
         return None
