@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
+import numpy as np
 from _ext.api.code_links import KnownImports
 from _ext.api.objects import public_locations
 from _ext.api.signatures import AliasFormatter
 from _ext.execution.fingerprint import digest
-from _ext.publishing.build_info import installed, revision, site_address
+from _ext.publishing.build_info import revision, site_address
 from matplotlib.axes import Axes
 from sphinx.application import Sphinx
 
@@ -168,7 +170,7 @@ html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
 html_baseurl = site_address()
 html_additional_pages = {"404": "404.html"}
 html_context = {
-    "bptt_installed": installed(),
+    "bptt_installed": f"Python {platform.python_version()}, NumPy {np.__version__}",
     "bptt_repository": bptt_repository,
     "bptt_address": html_baseurl,
 }
