@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import platform
 import sys
@@ -119,7 +120,8 @@ typehints_document_rtype_none = False
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-codeautolink_inventory_map = public_locations(bptt)
+NOT_LINKED = dict.fromkeys(dir(builtins), "")  # or T, in T: int, would be a link to int
+codeautolink_inventory_map = public_locations(bptt) | NOT_LINKED
 codeautolink_warn_on_missing_inventory = False
 codeautolink_custom_blocks = {"ipython3": KnownImports(("bptt", "numpy"))}
 

@@ -255,7 +255,7 @@ def test_without_numba_it_says_how_to_install_it():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "needs Numba" in shown.stdout
-    assert "pip install 'bptt[fast]'" in shown.stdout
+    assert 'pip install "bptt[fast]"' in shown.stdout
 
 
 def test_without_numbas_compiler_it_says_what_turns_it_off(monkeypatch):

@@ -11,15 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from doctest import DocTestParser
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
 pytestmark = pytest.mark.house
 
 ROOT = Path(__file__).parents[1]
-LOOKED_AT = (".ci", "docs", "bptt", "tests", "benchmarks", "noxfile.py", "run.py")
 # Packages whose documentation says what is public: each module, and the names of it that we use.
 SURFACE = {
     "docutils": {"nodes"},
@@ -66,7 +67,8 @@ RUN = {"eval", "exec"}
 READ = {"attrgetter", "getattr", "getattr_static", "hasattr", "methodcaller"}
 NAME = re.compile(r"\w+(\.\w+)*(:[a-zA-Z_][\w.]*)?")  # of a module, and perhaps of something in it
 CELL = re.compile(
-    r"^```\{code-cell\}\n(?:---\n.*?^---\n|(?::[^\n]*\n)*)(.*?)^```", re.DOTALL | re.MULTILINE
+    r"^(?:`{3,}|~{3,})\{code-cell\}[^\n]*\n(?:---\n.*?^---\n|(?::[^\n]*\n)*)(.*?)^(?:```|~~~)",
+    re.DOTALL | re.MULTILINE,
 )
 # Strings that look like private names: folders, ends of names.
 NO_NAMES = {"_", "_NUM_THREADS", "_build", "_k", "_l", "_modules", "_reverse", "_sysconfigdata"}
@@ -74,6 +76,10 @@ NO_NAMES |= {"_templates"}
 CHANGE = {"append", "clear", "extend", "insert", "pop", "remove", "setdefault", "update"}
 CHANGE |= {"__setitem__", "appendleft", "discard", "popitem"}
 LEFT = {"linecache.cache"}  # docs/_ext/README.md, "Public ground"
+HELD = "held: "  # begins the meaning of what holds a thing of another package
+HOLD = (ast.Dict, ast.List, ast.Set, ast.Tuple)
+HAND_ON = {"copy", "enumerate", "get", "items", "iter", "list", "next", "pop"}
+HAND_ON |= {"tuple", "values", "zip"}
 LINKS = """
 import json
 
@@ -121,6 +127,7 @@ def given(tree: ast.AST) -> Iterator[str]:
         match node:
             case (
                 ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
                 | ast.ClassDef(name=name)
                 | ast.arg(arg=name)
                 | ast.Name(id=name, ctx=ast.Store())
@@ -140,8 +147,13 @@ def own_names() -> set[str]:
 class Ground(ast.NodeVisitor):
     """Collect what stands on ground that is not public, in one module."""
 
-    def __init__(self, own: set[str], names: set[str]) -> None:
+    def __init__(self, own: set[str], names: set[str], tree: ast.Module) -> None:
         self.own, self.names, self.found = own, names, []
+        self.takes = {  # function -> its arguments
+            node.name: [a.arg for a in ast.walk(node.args) if getattr(a, "arg", "self") != "self"]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef)
+        }
         # name here -> what it means there
         self.foreign = {name: f"builtins.{name}" for name in ASSIGN | READ | {"vars"}}
         self.foreign["__builtins__"] = "builtins"
@@ -181,18 +193,23 @@ class Ground(ast.NodeVisitor):
             here = self.foreign.get(ast.unparse(node), "") if isinstance(node.ctx, ast.Load) else ""
             whole = self.dotted(node.value) if isinstance(node, ast.Attribute) else ""
             return f"{whole}.{node.attr}" if isinstance(node, ast.Attribute) and whole else here
-        if isinstance(node, (ast.BoolOp, ast.IfExp, ast.NamedExpr)):
-            return next(filter(None, map(self.dotted, ast.iter_child_nodes(node))), "")
+        if isinstance(node, (ast.BoolOp, ast.IfExp, ast.NamedExpr, *HOLD)):
+            whole = next(filter(None, map(self.dotted, ast.iter_child_nodes(node))), "")
+            return HELD + whole.removeprefix(HELD) if whole and isinstance(node, HOLD) else whole
         if isinstance(node, ast.Subscript):
             whole = self.dotted(node.value)
-            return self.named(node.slice) if whole == "sys.modules" else whole
-        if isinstance(node, ast.Call) and (given := values(node)):
-            called = self.called(node)
-            if called in IMPORT or self.dotted(node.func) == "sys.modules.get":
-                return self.named(*given)
-            whole = self.dotted(given[0]) if called == "vars" else ""
-            return f"{whole}.__dict__" if whole else ""
-        return ""
+            return self.named(node.slice) if whole == "sys.modules" else whole.removeprefix(HELD)
+        return self.returned(node) if isinstance(node, ast.Call) else ""
+
+    def returned(self, node: ast.Call) -> str:
+        """Return what a call gives back of another package, "" if it is of none."""
+        called, given = self.called(node), values(node)
+        if given and (called in IMPORT or self.dotted(node.func) == "sys.modules.get"):
+            return self.named(*given)
+        if given and called == "vars" and (whole := self.dotted(given[0])):
+            return f"{whole}.__dict__"
+        every = map(self.dotted, [*given, getattr(node.func, "value", node.func)])
+        return next((e for e in every if e.startswith(HELD) and called in HAND_ON), "")
 
     def named(self, *given: ast.expr) -> str:
         """Return the name of another package, or in one, that a string is, seen from a second; "" if it is none."""
@@ -212,7 +229,10 @@ class Ground(ast.NodeVisitor):
             for one, other in zip(*(each.elts for each in both), strict=False):
                 self.means(one, other)
         elif value and (whole := self.dotted(value)):
-            self.foreign[ast.unparse(target)] = whole
+            for each in getattr(target, "elts", [target]):
+                self.foreign[each.arg if isinstance(each, ast.arg) else ast.unparse(each)] = whole
+        elif isinstance(value, ast.Call):  # what it makes is ours
+            self.foreign.pop(ast.unparse(target), None)
 
     def visit_Assign(self, node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> None:
         """Look at each name."""
@@ -222,11 +242,22 @@ class Ground(ast.NodeVisitor):
 
     visit_AnnAssign = visit_NamedExpr = visit_Assign
 
-    def visit_For(self, node: ast.For) -> None:
-        """Look at what is written out to be gone through."""
-        for each in getattr(node.iter, "elts", ()):
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """Look at what a class puts in the place of something of another package."""
+        for base in filter(None, map(self.dotted, node.bases)):
+            with suppress(AttributeError, ImportError, ValueError):
+                theirs = {name for name in dir(resolve_name(base)) if hidden(name)}
+                for name in theirs.intersection(given(node)):
+                    self.wrong(node, f"replaces {base}.{name}")
+        self.generic_visit(node)
+
+    def visit_For(self, node: ast.For | ast.comprehension) -> None:
+        """Look at what is gone through."""
+        for each in getattr(node.iter, "elts", [ast.Subscript(node.iter, ast.Constant(0))]):
             self.means(node.target, each)
         self.generic_visit(node)
+
+    visit_comprehension = visit_For
 
     def visit_arguments(self, node: ast.arguments) -> None:
         """Look at what arguments are if nothing is given."""
@@ -270,7 +301,8 @@ class Ground(ast.NodeVisitor):
     def item(self, node: ast.expr, *key: ast.expr) -> str:
         """Return what is changed where an item is: a module in ``sys.modules``, else what has the item."""
         whole = self.dotted(node)
-        return f"{whole}.{self.named(*key)}".rstrip(".") if whole == "sys.modules" else whole
+        named = f".{self.named(*key)}" if whole == "sys.modules" else ""
+        return "" if whole.startswith(HELD) else f"{whole}{named}".rstrip(".")
 
     def assigned(self, node: ast.Attribute | ast.Subscript, whole: str) -> None:
         """Note an assignment into another package."""
@@ -283,7 +315,7 @@ class Ground(ast.NodeVisitor):
             tuple(f"{s}." for s in SPACES)
         )
         if whole and not allowed:
-            self.wrong(node, f"assigns {whole}")
+            self.wrong(node, f"assigns {whole.removeprefix(HELD)}")
 
     def visit_Call(self, node: ast.Call) -> None:
         """Look at calls that import, assign or read what a string names, or change a thing of another package."""
@@ -304,6 +336,11 @@ class Ground(ast.NodeVisitor):
             parts = (str(each.value) for each in ast.walk(node) if isinstance(each, ast.Constant))
             for part in filter(hidden, parts):
                 self.wrong(node, f"reads {part}")
+        places = [] if self.dotted(node.func) else self.takes.get(called, [])
+        handed = [*zip(places, node.args, strict=False), *((k.arg, k.value) for k in node.keywords)]
+        for name, value in handed:
+            if name in places and self.dotted(value):
+                self.means(ast.Name(name), value)
         if called in CHANGE and isinstance(node.func, ast.Attribute):
             self.assigned_into(node, self.item(node.func.value, *node.args[:1]))
         self.generic_visit(node)
@@ -321,23 +358,26 @@ class Ground(ast.NodeVisitor):
 def complaints(text: str) -> list[str]:
     """Return what is wrong with the text of a module."""
     tree = ast.parse(text)
-    ground = Ground(own_modules() | {"bptt", "_ext"}, own_names() | set(given(tree)))
-    ground.visit(tree)
+    ground = Ground(own_modules() | {"bptt", "_ext"}, own_names() | set(given(tree)), tree)
+    for _ in range(2):  # what a name means may stand below its use
+        ground.found.clear()
+        ground.visit(tree)
     return sorted(ground.found)
 
 
 def files() -> Iterator[str]:
     """Yield the modules and pages of the repository: none outside of a checkout, where `house` tests do not run."""
     listing = subprocess.run(
-        ["git", "ls-files", "-z", *LOOKED_AT], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     yield from (name for name in listing.stdout.split("\0") if name.endswith((".py", ".md")))
 
 
 def code(file: Path) -> str:
-    """Return the text of a module, or of the cells of a page."""
+    """Return the text of a module and of its examples, or of the cells of a page."""
     text = file.read_text("utf-8")
-    return text if file.suffix == ".py" else "\n".join(CELL.findall(text))
+    examples = [each.source for each in DocTestParser().get_examples(text)]
+    return "\n".join([text, *examples] if file.suffix == ".py" else CELL.findall(text))
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in files()])
@@ -434,6 +474,24 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ),
         ("import pydoc\npydoc.locate('sphinx.util.nodes')", "names sphinx.util.nodes, which"),
         ("match 1:\n    case int(_foreign=x):\n        pass", "uses _foreign"),
+        ("import json\nm = {'j': json}\nm['j'].dumps = print", "assigns json.dumps"),
+        ("import json\nfor _, m in {1: json}.items():\n    m.dumps = print", "assigns json.dumps"),
+        ("import json\nm = [json]\nfor k in list(m):\n    k.dumps = print", "assigns json.dumps"),
+        ("import json\n[setattr(m, 'x', 1) for m in (json,)]", "assigns json"),
+        (
+            "import json\ndef f(a: int, m: object = json):\n    m.dumps = print",
+            "assigns json.dumps",
+        ),
+        ("import json\ndef f(m):\n    m.dumps = print\nf(json)\nf(dict())", "assigns json.dumps"),
+        (
+            "import json\nclass A:\n    def f(self, m):\n        m.x = 1\nA().f(m=json)",
+            "assigns json.x",
+        ),
+        ("def f():\n    j.dumps = print\nimport json as j", "assigns json.dumps"),
+        (
+            "from threading import Thread\nclass A(Thread):\n    async def _bootstrap(self):\n        pass",
+            "replaces threading.Thread._bootstrap",
+        ),
     ],
 )
 def test_what_is_not_public_is_seen(text: str, words: str) -> None:
@@ -449,10 +507,26 @@ def test_what_is_not_public_is_seen(text: str, words: str) -> None:
         "from bptt import _exercises\n_exercises.open = 1",
         "class A:\n    def _f(self):\n        self._x = self._f()",
         "from docutils import nodes\nnodes.math",
+        "import json\nm = {'j': json}\nm['k'] = 1\nm.update(a=json)",
+        "import json\nm = json\nm = dict(a=1)\nm['b'] = 2",
     ],
 )
 def test_what_is_public_is_not_seen(text: str) -> None:
     assert complaints(text) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.md", "```{code-cell}\nnp._foreign\n```"),
+        ("a.md", "```{code-cell} ipython3\n:tags: [plot]\n\nnp._foreign\n```"),
+        ("a.md", "~~~~{code-cell}\n---\ntags: [plot]\n---\nnp._foreign\n~~~~"),
+        ("a.py", 'def f():\n    """Look.\n\n    >>> np._foreign\n    """'),
+    ],
+)
+def test_code_is_read_wherever_it_runs(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    assert "uses np._foreign" in "".join(complaints(code(tmp_path / name)))
 
 
 def test_this_file_knows_the_packages_that_are_ours() -> None:

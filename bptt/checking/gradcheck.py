@@ -39,9 +39,7 @@ SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below it numbers lose 
 # How right central differences are, relative to the cost: EPSILON / STEP = 4e-11 for each rounding, and three
 # digits for the thousands of roundings that a cost, or a gradient, adds up.
 ACCURACY = 1e-7
-NOT_ANALYTIC = (
-    "np.abs, np.sign, np.vdot, comparisons, .conj() and .real lose the imaginary part, or change it"
-)
+NOT_ANALYTIC = "np.abs, np.sign, np.vdot, .conj() and .real lose the imaginary part, or change it"
 
 
 def complex_step(cost: CostFunction, at: Record) -> Record:

@@ -61,7 +61,7 @@ def compiled(cell: AnyCell) -> CompiledCell:
     Raises
     ------
     ImportError
-        If Numba is not installed: ``pip install 'bptt[fast]'``.
+        If Numba is not installed: ``pip install "bptt[fast]"``.
     TypeError
         If the cell cannot be compiled, with the reason: its formula is not elementwise, or does something else to
         arrays than to other things, or it does its own products (`bptt.ResetBeforeGRU`), or the cell cannot be copied.
@@ -131,14 +131,15 @@ class Compiled:
         found = self._sources.get(dtype)
         if found is None:  # complex numbers
             return engines.run_layer(self.cell, params, x, state, mask)
-        (steps, batch, below), n = x.shape, state[0].shape[1]
+        (steps, batch, _), n = x.shape, state[0].shape[1]
         states = np.empty((len(state), steps + 1, batch, n), dtype)
         states[:, 0] = state
         saved: Saved = np.empty((steps, found.saves, batch, n), dtype)
         w, u, b, own = self.layout.split(params)
         u = np.empty((1, 0), dtype) if u is None else u
-        given = (x, w, u, b, *own, EVERYWHERE if mask is None else mask, states, saved)
-        self._program(dtype).forward(steps, batch, below, n, *map(_flat, given))
+        z_x = x.reshape(steps * batch, len(w)).dot(w)  # (FWD), of all steps
+        given = (z_x, u, b, *own, EVERYWHERE if mask is None else mask, states, saved)
+        self._program(dtype).forward(steps, batch, n, *map(_flat, given))
         return LayerTrace(self, params, x, tuple(states), saved, mask)
 
     def run_layer_backward(self, trace: LayerTrace, d_a: Array, d_state: State) -> LayerGradient:
@@ -152,14 +153,14 @@ class Compiled:
         blocks = self.layout.w_blocks, self.layout.u_blocks
         apart = u.size and len(self.layout.weighted) > min(blocks)
         delta_h = np.empty((steps, batch, u.shape[1]), dtype) if apart else delta_x
-        d_x, d_b = np.empty(trace.x.shape, dtype), np.zeros(b.shape, dtype)
-        d_own = np.zeros((len(own), n), dtype)
+        d_b, d_own = np.zeros(b.shape, dtype), np.zeros((len(own), n), dtype)
         carried = np.empty((2, len(d_state), batch, n), dtype)
         carried[0] = d_state
         mask = EVERYWHERE if trace.mask is None else trace.mask
-        given = (w, u, *own, mask, *trace.states, saved, d_a, carried)
-        arrays = (*given, delta_x, delta_h, d_x, d_b, d_own)
-        self._program(dtype).backward(steps, batch, len(w), n, *map(_flat, arrays))
+        given = (u, *own, mask, *trace.states, saved, d_a, carried)
+        arrays = (*given, delta_x, delta_h, d_b, d_own)
+        self._program(dtype).backward(steps, batch, n, *map(_flat, arrays))
+        d_x = delta_x.reshape(steps * batch, -1).dot(w.T).reshape(trace.x.shape)  # (BP0)
         d_u = (outer_sum(trace.states[0][:-1], delta_h),) if u.size else ()  # (BP4)
         params = type(trace.params)(outer_sum(trace.x, delta_x), *d_u, d_b, *d_own)  # (BP4), (BP3)
         return LayerGradient(params, d_x, tuple(carried[0]), delta_x)
@@ -192,7 +193,7 @@ def _need_numba() -> None:
     try:
         numba = import_module("numba")
     except ImportError as error:
-        msg = "bptt.compiled needs Numba, which is not installed or cannot be imported here: pip install 'bptt[fast]'"
+        msg = 'bptt.compiled needs Numba, which is not installed or cannot be imported here: pip install "bptt[fast]"'
         raise ImportError(msg) from error
     if numba.config.DISABLE_JIT:
         msg = "bptt.compiled needs Numba's compiler, which the environment variable NUMBA_DISABLE_JIT turns off"

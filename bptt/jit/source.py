@@ -26,19 +26,15 @@ multiply = multiplier(real)
 
 FORWARD = """
 
-def forward(steps, rows, below, n, x, w, u, b, {own}mask, states, saved):
-    size, masked, stretch = rows * n, mask.size > 0, max(1, {together} // rows)
-    w_panels, u_panels = in_panels(w, below, {width_x} * n), in_panels(u, n, {width_h} * n)
-    stride_x, stride_h = in_whole_vectors({width_x} * n), in_whole_vectors({width_h} * n)
-    z_x, z_h = np.empty(stretch * rows * stride_x, real), np.empty(rows * stride_h, real)
+def forward(steps, rows, n, z_x, u, b, {own}mask, states, saved):
+    size, masked = rows * n, mask.size > 0
+    u_panels, stride = in_panels(u, n, {width_h} * n), in_whole_vectors({width_h} * n)
+    z_h = np.empty(rows * stride, real)
     for t in range(steps):
-        if t % stretch == 0:
-            count = min(stretch, steps - t) * rows
-            multiply(x, t * rows * below, count, below, w_panels, stride_x, z_x)
         if {width_h} > 0:
-            multiply(states, t * size, rows, n, u_panels, stride_h, z_h)
+            multiply(states, t * size, rows, n, u_panels, stride, z_h)
         for r in range(rows):
-            i_x, i_h = (t % stretch * rows + r) * stride_x, r * stride_h
+            i_x, i_h = (t * rows + r) * {width_x} * n, r * stride
             now, kept = (t * rows + r) * n, (t * {saves} * rows + r) * n
             begin()
             for e in range(n):
@@ -53,17 +49,15 @@ def forward(steps, rows, below, n, x, w, u, b, {own}mask, states, saved):
 BACKWARD = """
 
 def backward(
-    steps, rows, below, n, w, u, {own}mask, {states}saved, above, carried, delta_x, delta_h, d_x, d_b, d_own
+    steps, rows, n, u, {own}mask, {states}saved, above, carried, delta_x, delta_h, d_b, d_own
 ):
-    size, masked, stretch = rows * n, mask.size > 0, max(1, {together} // rows)
-    w_panels = turned_in_panels(w, {width_x} * n, below)
-    u_panels = turned_in_panels(u, {width_h} * n, n)
-    stride_x, stride_h = in_whole_vectors(below), in_whole_vectors(n)
-    part, through = np.empty(stretch * rows * stride_x, real), np.zeros(rows * stride_h, real)
+    size, masked = rows * n, mask.size > 0
+    u_panels, stride = turned_in_panels(u, {width_h} * n, n), in_whole_vectors(n)
+    through = np.zeros(rows * stride, real)
     after, before = 0, {count} * size  # where in `carried` the state's cotangents stand
     for t in range(steps - 1, -1, -1):
         for r in range(rows):
-            row, i_h, now = r * n, r * stride_h, (t * rows + r) * n
+            row, i_h, now = r * n, r * stride, (t * rows + r) * n
             x_row, h_row, kept = now * {width_x}, now * {width_h}, (t * {saves} * rows + r) * n
             if masked and not mask[t * rows + r]:
                 for e in range(n):
@@ -81,21 +75,13 @@ def backward(
                 {step_back}
         after, before = before, after
         if {width_h} > 0:
-            multiply(delta_h, t * {width_h} * size, rows, {width_h} * n, u_panels, stride_h, through)
-        if t % stretch == 0:
-            count = min(stretch, steps - t) * rows
-            multiply(delta_x, t * {width_x} * size, count, {width_x} * n, w_panels, stride_x, part)
-            for r in range(count):
-                for e in range(below):
-                    d_x[(t * rows + r) * below + e] = part[r * stride_x + e]
+            multiply(delta_h, t * {width_h} * size, rows, {width_h} * n, u_panels, stride, through)
     for i in range({count} * size):
         carried[i] = carried[after + i]
     for r in range(rows):
         for e in range(n):
-            carried[r * n + e] += through[r * stride_h + e]
+            carried[r * n + e] += through[r * stride + e]
 """
-
-TOGETHER = 64  # rows of the product with w, at least: those of some steps at once where there are few sequences
 
 
 class Source(NamedTuple):
@@ -112,7 +98,6 @@ def source(name: str, real: str, layout: Layout, there: Formula, back: Formula) 
     text = (HEAD + FORWARD + BACKWARD).format(
         name=name,
         real=real,
-        together=TOGETHER,
         saves=len(stored),
         count=len(layout.states),
         width_x=layout.w_blocks,

@@ -37,21 +37,29 @@ WIDE = """() => {
     .map((e) => `${e.tagName.toLowerCase()}.${e.getAttribute("class") || ""}`);
   return [`${box.scrollWidth} px of ${box.clientWidth}`, ...beyond.slice(0, 4)];
 }"""
-# Words that cannot be scrolled to: left of the window, or beyond a box that hides what does not fit.
+# Words that cannot be scrolled to: left of the window, or beyond a box that hides what does not fit, on either axis.
 # Of code it is enough to look at its block, and formulas have a look of their own.
 CUT = """() => [...document.querySelectorAll("article :not(pre *, .katex, .katex *)")].filter((e) => {
-  const { left, right, width } = e.getBoundingClientRect(), wide = document.documentElement.clientWidth;
+  const { left, right, top, bottom, width } = e.getBoundingClientRect(), wide = document.documentElement.clientWidth;
   const own = e.localName === "pre" || [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
   if (!own || width < 2 || !e.checkVisibility({ visibilityProperty: true })) return false;
-  for (let box = e; box; box = box.parentElement) {
-    const flow = getComputedStyle(box).overflowX, at = box.getBoundingClientRect();
-    if (box.localName === "article") break;
-    if (flow === "auto" || flow === "scroll" || at.width < 2) return false;
-    if (flow !== "visible" && (box === e ? e.scrollWidth > e.clientWidth + 1 : left < at.left - 1 || right > at.right + 1))
-      return true;
+  let across = true, down = true;  // a box that scrolls lets a reader come to all that is in it
+  for (let box = e; box.localName !== "article"; box = box.parentElement) {
+    const { overflowX, overflowY } = getComputedStyle(box), at = box.getBoundingClientRect(), hides = /hidden|clip/;
+    if (Math.min(at.width, at.height) < 2) return false;
+    across &&= !/auto|scroll/.test(overflowX);
+    down &&= !/auto|scroll/.test(overflowY);
+    const wider = box === e ? e.scrollWidth > e.clientWidth + 1 : left < at.left - 1 || right > at.right + 1;
+    const higher = box === e ? e.scrollHeight > e.clientHeight + 3 : top < at.top - 3 || bottom > at.bottom + 3;
+    if ((across && hides.test(overflowX) && wider) || (down && hides.test(overflowY) && higher)) return true;
   }
-  return left < -1 || right > wide + 1;
+  return across && (left < -1 || right > wide + 1);
 }).slice(0, 4).map((e) => `cut off: ${e.localName}.${e.className}: ${e.textContent.trim().slice(0, 40)}`)"""
+# What axe does not count among targets: a fold's summary, and links in a drawing. WCAG's 24 px, as axe has it.
+SMALL = """() => [...document.querySelectorAll("summary, svg a")].filter((e) => {
+  const { width, height } = e.getBoundingClientRect();
+  return e.checkVisibility({ visibilityProperty: true }) && Math.min(width, height) < 24;
+}).slice(0, 4).map((e) => `${e.localName}.${e.getAttribute("class") || ""}: ${e.textContent.trim().slice(0, 40)}`)"""
 UNSEEN = """() => [...document.querySelectorAll("article .katex-html")]
   .filter((e) => { const box = e.getBoundingClientRect(); return !(box.width && box.height); })
   .map((e) => e.textContent.slice(0, 40))"""
@@ -159,6 +167,30 @@ JUDGED = """() => {
   window.kinds = [...window.texts.values()].flatMap(([, ...rest]) => rest).concat(hints);
   return judged;
 }"""
+# What axe does not look at: links and buttons while they are pointed at, chosen or pressed, which all are from here on;
+# words of pseudo-elements and of drawings, each of which gets a copy as an element, in its own color and size.
+SHOWN = """() => {
+  const pointed = /:(hover|active|focus(-visible)?)(?![-\\w])/g, state = (rule) => {
+    const always = rule.selectorText?.replace(pointed, ":not(#n)");
+    if (always && always !== rule.selectorText) rule.selectorText = always;
+    [...(rule.cssRules ?? [])].forEach(state);
+  };
+  [...document.styleSheets].forEach(state);
+  document.querySelectorAll("[data-copy]").forEach((e) => e.remove());
+  const copy = (place, of, color, background) => {
+    const { fontSize, fontWeight } = of, made = document.createElement("span");
+    Object.assign(made.style, { position: "static", color, background, fontSize, fontWeight });
+    made.dataset.copy = made.textContent = "Words";
+    place.append(made);
+  };
+  for (const e of document.querySelectorAll("body :not(svg *)")) {
+    for (const side of ["::before", "::after"]) {
+      const of = getComputedStyle(e, side);
+      if (/".*[^\\W_].*"/u.test(of.content)) copy(e, of, of.color, of.backgroundColor);
+    }
+  }
+  document.querySelectorAll("svg text").forEach((e) => copy(e.closest("svg").parentElement, getComputedStyle(e), getComputedStyle(e).fill, ""));
+}"""
 # What stands elsewhere than in the first theme: so what is seen of places and sizes in one theme holds for both.
 MOVED = """(first) => {
   const before = window.places, every = [...document.querySelectorAll("body :not(.theme-toggle, .theme-toggle *, pre *, svg, svg *)")];
@@ -205,6 +237,7 @@ class Seen:
     foreign: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     overflow: list[str] = field(default_factory=list)
+    small: list[str] = field(default_factory=list)
     formulas: list[str] = field(default_factory=list)
     collisions: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
@@ -279,6 +312,7 @@ def inspect(
             page.set_viewport_size({"width": width, "height": 900})
             wide = page.evaluate(WIDE) or page.evaluate(CUT)
             seen.overflow += [f"{width}: {words}" for words in wide]
+            seen.small += [f"{width}: {words}" for words in page.evaluate(SMALL)]
             seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
             seen.collisions += [f"{width}: {words}" for words in page.evaluate(COLLISIONS)]
         if not axe:
@@ -295,6 +329,15 @@ def inspect(
                 seen.moved += [f"{width}: {words}" for words in moved]
                 found = [words for look in _looks(page, width, theme, known) for words in look]
                 seen.axe += [f"{theme} {width}: {words}" for words in dict.fromkeys(found)]
+        page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            page.evaluate(DRESS, theme)
+            page.evaluate(SHOWN)
+            page.evaluate(SORT, [theme, sorted(known)])
+            found = page.evaluate(AXE, [BY_THEME, "kinds"])
+            known.update(page.evaluate(JUDGED))
+            seen.axe += [f"{theme}, pointed at or drawn: {words}" for words in found]
     return seen
 
 

@@ -10,6 +10,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import gettempdir
 
 import nbformat
 import pytest
@@ -98,6 +99,8 @@ MISTAKES = {  # a page that would end in a traceback of ours, which names no pag
     "answers": ("```{answers-of}\nno\n```", ".md:9: ERROR: answers-of: there is no page /no"),
     "bare": ("```{eval-rst}\n.. py:function:: f(x)\n```", ""),  # of no module: nothing is wrong
     "lost": ("```{eval-rst}\n.. py:method:: bptt.No.f()\n```", ".md: WARNING: bptt.No.f is documented, and is not there"),
+    "shown": ("```python\n1 / 0\n```", ".md:9: WARNING: no build runs this code: make it a cell"),
+    "coded": ("```{code-block} python\n1 / 0\n```", ".md:9: WARNING: no build runs this code"),
     "alt": (f"```{{code-cell}}\n---\nmystnb: {{image: A line.}}\n---\n{FIGURE}\n```", ".md:13: cell 1: the figure has no alternative text"),
 }  # fmt: skip
 NOTEBOOK = (
@@ -201,11 +204,31 @@ def test_a_copied_cell_shows_all_that_its_page_shows(
     assert all(each.startswith(words) for each in found)
 
 
-@pytest.mark.parametrize("name", ["ValueError", "NameError", "AttributeError"])
-def test_a_cell_that_is_meant_to_fail_fails_not_for_want_of_a_name(name: str) -> None:
-    error = nbformat.v4.new_output("error", ename=name, evalue="no", traceback=["no"])
+@pytest.mark.parametrize(
+    ("said", "red"),
+    [
+        ("ValueError: no", 0),
+        ("NameError: no", 1),
+        ("AttributeError: no", 1),
+        ("UnboundLocalError: no", 1),
+        ("TypeError: x must be a number", 0),
+        ("TypeError: LSTM.__init__() got an unexpected keyword argument 'act'", 1),
+        ("TypeError: double() missing 1 required positional argument: 'x'", 1),
+        ("TypeError: double() takes 1 positional argument but 2 were given", 1),
+    ],
+)
+def test_a_cell_that_is_meant_to_fail_fails_not_for_a_name_or_a_call(said: str, red: int) -> None:
+    name, _, words = said.partition(": ")
+    error = nbformat.v4.new_output("error", ename=name, evalue=words, traceback=["no"])
     cell = nbformat.v4.new_code_cell("x", outputs=[error], metadata={"tags": ["raises-exception"]})
-    assert list(cell_rules.problems(cell)) == ([] if name == "ValueError" else [f"{name}: no"])
+    assert list(cell_rules.problems(cell)) == [said] * red
+
+
+@pytest.mark.parametrize("tag", ["raises-exception", "plot", "proof"])
+def test_a_cell_does_what_its_tag_says(tag: str) -> None:
+    cell = nbformat.v4.new_code_cell("x", metadata={"tags": [tag]})
+    said = f"the cell is tagged {tag!r} and raised or drew nothing"
+    assert list(cell_rules.problems(cell)) == [said] * (tag != "proof")
 
 
 @pytest.mark.parametrize(("line", "red"), [("on  9/9", 0), ("  9/?", 1), ("2 failed: 1/2", 1)])
@@ -214,11 +237,17 @@ def test_of_what_is_on_stderr_only_a_progress_bar_is_none(line: str, red: int) -
     assert len(list(cell_rules.problems(nbformat.v4.new_code_cell("x", outputs=[output])))) == red
 
 
+@pytest.mark.parametrize("place", [str(Path.home()), str(Path(os.__file__).parent), gettempdir()])
 @pytest.mark.parametrize(("words", "red"), [("{}", 1), ("in {}/a.npz", 1), ("y{}", 0), ("{}s", 0)])
-def test_a_folder_of_this_machine_is_known_by_its_whole_name(words: str, red: int) -> None:
-    output = nbformat.v4.new_output("stream", text=words.format(Path.home()))
-    cell = nbformat.v4.new_code_cell("x", outputs=[output])
-    assert len(list(cell_rules.problems(cell))) == red
+def test_a_folder_of_this_machine_is_known_by_its_whole_name(
+    words: str, red: int, place: str
+) -> None:
+    said = words.format(place)
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue=said, traceback=["no"])
+    outputs = [nbformat.v4.new_output("stream", text=said), error]
+    meant = {"tags": ["raises-exception"]}
+    cell = nbformat.v4.new_code_cell("x", outputs=outputs, metadata=meant)
+    assert len(list(cell_rules.problems(cell))) == 2 * red
 
 
 @pytest.mark.parametrize(

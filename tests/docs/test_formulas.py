@@ -11,6 +11,7 @@ REFUSED = [
     r"\frac{a",
     r"\href{https://example.org}{a}",  # KaTeX alone would write its source in red
     r"\includegraphics{a.png}",
+    r"a = b \tag{BP9}",  # a label gives a tag, and asks for a check
 ]
 
 

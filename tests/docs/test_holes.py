@@ -98,11 +98,11 @@ def own_kernel(site: Scratch) -> None:
 
 def hidden_cell(site: Scratch) -> None:
     """6. A cell whose code is hidden, by a tag or by an option, is refused, at its line; so is a misspelt tag."""
-    hide = "tags: [remove-input, prof]\nmystnb:\n  remove_code_outputs: true"
+    hide = "tags: [remove-input, prof]\nsummaries: no\nmystnb:\n  remove_code_outputs: true"
     site.cell("hidden", "x = 1", options=hide)
     built = site.build()
-    for name in ("remove-input", "prof", "remove_code_outputs"):
-        words = f"docs/hidden.md:15: cell 1: the tag or option {name!r}"
+    for name in ("remove-input", "prof", "remove_code_outputs", "summaries"):
+        words = f"docs/hidden.md:16: cell 1: the tag or option {name!r}"
         expect(built.red and words in built.text, built)
 
 

@@ -143,6 +143,21 @@ def beyond_what_is_stated(site: Scratch) -> None:
     site.patch("docs/math.md", CHECK, f'print("{line}")\n{CHECK}')
 
 
+def too_loose(site: Scratch) -> None:
+    """Let a check pass what is no rounding."""
+    loose = 'check_equation("twice", 2 * x, 2.01 * x, tolerance=0.1)'
+    site.patch("docs/math.md", CHECK, f"{loose}\n{CHECK}")
+
+
+def by_hand(site: Scratch) -> None:
+    """Print what a check would print, as words and as a record."""
+    site.page("one", "```{code-cell}\nprint(f'{\"twice\"}: holds exactly (1 case)')\n```")
+    check = (
+        "from bptt.teaching import equations\n\nprint(equations.EquationCheck('twice', 'exact', 1))"
+    )
+    site.page("two", f"```{{code-cell}}\n{check}\n```")
+
+
 def with_itself(site: Scratch) -> None:
     """Compare what stands on both sides with itself."""
     site.patch("docs/math.md", CHECK, f'check_equation("twice", 2 * x, right=2*x)\n{CHECK}')
@@ -167,6 +182,13 @@ BROKEN: dict[Callable[[Scratch], None], list[str]] = {
         "the table names 'fifth', and no equation has this label",
     ],
     beyond_what_is_stated: ["2.0e-12 <= 1e-12 (1 case), which is beyond what it states"],
+    too_loose: [
+        "equation 'twice': twice: holds, largest relative error 5.0e-03 <= 0.1 (1 case), which allows more",
+    ],
+    by_hand: [
+        "docs/one.md:10: cell 1: the cell says 'holds exactly (' itself: only check_equation",
+        "docs/two.md:10: cell 1: the cell says 'EquationCheck(' itself: only check_equation",
+    ],
     with_itself: ["docs/math.md:14: cell 1: check_equation compares '2 * x' with itself"],
     needless_excuse: [
         "equation 'twice' has code, and the table says why it has none",

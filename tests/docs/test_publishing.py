@@ -229,6 +229,7 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
         '<link rel="preload" imagesrcset="gone">',
         '<meta http-equiv="Refresh" content="0; URL=\'gone\'">',
         '<p style="background: url(gone)">',
+        '<meta property="og:image" content="gone">',
         '<svg><path clip-path="url(&quot;gone&quot;)"/></svg>',
     ],
 )

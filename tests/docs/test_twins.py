@@ -79,7 +79,7 @@ print("it rises")  # the code stands below this on the page, and is the code nev
 
 - one
 
-  ```python
+  ```toml
   x = 1
   ```
 - two
@@ -289,7 +289,7 @@ def test_markdown_is_plain(site):
         "```text\nValueError: x: 'two\\nlines'\n```",
         "![A line that rises.](page-1.svg)",
         "| $\\lVert x \\rVert = \\vert x\\vert $, `a\\|b` | *one* |",
-        "- one\n  ```python\n  x = 1\n  ```\n- two",
+        "- one\n  ```toml\n  x = 1\n  ```\n- two",
         "```python\ndef double(x: Array) -> Array:",
     ):
         assert part in text, f"{part}\n is not in\n{text}"

@@ -1,7 +1,8 @@
 """Show sphinx-codeautolink what it can link, and no more: blocks of code, and in them imports that some inventory knows.
 
 It parses all that it is given, and a formula is hundreds of elements; it imports what a cell imports, PyTorch and all.
-Whole pages took it half of Sphinx's own time. It links code as a handler of ``html-page-context``, with Sphinx's usual
+Whole pages took it half of Sphinx's own time. Where a block imports nothing there is nothing to link: it gets the words
+alone, without the colors. It links code as a handler of ``html-page-context``, with Sphinx's usual
 priority; were that to change, it would see whole pages and link them as well, only later.
 """
 
@@ -18,6 +19,7 @@ from _ext.slicing.page_data import parsed
 USUAL = 500  # the priority of a handler that names none
 BLOCK = re.compile(r'<div class="(?:highlight-|doctest).*?</pre>\s*</div>\s*</div>', re.DOTALL)
 SEAM = "\n<!-- a block of code -->\n"
+COLOR, IMPORT = re.compile(r"</?span[^>]*>"), ">import</span>"
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,17 @@ class KnownImports:
 
 
 def _code_alone(_app: Sphinx, _name: str, _template: str, context: dict[str, Any], _: Any) -> None:
-    context["around_code"] = BLOCK.split(context.get("body", ""))
-    context["body"] = "".join(SEAM + block for block in BLOCK.findall(context.get("body", "")))
+    body = context.get("body", "")
+    context["around_code"], context["code"] = BLOCK.split(body), BLOCK.findall(body)
+    shown = (code if IMPORT in code else COLOR.sub("", code) for code in context["code"])
+    context["body"] = "".join(SEAM + code for code in shown)
 
 
 def _whole(_app: Sphinx, _name: str, _template: str, context: dict[str, Any], _: Any) -> None:
-    first, *rest = context.pop("around_code")
-    blocks = context["body"].split(SEAM)[1:]
-    context["body"] = first + "".join(a + b for a, b in zip(blocks, rest, strict=True))
+    (first, *rest), blocks = context.pop("around_code"), context["body"].split(SEAM)[1:]
+    for before, linked, after in zip(context.pop("code"), blocks, rest, strict=True):
+        first += (linked if IMPORT in before else before) + after
+    context["body"] = first
 
 
 def setup(app: Sphinx) -> None:

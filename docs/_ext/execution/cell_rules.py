@@ -7,6 +7,7 @@ the kernel or from the cache. A problem is worded for the author of the page.
 import ast
 import re
 import sysconfig
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,23 @@ from _ext.live import figures
 
 EXPECTED = "raises-exception"
 TAGS = {"answer", "plot", "proof", EXPECTED}
-OPTIONS = {"figure", "image"}  # of MyST-NB, which has others that hide
-PLACES = [Path.home(), Path(__file__).parents[3], Path(sysconfig.get_path("purelib"))]
+OPTIONS = {"figure", "image", "mystnb", "summary", "tags"}  # MyST-NB has others, which hide
+PLACES = [Path.home(), Path(__file__).parents[3], Path(tempfile.gettempdir())]
+PLACES += [Path(sysconfig.get_path(name)) for name in ("purelib", "stdlib")]
 FOLDERS = [rf"(?<!\w){re.escape(str(place))}(?!\w)" for place in PLACES if len(place.parts) > 1]
 ADDRESS = re.compile("|".join([r"\S.* at 0x[0-9A-Fa-f]{5,}>?", *FOLDERS]))
 CHECKS = {"check_bound", "check_equation"}
+FORGED = re.compile(r"EquationCheck\(|holds exactly \(|holds, largest|holds as a bound,")
 PROGRESS = re.compile(r".*  \d\S*/\d\S*\s*$")  # as kernel.py words it
-MISTAKES = {"AttributeError", "ImportError", "ModuleNotFoundError", "NameError"}  # shown by no page
+MISTAKE = re.compile(  # shown by no page; of a TypeError, Python's own words
+    r"(Attribute|Import|ModuleNotFound|Name|UnboundLocal)Error|Type.*\(\) (got an un|missing \d|takes)"
+)
 SVG = "image/svg+xml"
 SEEN = {SVG, "text/plain", "text/latex"}  # by who copies the cell; the last is shown as the second
 
 
 def _texts(output: NotebookNode) -> Iterator[str]:
-    if output.output_type == "stream":
-        yield output.text
+    yield output.get("text", "") + output.get("evalue", "")
     for kind, data in output.get("data", {}).items():
         if kind.startswith("text/") and SVG not in output.data:
             yield str(data)
@@ -44,6 +48,8 @@ def _alt(cell: NotebookNode) -> str:
 
 
 def _no_python(cell: NotebookNode) -> Iterator[str]:
+    if found := FORGED.search(cell.source):
+        yield f"the cell says {found[0]!r} itself: only check_equation and check_bound may"
     try:
         compile(cell.source, "cell", "exec", dont_inherit=True)
     except SyntaxError as error:
@@ -59,19 +65,17 @@ def _no_python(cell: NotebookNode) -> Iterator[str]:
 def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     """Say what is wrong with a cell as it was written and, if it ran, as it came out."""
     tags = set(cell.metadata.get("tags", []))
-    options = set(cell.metadata.get("mystnb") or {})
+    options = {*cell.metadata, *(cell.metadata.get("mystnb") or {})}
     for name in sorted((tags - TAGS) | (options - OPTIONS)):
-        allowed = f"a tag is {', '.join(sorted(TAGS))}, an option figure or image"
+        allowed = f"a tag is {', '.join(sorted(TAGS))}, an option figure, image or summary"
         yield f"the tag or option {name!r} is none that a cell may have: {allowed}"
     yield from _no_python(cell)
     outputs = cell.get("outputs", [])
     errors = [o for o in outputs if o.output_type == "error"]
-    if ran and EXPECTED in tags and cell.source.strip() and not errors:
-        yield f"the cell is tagged {EXPECTED!r} and raised nothing"
     # Without a traceback the cell came to no end: the kernel died, or there was none.
     meant = EXPECTED in tags
-    unexpected = (e for e in errors if not (meant and e.traceback and e.ename not in MISTAKES))
-    yield from (f"{error.ename}: {error.evalue}".rstrip(": ") for error in unexpected)
+    told = ((f"{e.ename}: {e.evalue}".rstrip(": "), e.traceback) for e in errors)
+    yield from (words for words, end in told if not (meant and end) or MISTAKE.match(words))
     for output in outputs:
         for text in _texts(output):
             if found := ADDRESS.search(text):
@@ -86,6 +90,9 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     sizes = [figures.SIZE.search(o.data[SVG]) for o in outputs if SVG in o.get("data", {})]
     yield from ("matplotlib changed: an SVG states no size in pt" for size in sizes if not size)
     drawn = len(sizes)
+    gave = {EXPECTED: errors, "plot": [*errors, *sizes]} if ran and cell.source.strip() else {}
+    empty = (tag for tag in tags if not gave.get(tag, [tag]))
+    yield from (f"the cell is tagged {tag!r} and raised or drew nothing" for tag in empty)
     data = [o.data for o in outputs if o.output_type == "display_data"]
     if any(SVG not in d and d.get("text/plain", "").startswith("<Figure") for d in data):
         yield "the figure came as words and not as SVG: the kernel does not draw"

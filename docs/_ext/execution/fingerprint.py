@@ -17,8 +17,8 @@ from itertools import chain
 from pathlib import Path
 
 CODE = (".py", "matplotlibrc")
-SKIPPED = {"__pycache__", "_build", "dist", "node_modules"}
-STAMP = "green.json"
+SKIPPED = {"__pycache__", "_build", "node_modules"}
+STAMP = "green.txt"
 LEFT = ("html", "doctrees", "records", "outputs")
 # environment variables that pages depend on
 TOLD = ("BPTT_", "CI", "READTHEDOCS", "SOURCE_DATE", "PYTHON")
@@ -66,14 +66,11 @@ def left(root: Path) -> str:
 
 def leave(root: Path, what_was_read: str) -> None:
     """Write the stamp of the green build in `root`."""
-    stamp = {"read": what_was_read, "left": left(root)}
-    (root / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+    (root / STAMP).write_text(f"{what_was_read} {left(root)}", encoding="utf-8")
 
 
 def is_unchanged(root: Path, what_is_read: str) -> bool:
     """Say whether the build in `root` was green, is as it was left, and read what is there now."""
     file = root / STAMP
-    if not file.is_file():
-        return False
-    stamp = json.loads(file.read_text("utf-8"))
-    return bool(stamp["read"] == what_is_read and stamp["left"] == left(root))
+    was_read, _, was_left = (file.read_text("utf-8") if file.is_file() else "").partition(" ")
+    return was_read == what_is_read and was_left == left(root)

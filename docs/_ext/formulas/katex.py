@@ -26,6 +26,7 @@ function render(tex, display) {
   try {
     return JSON.stringify({html: katex.renderToString(tex, {
       displayMode: display, output: 'htmlAndMathml', throwOnError: true, strict: 'error',
+      macros: {'\\tag': '\\LabelForATag'},
       trust: c => { throw new Error(c.command + ' is not for formulas') }})});
   } catch (e) { return JSON.stringify({error: String(e.message)}); }
 }

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from _ext.execution.record import Page, wanted
 from _ext.ledger.model import DEFINITION, EQUATION, NO_CODE, PROOF, Ledger
 
+ROUNDING = 1e-6  # the largest tolerance of a check
 Location: TypeAlias = str | tuple[str, int]
 Broken: TypeAlias = Iterator[tuple[str, Location]]  # words, and where they belong
 
@@ -21,6 +22,8 @@ def of_checks(ledger: Ledger) -> Broken:
             yield f"a cell checks {label!r}, and no equation has this label", where
         elif not check.found.within:
             yield f"equation {label!r}: {check.found}, which is beyond what it states", where
+        elif check.found.holds and abs(check.found.limit or 0) > ROUNDING:
+            yield f"equation {label!r}: {check.found}, which allows more than rounding", where
 
 
 def of_source(ledger: Ledger) -> Broken:

@@ -8,6 +8,7 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser
 
 LINKS = ("href", "src", "action", "formaction", "poster", "data", "data-content_root", "cite")
+LEADING = ", ".join([*(f"[{name}]" for name in LINKS), '[property="og:image"]'])
 # Attributes that hold addresses among other things, and what is one in them.
 HOLD = '[clip-path], [fill^="url("], [http-equiv], [imagesrcset], [srcset], [style*="url("]'
 HELD = re.compile(r"""url\s*[(=]\s*["']?([^"')]+)""", re.IGNORECASE)
@@ -48,8 +49,8 @@ class Page:
 
     def addresses(self) -> Iterator[str]:
         """Yield the address of each element that leads somewhere."""
-        for node in self.tree.css(", ".join(f"[{name}]" for name in LINKS)):  # xlink:href as href
-            yield from filter(None, map(node.attributes.get, (*LINKS, "xlink:href")))
+        for node in self.tree.css(LEADING):  # xlink:href as href
+            yield from filter(None, map(node.attributes.get, (*LINKS, "content", "xlink:href")))
         for node in self.tree.css(HOLD):
             for name, value in node.attributes.items():
                 yield from (OF_SET if name.endswith("srcset") else HELD).findall(value or "")

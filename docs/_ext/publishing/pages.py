@@ -62,9 +62,12 @@ def _complain(app: Sphinx, name: str, words: str) -> None:
         log.warning("%s.html: %s", name, words, type="bptt", subtype="page")
 
 
-def _images(app: Sphinx, doctree: nodes.document) -> None:
-    """Refuse a picture without alternative text, or with its own file's name for one."""
-    del app
+def _refuse(_app: Sphinx, doctree: nodes.document) -> None:
+    """Refuse Python that nothing runs, and a picture whose alternative text is none, or its own file's name."""
+    for code in doctree.findall(nodes.literal_block):
+        ours = "library-code" in code.parent["classes"]
+        if code.get("language") in ("py", "python") and not ours:
+            log.warning("no build runs this code: make it a cell", location=code, type="bptt")
     for image in doctree.findall(nodes.image):
         alt = str(image.get("alt", "")).strip()
         if not alt or alt in image["uri"]:
@@ -74,5 +77,5 @@ def _images(app: Sphinx, doctree: nodes.document) -> None:
 
 def setup(app: Sphinx) -> None:
     """Finish the pages after all else has been written that they may link to."""
-    app.connect("doctree-read", _images)
+    app.connect("doctree-read", _refuse)
     app.connect("build-finished", finish, priority=10**6)
