@@ -2,8 +2,8 @@
 
 ``python docs/build.py``
     The gate. Empties the output, keeps only the outputs of cells that nothing they can see has changed since
-    (docs/_ext/execution/cache_key.py), turns every warning into a failure, and ends with a summary. If nothing has
-    changed since a green build, there is nothing to do (docs/_ext/execution/unchanged.py).
+    (docs/_ext/execution/fingerprint.py), turns every warning into a failure, and ends with a summary. If nothing has
+    changed since a green build, there is nothing to do (docs/_ext/execution/fingerprint.py).
 ``python docs/build.py --page learn/feedforward`` (or just ``feedforward``; repeatable)
     Runs only the cells of this page; what is wrong elsewhere is mentioned and not counted. What was
     read for one page is kept for the next, so that from the second on it is quick.
@@ -26,7 +26,7 @@ DOCS = Path(__file__).resolve().parent
 BUILD = DOCS / "_build"
 sys.path.insert(0, str(DOCS))
 
-from _ext.execution import unchanged
+from _ext.execution import fingerprint
 from _ext.execution.report import Report
 
 
@@ -86,8 +86,8 @@ def build(pages: list[str], jobs: str = JOBS, fresh: bool = False) -> Report:
     start = time.perf_counter()
     name, epoch = commit()
     variables = environment(pages, epoch)
-    read = "" if pages else unchanged.read(DOCS, name, variables)
-    kept = not (pages or fresh) and unchanged.is_unchanged(root, read)
+    read = "" if pages else fingerprint.read(DOCS, name, variables)
+    kept = not (pages or fresh) and fingerprint.is_unchanged(root, read)
     code = 0
     if not kept:
         told = [root / "records", root / "warnings.txt"]  # a page's build keeps all else
@@ -100,7 +100,7 @@ def build(pages: list[str], jobs: str = JOBS, fresh: bool = False) -> Report:
             page.kept = True
     (root / "junit.xml").write_text(report.junit(), encoding="utf-8")
     if not pages and not report.red:
-        unchanged.leave(root, read)
+        fingerprint.leave(root, read)
     return report
 
 

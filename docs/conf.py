@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import platform
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
+import numpy as np
 from _ext.api.code_links import KnownImports
 from _ext.api.objects import public_locations
-from _ext.api.type_names import AliasFormatter
-from _ext.execution.cache_key import digest
-from _ext.publishing.build_info import installed, revision, site_address
+from _ext.api.signatures import AliasFormatter
+from _ext.execution.fingerprint import digest
+from _ext.publishing.build_info import revision, site_address
 from matplotlib.axes import Axes
 from sphinx.application import Sphinx
 
@@ -43,7 +45,6 @@ parts = [  # of the site's own, in docs/_ext
     "api.completeness",
     "api.library_source",
     "api.signatures",
-    "api.source_pages",
     "execution.schedule",
     "formulas.katex",
     "formulas.references",
@@ -53,10 +54,8 @@ parts = [  # of the site's own, in docs/_ext
     "interactive.moving_figures",
     "ledger",
     "live.cells",
-    "formats.llms",
     "formats.notebook_and_script",
     "publishing.metadata",
-    "publishing.notes",
     "publishing.offer",
     "publishing.pages",
 ]
@@ -158,6 +157,13 @@ html_css_files = [
 html_js_files = [
     (name, {"defer": "defer"}) for name in ("copy.js", "scrolling.js", "search-keys.js", "cards.js")
 ]
+LATER = {"loading_method": "defer"}
+bptt_files = {  # by a mark in the pages that link them
+    'class="equation-index"': [("equations.js", LATER)],
+    'class="exercise-': [("exercises.js", LATER | {"priority": 900})],  # after copy.js
+    'class="moving moving-net"': [("moving.css", {}), ("moving-net.js", LATER)],
+    'class="moving moving-triangle"': [("moving.css", {}), ("moving-triangle.js", LATER)],
+}
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
@@ -166,7 +172,7 @@ html_theme_options: dict[str, Any] = {"top_of_page_buttons": []}
 html_baseurl = site_address()
 html_additional_pages = {"404": "404.html"}
 html_context = {
-    "bptt_installed": installed(),
+    "bptt_installed": f"Python {platform.python_version()}, NumPy {np.__version__}",
     "bptt_repository": bptt_repository,
     "bptt_address": html_baseurl,
 }

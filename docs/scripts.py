@@ -26,8 +26,8 @@ from snippets import BUILD, DOCS, PACKAGE, TIMEOUT, longest_first, of_reader
 
 # isort: split
 # After `snippets`, which has said where bptt is found.
-from _ext.execution.cache_key import digest
-from _ext.formats.script import script_name
+from _ext.execution.fingerprint import digest
+from _ext.formats.notebook_and_script import script_name
 from _ext.interactive.answers import begins
 
 FENCE = re.compile(r"^(`{3,}).*?^\1$", re.DOTALL | re.MULTILINE)

@@ -29,8 +29,8 @@ DOCS = Path(__file__).resolve().parent
 BUILD = DOCS / "_build"
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from _ext.execution.cache_key import digest
 from _ext.execution.cell_rules import SVG
+from _ext.execution.fingerprint import digest
 from _ext.execution.kernel import environment
 from _ext.slicing import requirements, slicer, snippet_process
 

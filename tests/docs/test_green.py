@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from _ext.execution import unchanged
-from _ext.execution.cache_key import digest
+from _ext.execution import fingerprint
 from scratch import Built, Scratch
 from test_holes import expect, tree
 
@@ -82,7 +81,7 @@ def test_a_label_taken_away_is_missed_elsewhere(site: Scratch) -> None:
 @pytest.mark.parametrize("seen", [True, False])
 def test_an_edit_with_an_old_date_is_seen(site: Scratch, seen: bool) -> None:
     if not seen:  # the line that sees it, taken out
-        site.patch("docs/_ext/execution/unchanged.py", "was_read == what_is_read and ", "")
+        site.patch("docs/_ext/execution/fingerprint.py", "was_read == what_is_read and ", "")
     green(site)
     file = site.docs / "told.md"
     old = file.stat().st_mtime_ns
@@ -95,7 +94,7 @@ def test_an_edit_with_an_old_date_is_seen(site: Scratch, seen: bool) -> None:
 @pytest.mark.parametrize("looked", [True, False])
 def test_what_was_built_is_looked_at(site: Scratch, looked: bool) -> None:
     if not looked:
-        site.patch("docs/_ext/execution/unchanged.py", " and was_left == left(root)", "")
+        site.patch("docs/_ext/execution/fingerprint.py", " and was_left == left(root)", "")
     green(site)
     page = site.html / "told.html"
     page.write_text("something else", "utf-8")
@@ -105,16 +104,16 @@ def test_what_was_built_is_looked_at(site: Scratch, looked: bool) -> None:
 
 @pytest.mark.parametrize("name", ["a.py", "data.npz", "dist/a.py", "build/lib/a.py"])
 def test_a_file_anywhere_in_the_library_is_seen(name: str, tmp_path: Path) -> None:
-    before = digest(tmp_path)
+    before = fingerprint.digest(tmp_path)
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("")
-    assert digest(tmp_path) != before
+    assert fingerprint.digest(tmp_path) != before
 
 
 @pytest.mark.parametrize("stamp", ["", "abc", '{"read": "abc"'])
 def test_a_stamp_that_was_cut_short_is_none(stamp: str, tmp_path: Path) -> None:
-    (tmp_path / unchanged.STAMP).write_text(stamp)
-    assert not unchanged.is_unchanged(tmp_path, "abc")
+    (tmp_path / fingerprint.STAMP).write_text(stamp)
+    assert not fingerprint.is_unchanged(tmp_path, "abc")
 
 
 def test_what_is_installed_beside_is_looked_at(site: Scratch) -> None:

@@ -177,7 +177,7 @@ HOLES: dict[str, Callable[[Scratch], None]] = {
 # hole -> file, the text that closes it, what stands there without the fix, and what is seen then
 FIXES: dict[str, tuple[str, str, str, str]] = {
     "broken_library": (
-        "docs/_ext/execution/cache_key.py",
+        "docs/_ext/execution/fingerprint.py",
         "chain(named(library), code)",
         "code",
         "docs: green",

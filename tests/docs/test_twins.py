@@ -21,7 +21,6 @@ from selectolax.lexbor import LexborHTMLParser
 sys.path.insert(0, str(DOCS))
 import scripts
 from _ext.formats import notebook_and_script as twins
-from _ext.formats.script import GUARD, guarded
 
 pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twins")]
 
@@ -394,7 +393,7 @@ print(shown, NAME)
 
 def test_the_work_of_a_script_that_starts_processes_is_done_once(capsys):
     """Read by a process that it starts, a script does nothing; Dask sends its functions whole."""
-    source = guarded(WORK)
+    source = twins.guarded(WORK)
     own, again = {"__name__": "__main__"}, {"__name__": "__mp_main__"}
     exec(compile(WORK, "page.py", "exec"), own)  # noqa: S102
     want = capsys.readouterr().out
@@ -424,7 +423,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_work_of_any_form_is_behind_the_guard(form, capsys):
     """The reference is the work without a guard; where the script is imported again nothing is done."""
-    source = guarded(FORMS[form])
+    source = twins.guarded(FORMS[form])
     for text in (FORMS[form], source):
         exec(compile(text, "page.py", "exec"), {"__name__": "__main__", "__file__": __file__})  # noqa: S102
     said = capsys.readouterr().out
@@ -451,9 +450,9 @@ def test_pages_that_start_processes_have_their_work_behind_a_guard():
         if not any(STARTS.search(cell) for cell in cells):
             continue
         found.add(page.relative_to(DOCS).as_posix())
-        assert any(GUARD in cell for cell in cells), page
+        assert any(twins.GUARD in cell for cell in cells), page
         for cell in cells:
-            (node,) = ast.parse(guarded(cell)).body
+            (node,) = ast.parse(twins.guarded(cell)).body
             assert ast.unparse(node).startswith("if __name__ ==")
     assert "howto/dask.md" in found
 

@@ -1,8 +1,7 @@
 """Run the cells of all pages before Sphinx reads any: on all cores, pages that take long first.
 
-Every notebook that Sphinx is about to read gets an entry in the store: what its cells gave, or no outputs if
-this build does not run them. So MyST-NB, in its mode "cache", finds each page there and runs nothing itself. What
-happened is told as warnings of Sphinx, and page by page in ``records/`` beside the output (see ``record.py``).
+Every page gets an entry in the store, without outputs if this build does not run it; so MyST-NB runs nothing itself
+(README.md). What happened is told as warnings of Sphinx, and in ``records/`` beside the output (``record.py``).
 """
 
 import importlib.util

@@ -1,8 +1,7 @@
 """Keep what the cells of a page gave in jupyter-cache, where MyST-NB finds it when it reads the page.
 
-The cache is the folder ``nb_execution_cache_path`` of conf.py, whose last part names everything that a cell can see
-(``cache_key.py``). An entry holds the outputs in the form that the page shows. If nothing is wrong with them, it holds
-beside them, as the entry's data, the outputs as they came and the seconds: only these are used by a later build.
+An entry holds the outputs in the form that the page shows. If nothing is wrong with them, it holds beside them, as the
+entry's data, the outputs as they came and the seconds: only these are used by a later build.
 """
 
 from copy import deepcopy
@@ -34,13 +33,12 @@ class Store:
         """Put into cells what they gave when all was well with them; return their seconds, None if not kept."""
         try:
             kept = self.cache.match_cache_notebook(notebook).data
+            seconds: Seconds = kept["seconds"]
         except KeyError:
-            return None
-        if "seconds" not in kept:
             return None
         for cell, outputs in zip(code_cells(notebook), kept["outputs"], strict=True):
             cell.outputs = [nbformat.from_dict(output) for output in outputs]
-        return kept["seconds"]
+        return seconds
 
     def keep(self, notebook: NotebookNode, page: str, seconds: Seconds | None = None) -> None:
         """Keep the outputs of cells, and replace what is kept for the same cells; without seconds, they were not run."""

@@ -1,1 +1,1 @@
-"""Each page in other formats: notebook, script, Markdown, and the files for language models."""
+"""Each page in other formats: notebook, script and Markdown."""

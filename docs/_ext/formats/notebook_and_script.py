@@ -15,13 +15,11 @@ has no outputs in the notebook: what the check says of it is for a reader who ha
 Markdown answers stay where they are, for later tasks may use what an answer defines.
 
 A notebook and a script are taken elsewhere: their links are whole addresses where the site's is known (``html_baseurl``), and
-else plain words.
-
-Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision``
-(a commit) are set, a notebook installs the library of that commit where there is none, and the page has links that
-open it in Colab and on Binder.
+else plain words. Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision`` (a commit) are set, a notebook
+installs the library of that commit where there is none, and the page has links that open it in Colab and on Binder.
 """
 
+import ast
 import html
 import json
 import re
@@ -39,15 +37,14 @@ from sphinx.application import Sphinx
 from _ext.execution.cell_rules import EXPECTED, SVG
 from _ext.execution.record import left, write
 from _ext.formats.markdown import Piece, Writer, fence, indent
-from _ext.formats.script import GUARD, expecting, guarded, script_name
 from _ext.interactive import answers, layers
 from _ext.live import figures
-from _ext.publishing.template import on_page
 from _ext.slicing import requirements
-from _ext.slicing.page_data import cells_of
+from _ext.slicing.page_data import cells_of, parsed
 
 HIDDEN = {*layers.FOLDED, answers.TAG}  # the code of such a cell is folded on the page, and run
 ANSWER_IN_NOTEBOOK = "*Answer: open the cell below.*"
+GUARD = 'if __name__ == "__main__":'
 BRANCH = "notebooks"  # where the Pages workflow puts the notebooks, a folder for each commit
 LAUNCH = {
     "Colab": "https://colab.research.google.com/github/{repository}/blob/{branch}/{revision}/{page}.ipynb",
@@ -210,6 +207,36 @@ def _text(output: NotebookNode) -> str:
     return str(output.data.get("text/plain", ""))
 
 
+# --- in a script
+def script_name(docname: str) -> str:
+    """Return the name of a page's script: one that no import can mean, as dask.py would be meant."""
+    return f"{docname.replace('/', '-')}.py"
+
+
+def _indented(source: str) -> list[str]:
+    """Return the lines of code one step to the right, but for the later lines of strings."""
+    texts = (n for n in ast.walk(parsed(source)) if isinstance(n, (ast.Constant, ast.JoinedStr)))
+    inside = {k for text in texts for k in range(text.lineno, text.end_lineno or 0)}
+    lines = enumerate(source.split("\n"))
+    return [f"    {line}" if line and k not in inside else line for k, line in lines]
+
+
+def expecting(cell: NotebookNode) -> str:
+    """Return the code of a cell that raises, which goes on if it did."""
+    error = next(o for o in cell.outputs if o.output_type == "error")
+    code = "\n".join(_indented(cell.source))
+    return (
+        f"try:\n{code}\nexcept Exception as error:\n"
+        f"    assert type(error).__name__ == {error.ename!r}\n"
+        '    print(f"{type(error).__name__}: {error}")'
+    )
+
+
+def guarded(source: str) -> str:
+    """Put a cell behind a guard, so that a process that imports the script does nothing: Dask sends functions whole."""
+    return "\n".join([GUARD, *_indented(source)])
+
+
 # --- on the page
 def line(files: dict[str, str], launch: dict[str, str]) -> str:
     """Return the line of a page that links to its twins."""
@@ -223,8 +250,10 @@ def line(files: dict[str, str], launch: dict[str, str]) -> str:
     return f'<p class="twins">{found}</p>'
 
 
-def _add(app: Sphinx, pagename: str, context: dict[str, Any], doctree: nodes.document) -> None:
+def _add(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], doctree: Any) -> None:
     """Write the twins of a page that is being written, and link to them below its title."""
+    if doctree is None:  # the index, say
+        return
     page = Page(app, pagename, doctree)
     files = page.write()
     said = line(files, page.launch())
@@ -240,4 +269,4 @@ def setup(app: Sphinx) -> None:
     """Write the twins of each page with it."""
     app.add_config_value("bptt_repository", "", "html", types=(str,))
     app.add_config_value("bptt_revision", "", "html", types=(str,))
-    on_page(app, _add)
+    app.connect("html-page-context", _add, priority=600)  # its body is whole (api/code_links.py)

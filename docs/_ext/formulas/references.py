@@ -1,8 +1,7 @@
 """Numbers and tags of equations, and the references to them, ``{eq}`bp2```.
 
 An equation whose label is in ``static_math_tags`` has a tag, as (BP2); the others of a page are numbered, and (vanishing 6) is
-the sixth of another page. The general index
-knows it by its tag, else by its label.
+the sixth of another page. The general index knows it by its tag, else by its label. Sphinx warns of a label that none has.
 """
 
 from dataclasses import dataclass
@@ -13,11 +12,10 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
-from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
-log = logging.getLogger(__name__)
 KEY = "bptt_equations"  # of a page, among what Sphinx keeps of it
+ROLE = "eq"
 
 
 @dataclass(frozen=True)
@@ -31,17 +29,13 @@ class Equation:
     line: int
 
 
-class Reference(nodes.Inline, nodes.TextElement):
-    """A reference to the equation `label`, before all pages are read."""
-
-
 class Role(SphinxRole):
     """``{eq}`label```."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the reference."""
-        shown = self.config.static_math_tags.get(self.text, self.text)
-        node = Reference(self.rawtext, f"({shown})", label=self.text)
+        """Return the reference, which Sphinx resolves when all pages are read."""
+        shown = nodes.inline("", f"({self.config.static_math_tags.get(self.text, self.text)})")
+        node = addnodes.pending_xref(self.rawtext, shown, reftype=ROLE, reftarget=self.text)
         self.set_source_info(node)
         return [node], []
 
@@ -79,25 +73,21 @@ def equations(env: BuildEnvironment) -> dict[str, Equation]:
     return {equation.label: equation for page in pages for equation in page}
 
 
-def _resolve(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    known = equations(app.env)
-    for node in list(doctree.findall(Reference)):
-        label = node["label"]
-        if equation := known.get(label):
-            here = equation.docname == docname
-            path = "" if here else app.builder.get_relative_uri(docname, equation.docname)
-            alone = here or label in app.config.static_math_tags
-            page = "" if alone else f"{equation.docname.split('/')[-1]} "
-            words, uri = nodes.Text(f"({page}{equation.number})"), f"{path}#{anchor(label)}"
-            node.replace_self(nodes.reference("", "", words, internal=True, refuri=uri))
-        else:
-            log.warning("no equation is labelled %r", label, location=node, type="math")
-            node.replace_self(nodes.literal("", label))
+def _resolve(app: Sphinx, env: BuildEnvironment, node: nodes.Element, _: Any) -> nodes.Node | None:
+    equation = equations(env).get(node["reftarget"])
+    if node["reftype"] != ROLE or not equation:
+        return None
+    here = equation.docname == node["refdoc"]
+    path = "" if here else app.builder.get_relative_uri(node["refdoc"], equation.docname)
+    alone = here or equation.label in app.config.static_math_tags
+    words = f"({'' if alone else equation.docname.split('/')[-1] + ' '}{equation.number})"
+    uri = f"{path}#{anchor(equation.label)}"
+    return nodes.reference("", "", nodes.Text(words), internal=True, refuri=uri)
 
 
 def setup(app: Sphinx) -> None:
-    """Give numbers while reading, and resolve references when all is read."""
+    """Give numbers while reading, and say where references lead when all is read."""
     app.add_config_value("static_math_tags", {}, "env")
     app.add_transform(Numbers)
-    app.add_role("eq", Role(), override=True)
-    app.connect("doctree-resolved", _resolve, priority=400)
+    app.add_role(ROLE, Role(), override=True)
+    app.connect("missing-reference", _resolve)

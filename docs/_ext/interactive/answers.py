@@ -1,12 +1,10 @@
-"""Exercises: fold what a reader should open on purpose.
+"""Exercises: fold an answer, and what the check says of a beginning, for a reader tries first; show all answers on one page.
 
-``:tags: [answer]`` puts a cell behind a line to press. The cell is a cell like all others: it runs, its outputs are
-checked, it can be copied. Only its place in the page is inside a ``details`` element. What the check says of a
-beginning, a cell that calls it and has to fail, is folded, too: a reader tries first. Above the first one stands the
-place of a tally, which ``_static/exercises.js`` fills; the page above has such places of its own.
+A folded cell is a cell like all others: it runs, its outputs are checked, it can be copied. Above the first exercise stands
+the place of a tally, which ``_static/exercises.js`` fills; the page above has such places of its own.
 
-``{answers-of}`` shows all answers of the pages that it names, to print: the code of the same cells, taken from those
-pages when all have been read, so that there is no second copy of an answer. They are no cells there: nothing runs twice.
+``{answers-of}`` shows the code of the same cells, taken from the pages that it names when all have been read, so that
+there is no second copy of an answer. They are no cells there: nothing runs twice.
 """
 
 from collections.abc import Iterable
@@ -17,7 +15,6 @@ from sphinx.util.docutils import SphinxDirective
 
 from _ext.execution.cell_rules import EXPECTED
 from _ext.interactive.layers import around, fold_part
-from _ext.publishing.template import add_files
 from _ext.slicing import page_data
 
 OPEN = '<details class="answer"><summary>Answer</summary><div class="answer-content">'
@@ -94,4 +91,3 @@ def setup(app: Sphinx) -> None:
     app.connect("doctree-resolved", gather)
     app.add_directive("answers-of", AnswersOf)
     app.add_css_file("exercises.css")
-    add_files(app, 'class="exercise-', "exercises.js", priority=900)  # after copy.js

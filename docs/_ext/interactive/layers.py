@@ -1,14 +1,8 @@
-"""Two layers on a page: reading, which is open, and the proof, which is folded.
+"""Two layers on a page: reading, which is open, and the proof, which is folded (docs/_ext/README.md, "Two layers").
 
-``:tags: [proof]``
-    Such cells, those that follow each other together, are put into a closed ``details`` element. Its summary says
-    what their checks established: ``Checked: with letters, exactly; on 12 random nets, to 1.5e-15``. Cells without
-    a check say it in their own words, by ``:summary: How it is measured``.
-``:tags: [plot]``
-    The code of such a cell is folded behind its figure, which stays open.
-
-The cells are cells like all others: they run, their outputs are checked, they can be copied. A ``details`` element
-opens without JavaScript; ``layers.js`` adds a switch that opens and closes all, and opens what an address leads into.
+Folded are cells with ``:tags: [proof]``, and the code, not the figure, of those with ``:tags: [plot]``. They are cells like
+all others: they run, their outputs are checked, they can be copied. A ``details`` element opens without
+JavaScript; ``layers.js`` lets a switch open and close all, and opens what an address leads into.
 """
 
 import html

@@ -17,7 +17,6 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import bptt
-from _ext.publishing.template import add_files
 
 LABEL = (
     "The tiny net written out over three steps. Rows from bottom to top: the input, layer 1, layer 2, the readout "
@@ -221,7 +220,6 @@ FIGURES = {"moving-net": net_figure, "moving-triangle": triangle_figure}
 
 
 def setup(app: Sphinx) -> None:
-    """Register the directives, and what the pages with such figures load."""
+    """Register the directives; what the pages with such figures load is in conf.py."""
     for name in FIGURES:
         app.add_directive(name, Moving)
-        add_files(app, f'class="moving {name}"', "moving.css", f"{name}.js")

@@ -1,8 +1,7 @@
 """The ledger: every labeled equation, the cells that check it, the lines of the library that are it.
 
-`source` reads the library, `collect` the pages; `model` is what they add up to; `rules` says what is wrong
-with it; `page_links` and `index` show it. ``bptt_ledger_law = False`` in conf.py lets equations be without
-checks and code; what names an equation that does not exist is always red.
+README.md says what its modules do. ``bptt_ledger_law = False`` in conf.py lets equations be without checks and code; what
+names an equation that does not exist is always red.
 """
 
 import json
@@ -14,9 +13,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from _ext.ledger import index, page_links, rules
-from _ext.ledger.collect import enter, ledger
+from _ext.ledger.model import enter, ledger
 from _ext.ledger.source import as_roles
-from _ext.publishing.template import add_files
 
 log = logging.getLogger(__name__)
 
@@ -51,4 +49,3 @@ def setup(app: Sphinx) -> None:
     app.connect("env-check-consistency", _check)
     app.connect("doctree-resolved", page_links.show)
     app.connect("doctree-resolved", index.fill)
-    add_files(app, 'class="equation-index"', "equations.js")

@@ -19,7 +19,7 @@ from _ext.formulas.references import Equation
 from _ext.ledger import phrases
 from _ext.ledger.model import EQUATION, CellCheck
 from _ext.ledger.page_links import View, evidence, link, mark
-from _ext.publishing.notes import noted, reading_order
+from _ext.publishing.metadata import noted, reading_order
 
 COLUMNS = ("Number", "Formula", "Page", "Evidence", "Error", "Kind")
 

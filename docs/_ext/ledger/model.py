@@ -1,19 +1,26 @@
 """What the ledger knows: equations, the cells that check them, the lines of the library that are them.
 
-A name of an equation is its label, as ``bp2-chain``, or its tag, as ``BP2``.
+A name of an equation is its label, as ``bp2-chain``, or its tag, as ``BP2``. Checks are read from the outputs of the cells,
+cached or fresh, as they stand in the page: so nothing is remembered beside it, and builds in parallel agree.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from _ext.api.objects import documented
 from _ext.execution.record import table
-from _ext.formulas.references import Equation
-from _ext.ledger.source import Named
+from _ext.formulas.references import Equation, equations
+from _ext.ledger.source import Named, scan
+from _ext.slicing.page_data import printed, tagged
 from bptt.teaching.equations import EquationCheck
 
+KEY = "bptt_ledger"  # of a page, among what Sphinx keeps of it
 DEFINITION, FORM, PROOF = "definition", "another form", "line of a proof"
 NO_CODE, EQUATION = "not in the library", "equation"
 TABLES = {"definition": DEFINITION, "elsewhere": NO_CODE, "form": FORM, "proof": PROOF}
@@ -142,3 +149,28 @@ def anchors(marks: Iterable[Named]) -> Iterable[tuple[Named, str, str]]:
         for name in mark.names:
             count = seen[mark.module, name] = seen.get((mark.module, name), 0) + 1
             yield mark, name, f"eq-{name}" + (f"-{count}" if count > 1 else "")
+
+
+def enter(app: Sphinx, doctree: nodes.document) -> None:
+    """Enter the checks in the outputs of a page's cells as it is read; a cell that shows one gets an id."""
+    docname, found = app.env.docname, list[CellCheck]()
+    for number, cell in enumerate(tagged(doctree), 1):
+        checks = EquationCheck.read(printed(cell))
+        found += [CellCheck(check, docname, cell.line or 1, number) for check in checks]
+        if checks:
+            cell["ids"].append(found[-1].anchor)
+    app.env.metadata[docname][KEY] = found
+
+
+@cache
+def ledger(app: Sphinx) -> Ledger:
+    """Return the ledger, put together once a process and once all pages are read."""
+    package = Path(app.config.bptt_package)
+    return Ledger(
+        equations(app.env),
+        [check for _, kept in sorted(app.env.metadata.items()) for check in kept.get(KEY, [])],
+        app.config.static_math_tags,
+        excuses(Path(app.srcdir) / "equations.toml"),
+        *scan(package),
+        documented(app.env, package.name),
+    )

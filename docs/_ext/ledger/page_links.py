@@ -13,10 +13,9 @@ from sphinx.application import Sphinx
 from _ext.api.objects import page_of
 from _ext.formulas.references import anchor
 from _ext.ledger import phrases
-from _ext.ledger.collect import ledger
-from _ext.ledger.model import EQUATION, CellCheck, Ledger, anchors
+from _ext.ledger.model import EQUATION, CellCheck, Ledger, anchors, ledger
 from _ext.ledger.source import Named
-from _ext.publishing.notes import noted
+from _ext.publishing.metadata import noted
 
 COMMENT = '<span class="c1">'  # as Pygments writes it
 LINE = '<span class="ledger-line"'

@@ -1,9 +1,7 @@
 """Python and an editor for the reader's browser: fetched once by name, every byte compared with ``pyodide_files.json``.
 
-``pyodide_files.json`` lists Pyodide's core and its packages with the SHA-256 that Pyodide's own release records for them,
-the files of the npm package prism-code-editor with theirs, and three wheels that carry them. A carrier need not be trusted:
-what is taken out of it has the recorded sum, or the build is red. The files are kept beside the cells' outputs, in
-``docs/_build/cache/pyodide``, between builds.
+What is taken out of a carrier, a wheel that need not be trusted, has the sum that its own release records, or the build is
+red. The files are kept between builds (docs/_ext/README.md, "Live cells").
 """
 
 import hashlib

@@ -1,10 +1,8 @@
-"""Say what a page was built from (version, commit, what is installed) and where it will stand."""
+"""Say what a page was built from, and where it will stand."""
 
 import os
-import platform
 import subprocess
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 COMMIT = "BPTT_DOCS_COMMIT"  # for a build outside git
@@ -34,11 +32,6 @@ def revision(root: Path) -> str:
     """Return the whole name of the commit that this is, or "" if it is none."""
     name, changed = head(root)
     return "" if changed else name
-
-
-def installed() -> str:
-    """Return the versions that matter to what the pages show."""
-    return f"Python {platform.python_version()}, NumPy {version('numpy')}"
 
 
 def site_address() -> str:

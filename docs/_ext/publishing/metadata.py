@@ -1,20 +1,24 @@
-"""What others see of a page: its description, its card when it is shared, its address, the map of the site.
+"""What is known of each page: noted when it is read, in Sphinx's metadata of it; told to others when all pages are.
 
-``html_baseurl`` is the address at which a build will stand, and is known only to who publishes it
-(``BPTT_SITE_URL`` or Read the Docs' own variable; see conf.py). With it pages name their canonical address and
-``sitemap.txt`` is written; without it nothing that would have to be guessed is said.
+Told are its description, its card when it is shared, its place among the pages of its part. Its address is known only to who
+publishes the build (``html_baseurl``): without it nothing that would have to be guessed is said, and there is no ``sitemap.txt``.
+``llms.txt`` lists the Markdown of all pages (formats/notebook_and_script.py).
 """
 
 import html
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 from _ext.publishing.build_info import commit
-from _ext.publishing.notes import noted
 
+KEY = "bptt_notes"
+ENOUGH, MOST = 40, 155  # characters of a description
 LOST = "404"
 OTHERS = {
     "genindex": "Every name of the library and every labeled equation, from A to Z.",
@@ -23,6 +27,58 @@ OTHERS = {
     LOST: "There is no page at this address; here is how to find what you came for.",
 }
 PAGES_NOT_FOR_SEARCH = {"search", LOST}
+
+
+# --- as pages are read
+class Notes(NamedTuple):
+    """A page's title, what it says of itself, the pages below it."""
+
+    title: str = ""
+    description: str = ""
+    below: tuple[str, ...] = ()
+
+
+def describe(doctree: nodes.document) -> str:
+    """Return the first paragraph of a page that says something, without TeX, and cut at a word."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        words = paragraph.deepcopy()
+        for formula in list(words.findall(nodes.math)):
+            formula.parent.replace(formula, nodes.Text("…"))
+        text = " ".join(words.astext().split())
+        if len(text) > MOST:
+            return text[: text.rindex(" ", 0, MOST)].rstrip(",;: ") + " …"
+        if len(text) >= ENOUGH:
+            return text
+    return ""
+
+
+def _note(app: Sphinx, doctree: nodes.document) -> None:
+    titles = (node.astext() for node in doctree.findall(nodes.title))
+    trees = doctree.findall(addnodes.toctree)
+    app.env.metadata[app.env.docname][KEY] = Notes(
+        next(titles, app.env.docname),
+        describe(doctree),
+        tuple(name for tree in trees for name in tree["includefiles"]),
+    )
+
+
+# --- when all are read
+def noted(env: BuildEnvironment, docname: str) -> Notes:
+    """Return what is noted of a page."""
+    found: Notes = env.metadata.get(docname, {}).get(KEY, Notes())
+    return found
+
+
+def reading_order(env: BuildEnvironment) -> list[str]:
+    """Return all pages in the order of the tables of contents; those in none come last, by name."""
+    found: list[str] = []
+    todo = [env.config.root_doc, *sorted(env.found_docs)]
+    while todo:
+        name = todo.pop(0)
+        if name not in found and name in env.found_docs:
+            found.append(name)
+            todo[:0] = noted(env, name).below
+    return found
 
 
 def way(app: Sphinx, pagename: str) -> dict[str, Any]:
@@ -36,7 +92,7 @@ def way(app: Sphinx, pagename: str) -> dict[str, Any]:
 
 
 def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _: Any) -> None:
-    """Tell the template of a page (_templates/page.html) what it shows; that for lost readers, all folders."""
+    """Tell the template of a page (_templates/page.html) what it shows, that for lost readers all folders; link files."""
     module = pagename.removeprefix("_modules/").replace("/", ".")
     source = f"The source of {module}, as documented and tested here."
     notes = noted(app.env, pagename)
@@ -48,8 +104,13 @@ def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _
     if pagename == LOST:
         folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
         context["folders"] = "|".join(sorted(folders | {"_modules", "_static"}))
+    for mark, files in app.config.bptt_files.items():
+        for name, options in files if mark in context.get("body", "") else ():
+            add = app.add_css_file if name.endswith(".css") else app.add_js_file
+            add(name, **options)
 
 
+# --- lists of all pages
 def write_sitemap(app: Sphinx, pages: list[str]) -> None:
     """Write the map of a site whose address is known, in the form of it that is text: a line for each page."""
     if base := app.config.html_baseurl:
@@ -58,6 +119,36 @@ def write_sitemap(app: Sphinx, pages: list[str]) -> None:
         (Path(app.outdir) / "sitemap.txt").write_text(lines, "utf-8")
 
 
+def _llms(app: Sphinx) -> str:
+    """Return llms.txt, in the form of llmstxt.org: what the site is, and a line for each page."""
+    base, root = app.config.html_baseurl, app.config.root_doc  # the first ends in a slash
+
+    def entry(name: str) -> str:
+        notes = noted(app.env, name)
+        said = f": {notes.description}" if notes.description else ""
+        return f"- [{notes.title}]({base}{name}.md){said}"
+
+    about = (
+        f"Version {app.config.release}. Each page is executed when the site is built; its Markdown "
+        "holds the code and what came out. All in one file, each page below its name: "
+        f"[llms-full.txt]({base}llms-full.txt). A page with cells is also there as `.ipynb` and `.py`."
+    )
+    head = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
+    pages = [entry(name) for name in reading_order(app.env) if name != root]
+    return "\n".join([*head, "", "## Pages, in the order of reading", "", *pages]) + "\n"
+
+
+def write_llms(app: Sphinx) -> None:
+    """Write llms.txt, which lists the Markdown of all pages, and llms-full.txt, which is all of it."""
+    out = Path(app.outdir)
+    (out / "llms.txt").write_text(_llms(app), "utf-8")
+    pages = [f"{name}.md" for name in reading_order(app.env) if (out / f"{name}.md").is_file()]
+    parts = [f"--- {page}\n\n{(out / page).read_text('utf-8')}" for page in pages]
+    (out / "llms-full.txt").write_text("\n".join(parts), "utf-8")
+
+
 def setup(app: Sphinx) -> None:
-    """Describe every page as it is written."""
+    """Look at each page when all else has been done to it, and tell when its body is whole (api/code_links.py)."""
+    app.add_config_value("bptt_files", {}, "html", types=(dict,))
+    app.connect("doctree-read", _note, priority=900)
     app.connect("html-page-context", _tell, priority=600)

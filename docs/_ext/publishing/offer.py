@@ -19,7 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
-from _ext.execution.cache_key import installed
+from _ext.execution.fingerprint import installed
 from _ext.publishing.build_info import commit
 
 FILE = "CITATION.cff"

@@ -20,7 +20,7 @@ PAGES = {".htm", ".html", ".shtml", ".xht", ".xhtml"}  # to a server
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """Finish all pages, and the map of the site."""
+    """Finish all pages, and write the lists of them."""
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
@@ -48,6 +48,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for name, words in links.dead():
         _complain(app, name, words)
     metadata.write_sitemap(app, pages)
+    metadata.write_llms(app)
 
 
 def _complain(app: Sphinx, name: str, words: str) -> None:

@@ -16,7 +16,7 @@ from selectolax.lexbor import LexborNode
 from sphinx.application import Sphinx
 
 from _ext.execution.record import table, write
-from _ext.publishing.notes import noted
+from _ext.publishing.metadata import noted
 from _ext.publishing.page import Page
 
 FILE, WORDS = Path("_static", "search-index.js"), "search_words.toml"

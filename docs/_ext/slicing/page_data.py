@@ -6,8 +6,10 @@ from docutils import nodes
 
 
 def cells_of(doctree: nodes.document) -> dict[nodes.container, str]:
-    """Return the cells of a page that hold code, in order, each with it."""
-    return {cell: code.astext() for cell in tagged(doctree) if (code := code_of(cell)) is not None}
+    """Return the cells of a page that hold code, in order, each with it, wherever in the cell it stands."""
+    blocks = doctree.findall(nodes.literal_block)
+    inputs = (block for block in blocks if "cell_input" in block.parent.get("classes", ()))
+    return {block.parent.parent: block.astext() for block in inputs}
 
 
 def tagged(doctree: nodes.document, tag: str = "") -> list[nodes.container]:
@@ -28,11 +30,3 @@ def parsed(code: str) -> ast.Module:
         return ast.parse(code)
     except SyntaxError:
         return ast.Module([], [])
-
-
-def code_of(cell: nodes.Element) -> nodes.literal_block | None:
-    """Return the code of a cell, wherever in the cell it stands: below its figure, for one."""
-    for part in cell.children:
-        if isinstance(part, nodes.container) and "cell_input" in part["classes"]:
-            return next(part.findall(nodes.literal_block), None)
-    return None
