@@ -1,8 +1,7 @@
 """Records of arrays: what they do under ``print``, ``+``, ``-`` and ``*``, and how they are walked through, as trees.
 
 Parameters, gradients and optimizer states are nested tuples (named ones, mostly) whose leaves are
-arrays. Two functions are all that update rules and gradient checks need of them: one applies a function to
-every array, one lists them by name.
+arrays. `tree_map` applies a function to every array, `tree_leaves` lists them by name; nearly all else builds on these.
 
 Printed a record shows shapes in place of numbers. Its sum with another of its type is taken array by array, and
 so are their difference and its product with a number; a tuple's own ``+`` and ``*`` would join and repeat records,

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from bptt._core import Array
 
-Returned = TypeVar("Returned")
+Thing = TypeVar("Thing")
 Size = int | str  # a number that must match, or the letter of a size that is free
 
 REAL = ("float32", "float64")
@@ -86,7 +86,7 @@ def function(name: str, value: object) -> None:
         raise TypeError(msg)
 
 
-def called(name: str, function: Callable[..., Returned], *arguments: object) -> Returned:
+def called(name: str, function: Callable[..., Thing], *arguments: object) -> Thing:
     """Call a function of the user with arrays that are read-only; if it writes to one, name it."""
     try:
         return function(*arguments)
@@ -97,7 +97,7 @@ def called(name: str, function: Callable[..., Returned], *arguments: object) -> 
         raise TypeError(msg) from error
 
 
-def tried(name: str, function: Callable[..., Returned], *arguments: Array) -> Returned:
+def tried(name: str, function: Callable[..., Thing], *arguments: Array) -> Thing:
     """Call a function of the user as `called` does, and look whether its arguments are as before.
 
     Other libraries write to the memory of an array without asking whether it is read-only.
@@ -237,7 +237,7 @@ def real_dtype(name: str, value: DTypeLike) -> np.dtype:
     return np.dtype(got)  # by its name: in the byte order of this machine
 
 
-def instance(name: str, value: object, kind: type[Returned]) -> Returned:
+def instance(name: str, value: object, kind: type[Thing]) -> Thing:
     """Refuse anything but a `kind`."""
     if not isinstance(value, kind):
         module = f"{kind.__module__}." if type(value).__name__ == kind.__name__ else ""

@@ -72,11 +72,11 @@ class Activation:
             validation.function(part, getattr(self, part))
         for dtype in (np.float32, np.float64):
             z: Array = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype)
-            with np.errstate(all="ignore"):  # its domain may be smaller: only the form is tried
+            with np.errstate(all="ignore"):  # its domain may be smaller: its numbers do not matter
                 self._try("derivative", z, self._try("function", z))
 
     def _try(self, part: str, z: Array, *more: Array) -> Array:
-        """Call one of the pair, and refuse what it returns if the form of z is not kept."""
+        """Call one of the pair, and refuse what it returns if the form of z is not kept, or entries are mixed."""
         name, function = f"{part} of {self.name}", getattr(self, part)
         got: object = validation.tried(name, function, z, *more)
         validation.plain(name, got)

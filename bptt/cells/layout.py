@@ -135,9 +135,8 @@ def _layout(name: str, names: tuple[str, ...], back_names: tuple[str, ...]) -> L
     if len(layout.states) < max(states, 1) or got != want:
         msg = (
             f"the parameters of {name}.step_backward must be d_... for each array of the state, then "
-            f"those of step after the weighted inputs {', '.join(names[:weighted])} "
-            f"({', '.join(names[weighted:]) or 'none, but a state is needed'}), "
-            f"then what step saves; got {', '.join(back_names) or 'none'}"
+            f"{', '.join(names[weighted:]) or 'a state, which step lacks'}, as in step after the weighted inputs "
+            f"{', '.join(names[:weighted])}, then what step saves; got {', '.join(back_names) or 'none'}"
         )
         raise TypeError(msg)
     return layout

@@ -392,8 +392,8 @@ def _refuse_if_apart(
 def contradiction(value: Callable[[float], Array], slopes: Array) -> tuple[float, float] | None:
     """Return the slope of a function at 0 that central differences contradict the most, and what they find.
 
-    None if they contradict none. Near a kink they say nothing: there they depend on the step, or the second
-    differences do. So they do where a value is no number, and where it changes from call to call.
+    None if they contradict none. Near a kink, and where the function is too steep, they say nothing: there they depend
+    on the step, or the second differences do. So they do where a value is no number, and where it changes from call to call.
     """
     left, right = value(-STEP / 2), value(STEP / 2)
     central = (right - left) / STEP
@@ -407,7 +407,7 @@ def contradiction(value: Callable[[float], Array], slopes: Array) -> tuple[float
     wide = (far_right - far_left) / (2 * STEP)
     apart = np.abs(wide - central).max()
     if apart > VAGUE * np.abs(central).max() + ACCURACY * np.abs(right).max():
-        return None  # the function is too steep for these steps, or there is a kink
+        return None
     unsure = apart + np.abs(bend - near_bend).max() / STEP
     margin += 4 * unsure + ACCURACY * np.abs(bend).max() / STEP
     worst = gap.argmax()

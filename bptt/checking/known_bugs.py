@@ -242,10 +242,9 @@ def best(case: Case | OwnStep, bugs: Bugs) -> dict[str, str]:
             guesses.append(_Guess(name, evidence, explains, whole))
     full = [g for g in guesses if g.explains == faulty]
     told = [g for g in full if g.whole] or full
-    if not full:
-        for guess in sorted(guesses, key=lambda g: -len(g.explains)):
-            if not any(guess.explains <= other.explains for other in told):
-                told.append(guess)
+    for guess in [] if full else sorted(guesses, key=lambda g: -len(g.explains)):
+        if not any(guess.explains <= other.explains for other in told):
+            told = [*told, guess]
     worded: dict[str, str] = {}
     for guess in told:
         tensors = ", ".join(names[i] for i in sorted(guess.explains))

@@ -8,7 +8,7 @@ import numpy as np
 
 from bptt._core import Array, Arrays, Tree
 from bptt._core.tree import numbers_in, refuse_overwritten
-from bptt._core.validation import Returned, tried
+from bptt._core.validation import Thing, tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, slopes
@@ -127,8 +127,8 @@ def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays
 
 
 def refuse_memory(
-    name: str, back: Callable[[], Returned], another_step: Callable[[], object]
-) -> Returned:
+    name: str, back: Callable[[], Thing], another_step: Callable[[], object]
+) -> Thing:
     """Refuse a way back that depends on which step was taken last; return what it returned."""
     once, twice = (numbers_in(back()) for _ in range(2))
     another_step()
@@ -144,7 +144,7 @@ def refuse_memory(
     return found
 
 
-def refuse_reuse(name: str, returned: Tree, again: Callable[[], Returned]) -> Returned:
+def refuse_reuse(name: str, returned: Tree, again: Callable[[], Thing]) -> Thing:
     """Refuse a function whose next call writes over what it has returned; return what that call returned."""
     before, later = numbers_in(returned), again()
     refuse_overwritten(name, returned, before)

@@ -86,7 +86,7 @@ def layer_checks(
         short = [*at[:k], at[k][:t], *at[k + 1 :]]
         w = [cotangents[0][:t], *cotangents[1:]]
         want = true_gradient(short, w, jacobian(layer.function, short, truth))
-        if not layer.state_names:  # of a cell, whose numbers are drawn
+        if not layer.state_names:  # written by hand; of a cell the numbers are drawn, and small
             _refuse_saturated(_largest(want), w, outs, at)
         found.append(_compare(name, layer, layer.gradient(short, w), want, truth.tolerance))
     matrix = jacobian(layer.function, at, truth)

@@ -1,6 +1,6 @@
-"""Stacks of layers, and the two passes over them: (FWD) in `forward`, (BP0) to (BP4) in `backward`.
+"""Stacks of layers, and the two passes over them: (FWD) and (BP2) over the time of one layer in `loop`.
 
-Both go over the layers; the loops over the time of one layer are in `loop`.
+`forward` and `backward` go over the layers.
 """
 
 from bptt.network.traces import BidirectionalTrace, LayerGradient, LayerTrace

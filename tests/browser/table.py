@@ -174,7 +174,7 @@ def differ(one: dict[str, str], two: dict[str, str]) -> list[str]:
 
 def plain_sphinx(copy: Path) -> float:
     """Return the seconds of Sphinx with all outputs kept: a build from nothing but the cache of cells."""
-    (copy / "docs" / "_build" / "green.json").unlink()
+    (copy / "docs" / "_build" / "green.txt").unlink()
     return build(copy)[0]
 
 

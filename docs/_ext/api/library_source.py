@@ -26,7 +26,7 @@ from _ext.ledger import page_links
 
 
 def to_source(docname: str, module: str, name: str) -> nodes.reference:
-    """Return a link from a page to a definition in the source of a module, or to the whole module."""
+    """Return a link from a page, as it is read, to a definition in the source of a module, or to the whole module."""
     uri = f"{'../' * docname.count('/')}{page_of(module)}.html{'#' if name else ''}{name}"
     words = nodes.inline("", "[source]", classes=["source-link"])
     return nodes.reference("", "", words, internal=True, refuri=uri, twin="")

@@ -47,7 +47,7 @@ def _alt(cell: NotebookNode) -> str:
     return ""
 
 
-def _no_python(cell: NotebookNode) -> Iterator[str]:
+def _wrong_source(cell: NotebookNode) -> Iterator[str]:
     if found := FORGED.search(cell.source):
         yield f"the cell says {found[0]!r} itself: only check_equation and check_bound may"
     try:
@@ -69,7 +69,7 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     for name in sorted((tags - TAGS) | (options - OPTIONS)):
         allowed = f"a tag is {', '.join(sorted(TAGS))}, an option figure, image or summary"
         yield f"the tag or option {name!r} is none that a cell may have: {allowed}"
-    yield from _no_python(cell)
+    yield from _wrong_source(cell)
     outputs = cell.get("outputs", [])
     errors = [o for o in outputs if o.output_type == "error"]
     # Without a traceback the cell came to no end: the kernel died, or there was none.
@@ -90,9 +90,10 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     sizes = [figures.SIZE.search(o.data[SVG]) for o in outputs if SVG in o.get("data", {})]
     yield from ("matplotlib changed: an SVG states no size in pt" for size in sizes if not size)
     drawn = len(sizes)
-    gave = {EXPECTED: errors, "plot": [*errors, *sizes]} if ran and cell.source.strip() else {}
-    empty = (tag for tag in tags if not gave.get(tag, [tag]))
-    yield from (f"the cell is tagged {tag!r} and raised or drew nothing" for tag in empty)
+    shown = ((EXPECTED, "raised", errors), ("plot", "drew", [*errors, *sizes]))
+    empty = [each for each in shown if each[0] in tags and not each[2]]
+    if ran and cell.source.strip():
+        yield from (f"the cell is tagged {tag!r} and {did} nothing" for tag, did, _ in empty)
     data = [o.data for o in outputs if o.output_type == "display_data"]
     if any(SVG not in d and d.get("text/plain", "").startswith("<Figure") for d in data):
         yield "the figure came as words and not as SVG: the kernel does not draw"

@@ -56,7 +56,9 @@ def read(docs: Path, commit: str, environment: dict[str, str]) -> str:
     """Return the digest of everything that a build of `docs` could read now."""
     words = [platform.python_version(), platform.platform(), commit, *installed()]
     words += sorted(f"{k}={v}" for k, v in environment.items() if k.startswith(TOLD))
-    return fingerprint([*words, str(docs)], named(docs.parent))
+    built = f"{docs.parent.name}/dist/"  # packages, which are made of what is read here
+    files = (each for each in named(docs.parent) if not each[0].startswith(built))
+    return fingerprint([*words, str(docs)], files)
 
 
 def left(root: Path) -> str:

@@ -1,7 +1,8 @@
 """Keep what the cells of a page gave in jupyter-cache, where MyST-NB finds it when it reads the page.
 
-An entry holds the outputs in the form that the page shows. If nothing is wrong with them, it holds beside them, as the
-entry's data, the outputs as they came and the seconds: only these are used by a later build.
+The cache is the folder ``nb_execution_cache_path`` of conf.py. An entry holds the outputs in the form that the page
+shows. If nothing is wrong with them, it holds beside them, as the entry's data, the outputs as they came and the
+seconds: only these are used by a later build.
 """
 
 from copy import deepcopy

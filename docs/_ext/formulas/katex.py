@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 KATEX = Path(__file__).resolve().parents[2] / "_vendor" / "katex" / "katex.min.js"
 ENVIRONMENT = re.compile(r"\\begin\{([a-z]+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
 MATHML = "http://www.w3.org/1998/Math/MathML"
+# A formula's tag is its label's affair: \tag becomes a command that KaTeX does not know, and names.
 RENDER = r"""
 function render(tex, display) {
   try {

@@ -74,8 +74,8 @@ def equations(env: BuildEnvironment) -> dict[str, Equation]:
 
 
 def _resolve(app: Sphinx, env: BuildEnvironment, node: nodes.Element, _: Any) -> nodes.Node | None:
-    equation = equations(env).get(node["reftarget"])
-    if node["reftype"] != ROLE or not equation:
+    equation = equations(env).get(node["reftarget"]) if node["reftype"] == ROLE else None
+    if not equation:
         return None
     here = equation.docname == node["refdoc"]
     path = "" if here else app.builder.get_relative_uri(node["refdoc"], equation.docname)

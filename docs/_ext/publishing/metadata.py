@@ -92,7 +92,7 @@ def way(app: Sphinx, pagename: str) -> dict[str, Any]:
 
 
 def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _: Any) -> None:
-    """Tell the template of a page (_templates/page.html) what it shows, that for lost readers all folders; link files."""
+    """Tell the template of a page (_templates/page.html) what it shows, and link the files that its body needs."""
     module = pagename.removeprefix("_modules/").replace("/", ".")
     source = f"The source of {module}, as documented and tested here."
     notes = noted(app.env, pagename)
@@ -101,7 +101,7 @@ def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _
     context["bptt_description"] = notes.description or OTHERS.get(pagename, source)
     context["bptt_way"] = way(app, pagename)
     context["bptt_commit"] = commit(Path(app.srcdir).parent)
-    if pagename == LOST:
+    if pagename == LOST:  # finds the site's root by its folders
         folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
         context["folders"] = "|".join(sorted(folders | {"_modules", "_static"}))
     for mark, files in app.config.bptt_files.items():
