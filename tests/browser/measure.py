@@ -137,7 +137,7 @@ SORT = """([theme, before]) => {
     }
     return behind.get(e);
   };
-  for (const e of document.body.querySelectorAll("*")) {
+  for (const e of window.pointed ?? document.body.querySelectorAll("*")) {
     if (!e.checkVisibility({ visibilityProperty: true })) continue;
     seen.push(e);
     const words = [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
@@ -168,25 +168,32 @@ JUDGED = """() => {
   return judged;
 }"""
 # What axe does not look at: links and buttons while they are pointed at, chosen or pressed, which all are from here on;
-# words of pseudo-elements and of drawings, each of which gets a copy as an element, in its own color and size.
+# words of pseudo-elements and of drawings, each of which gets a copy as an element, in its own color and size. From here on
+# SORT sorts these alone.
 SHOWN = """() => {
-  const pointed = /:(hover|active|focus(-visible)?)(?![-\\w])/g, state = (rule) => {
-    const always = rule.selectorText?.replace(pointed, ":not(#n)");
-    if (always && always !== rule.selectorText) rule.selectorText = always;
-    [...(rule.cssRules ?? [])].forEach(state);
-  };
-  [...document.styleSheets].forEach(state);
+  const pointed = /:(hover|active|focus(-visible)?)(?![-\\w])/g, unreal = /::[-\\w]+/g, worded = new Set();
+  const all = (selector) => { try { return document.querySelectorAll(selector.replace(unreal, "")); } catch { return []; } };
   document.querySelectorAll("[data-copy]").forEach((e) => e.remove());
-  const copy = (place, of, color, background) => {
-    const { fontSize, fontWeight } = of, made = document.createElement("span");
+  window.pointed = new Set();
+  const look = (rule) => {
+    const { selectorText, style, cssRules } = rule, always = selectorText?.replace(pointed, ":not(#n)") ?? "";
+    if (always !== (selectorText ?? "")) rule.selectorText = always;
+    if (always.includes(":not(#n)")) all(always).forEach((e) => [e, ...e.querySelectorAll("*")].forEach((x) => window.pointed.add(x)));
+    if (/"[^"]*[^\\W_]|attr/u.test(style?.content)) all(always).forEach((e) => worded.add(e));
+    [...(cssRules ?? [])].forEach(look);
+  };
+  [...document.styleSheets].forEach(look);
+  const copy = (place, { fontSize, fontWeight }, color, background) => {
+    const made = document.createElement("span");
     Object.assign(made.style, { position: "static", color, background, fontSize, fontWeight });
     made.dataset.copy = made.textContent = "Words";
     place.append(made);
+    window.pointed.add(made);
   };
-  for (const e of document.querySelectorAll("body :not(svg *)")) {
-    for (const side of ["::before", "::after"]) {
+  for (const side of ["::before", "::after"]) {
+    for (const e of worded) {
       const of = getComputedStyle(e, side);
-      if (/".*[^\\W_].*"/u.test(of.content)) copy(e, of, of.color, of.backgroundColor);
+      if (/"[^"]*[^\\W_]/u.test(of.content)) copy(e, of, of.color, of.backgroundColor);
     }
   }
   document.querySelectorAll("svg text").forEach((e) => copy(e.closest("svg").parentElement, getComputedStyle(e), getComputedStyle(e).fill, ""));
@@ -297,14 +304,15 @@ def look(reader: BrowserContext, home: str, name: str) -> Seen:
 
 
 def inspect(
-    reader: BrowserContext, home: str, name: str, *, axe: bool = True, known: set[str] | None = None
-) -> Seen:
+    reader: BrowserContext, home: str, name: str, *,
+    axe: bool = True, known: set[str] | None = None, pointed: bool = True,
+) -> Seen:  # fmt: skip
     """Open a page once and return what is seen in both themes and at both widths, with or without axe.
 
     All of axe's rules but those of contrast look at all of the page at the first width in the first theme; at the second
     width the size of targets and what scrolls, on all of the page, and all rules at what was not shown before. Contrast is
     looked at in all four views, in a text of each kind. The kinds in `known` were shown before, on other pages of the
-    site; those of this page are added.
+    site; those of this page are added. What is pointed at, and drawn, is looked at if `pointed`.
     """
     known = set() if known is None else known
     with opened(reader, home, name) as (page, seen):
@@ -329,6 +337,8 @@ def inspect(
                 seen.moved += [f"{width}: {words}" for words in moved]
                 found = [words for look in _looks(page, width, theme, known) for words in look]
                 seen.axe += [f"{theme} {width}: {words}" for words in dict.fromkeys(found)]
+        if not pointed:
+            return seen
         page.set_viewport_size({"width": WIDTHS[0], "height": 900})
         for theme in THEMES:
             page.emulate_media(color_scheme=theme)

@@ -64,13 +64,21 @@ def of_every_kind() -> set[str]:
     What axe sees, and what a page does from a file or without a script, depends on these kinds alone.
     """
     everything = served.pages()
-    chosen = {page for page in everything if not page.startswith(SOURCES)}
-    sources = sorted(
-        set(everything) - chosen, key=lambda page: -(served.SITE / page).stat().st_size
-    )
-    known: set[tuple[str, ...]] = set()
-    for page in sources:
-        kinds = Kinds(page).found
+    sources = {page for page in everything if page.startswith(SOURCES)}
+    return set(everything) - sources | some_of_every_kind(sources, slice(None))
+
+
+@cache
+def to_point_at() -> set[str]:
+    """Return the pages whose links and buttons are looked at while they are pointed at: some with each tag and class."""
+    return some_of_every_kind(of_every_kind(), slice(2, 4))
+
+
+def some_of_every_kind(pages: set[str], part: slice) -> set[str]:
+    """Return pages that together have all kinds of elements, or all values of a part of each kind."""
+    chosen, known = set(), set[tuple[str, ...]]()
+    for page in sorted(pages, key=lambda page: -(served.SITE / page).stat().st_size):
+        kinds = {kind[part] for kind in Kinds(page).found}
         if kinds - known:
             chosen.add(page)
         known |= kinds
@@ -92,8 +100,9 @@ KNOWN: set[str] = set()  # the kinds of text that pages showed to axe in this pr
 def test_page(page_name: str, reader: Callable[..., BrowserContext], home: str) -> None:
     known = KNOWN if page_name in of_every_kind() else None
     seen = measure.inspect(
-        reader("light", 1280), home, page_name, axe=known is not None, known=known
-    )
+        reader("light", 1280), home, page_name, axe=known is not None, known=known,
+        pointed=page_name in to_point_at(),
+    )  # fmt: skip
     assert seen.wrong() == []
 
 
