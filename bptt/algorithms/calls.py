@@ -22,7 +22,7 @@ from bptt._core import Array, LayerState, Mask, validation
 from bptt._core.tree import Record, array_record, one_precision, refuse_overflow, tree_map
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import Initial, check_run, forward
+from bptt.network.forward import Initial, check_run, forward, run_forward
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import LayerTrace, Trace
 from bptt.training.losses import Cost
@@ -226,14 +226,46 @@ def one_direction(stack: Stack) -> None:
             raise TypeError(msg)
 
 
-def check_pieces(
-    stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: ArrayLike | None
-) -> tuple[Params, Array, tuple[LayerState, ...], Mask | None]:
-    """Return what is run piece by piece, checked as by `check_run`, with a real input."""
-    one_direction(stack)
-    params, whole, state, there = check_run(stack, params, x, initial, mask)
-    validation.real("x", whole)
-    return params, whole, state, there
+class Walk:
+    """A run that is taken in parts, with its cost: what has been gathered so far, of all steps."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        params: Params,
+        x: ArrayLike,
+        cost: CostOfSteps,
+        initial: Initial,
+        mask: ArrayLike | None,
+    ) -> None:
+        one_direction(stack)
+        self.stack, self.cost, self.value = stack, cost, 0.0
+        self.params, self.x, self.initial, self.mask = check_run(stack, params, x, initial, mask)
+        validation.real("x", self.x)
+        # A list of parts would hold each of them twice when they are put together.
+        self.outputs = np.empty((*self.x.shape[:2], len(self.params.readout.b)), self.x.dtype)
+
+    def mask_of(self, a: int, b: int) -> Mask | None:
+        """Return the mask of the steps after a, up to b."""
+        return None if self.mask is None else self.mask[a:b]
+
+    def forward_and_backward(
+        self,
+        a: int,
+        b: int,
+        state: tuple[LayerState, ...],
+        d_final: tuple[LayerState, ...] | None = None,
+    ) -> tuple[Trace, Gradient]:
+        """Run the steps after a, up to b, from a state, ask for their cost, and go back through them."""
+        trace = run_forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
+        value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
+        self.value += value
+        self.outputs[a:b] = trace.outputs
+        return trace, backward(trace, d_outputs, d_final)
+
+    def result(self, gradient: Gradient, final: tuple[LayerState, ...], stored: int) -> Result:
+        """Put together what was gathered."""
+        return checked(Result(self.value, gradient, self.outputs, final, stored))
 
 
 def add(total: Record | None, more: Record) -> Record:

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, Mask, State, Tree, validation
-from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of, final_of
-from bptt.network.backward import Gradient, backward
-from bptt.network.forward import Initial, run_forward, run_to_final
+from bptt._core import Array, State, Tree, validation
+from bptt.algorithms.calls import CostOfSteps, Result, Walk, add, final_of
+from bptt.network.backward import Gradient
+from bptt.network.forward import Initial, run_to_final
 from bptt.network.stack import Params, Stack
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
@@ -191,40 +191,34 @@ def checkpointed_bptt(
     >>> bptt.checkpointed_bptt(tiny.stack, tiny.params, tiny.x, cost, schedule=bptt.algorithms.every(1)).stored
     3
     """
-    params, whole, state, there = check_pieces(stack, params, x, initial, mask)
+    walk = Walk(stack, params, x, cost, initial, mask)
     by: object = square_root() if schedule is None else schedule
     if not isinstance(by, Schedule):
         msg = f"schedule must be made by every, square_root or binomial, got {validation.describe(by)}"
         raise TypeError(msg)
-    plan = by(len(whole))
-    outputs = np.empty((*whole.shape[:2], len(params.readout.b)), whole.dtype)
-    sweep = _Sweep(stack, params, whole, cost, there, plan, outputs, np.empty_like(whole))
-    sweep.reverse(math.ceil(len(whole) / plan.piece), state)
-    return sweep.result()
+    sweep = _Sweep(walk, by(len(walk.x)), np.empty_like(walk.x))
+    sweep.reverse()
+    gradient = Gradient(sweep.d_params, sweep.d_x, sweep.d_state, ())
+    return walk.result(gradient, sweep.final, sweep.stored)
 
 
 @dataclass
 class _Sweep:
     """One way back through a sequence, with what it has gathered so far."""
 
-    stack: Stack
-    params: Params
-    x: Array
-    cost: CostOfSteps
-    mask: Mask | None
+    walk: Walk
     plan: Plan
-    outputs: Array  # of all steps, as is d_x: a list of pieces would hold each of them twice
     d_x: Array
-    value: float = 0.0
     stored: int = 0
     # None before the first piece.
     d_params: Tree = None
     d_state: Tree = None
     final: Tree = None
 
-    def reverse(self, pieces: int, state: tuple[State, ...]) -> None:
-        """Go back through all pieces, the last one first, from the state before the first."""
-        to_do = [(0, pieces, state, self.plan.states)]
+    def reverse(self) -> None:
+        """Go back through all pieces, the last one first."""
+        pieces = math.ceil(len(self.d_x) / self.plan.piece)
+        to_do = [(0, pieces, self.walk.initial, self.plan.states)]
         while to_do:
             first, last, state, free = to_do.pop()
             while last - first > 1:  # what comes before the middle waits, and its state is kept
@@ -242,12 +236,13 @@ class _Sweep:
         The products with the input of a step take about as much as four states: so many of the states
         that are not kept yet lend their room to each step beyond a piece.
         """
+        walk = self.walk
         a, end = self.steps_of(first)[0], self.steps_of(last - 1)[1]
-        room = self.plan.piece + (self.plan.expected(len(self.x)) - self.plan.piece - kept) // 4
+        room = self.plan.piece + (self.plan.expected(len(self.d_x)) - self.plan.piece - kept) // 4
         while a < end:
             b = min(a + room, end)
             self.stored = max(self.stored, kept + b - a)
-            state = run_to_final(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
+            state = run_to_final(walk.stack, walk.params, walk.x[a:b], state, walk.mask_of(a, b))
             a = b
         return state
 
@@ -255,30 +250,16 @@ class _Sweep:
         """Run one piece with all that its derivative needs, and go back through it."""
         a, b = self.steps_of(i)
         self.stored = max(self.stored, kept + b - a)
-        x, mask = self.x[a:b], self.mask_of(a, b)
-        trace = run_forward(self.stack, self.params, x, state, mask)
-        value, d_outputs = cost_of(self.cost, trace.outputs, slice(a, b))
         # (compose), (segment)
-        gradient = backward(trace, d_outputs, self.d_state)
+        trace, gradient = self.walk.forward_and_backward(a, b, state, self.d_state)
         self.final = self.final or final_of(trace)  # the last piece comes first
-        self.value += value
         self.d_params = add(self.d_params, gradient.params)
         self.d_state = gradient.initial
-        self.outputs[a:b] = trace.outputs
         self.d_x[a:b] = gradient.x
-
-    def mask_of(self, a: int, b: int) -> Mask | None:
-        """Return the mask of the steps after a, up to b."""
-        return None if self.mask is None else self.mask[a:b]
 
     def steps_of(self, i: int) -> tuple[int, int]:
         """Return where a piece begins and ends."""
-        return i * self.plan.piece, min((i + 1) * self.plan.piece, len(self.x))
-
-    def result(self) -> Result:
-        """Put together what was gathered."""
-        gradient = Gradient(self.d_params, self.d_x, self.d_state, ())
-        return checked(Result(self.value, gradient, self.outputs, self.final, self.stored))
+        return i * self.plan.piece, min((i + 1) * self.plan.piece, len(self.d_x))
 
 
 def _split(pieces: int, free: int) -> int:

@@ -25,14 +25,13 @@ Sources: Williams & Zipser (1989); Tallec & Ollivier (2018) for UORO; Marschall,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, LayerState, Mask, Tree, validation
+from bptt._core import Array, LayerState, Tree, validation
 from bptt._core.tree import flatten, tree_leaves, tree_map
-from bptt.algorithms.calls import CostOfSteps, Result, add, check_pieces, checked, cost_of
+from bptt.algorithms.calls import CostOfSteps, Result, Walk, add
 from bptt.checking.gradcheck import NOT_ANALYTIC, TINY
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import Initial, run_forward
@@ -81,7 +80,7 @@ def rtrl(
     >>> bptt.rtrl(tiny.stack, tiny.params, tiny.x, cost).gradient.params.readout.b.round(4)
     array([3.6583])
     """
-    walk = _Walk(stack, cost, *check_pieces(stack, params, x, initial, mask))
+    walk = Walk(stack, params, x, cost, initial, mask)
     no_params, no_initial = none = tree_map(np.zeros_like, (walk.params, walk.initial))
     _, record = flatten(none)
     # P of each sequence: a row for each number of its state, a column for each parameter and each initial
@@ -90,16 +89,19 @@ def rtrl(
         np.array([flatten((no_params, unit))[0] for unit in _units(walk.initial, b)])
         for b in range(walk.x.shape[1])
     ]
-    total: Tree = None
+    total, state = none, walk.initial
     for t in range(len(walk.x)):
-        trace, direct = walk.step(t)  # ∂C(t)/∂s(t-1), and what this step adds by itself
+        # ∂C(t)/∂s(t-1), and what this step adds by itself
+        trace, direct = walk.forward_and_backward(t, t + 1, state)
+        state = trace.final
         for b, carried in enumerate(influence):
             with np.errstate(all="ignore"):
                 of_past = _row(direct.initial, b) @ carried
             total = add(total, record(of_past))  # (rtrl-cost)
             influence[b] = _onward(trace, b, carried)
         total = add(total, (direct.params, no_initial))
-    return walk.result(*total)
+    d_params, d_initial = total
+    return walk.result(Gradient(d_params, walk.x[:0].copy(), d_initial, ()), state, stored=1)
 
 
 def uoro(
@@ -151,59 +153,24 @@ def uoro(
     array([3.6583])
     """
     rng = validation.generator("rng", rng)
-    walk = _Walk(stack, cost, *check_pieces(stack, params, x, initial, mask))
+    walk = Walk(stack, params, x, cost, initial, mask)
     validation.float64("x", walk.x)
     if walk.x.shape[1] != 1:
         validation.refuse_shape("x", ("T", 1, walk.x.shape[2]), walk.x.shape)
     s_tilde = tree_map(np.zeros_like, walk.initial)
     theta_tilde = tree_map(np.zeros_like, walk.params)
-    total: Tree = None
+    total, state = theta_tilde, walk.initial
     for t in range(len(walk.x)):
-        before = walk.state
-        trace, direct = walk.step(t)
+        trace, direct = walk.forward_and_backward(t, t + 1, state)
+        state = trace.final
         with np.errstate(all="ignore"):
             along = _dot(direct.initial, s_tilde)
             # (uoro-estimate)
             carried = tree_map(lambda theta, a=along: a * theta, theta_tilde)  # (UORO)
             total = add(total, tree_map(np.add, direct.params, carried))
-        s_tilde, theta_tilde = _rank_one(walk, trace, before, s_tilde, theta_tilde, rng)
-    return walk.result(total, tree_map(np.zeros_like, walk.initial))
-
-
-@dataclass
-class _Walk:
-    """A run of a stack, one step at a time, and what all online ways gather on it."""
-
-    stack: Stack
-    cost: CostOfSteps
-    params: Params
-    x: Array
-    initial: tuple[LayerState, ...]
-    mask: Mask | None
-    value: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Begin in the initial state."""
-        self.state, self.outputs = self.initial, list[Array]()
-
-    def step(self, t: int) -> tuple[Trace, Gradient]:
-        """Run one step, ask for its cost, and go back through this step alone."""
-        trace = self.run(t, self.state)
-        value, d_outputs = cost_of(self.cost, trace.outputs, slice(t, t + 1))
-        self.state = trace.final
-        self.outputs.append(trace.outputs)
-        self.value += value
-        return trace, backward(trace, d_outputs)
-
-    def run(self, t: int, state: tuple[LayerState, ...]) -> Trace:
-        """Run one step from a state."""
-        mask = None if self.mask is None else self.mask[t : t + 1]
-        return run_forward(self.stack, self.params, self.x[t : t + 1], state, mask)
-
-    def result(self, d_params: Params, d_initial: tuple[LayerState, ...]) -> Result:
-        """Put together what was gathered."""
-        gradient = Gradient(d_params, self.x[:0].copy(), d_initial, ())
-        return checked(Result(self.value, gradient, np.concatenate(self.outputs), self.state, 1))
+        s_tilde, theta_tilde = _rank_one(trace, s_tilde, theta_tilde, rng)
+    d_initial = tree_map(np.zeros_like, walk.initial)
+    return walk.result(Gradient(total, walk.x[:0].copy(), d_initial, ()), state, stored=1)
 
 
 def _onward(trace: Trace, b: int, influence: Array) -> Array:
@@ -229,15 +196,10 @@ def _units(states: tuple[LayerState, ...], b: int) -> Iterator[tuple[LayerState,
 
 @np.errstate(all="ignore")
 def _rank_one(
-    walk: _Walk,
-    trace: Trace,
-    before: tuple[LayerState, ...],
-    s_tilde: tuple[LayerState, ...],
-    theta_tilde: Params,
-    rng: np.random.Generator,
+    trace: Trace, s_tilde: tuple[LayerState, ...], theta_tilde: Params, rng: np.random.Generator
 ) -> tuple[tuple[LayerState, ...], Params]:
     """Move the rank-one estimate one step on: random signs mix the new term into the old one."""
-    j_s = _jacobian_times(walk, before, s_tilde)  # J s̃
+    j_s = _jacobian_times(trace, s_tilde)  # J s̃
     signs = tree_map(lambda s: rng.choice([-1.0, 1.0], size=s.shape), trace.final)
     back = backward(trace, np.zeros_like(trace.outputs), signs)
     _refuse_what_is_not_analytic(_dot(signs, j_s), _dot(back.initial, s_tilde), j_s, s_tilde)
@@ -249,13 +211,12 @@ def _rank_one(
     return s_next, tree_map(lambda th, g: th / rho0 + g / rho1, theta_tilde, new)
 
 
-def _jacobian_times(
-    walk: _Walk, before: tuple[LayerState, ...], s_tilde: tuple[LayerState, ...]
-) -> tuple[LayerState, ...]:
-    """Return J s̃ of the step that has just been run, a directional derivative, by the complex step."""
+def _jacobian_times(trace: Trace, s_tilde: tuple[LayerState, ...]) -> tuple[LayerState, ...]:
+    """Return J s̃ of the step that has been run, a directional derivative, by the complex step."""
     size = float(np.abs(flatten(s_tilde)[0]).max()) or 1.0
+    before = tuple(tuple(array[0] for array in layer.states) for layer in trace.layers)
     moved = tree_map(lambda s, d: s + 1j * TINY * (d / size), before, s_tilde)
-    ahead = walk.run(len(walk.outputs) - 1, moved).final
+    ahead = run_forward(trace.stack, trace.params, trace.x, moved, trace.layers[0].mask).final
     return tree_map(lambda s: size * (s.imag / TINY), ahead)
 
 
