@@ -207,7 +207,7 @@ def check_cell(
     if is_factored(formula):  # first of all, whether the cell has the form of one
         own_step.step_and_back(formula, own_step.point_of(formula, at, k), rng.spawn(1)[0])
     else:
-        outputs = layer.run(at)[0]  # whose loops refuse what has not the form of one
+        outputs = layer.function(at)  # whose loops refuse what has not the form of one
         layer.gradient(at, [np.ones_like(a) for a in outputs])
         _refuse_memory(formula, params, at[k][0], initial)
     return _report(name, layer, at, rng, formula)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from bptt._core import Array, Arrays, Mask, Saved, Tree, validation
-from bptt._core.tree import arrays_in, refilled, tree_leaves
+from bptt._core.tree import arrays_in, parts, refilled, tree_leaves
 
 # What a user's functions return is looked at before it is used.
 Forward: TypeAlias = Callable[..., Any]  # returns outputs, the final state, and what backward needs
@@ -46,11 +46,8 @@ class Layer(NamedTuple):
         """The names of the arrays that forward returns."""
         return ["outputs", *(f"final{name}" for name in self.states)]
 
-    def run(
-        self, at: Arrays, mask: Mask | None = None, *, copy: bool = True
-    ) -> tuple[Arrays, Saved]:
-        """Run forward, on copies; return outputs and final state as a list, and what backward needs."""
-        at = [a.copy() for a in at] if copy else at
+    def run(self, at: Arrays, mask: Mask | None = None) -> tuple[Arrays, Saved]:
+        """Run forward; return outputs and final state as a list, and what backward needs."""
         k = self.n_params
         x = at[k]
         arguments = [refilled(self.params, at[:k]), x, refilled(self.initial, at[k + 1 :])]
@@ -71,14 +68,12 @@ class Layer(NamedTuple):
                 validation.refuse_shape(f"final state{name} of forward", first.shape, state.shape)
         return [*map(np.array, (outputs, *states))], saved  # copies: it may use a buffer again
 
-    def function(self, at: Arrays) -> Arrays:
-        """Return outputs and final state: the layer as a function of a list of arrays."""
-        return self.run(at)[0]
+    def function(self, at: Arrays, mask: Mask | None = None) -> Arrays:
+        """Return outputs and final state: the layer as a function of a list of arrays, of which it gets copies."""
+        return self.run(copies(at), mask)[0]
 
-    def pull(
-        self, at: Arrays, cotangents: Sequence[Array], saved: Saved, *, copy: bool = True
-    ) -> Arrays:
-        """Run backward; return copies of all gradients, zero for those that are None."""
+    def pull(self, at: Arrays, cotangents: Sequence[Array], saved: Saved) -> Arrays:
+        """Run backward; return all gradients, zero for those that are None."""
         k = self.n_params
         d_final = refilled(self.initial, list(cotangents[1:]))
         params = refilled(self.params, at[:k])
@@ -86,32 +81,35 @@ class Layer(NamedTuple):
         d_params, d_x, d_initial = validation.sequence(
             "backward(...)", found, 3, "items: d_params, d_x, d_initial"
         )
-        found = [
+        return [
             *aligned("d_params of backward", refilled(self.params, at[:k]), d_params),
             np.zeros_like(at[k]) if d_x is None else numbers("d_x of backward", d_x),
             *aligned("d_initial of backward", refilled(self.initial, at[k + 1 :]), d_initial),
         ]
-        return [np.array(g) for g in found] if copy else found
 
     def gradient(self, at: Arrays, cotangents: Sequence[Array], mask: Mask | None = None) -> Arrays:
-        """Run forward and backward on copies of all arguments."""
-        at = [a.copy() for a in at]
-        _, saved = self.run(at, mask, copy=False)
-        return self.pull(at, [c.copy() for c in cotangents], saved)
+        """Run forward and backward on copies of all arguments; return copies of what they give."""
+        at = copies(at)
+        _, saved = self.run(at, mask)
+        return copies(self.pull(at, copies(cotangents), saved))
+
+
+def copies(arrays: Sequence[Array]) -> Arrays:
+    """Copy each array: a user's function may write to it, or use it again as a buffer."""
+    return [array.copy() for array in arrays]
 
 
 def aligned(
     name: str, template: Tree, found: Tree, complex_too: bool = False, *, optional: bool = True
 ) -> Arrays:
     """List the arrays of a record that should be like another one; zeros where it has none, if it may."""
+    if found is None and optional:
+        return [np.zeros_like(array) for array in arrays_in(template)]
     if isinstance(template, np.ndarray):
         if isinstance(found, (tuple, list, Mapping)):
             msg = f"{name} must be one array, got {type(found).__name__} of {len(found)}"
             raise TypeError(msg)
-        none = found is None and optional
-        return [np.zeros_like(template) if none else numbers(name, found, complex_too)]
-    if found is None and optional:
-        return [np.zeros_like(array) for array in arrays_in(template)]
+        return [numbers(name, found, complex_too)]
     if isinstance(template, Mapping):
         keys = ", ".join(map(str, template))
         if not isinstance(found, Mapping):
@@ -120,12 +118,13 @@ def aligned(
         if more := [str(key) for key in found if key not in template]:
             msg = f"{name} must have no keys but {keys}, got {', '.join(more)} too"
             raise ValueError(msg)
-        parts = [(f"{name}.{key}", template[key], found.get(key)) for key in template]
+        children = tuple(found.get(key) for key in template)
     else:
-        each = validation.sequence(name, found, len(template), "parts")
-        both = zip(template, each, strict=True)
-        parts = [(f"{name}[{i}]", t, part) for i, (t, part) in enumerate(both)]
-    return [a for part in parts for a in aligned(*part, complex_too, optional=optional)]
+        children = validation.sequence(name, found, len(template), "parts")
+    arrays: Arrays = []
+    for (end, part), child in zip(parts(template), children, strict=True):
+        arrays += aligned(name + end, part, child, complex_too, optional=optional)
+    return arrays
 
 
 def numbers(name: str, found: object, complex_too: bool = False) -> Array:

@@ -146,9 +146,10 @@ def _returned(steps: Steps, right: Swept, cotangents: Arrays) -> Bugs:
         ("x shifted by one step", "the true one, a step earlier", _shifted(d_x, -1)),
     ):
         yield name, evidence, [*none[:k], wrong, *none[k + 1 :]]
+    arriving = zip(right.contributions[k + 1 :], cotangents[1:], strict=True)
+    future = [c[1] if len(c) > 1 else last for c, last in arriving]
     above = cotangents[0][0]
-    before = [t[0] for t in right.total]
-    future = [before[0] - above if above.shape == before[0].shape else before[0], *before[1:]]
+    before = [future[0] + above if above.shape == future[0].shape else future[0], *future[1:]]
     name = "initial state not through the step"
     yield name, "∂C/∂(state 1), all of it", [*none[: k + 1], *before]
     yield name, "∂C/∂(state 1), from the future alone", [*none[: k + 1], *future]

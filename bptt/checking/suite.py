@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core import Arrays, Mask
-from bptt.checking.handwritten import Layer
+from bptt.checking.handwritten import Layer, copies
 from bptt.checking.jacobian import Truth, along, jacobian, joined
 from bptt.checking.report import CellReport, Check
 
@@ -55,7 +55,7 @@ class Case(NamedTuple):
 
 def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
     """Call forward twice, backward once: report what makes all other checks void."""
-    ones, twos = (layer.run(at)[0] for _ in range(2))
+    ones, twos = (layer.function(at) for _ in range(2))
     names = layer.returned
     if not all(np.isfinite(a).all() for a in (*ones, *twos)):
         bug = "not finite", "forward returned NaN or infinity"
@@ -77,7 +77,7 @@ def layer_checks(
     """Run all checks of a layer."""
     k = layer.n_params
     steps, batch = at[k].shape[:2]
-    outs, _ = layer.run(at)
+    outs = layer.function(at)
     cotangents = [rng.normal(size=a.shape) for a in outs]
     # First of all, since what accumulates spoils all that comes after it.
     checks, twice = _called_twice(layer, at, cotangents)
@@ -183,13 +183,13 @@ def _called_twice(
     layer: Layer, at: Arrays, cotangents: Arrays
 ) -> tuple[tuple[Check, Check], tuple[Arrays, Arrays]]:
     """Call backward twice on one run: the same must come, the first result must stay, and all arguments too."""
-    mine, w = [a.copy() for a in at], [c.copy() for c in cotangents]
-    _, saved = layer.run(mine, copy=False)
-    held = layer.pull(mine, w, saved, copy=False)
+    mine, w = copies(at), copies(cotangents)
+    _, saved = layer.run(mine)
+    held = layer.pull(mine, w, saved)
     names = [*layer.names, *(f"d_{name}" for name in layer.returned)]
     changed = errors(names, [*mine, *w], [*at, *cotangents])
-    first = [h.copy() for h in held]
-    second = layer.pull(mine, [c.copy() for c in cotangents], saved)
+    first = copies(held)
+    second = copies(layer.pull(mine, copies(cotangents), saved))
     stays = all(np.array_equal(a, b) for a, b in zip(first, held, strict=True))
     note = "" if stays else "what the first call returned has changed"
     twice = Check("called twice", errors(layer.names, second, first), SAME, note, itself=True)
@@ -227,7 +227,7 @@ def _one_by_one(layer: Layer, at: Arrays, w: Arrays, mask: Mask) -> tuple[Arrays
     for i, there in enumerate(mask.T):
         row = slice(i, i + 1)
         one = _rows(at, k, row, there)
-        alone, _ = layer.run(one)
+        alone = layer.function(one)
         outputs[there, row] = alone[0]
         finals.append(alone[1:])
         pulls.append(_gradient(layer, one, _rows(w, 0, row, there)))
@@ -247,7 +247,7 @@ def _from_zero(layer: Layer, at: Arrays, w: Arrays) -> Check:
     """Start where a run does if it is not told: if forward is finite there, backward has to be, too."""
     k = layer.n_params
     zero = [*at[: k + 1], *map(np.zeros_like, at[k + 1 :])]
-    finite = all(np.isfinite(a).all() for a in layer.run(zero)[0])
+    finite = all(np.isfinite(a).all() for a in layer.function(zero))
     found = layer.gradient(zero, w) if finite else at
     return Check("finite from a zero state", errors(layer.names, found, found), SAME, itself=True)
 
@@ -261,11 +261,11 @@ def _resumed(
         return ()
     cut = steps // 2
     early = [*at[:k], at[k][:cut], *at[k + 1 :]]
-    first, _ = layer.run(early)
+    first = layer.function(early)
     if not errors(["outputs"], first[:1], [whole[0][0][:cut]])["outputs"] <= SAME:
         return (Check("not resumed, since outputs depend on later steps", {}, SAME, itself=True),)
     late = [*at[:k], at[k][cut:], *first[1:]]
-    second, _ = layer.run(late)
+    second = layer.function(late)
     in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
     apart = errors(layer.returned, whole[0], in_pieces)
     there = Check("initial state: resumed forward", apart, SAME, itself=True)
@@ -293,7 +293,7 @@ def _masked(
     x = np.where(mask[:, :, None], at[k], rng.normal(size=at[k].shape))
     padded = [*at[:k], x, *at[k + 1 :]]
     w = [w[0] * mask[:, :, None], *w[1:]]
-    outs, got = layer.run(padded, mask)[0], layer.gradient(padded, w, mask)
+    outs, got = layer.function(padded, mask), layer.gradient(padded, w, mask)
     want_outs, want = _one_by_one(layer, padded, w, mask)
     shown = [outs[0] * mask[:, :, None], *outs[1:]]
     checks = _both("mask", layer, (shown, got), (want_outs, want))

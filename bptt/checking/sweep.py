@@ -65,7 +65,7 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
     states = [[s] for s in at[k + 1 :]]
     for t in range(len(x)):
         now = [*at[:k], x[t : t + 1], *(s[-1] for s in states)]
-        outs, _ = layer.run(now, None if mask is None else mask[t : t + 1])
+        outs = layer.function(now, None if mask is None else mask[t : t + 1])
         for state, after in zip(states, outs[1:], strict=True):
             state.append(after)
     stacked = [np.stack(s) for s in states]
@@ -94,13 +94,11 @@ def _roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, 
 class Swept(NamedTuple):
     """What a sweep leaves: of each leaf the contributions of steps, (T, B, entries).
 
-    total: of each state, the cotangent before each step was gone through, (T, B, n). carried: what comes
-    out of the first step.
+    carried: what comes out of the first step.
     """
 
     steps: Steps
     contributions: Arrays
-    total: Arrays
     carried: Arrays
 
     def record(self, pick: Callable[..., Array] | None = None, carried: bool = False) -> Arrays:
@@ -141,15 +139,11 @@ def sweep(
     """Go back through all steps, in the right way but for what is carried, or in another."""
     d_outputs, *d_state = cotangents
     kept: list[Arrays] = []
-    total: list[Arrays] = []
     for t in reversed(range(len(d_outputs))):
-        above = d_outputs[t] if d_outputs[t].shape == d_state[0].shape else 0
-        total.insert(0, [d_state[0] + above, *d_state[1:]])
         found = (pull or steps.pull)(t, [d_outputs[t], *d_state])
         d_state = carry(t, found[steps.k + 1 :], found)
         kept.insert(0, found)
-    columns = [np.stack(c) for c in zip(*kept, strict=True)]
-    return Swept(steps, columns, [np.stack(c) for c in zip(*total, strict=True)], d_state)
+    return Swept(steps, [np.stack(c) for c in zip(*kept, strict=True)], d_state)
 
 
 def factors(steps: int, batch: int) -> list[tuple[str, str, float]]:
