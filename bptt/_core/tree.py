@@ -94,7 +94,15 @@ def _refilled(part: Tree, remaining: Iterator[Array | Scalar]) -> Tree:
 
 def check_like(name: str, record: Tree, like: str, other: Tree) -> list[tuple[str, Array]]:
     """List the arrays of a record, which must have the structure and the shapes of another: errors name both."""
-    got, want = tree_leaves(record, name), tree_leaves(other, like)
+    got = tree_leaves(record, name)
+    check_leaves(name, got, like, tree_leaves(other, like))
+    return got
+
+
+def check_leaves(
+    name: str, got: list[tuple[str, Array]], like: str, want: list[tuple[str, Array]]
+) -> None:
+    """Refuse arrays of a record, with their names, that are not at the places and of the shapes of another's."""
     if len(got) != len(want):
         arrays = f"{len(want)} array{'s' * (len(want) != 1)}"
         msg = f"{name} must have the {arrays} of {like}, got {len(got)}"
@@ -106,7 +114,6 @@ def check_like(name: str, record: Tree, like: str, other: Tree) -> list[tuple[st
         if found.shape != expected.shape:
             msg = f"{leaf} must have shape {expected.shape}, that of {twin}, got {found.shape}"
             raise ValueError(msg)
-    return got
 
 
 def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:

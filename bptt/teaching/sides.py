@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from bptt._core import Array, validation
-from bptt._core.tree import parts
+from bptt._core.tree import check_leaves, parts
 
 Leaf: TypeAlias = Any  # a number, an array of them, or an expression of SymPy
 Side: TypeAlias = Any  # a leaf, a record of leaves, or a list of such: one item a case
@@ -39,7 +39,8 @@ def cases(left: Side, right: Side, named: Names = NAMES) -> list[tuple[Side, Sid
     """Pair the cases of both sides: a list holds one case an item, anything else is one case."""
     both = " and ".join(named)
     if isinstance(left, list) != isinstance(right, list):
-        msg = f"{both} must both be lists of cases, or neither, got {_kinds(left, right)}"
+        kinds = " and ".join(type(side).__name__ for side in (left, right))
+        msg = f"{both} must both be lists of cases, or neither, got {kinds}"
         raise TypeError(msg)
     if not isinstance(left, list):
         return [(left, right)]
@@ -54,45 +55,27 @@ def cases(left: Side, right: Side, named: Names = NAMES) -> list[tuple[Side, Sid
 
 def leaves(left: Side, right: Side, named: Names = NAMES) -> list[tuple[str, Array, Array]]:
     """Pair the leaves of one case, as arrays of one shape, each with the expression that reaches it."""
-    filled = [pair for pair in _leaves(left, right, named, "") if pair[1].size]
+    one, other = named
+    ours, theirs = list(_leaves(one, left)), list(_leaves(other, right))
+    check_leaves(one, ours, other, theirs)  # nothing is ever broadcast
+    both = zip(ours, theirs, strict=True)
+    filled = [(name.removeprefix(one), a, b) for (name, a), (_, b) in both if a.size]
     if not filled:
         msg = f"{' and '.join(named)} must hold one number or more, got none: nothing would be checked"
         raise ValueError(msg)
     return filled
 
 
-def _leaves(left: Side, right: Side, named: Names, name: str) -> Iterator[tuple[str, Array, Array]]:
-    """Walk through both sides; nothing is ever broadcast."""
-    one, other = (side + name for side in named)
-    ours, theirs = _parts(left), _parts(right)
-    if ours is None and theirs is None:
-        a, b = _array(one, left), _array(other, right)
-        if a.shape != b.shape:
-            msg = f"{one} and {other} must have one shape, got {a.shape} and {b.shape}"
-            raise ValueError(msg)
-        yield name, a, b
-    elif ours is None or theirs is None or list(ours) != list(theirs):
-        msg = f"{one} and {other} must have the same parts, got {_kinds(left, right)}"
-        raise ValueError(msg)
-    else:
-        for key, part in ours.items():
-            yield from _leaves(part, theirs[key], named, name + key)
-
-
-def _parts(value: Side) -> dict[str, Side] | None:
-    """Return what a record consists of, by the expression that reaches it; None for a leaf."""
-    if value is None:  # a part that a record does without
-        return {}
-    if isinstance(value, dict):
-        return {f"[{key!r}]": value[key] for key in sorted(value, key=repr)}
-    if isinstance(value, (tuple, list)):
-        return dict(parts(value))
-    return None
-
-
-def _kinds(left: Side, right: Side) -> str:
-    each = ((type(value).__name__, _parts(value)) for value in (left, right))
-    return " and ".join(f"{kind} of {', '.join(named)}" if named else kind for kind, named in each)
+def _leaves(name: str, value: Side) -> Iterator[tuple[str, Array]]:
+    """Walk through a side: yield each leaf as an array, with the expression that reaches it."""
+    if isinstance(value, (tuple, list, dict)):
+        in_order = parts(value)
+        if isinstance(value, dict):
+            in_order = ((f"[{key!r}]", value[key]) for key in sorted(value, key=repr))
+        for end, part in in_order:
+            yield from _leaves(name + end, part)
+    elif value is not None:  # a part that a record does without
+        yield name, _array(name, value)
 
 
 def _array(name: str, value: Leaf) -> Array:
