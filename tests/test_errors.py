@@ -169,6 +169,7 @@ MORE_KINDS = [
     (lambda: bptt.Activation("f", lambda z: z.sum().item(), np.multiply), V, "function of f must keep shape and dtype, float32 (2, 3), got float"),
     (lambda: bptt.Activation("f", lambda z: z * np.float64(2), np.multiply), V, "function of f must keep shape and dtype, float32 (2, 3), got float64 (2, 3)"),
     (lambda: bptt.Activation("f", bptt.softmax, lambda z, a: a * (1 - a)), V, "function of f must act on every entry by itself, got other numbers where other entries changed"),
+    (lambda: bptt.Activation("f", lambda z: z / np.abs(z).max(), np.multiply), V, "function of f must act on every entry by itself, got other numbers where other entries changed"),
     (lambda: bptt.Activation("f", np.tanh, lambda z, a: (1 - a**2) * z.var(axis=0)), V, "derivative of f must act on every entry by itself, got other numbers where other entries changed"),
     (lambda: bptt.Activation("f", np.tanh, lambda _z, _a: 1.0), V, "derivative of f must keep shape and dtype, float32 (2, 3), got float"),
     (lambda: bptt.softmax(1.0), V, "z must have shape (..., n), got ()"),
