@@ -57,8 +57,7 @@ class Function(NamedTuple):
             try:
                 result = answer(*mine.values())
             except ValueError as error:
-                want = self._leaves(self.known(**given)[0])
-                assert not isinstance(want, str)
+                want, _ = self._leaves(self.known(**given)[0])
                 wanted = [f"{name} must have shape {value.shape}" for name, value in want.items()]
                 return stopped(error, answer, *wanted)
             if found := self._compared(result, given):
@@ -70,10 +69,9 @@ class Function(NamedTuple):
 
     def _compared(self, result: Result, given: Given) -> str:
         truth, mistakes = self.known(**given)
-        want, got = self._leaves(truth), self._leaves(result)
-        if isinstance(got, str):
-            return got
-        assert not isinstance(want, str)
+        (want, _), (got, none) = self._leaves(truth), self._leaves(result)
+        if none:
+            return none
         if got.keys() != want.keys():
             return f"the function must return {', '.join(want)}, got {', '.join(got)}"
         told = {name: difference(got[name], value, want) for name, value in want.items()}
@@ -84,29 +82,28 @@ class Function(NamedTuple):
         if right := [name for name in want if name not in wrong]:
             lines.append(f"right: {', '.join(right)}")
         for why, bad in mistakes.items():
-            made = self._leaves(bad)
-            assert not isinstance(made, str)
+            made, _ = self._leaves(bad)
             if not any(difference(got[name], made[name], made) for name in wrong):
                 lines.append(f"likely: {why}")
         return "\n".join(lines)
 
-    def _leaves(self, result: Result) -> Leaves | str:
-        """List the arrays of a result by name, or say why it has none."""
+    def _leaves(self, result: Result) -> tuple[Leaves, str]:
+        """List the arrays of a result by name, and say why it has none, if so."""
         parts = (result,) if len(self.returns) == 1 else result
         wanted = ", ".join(self.returns)
         if not isinstance(parts, tuple) or len(parts) != len(self.returns):
             came = f"{len(result)} things" if isinstance(result, tuple) else type(result).__name__
-            return f"the function must return {wanted}, got {came}"
+            return {}, f"the function must return {wanted}, got {came}"
         leaves: Leaves = {}
         for name, part in zip(self.returns, parts, strict=True):
             if part is None or part is Ellipsis:
-                return f"{name} must be an array, got nothing"
+                return {}, f"{name} must be an array, got nothing"
             record = np.asarray(part) if isinstance(part, (int, float, np.generic)) else part
             try:
                 leaves |= dict(tree_leaves(record, name))
             except TypeError:
-                return f"{name} must be an array, got {validation.describe(part)}"
-        return leaves
+                return {}, f"{name} must be an array, got {validation.describe(part)}"
+        return leaves, ""
 
 
 def difference(got: Array, want: Array, all_of_it: Leaves) -> str:
