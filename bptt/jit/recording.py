@@ -115,27 +115,24 @@ class Record:
 
     def number(self, value: Operand) -> str:
         """Return how an operand is written where a number is meant."""
-        if isinstance(value, Symbol):
-            return self._own(value.astype(self.dtype))
-        _refuse_other_than_numbers(value)
-        return f"real({float(value)!r})"  # inf and nan, too, are names in a loop
+        return self.written(value, self.dtype)
 
     def condition(self, value: Operand) -> str:
         """Return how an operand is written where true or false is meant."""
-        if isinstance(value, Symbol):
-            return self._own(value.astype(np.bool_))
-        _refuse_other_than_numbers(value)
-        return str(bool(value))
+        return self.written(value, np.dtype(np.bool_))
 
-    def _own(self, symbol: "Symbol") -> str:
+    def written(self, value: Operand, dtype: np.dtype) -> str:
+        """Return how an operand is written where something of this type is meant."""
+        truth = dtype.kind == "b"
+        if not isinstance(value, Symbol):
+            _refuse_other_than_numbers(value)
+            # Inf and nan, too, are names in a loop.
+            return str(bool(value)) if truth else f"real({float(value)!r})"
+        symbol = value.astype(np.bool_ if truth else self.dtype)
         if symbol.record is not self:
             msg = "meets an array of another call, such as one that step keeps in the cell and does not return as saved"
             raise NotElementwiseError(msg)
         return symbol.name
-
-    def written(self, value: Operand, dtype: np.dtype) -> str:
-        """Return how an operand is written where something of this type is meant."""
-        return self.condition(value) if dtype.kind == "b" else self.number(value)
 
 
 def _refuse_other_than_numbers(value: Operand) -> None:
@@ -278,7 +275,7 @@ def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> 
         msg = f"uses np.{name} where NumPy's result is {dtype}, whose last digit is NumPy's own; compute it in {record.dtype}"
         raise NotElementwiseError(msg)
     if name in POWERS:
-        return _power(record, dtype, *inputs)
+        return _power(record, dtype, inputs[1], numbers)
     if dtype.kind != "f" and (dtype != np.int64 or name not in WHOLE):
         raise NotElementwiseError(_whole(name, dtype))
     form = OPERATORS.get(name)
@@ -296,17 +293,16 @@ def _call(name: str, numbers: list[str]) -> str:
     return f"real(np.{name}({', '.join(numbers)}))"
 
 
-def _power(record: Record, dtype: np.dtype, base: Operand, exponent: Operand) -> Symbol:
+def _power(record: Record, dtype: np.dtype, exponent: Operand, numbers: list[str]) -> Symbol:
     known = None if isinstance(exponent, Symbol) else float(exponent)
     if dtype.kind != "f" and (dtype != np.int64 or known not in {1.0, 2.0, 3.0, 4.0}):
         raise NotElementwiseError(_whole("power", dtype))
     if known in {-2.0, -1.0, 1.0, 2.0, 3.0, 4.0}:
-        factor = record.number(base)
-        product = " * ".join([factor] * abs(int(exponent)))
+        product = " * ".join(numbers[:1] * abs(int(exponent)))
         return record.assign(product if exponent > 0 else f"one / ({product})", dtype)
     if known == 0.5:
-        return record.assign(_call("sqrt", [record.number(base)]), dtype)
-    return record.assign(_call("power", [record.number(base), record.number(exponent)]), dtype)
+        return record.assign(_call("sqrt", numbers[:1]), dtype)
+    return record.assign(_call("power", numbers), dtype)
 
 
 def _where(record: Record, found: Array, condition: Operand, yes: Operand, no: Operand) -> Symbol:
