@@ -61,8 +61,7 @@ class Layer(NamedTuple):
         outputs = numbers("outputs of forward", outputs, complex_too)
         if outputs.ndim != 3 or outputs.shape[:2] != x.shape[:2]:
             validation.refuse_shape("outputs of forward", (*x.shape[:2], "n"), outputs.shape)
-        initial = refilled(self.initial, at[k + 1 :])
-        states = aligned("final state of forward", initial, final, complex_too, optional=False)
+        states = aligned("final state of forward", self.initial, final, complex_too, optional=False)
         for name, state, first in zip(self.states, states, at[k + 1 :], strict=True):
             if state.shape != first.shape:
                 validation.refuse_shape(f"final state{name} of forward", first.shape, state.shape)
