@@ -67,10 +67,10 @@ def mapped(
     function: Callable[..., Array], first: tuple[str, Record], *others: tuple[str, Record]
 ) -> Record:
     """Apply `function` to the arrays of records, of which errors speak by these names."""
-    name, record = first
-    each = [tree_leaves(record, name), *(check_like(*other, *first) for other in others)]
-    arrays = [function(*(leaf for _, leaf in twins)) for twins in zip(*each, strict=True)]
-    return refilled(record, arrays)
+    for other in others:
+        check_like(*other, *first)
+    each = (arrays_of(*record) for record in (first, *others))
+    return refilled(first[1], [function(*twins) for twins in zip(*each, strict=True)])
 
 
 def refilled(record: Record, leaves: Iterable[Array | Scalar]) -> Record:
@@ -92,11 +92,10 @@ def _refilled(part: Tree, remaining: Iterator[Array | Scalar]) -> Tree:
     return getattr(type(part), "_make", type(part))(children)  # a named tuple, or a plain one
 
 
-def check_like(name: str, record: Tree, like: str, other: Tree) -> list[tuple[str, Array]]:
-    """List the arrays of a record, which must have the structure and the shapes of another: errors name both."""
-    got = tree_leaves(record, name)
-    check_leaves(name, got, like, tree_leaves(other, like))
-    return got
+def check_like(name: str, record: Tree, like: str, other: Tree) -> None:
+    """Refuse a record that has not the structure and the shapes of another: errors name both."""
+    if not _alike(record, other):
+        check_leaves(name, tree_leaves(record, name), like, tree_leaves(other, like))
 
 
 def check_leaves(
@@ -114,6 +113,15 @@ def check_leaves(
         if found.shape != expected.shape:
             msg = f"{leaf} must have shape {expected.shape}, that of {twin}, got {found.shape}"
             raise ValueError(msg)
+
+
+def _alike(one: Tree, other: Tree) -> bool:
+    """Say whether two records are tuples of the same types and arrays of the same shapes, which is seen fast."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return type(one) is np.ndarray and one.shape == other.shape
 
 
 def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
@@ -168,6 +176,20 @@ def _collect(name: str, record: Tree, leaves: list[tuple[str, Array]]) -> None:
         raise ValueError(msg)
 
 
+def arrays_of(name: str, record: Tree) -> list[Array]:
+    """List the arrays of a record, as `tree_leaves` does; names are made for errors alone."""
+    arrays: list[Array] = []
+    return arrays if _gather(record, arrays) else [leaf for _, leaf in tree_leaves(record, name)]
+
+
+def _gather(record: Tree, arrays: list[Array]) -> bool:
+    """Append the arrays of nested tuples to a list; say whether there is nothing else."""
+    if type(record) is np.ndarray:
+        arrays.append(record)
+        return True
+    return isinstance(record, tuple) and all(_gather(part, arrays) for part in record)
+
+
 def parts(record: Tree) -> Iterator[tuple[str, Tree]]:
     """Yield what a record consists of, each part with the end of the expression that reaches it."""
     if isinstance(record, (tuple, list)):
@@ -214,8 +236,9 @@ def one_precision(*named: tuple[str, Tree]) -> None:
 
 def check_floats(name: str, record: Tree) -> None:
     """Refuse a record in which an array is not float32 or float64, or a number is not finite."""
-    for leaf_name, leaf in tree_leaves(record, name):
-        validation.finite(leaf_name, validation.floating(leaf_name, leaf))
+    if not all(a.dtype.char in "fd" and validation.all_finite(a) for a in arrays_of(name, record)):
+        for leaf_name, leaf in tree_leaves(record, name):
+            validation.finite(leaf_name, validation.floating(leaf_name, leaf))
 
 
 def check_twins(params: Tree, **records: Tree) -> None:
@@ -230,8 +253,9 @@ def check_twins(params: Tree, **records: Tree) -> None:
 def refuse_overflow(**records: Tree) -> None:
     """Refuse to return records in which a number is not finite."""
     for name, record in records.items():
-        for leaf_name, leaf in tree_leaves(record, name):
-            validation.computed(leaf_name, leaf)
+        if not all(map(validation.all_finite, arrays_of(name, record))):
+            for leaf_name, leaf in tree_leaves(record, name):
+                validation.computed(leaf_name, leaf)
 
 
 def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:

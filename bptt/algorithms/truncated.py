@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bptt._core import Scalar, Tree, validation
-from bptt._core.tree import tree_map
+from bptt._core.tree import arrays_in, tree_map
 from bptt.algorithms.calls import (
     CostOfSteps,
     Result,
@@ -107,7 +107,7 @@ def truncated_bptt(
         d_piece = np.zeros_like(piece.outputs)
         d_piece[first - start :] = d_outputs[first:end]
         # (TRUNC)
-        total = add(total, _placed(backward(piece, d_piece), trace, start))
+        total = _added(total, backward(piece, d_piece), start, steps)
     return checked(Result(value, total, trace.outputs, final_of(trace), min(k2, steps)))
 
 
@@ -184,9 +184,17 @@ def _pieces(steps: int, k1: int) -> list[tuple[int, int]]:
     return [(first, min(first + k1, steps)) for first in range(0, steps, k1)]
 
 
-def _placed(gradient: Gradient, trace: Trace, start: int) -> Gradient:
-    """Put the gradient of a piece where it belongs in the whole: zeros elsewhere."""
-    around = ((start, len(trace.x) - start - len(gradient.x)), (0, 0), (0, 0))
-    x, delta = tree_map(lambda part: np.pad(part, around), (gradient.x, gradient.delta))
-    reaches = gradient.initial if start == 0 else tree_map(np.zeros_like, gradient.initial)
-    return Gradient(gradient.params, x, reaches, delta)
+def _added(total: Gradient | None, piece: Gradient, start: int, steps: int) -> Gradient:
+    """Add the gradient of a piece to that of the whole, in the steps where it belongs."""
+    here = piece.x, piece.delta
+    if total is None:
+        params, initial = piece.params, piece.initial
+        whole = tree_map(lambda part: np.zeros((steps, *part.shape[1:]), part.dtype), here)
+    else:
+        params, whole = add(total.params, piece.params), (total.x, total.delta)
+        initial = add(total.initial, piece.initial) if start == 0 else total.initial
+    with np.errstate(all="ignore"):
+        for sums, part in zip(arrays_in(whole), arrays_in(here), strict=True):
+            there = sums[start : start + len(part)]
+            np.add(there, part, out=there)
+    return Gradient(params, whole[0], initial, whole[1])

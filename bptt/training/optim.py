@@ -30,6 +30,7 @@ from bptt._core import Array, Tree, validation
 from bptt._core.tree import (
     Record,
     array_record,
+    arrays_of,
     check_floats,
     check_twins,
     euclidean_norm,
@@ -246,6 +247,8 @@ def _refuse_memory(state: object) -> None:
 
 
 def _refuse_negative(name: str, record: Tree) -> None:
+    if not any((array < 0).any() for array in arrays_of(name, record)):
+        return
     for leaf_name, leaf in tree_leaves(record, name):
         if (leaf < 0).any():
             where = tuple(int(i) for i in np.argwhere(leaf < 0)[0])

@@ -8,6 +8,7 @@ import ast
 import html
 import inspect
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from pkgutil import resolve_name
 from textwrap import dedent
@@ -111,8 +112,17 @@ def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
             yield page_of(module), context, "page.html"
 
 
+def _same_tree(
+    trees: dict[int, Any], _app: Sphinx, name: str, _template: str, context: Any, doctree: Any
+) -> None:
+    """Make the tree of all pages once for all modules equally deep, not for each anew: that takes seconds."""
+    if doctree is None and name.startswith(page_of("")):
+        context["toctree"] = trees.setdefault(name.count("/"), cache(context["toctree"]))
+
+
 def setup(app: Sphinx) -> None:
     """Register the directive, link to the source, and write its pages with the others."""
     app.add_directive("library", Library)
     app.connect("doctree-read", _link_signatures)
     app.connect("html-collect-pages", _pages)
+    app.connect("html-page-context", partial(_same_tree, {}), priority=400)  # before furo
