@@ -331,6 +331,7 @@ OPERATIONS = {
     "library": lambda z, a: (
         np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)
     ),
+    "a double precision of its own": lambda z, a: bptt.sigmoid(np.float64(100) * z) + a,
     "whole parts": lambda z, a: np.rint(z) // 0.1 + np.rint(a) % 0.1 + z // (a * a + 1),
 }
 
@@ -414,7 +415,7 @@ def test_a_truth_value_becomes_one_or_zero_of_any_type(dtype, real):
     """As NumPy's astype: no number is rounded but by single precision, which is written down."""
     record = recording.Record(np.dtype(real))
     there = recording.Symbol(record, "z0") > 0
-    assert there.astype(dtype).dtype == dtype
+    assert there.astype(dtype).held == dtype
     assert record.statements == ["v0 = z0 > real(0.0)", "v1 = one if v0 else zero"]
     with pytest.raises(recording.NotElementwiseError, match="turns bool into float16 by astype"):
         there.astype(np.float16)

@@ -92,7 +92,7 @@ def _run(
         msg = f"{name} does to arrays what it cannot do to the symbols that record it: {error}"
         raise TypeError(msg) from error
     kinds = [
-        [item.dtype if isinstance(item, Symbol) else np.asarray(item).dtype for item in part]
+        [item.held if isinstance(item, Symbol) else np.asarray(item).dtype for item in part]
         for part in results
     ]
     return Formula(tuple(record.statements), found), kinds

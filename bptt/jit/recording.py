@@ -165,7 +165,7 @@ def _tried(
 
 
 def _example(value: Operand) -> Operand:
-    return np.ones(SHAPE, value.dtype) if isinstance(value, Symbol) else value
+    return np.ones(SHAPE, value.held) if isinstance(value, Symbol) else value
 
 
 class Symbol(NDArrayOperatorsMixin):
@@ -173,7 +173,12 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __init__(self, record: Record, name: str, dtype: np.dtype | None = None) -> None:
         self.record, self.name = record, name
-        self.dtype = record.dtype if dtype is None else dtype  # that the array will have
+        self.held = record.dtype if dtype is None else dtype  # by the array, in NumPy
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the array, or that of the loop, if it has fewer digits: limits of numbers are taken by it."""
+        return self.held if self.held.kind != "f" else min(self.held, self.record.dtype)
 
     @property
     def real(self) -> "Symbol":
@@ -188,15 +193,15 @@ class Symbol(NDArrayOperatorsMixin):
 
     def astype(self, dtype: DTypeLike, *args: Operand, **options: Operand) -> "Symbol":
         """Return the same number as another type, where that is the same number."""
-        dtype = np.ones(SHAPE, self.dtype).astype(dtype, *args, **options).dtype
-        if dtype == self.dtype:
+        dtype = np.ones(SHAPE, self.held).astype(dtype, *args, **options).dtype
+        if dtype == self.held:
             return self
         if dtype.kind == "b":
             return self.record.assign(f"{self.name} != zero", dtype)
-        if self.dtype.kind == "b" and dtype.char != "e" and dtype.kind in "iuf":
+        if self.held.kind == "b" and dtype.char != "e" and dtype.kind in "iuf":
             return self.record.assign(f"one if {self.name} else zero", dtype)
         if dtype.char not in "fdg":
-            msg = f"turns {self.dtype} into {dtype} by astype, which cuts off digits; np.trunc, np.floor and np.rint can be compiled"
+            msg = f"turns {self.held} into {dtype} by astype, which cuts off digits; np.trunc, np.floor and np.rint can be compiled"
             raise NotElementwiseError(msg)
         if self.record.rounds(dtype):
             return self.record.assign(self.name, dtype)
