@@ -10,6 +10,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from closeness import assert_close
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +129,37 @@ def test_a_step_that_is_not_there_is_as_if_left_out(net, data):
     got, want = backward(masked, trace, trace.final), backward(shorter, run, run.final)
     near(got.params, want.params, [want.params] * len(there))
     near((got.initial, got.x[there]), (want.initial, want.x), [(want.initial, want.x)])
+
+
+class Directions(bptt.ResetBeforeGRU):
+    """Of an input the direction alone, which padding of zeros has not."""
+
+    def unfactored_step(self, params, x, state):
+        length = np.sqrt((x * x).sum(axis=1, keepdims=True))
+        new, saved = super().unfactored_step(params, x / length, state)
+        return new, (x / length, length, saved)
+
+    def unfactored_backward(self, params, d_state, saved):
+        y, length, saved = saved
+        d_params, d_y, d_past = super().unfactored_backward(params, d_state, saved)
+        return d_params, (d_y - y * (d_y * y).sum(axis=1, keepdims=True)) / length, d_past
+
+
+@pytest.mark.parametrize("way", [bptt.full_bptt, bptt.rtrl, bptt.checkpointed_bptt])
+@pytest.mark.parametrize("lengths", [[4, 2], [2, 2]])
+def test_padding_may_be_where_an_unfactored_cell_has_no_value(way, lengths):
+    """Of what stands in a gap, (mask-step) takes nothing: another number there changes no bit."""
+    stack, params, x, _ = bptt.teaching.random_net((Directions(),), (3, 4, 1), 4, 2)
+    mask = bptt.lengths_to_mask(lengths, 4)
+
+    def gradient(fill):
+        found = np.where(mask[:, :, None], x, fill)
+        cost = lambda outputs, _: bptt.squared_error(outputs, 0 * outputs)
+        return way(stack, params, found, cost, mask=mask).gradient
+
+    one, other = gradient(1.0), gradient(0.0)
+    np.testing.assert_array_equal(bptt.flatten(one)[0], bptt.flatten(other)[0])
+    assert bptt.check_cell(Directions()).ok
 
 
 @given(settings(cells=ONE_WAY + BOTH_WAYS, masks=st.just("none"), depth=2))

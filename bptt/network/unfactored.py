@@ -16,6 +16,8 @@ def walk(
     cell: UnfactoredCell, params: LayerParams, x: Array, state: State, mask: Mask | None
 ) -> Iterator[tuple[State, Saved]]:
     """Go forward step by step: yield the state after each, and what the cell saved."""
+    if mask is not None and mask.any():  # what stands in a gap may be outside of the cell's domain
+        x = np.where(mask[:, :, None], x, x[mask][0])
     params, x, state = tree_map(read_only, (params, x, state))
     name = f"{type(cell).__name__}.unfactored_step"
     of = np.empty(0, np.result_type(x, *params, *state))
@@ -38,19 +40,23 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     name = f"{type(cell).__name__}.unfactored_backward"
     params = tree_map(read_only, trace.params)
     d_params = tree_map(np.zeros_like, trace.params)
-    d_x = np.empty(trace.x.shape, np.result_type(d_a, *trace.params))
+    d_x = np.zeros(trace.x.shape, np.result_type(d_a, *trace.params))
+    checked = False
     for t in reversed(range(len(d_a))):
         d_state = (d_a[t] + d_state[0], *d_state[1:])
         held = None
         if trace.mask is not None:
             there = trace.mask[t, :, None]
+            if not there.any():
+                continue
             held = tuple(d * ~there for d in d_state)  # (mask-bp)
             d_state = tuple(d * there for d in d_state)  # (mask-bp)
         d_state = tuple(map(read_only, d_state))
         returned = called(name, cell.unfactored_backward, params, d_state, trace.saved[t])
-        if t == len(d_a) - 1:
+        if not checked:
             like = {"d_params": params, "d_x": trace.x[t], "d_state": d_state}
             check_unfactored(name, returned, like, d_x)
+            checked = True
         now, d_x[t], d_state = returned
         d_params = tree_map(np.add, d_params, type(d_params)(*now))  # of a plain tuple, too
         if held is not None:
