@@ -952,8 +952,9 @@ def test_an_engine_that_lacks_a_part_is_no_cell(part):
     [
         (3, "be a function whose parameters have names: 3 is not"),
         (None, "be a function whose parameters have names: None is not"),
-        (lambda self, z, a, *, k: ((z,), ()), r"name its parameters one by one, got \*, k"),
-        (lambda self, z, a, **k: ((z,), ()), r"name its parameters one by one, got \*\*k"),
+        (lambda self, z, a, *, k: ((z,), ()), r"name its parameters one by one, .*, got \*, k$"),
+        (lambda self, z, a, **k: ((z,), ()), r"name its parameters one by one, .*, got \*\*k$"),
+        (lambda self, z, a, k=0.9: ((z,), ()), "name .*, without default values, got k=0.9$"),
     ],
 )
 def test_what_names_no_parameters_is_refused_by_name(step, words):

@@ -156,10 +156,11 @@ def _names(cell: Formula, what: str) -> tuple[str, ...]:
         except (TypeError, ValueError) as error:
             msg = f"{name} must be a function whose parameters have names: {error}"
             raise TypeError(msg) from None
-    free = [p for p in parameters if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    given = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    free = [p for p in parameters if p.kind not in given or p.default is not p.empty]
     if free:
         star = "*, " if free[0].kind is free[0].KEYWORD_ONLY else ""
-        msg = f"{name} must name its parameters one by one, got {star}{free[0]}"
+        msg = f"{name} must name its parameters one by one, without default values, got {star}{free[0]}"
         raise TypeError(msg)
     names = tuple(p.name for p in parameters)
     with suppress(TypeError):
