@@ -279,7 +279,10 @@ def test_what_comes_from_an_activation_of_ones_own_is_looked_at_too():
     """NaN from outside its domain, on the way there; infinity from its derivative, on the way back."""
     root = bptt.Activation("root", np.sqrt, lambda _, a: 0.5 / a)
     stack, params = line(0.0, root)
-    with pytest.raises(FloatingPointError, match=r"layers\[0\]\.a must stay finite, got nan"):
+    said = (
+        r"layers\[0\]\.a must stay finite, got nan .* overflowed, or a function has no value there;"
+    )
+    with pytest.raises(FloatingPointError, match=said):
         bptt.forward(stack, params, -np.ones((1, 1, 1)))
     steep = bptt.Activation("steep", np.tanh, lambda z, _: np.exp(1e4 * np.abs(z) + z))
     stack, params = line(0.0, steep)

@@ -1017,6 +1017,29 @@ def test_what_cannot_be_called_is_refused_by_name(name, odd):
         call(odd)
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: bptt.value_and_grad(*OF_TINY), r"cost must take 1 argument, .* \(a, steps\)"),
+        (
+            lambda: bptt.full_bptt(*OF_TINY[:3], lambda a: a),
+            r"cost must take 2 arguments, .* \(a\)",
+        ),
+        (lambda: bptt.complex_step(lambda: 1, np.ones(2)), r"cost must take 1 argument, .* \(\)"),
+        (lambda: bptt.Activation("f", np.tanh, abs), r"derivative must take 2 .* \(x, /\)"),
+        (
+            lambda: bptt.check_layer(
+                OF_TINY[3], id, np.ones(2), np.ones((2, 2, 2)), np.ones((2, 2))
+            ),
+            r"forward must take 3 arguments, got a function of \(a, steps\)",
+        ),
+    ],
+)
+def test_a_function_of_other_arguments_is_refused_by_name(call, words):
+    with pytest.raises(TypeError, match=rf"^{words}$"):
+        call()
+
+
 @pytest.mark.parametrize("odd", [None, 3, "no", np.ones(3), np.zeros(0)], ids=str)
 @pytest.mark.parametrize("name", NO_FLAG)
 def test_what_is_no_flag_is_refused_by_name(name, odd):

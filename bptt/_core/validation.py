@@ -4,6 +4,7 @@ The functions here are called at the public boundary only. They return their arg
 and never write to it; without a copy, unless its numbers lie in memory in a form of another machine.
 """
 
+import inspect
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -79,11 +80,23 @@ READ_ONLY = (
 )
 
 
-def function(name: str, value: object) -> None:
-    """Refuse what cannot be called."""
+def function(name: str, value: object, count: int | None = None) -> None:
+    """Refuse what cannot be called, or not with so many arguments, as far as its signature says."""
     if not callable(value):
         msg = f"{name} must be callable, got {type(value).__name__}"
         raise TypeError(msg)
+    if count is None:
+        return
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):  # of some functions that are not Python's nothing is known
+        return
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        numbered = f"{count} argument{'s' * (count != 1)}"
+        msg = f"{name} must take {numbered}, got a function of {signature}"
+        raise TypeError(msg) from None
 
 
 def called(name: str, function: Callable[..., Thing], *arguments: object) -> Thing:
@@ -310,9 +323,10 @@ def computed(name: str, value: Array) -> None:
     """Refuse to return what overflowed: never a silent NaN."""
     if not all_finite(value):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        why = ", or a function has no value there" if np.isnan(value[where]) else ""
         msg = (
             f"{name} must stay finite, got {value[where]} first at index {where}: "
-            "the computation overflowed; smaller weights, inputs or cotangents are needed"
+            f"the computation overflowed{why}; smaller weights, inputs or cotangents are needed"
         )
         raise FloatingPointError(msg)
 

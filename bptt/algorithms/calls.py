@@ -213,6 +213,7 @@ def ask(cost: object, outputs: Array, *steps: slice) -> Cost:
         msg = f"cost must be a function of {words}, got {validation.describe(cost)}"
         raise TypeError(msg)
     call = "cost(outputs, steps)" if steps else "cost(outputs)"
+    validation.function("cost", cost, 1 + len(steps))
     found = validation.called("cost", cost, validation.read_only(outputs), *steps)
     return validation.instance(call, found, Cost)
 

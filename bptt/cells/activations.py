@@ -68,8 +68,8 @@ class Activation:
     def __post_init__(self) -> None:
         """Try the pair on a few numbers."""
         validation.instance("name", self.name, str)
-        for part in ("function", "derivative"):
-            validation.function(part, getattr(self, part))
+        validation.function("function", self.function, 1)
+        validation.function("derivative", self.derivative, 2)
         for dtype in (np.float32, np.float64):
             z: Array = np.linspace(-1, 1, 6).reshape(2, 3).astype(dtype)
             with np.errstate(all="ignore"):  # its domain may be smaller: its numbers do not matter

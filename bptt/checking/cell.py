@@ -117,9 +117,9 @@ def check_layer(
     (('gain', 'x', 'initial'), ('no recurrence',))
     """
     rng = validation.generator("seed", seed)
-    validation.function("forward", forward)
-    validation.function("backward", backward)
     validation.instance("masked", masked, bool)
+    validation.function("forward", forward, 3 + masked)
+    validation.function("backward", backward, 4)
     found = _float64("x", validation.array("x", x, ("T", "B", "n_below")))
     at: Arrays = [_float64(*leaf) for leaf in tree_leaves(params, "params")]
     at += [found, *(_float64(*leaf) for leaf in tree_leaves(initial, "initial"))]

@@ -141,7 +141,7 @@ def _entry_by_entry(
     slope: Callable[..., float], cost: CostFunction, at: Record, dtype: type[np.inexact[Any]]
 ) -> Record:
     """Return a record like `at` of slopes, each of a function of the cost, an array, and the entry to be moved."""
-    validation.function("cost", cost)
+    validation.function("cost", cost, 1)
     leaves = _some_leaves("at", at)
     for name, leaf in leaves:
         validation.finite(name, validation.float64(name, leaf))
@@ -310,7 +310,7 @@ def check_gradient(
     >>> report.ok
     True
     """
-    validation.function("truth", truth)
+    validation.function("truth", truth, 2)
     if tolerance is None:
         tolerance = 1e-10 if truth is complex_step else 1e-6
     trusted = truth(cost, at)
