@@ -30,6 +30,7 @@ CHECKS = {
     "batch forward": ITSELF,
     "batch backward": ITSELF,
     "finite from a zero state": ITSELF,
+    "right from a zero state": (1e-7, False),
     "initial state: resumed forward": ITSELF,
     "final state: resumed backward": ITSELF,
     "mask forward": ITSELF,
@@ -231,6 +232,34 @@ def test_a_derivative_that_is_not_finite_where_a_run_starts_is_wrong():
     assert (report.faulty, report.likely) == (("initial.c",), ("not finite",))
     assert bptt.check_cell(GuardedSinc()).ok
     assert bptt.check_cell(StartsElsewhere()).ok
+
+
+class Keeps(bptt.Diagonal):
+    """Loses what reaches a state that is zero, as by a division that is guarded with the wrong value."""
+
+    def step_backward(self, d_a, a, v, z, a_new):
+        delta, (d_past,), d_v = super().step_backward(d_a, a, v, z, a_new)
+        return delta, (np.where(a == 0, 0.0, d_past),), d_v
+
+
+class Kinked(bptt.Diagonal):
+    """Has a kink where a is 0, at which its derivative may be any between those of the two sides."""
+
+    def step(self, x, a, v):
+        return super().step(x, np.where(a.real > 0, a, 0.5 * a), v)
+
+    def step_backward(self, d_a, a, v, z, a_new):
+        seen, slope = np.where(a > 0, a, 0.5 * a), np.where(a > 0, 1.0, 0.5)
+        delta, (d_past,), d_v = super().step_backward(d_a, seen, v, z, a_new)
+        return delta, (d_past * slope,), d_v
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_derivative_that_is_wrong_where_a_run_starts_is_found(seed):
+    report = bptt.check_cell(Keeps(bptt.tanh), seed=seed)
+    assert [c.name for c in report.checks if not c.ok] == ["right from a zero state"]
+    assert (report.faulty, report.likely) == (("initial.a",), ())
+    assert bptt.check_cell(Kinked(bptt.tanh), seed=seed).ok
 
 
 def test_sizes_that_are_drawn_are_different_numbers_from_2_to_6():

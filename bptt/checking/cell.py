@@ -152,7 +152,8 @@ def check_cell(
     CellReport
         Prints as a report: the verdict of each check, the faulty tensors, the likely bug. What a factored
         cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on; it
-        is checked at weighted inputs and states up to 15 as well, and all else at numbers below one.
+        is checked at weighted inputs and states up to 15 and own parameters up to 4 as well, and all
+        else at numbers below one.
 
     Raises
     ------

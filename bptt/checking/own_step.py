@@ -20,6 +20,7 @@ from bptt.network.traces import weighted_inputs
 
 # Of weighted inputs, near zero and far out, without a gap above 0.5; states are drawn up to 0.8 and to the last.
 SIZES = (0.01, 1.0, 2.0, 4.0, 8.0, 15.0)
+WIDE = 4.0  # of own parameters, which are drawn up to 0.8 elsewhere
 FAR = 1e-6  # the tolerance there: that of central differences
 OFTEN = 20  # calls, of which some differ if dropout or a counter is in them
 STEEP = 1e-6  # the least slope of an activation that leaves eight digits of what is divided by it
@@ -66,26 +67,42 @@ def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
 def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
     """Check the same derivatives where weighted inputs are very small, and they and states far out, where cells saturate.
 
-    A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
-    entry is compared with the nearer of the two truths. Where `step` is not finite is not its domain.
+    So once more with own parameters up to `WIDE`, which may be clipped beyond one.
     """
-    cell, layout, n = step.cell, layout_of(step.cell), step.at[0].shape[1]
+    layout, n = layout_of(step.cell), step.at[0].shape[1]
     rows = [(size, far) for z in SIZES for size in (z, -z) for far in (0.8, SIZES[-1])]
     sizes, states = np.array(rows).T[..., None]
     point = [sizes * rng.choice([-1, 1]) * rng.uniform(0.5, 1, n) for _ in layout.weighted]
     point += [states * rng.uniform(-1, 1, (len(rows), n)) for _ in layout.states]
     own = step.at[len(point) :]
+    found = _far_errors(step, point, own, rng)
+    if own:
+        wide = [rng.choice([-1, 1], n) * rng.uniform(1, WIDE, n) for _ in own]
+        more = _far_errors(step, point, wide, rng)
+        found = {key: max(found.get(key, 0.0), more.get(key, 0.0)) for key in found | more}
+    return Check(name, found, FAR)
+
+
+def _far_errors(
+    step: OwnStep, point: Arrays, own: Arrays, rng: np.random.Generator
+) -> dict[str, float]:
+    """Return the errors of the derivatives at some weighted inputs and states.
+
+    A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
+    entry is compared with the nearer of the two truths. Where `step` is not finite is not its domain.
+    """
+    cell = step.cell
     inside = np.all([np.isfinite(a).all(axis=1) for a in cell.step(*point, *own)[0]], axis=0)
-    point = [*(array[inside] for array in point), *own]
     if not inside.any():
-        return Check(name, {}, FAR)
+        return {}
+    point = [*(array[inside] for array in point), *own]
     cotangents, got, _ = step_and_back(cell, point, rng)
     want = _true(cell, point, cotangents, Truth(False, ""))
     if step.truth.analytic:
         with contextlib.suppress(Exception):  # a user's function may refuse complex numbers there
             triples = zip(got, want, _true(cell, point, cotangents, step.truth), strict=True)
             want = [np.where(np.isnan(w) | (abs(g - o) < abs(g - w)), o, w) for g, w, o in triples]
-    return Check(name, errors(step.names, got, want), FAR)
+    return errors(step.names, got, want)
 
 
 def step_and_back(

@@ -13,13 +13,15 @@ at most :math:`\kappa u (2 T (k + 10) + T B)`. The check divides by :math:`\kapp
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from bptt._core import Arrays, Mask
+from bptt._core import Array, Arrays, Mask
+from bptt.checking.gradcheck import ACCURACY, contradiction
 from bptt.checking.handwritten import Layer, copies
-from bptt.checking.jacobian import Truth, along, jacobian, joined
+from bptt.checking.jacobian import Truth, along, jacobian, joined, moved_outputs
 from bptt.checking.report import CellReport, Check
 
 SAME = 1e-12  # two ways to sum the same numbers
@@ -101,7 +103,7 @@ def layer_checks(
         _adjoint(layer, at, cotangents, got, truth, rng),
         _compare("linear", layer, [g / LARGE for g in large], got, SAME),
         *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, whole)),
-        _from_zero(layer, at, cotangents),
+        *_from_zero(layer, at, cotangents, rng.spawn(1)[0]),
         *_resumed(layer, at, cotangents, (outs, got)),
         *of_mask,
         _float32(layer, at, cotangents, got, rng),
@@ -243,13 +245,33 @@ def _rows(arrays: Arrays, k: int, rows: slice, steps: Mask) -> Arrays:
     return [*arrays[:k], arrays[k][steps, rows], *(a[rows] for a in arrays[k + 1 :])]
 
 
-def _from_zero(layer: Layer, at: Arrays, w: Arrays) -> Check:
-    """Start where a run does if it is not told: if forward is finite there, backward has to be, too."""
+def _from_zero(
+    layer: Layer, at: Arrays, w: Arrays, rng: np.random.Generator
+) -> tuple[Check, Check]:
+    """Start where a run does if it is not told: if forward is finite there, backward has to be, too, and right.
+
+    A state of zero is often at a kink, of which central differences say nothing.
+    """
     k = layer.n_params
     zero = [*at[: k + 1], *map(np.zeros_like, at[k + 1 :])]
-    finite = all(np.isfinite(a).all() for a in layer.function(zero))
-    found = layer.gradient(zero, w) if finite else at
-    return Check("finite from a zero state", errors(layer.names, found, found), SAME, itself=True)
+    terms = joined(layer.function(zero)) * joined(w)
+    found = layer.gradient(zero, w) if np.isfinite(terms).all() else at
+    size = np.abs(terms).sum()  # the sum itself may cancel, its rounding does not
+
+    def cost(i: int, way: Array, h: float) -> Array:
+        return np.array([moved_outputs(layer.function, zero, i, way, h) @ joined(w), size])
+
+    wrong = dict.fromkeys(layer.names, 0.0)
+    for i, (name, got) in enumerate(zip(layer.names, found, strict=True)):
+        way = rng.normal(size=at[i].shape)
+        slopes = np.array([(got * way).sum() if got.shape == way.shape else np.nan, 0.0])
+        if apart := contradiction(partial(cost, i, way), slopes):
+            wrong[name] = abs(apart[0] - apart[1]) / (abs(apart[0]) + abs(apart[1]))
+    finite = errors(layer.names, found, found)
+    return (
+        Check("finite from a zero state", finite, SAME, itself=True),
+        Check("right from a zero state", wrong, ACCURACY),
+    )
 
 
 def _resumed(
