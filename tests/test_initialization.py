@@ -172,3 +172,21 @@ def test_numbers_that_the_parameters_cannot_hold_are_refused(number):
         bptt.forget_bias(stack, params, number)
     with pytest.raises(ValueError, match=r"gain must be .*, got (1e|an int of 1329)"):
         bptt.orthogonal_recurrent(stack, params, 0, gain=number)
+
+
+class LowRank(bptt.ResetBeforeGRU):
+    """Has a u of another shape than its blocks would have; it is never run here."""
+
+    def __init__(self, *shape):
+        object.__setattr__(self, "shape", shape)
+
+    def shapes(self, n_below, n):
+        return (n_below, n), self.shape, (n,)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 5), (12, 4), (4,)])
+def test_a_u_without_square_blocks_is_refused(shape):
+    stack = bptt.Stack((LowRank(*shape),))
+    params = bptt.initialize(stack, (2, 4, 1), 0)
+    with pytest.raises(ValueError, match=r"^u of LowRank must have shape \(n, g n\), got "):
+        bptt.orthogonal_recurrent(stack, params, 0)

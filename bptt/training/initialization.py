@@ -51,7 +51,8 @@ def orthogonal_recurrent(
     TypeError
         If an argument has a wrong type.
     ValueError
-        If the parameters do not fit the stack, or `gain` is not positive, or too large for their dtype.
+        If the parameters do not fit the stack, or `gain` is not positive, or too large for their dtype, or a u is
+        not made of square blocks.
 
     Notes
     -----
@@ -77,6 +78,10 @@ def orthogonal_recurrent(
         u = layer[fields.index("u")]
         _fits("gain", gain, u)
         n = len(u)
+        if u.ndim != 2 or u.shape[1] % n:
+            validation.refuse_shape(
+                f"u of {type(formula_of(cell)).__name__}", ("n", "g n"), u.shape
+            )
         blocks = [_orthogonal(n, rng) for _ in range(u.shape[1] // n)]
         with np.errstate(under="ignore"):  # what is too small to be held is zero
             new = (gain * np.concatenate(blocks, axis=1)).astype(u.dtype)
