@@ -744,6 +744,14 @@ class OfSmallShares(ClippedRate):
         return (np.where(np.abs(k.real) > 1, np.nan, k) * a + new,), (new,)
 
 
+class RefusesLargeShares(ClippedRate):
+    """Says so itself."""
+
+    def step(self, z, a, k):
+        assert np.abs(k.real).max() <= 1
+        return super().step(z, a, k)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_wrong_only_for_large_own_parameters_is_seen(seed):
     report = bptt.check_cell(ClippedRate(), seed=seed)
@@ -752,6 +760,7 @@ def test_what_is_wrong_only_for_large_own_parameters_is_seen(seed):
     ]
     assert report.faulty == ("d_k",)
     assert bptt.check_cell(OfSmallShares(), seed=seed).ok
+    assert bptt.check_cell(RefusesLargeShares(), seed=seed).ok
 
 
 def test_a_layer_may_return_its_outputs_in_a_buffer():
