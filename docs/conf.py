@@ -49,7 +49,6 @@ parts = [  # of the site's own, in docs/_ext
     "formulas.katex",
     "formulas.references",
     "interactive.answers",
-    "interactive.derivation_map",
     "interactive.layers",
     "interactive.moving_figures",
     "ledger",
@@ -146,6 +145,7 @@ html_favicon = "_static/favicon.svg"
 html_static_path = ["_static", "_vendor/static"]
 templates_path = ["_templates"]
 html_css_files = [
+    "derivation-map.css",
     "custom.css",
     "copy.css",
     "live.css",

@@ -42,7 +42,6 @@ def _check(app: Sphinx, _env: BuildEnvironment) -> None:
 def setup(app: Sphinx) -> None:
     """Read with the pages, check when all are read, show as they are written."""
     app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
-    app.add_directive("equations", index.Index)
     app.add_css_file("ledger.css")
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
     app.connect("doctree-read", enter)
