@@ -5,6 +5,7 @@ names an equation that does not exist is always red.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sphinx.util import logging
 
 from _ext.ledger import index, page_links, rules
 from _ext.ledger.model import enter, ledger
-from _ext.ledger.source import as_roles
+from _ext.ledger.source import TAG
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +23,8 @@ log = logging.getLogger(__name__)
 def _tags_to_roles(app: Sphinx, *what: Any) -> None:
     """Turn the tags in a docstring into links, once napoleon has done its work."""
     lines: list[str] = what[-1]
-    tags = {tag: label for label, tag in app.config.static_math_tags.items()}
-    lines[:] = [as_roles(line, tags) for line in lines]
+    roles = {tag: f":eq:`{label}`" for label, tag in app.config.static_math_tags.items()}
+    lines[:] = [re.sub(TAG, lambda tag: roles.get(tag[1], tag[0]), line) for line in lines]
 
 
 def _check(app: Sphinx, _env: BuildEnvironment) -> None:
@@ -41,7 +42,6 @@ def _check(app: Sphinx, _env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> None:
     """Read with the pages, check when all are read, show as they are written."""
-    app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
     app.add_css_file("ledger.css")
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
     app.connect("doctree-read", enter)
