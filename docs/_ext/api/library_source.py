@@ -55,8 +55,7 @@ class Library(SphinxDirective):
             file = Path(inspect.getsourcefile(thing) or "").resolve()
             path = file.relative_to(Path(self.config.bptt_package).parent).as_posix()
         except (AttributeError, ImportError, OSError, TypeError, ValueError) as error:
-            message = f"library: {error}"
-            raise self.error(message) from error
+            raise self.error(f"library: {error}") from error
         self.env.note_dependency(str(file))
         code = dedent(without_docstring("".join(lines))).rstrip()
         block = nodes.literal_block(code, code, language="python")

@@ -45,8 +45,7 @@ class Kernel(AsyncKernelManager):
         started.close()
         if not answers.poll(STARTS):
             self.process.kill()
-            message = f"the kernel did not start within {STARTS} s"
-            raise TimeoutError(message)
+            raise TimeoutError(f"the kernel did not start within {STARTS} s")
         self.load_connection_info(answers.recv())
 
     async def is_alive(self) -> bool:

@@ -53,8 +53,7 @@ def environment(package: Path) -> dict[str, str]:
 def _find_library() -> None:
     """Let ``bptt`` be imported from where it must, and nothing of what builds the site."""
     if not __debug__:
-        message = "cells would not assert: PYTHONOPTIMIZE is set"
-        raise SystemExit(message)
+        raise SystemExit("cells would not assert: PYTHONOPTIMIZE is set")
     wanted = Path(os.environ[PACKAGE])
     sys.path[:] = [p for p in sys.path if Path(p).resolve() != DOCS]
     sys.path.insert(0, str(wanted.parent))
@@ -62,8 +61,7 @@ def _find_library() -> None:
 
     found = Path(bptt.__file__).resolve().parent
     if found != wanted:
-        message = f"cells would import bptt from {found}, but the build documents {wanted}"
-        raise SystemExit(message)
+        raise SystemExit(f"cells would import bptt from {found}, but the build documents {wanted}")
 
 
 def _strict_warnings() -> None:

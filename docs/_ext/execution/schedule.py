@@ -69,8 +69,7 @@ def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Jo
             if notebook and notebook.metadata.get("mystnb"):
                 log.warning("a page must not set options of MyST-NB in its head", location=name)
         except Exception as error:
-            message = f"{path}: {error}"
-            raise ExtensionError(message) from error
+            raise ExtensionError(f"{path}: {error}") from error
         if notebook:
             page = Page(name, path, why_not=lacking(notebook, app.config.bptt_frameworks))
             code = any(cell.source.strip() for cell in code_cells(notebook))
@@ -153,9 +152,8 @@ def _say_so(app: Sphinx, doctree: nodes.document) -> None:
         place.insert(place.index(cells[0]), nodes.warning("", nodes.paragraph("", words)))
 
 
-def _outdated(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
+def _outdated(_app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
     """Read the pages asked for by name each time: they may have been read without being run."""
-    del app
     return [d for d in env.found_docs if os.environ.get(ONLY) and wanted(d)]
 
 
@@ -173,9 +171,6 @@ def _all_run(app: Sphinx, env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> None:
     """Run before reading."""
-    app.add_config_value("bptt_package", None, "env", types=(str,))
-    app.add_config_value("bptt_pages_without_cells", [], "", types=(list,))
-    app.add_config_value("bptt_frameworks", [], "env", types=(list,))
     app.connect("env-get-outdated", _outdated)
     app.connect("env-before-read-docs", _prepare)
     app.connect("doctree-read", _say_so)

@@ -81,8 +81,6 @@ def _serve(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     """Fetch first, tell pages when they are read, serve when they are written."""
-    app.add_config_value("live_cells", True, "env", types=(bool,))
-    app.add_config_value("live_cells_store", "", "", types=(str,))
     app.connect("builder-inited", _fetch)
     app.connect("doctree-read", _tell)
     app.connect("build-finished", _serve)

@@ -45,8 +45,7 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
         """Find a module, or say that there is none, as on a machine that has only what is declared."""
         top = name.partition(".")[0]
         known = top in self.allowed or top.startswith("_sysconfigdata")
-        found: ModuleSpec | None = self.finder.find_spec(name, path, target) if known else None
-        return found
+        return self.finder.find_spec(name, path, target) if known else None
 
     def find_distributions(self, *context: Any) -> Iterable[Any]:
         """Find what is known of declared packages, their versions for one; all, if none is asked for by name."""
@@ -57,10 +56,7 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
 
 
 def steps(code: str) -> list[Step]:
-    """Return the statements of a snippet: the place of each, all the text up to its end, whether its value is shown.
-
-    A statement is the same in two snippets if all this is. None stands at the end.
-    """
+    """Return the statements of a snippet: the place of each, all the text up to its end, whether its value is shown; then None."""
     lines, body = code.splitlines(keepends=True), ast.parse(code).body
     last = len(body) - 1
     found: list[Step] = [
