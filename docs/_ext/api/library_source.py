@@ -1,8 +1,4 @@
-"""The library's source: each module as a page, linked with the reference, and ``{library} bptt.network.backward.backward``.
-
-The directive shows code that the cells import, without its docstring; its caption names the file and the lines, and links
-to the page of the module. There a comment that marks a line as an equation is a link to it (ledger/page_links.py).
-"""
+"""The library's source: each module as a page, linked with the reference, and ``{library} bptt.network.backward.backward``."""
 
 import ast
 import html
@@ -43,7 +39,7 @@ def without_docstring(code: str) -> str:
 
 
 class Library(SphinxDirective):
-    """Show the source of an object of the library."""
+    """Show the source of an object of the library, without its docstring; the caption names its file and lines."""
 
     required_arguments = 1
 

@@ -1,8 +1,4 @@
-"""Run the cells of all pages before Sphinx reads any: on all cores, pages that take long first.
-
-Every page gets an entry in the store, without outputs if this build does not run it; so MyST-NB runs nothing itself
-(README.md). What happened is told as warnings of Sphinx, and in ``records/`` beside the output (``record.py``).
-"""
+"""Run the cells of all pages before Sphinx reads any (README.md): on all cores, pages that take long first."""
 
 import importlib.util
 import json
@@ -33,8 +29,7 @@ from _ext.slicing import requirements
 from _ext.slicing.page_data import tagged
 
 log = logging.getLogger(__name__)
-# Set by who publishes the site: a page whose cells are not run is red.
-MUST_RUN = ("BPTT_SITE_URL", "READTHEDOCS")
+MUST_RUN = ("BPTT_SITE_URL", "READTHEDOCS")  # set by who publishes: a page that is not run is red
 
 
 @dataclass
@@ -52,8 +47,7 @@ def lacking(notebook: NotebookNode, frameworks: list[str]) -> str:
     """Say which optional frameworks cells import that are not installed; "" if all are."""
     modules = (requirements.imported(cell.source) for cell in code_cells(notebook))
     found = {name.partition(".")[0] for name in set().union(*modules)}
-    names = sorted(found & set(frameworks))
-    lacks = [name for name in names if importlib.util.find_spec(name) is None]
+    lacks = [n for n in sorted(found & {*frameworks}) if importlib.util.find_spec(n) is None]
     return f"{' and '.join(lacks)} not installed" if lacks else ""
 
 

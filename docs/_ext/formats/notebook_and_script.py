@@ -12,8 +12,7 @@ that says so; and the cell in which an exercise begins has no outputs, for these
 and in the Markdown answers stay where they are, for later tasks may use what an answer defines.
 
 A notebook and a script are taken elsewhere: their links are whole addresses where the site's is known (``html_baseurl``), and
-else plain words. Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision`` (a commit) are set, a notebook
-installs the library of that commit where there is none, and the page has links that open it in Colab and on Binder.
+else plain words. The links to Colab and Binder need ``bptt_repository``, ``owner/name``, and ``bptt_revision``, a commit.
 """
 
 import ast

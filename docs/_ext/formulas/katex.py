@@ -1,8 +1,4 @@
-r"""Render every formula while the site is built, so that no JavaScript reaches the reader.
-
-KaTeX (vendored in docs/_vendor) is run by QuickJS inside Python and writes HTML for the eye and
-MathML for screen readers. A formula that does not parse is a warning at its own line.
-"""
+"""Render every formula while the site is built, as HTML for the eye and MathML for screen readers, without JavaScript."""
 
 import functools
 import html

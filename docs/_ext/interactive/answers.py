@@ -1,8 +1,5 @@
 """Exercises: fold an answer, and what the check says of a beginning, for a reader tries first; show all answers on one page.
 
-A folded cell is a cell like all others: it runs, its outputs are checked, it can be copied. Above the first exercise stands
-the place of a tally, which ``_static/exercises.js`` fills; the page above has such places of its own.
-
 ``{container} answers-of`` is replaced by the code of the same cells, taken from the pages that it names, one or more a line,
 when all have been read: so there is no second copy of an answer. They are no cells there: nothing runs twice.
 """
@@ -57,8 +54,7 @@ def answers_of(page: str, doctree: nodes.document) -> nodes.section:
         link = nodes.reference("", title, refuri=f"{name}.html#{anchor}", internal=True)
         text = "\n".join(line for line in code.split("\n") if CHECK not in line).strip()
         block = nodes.literal_block(text, text, language="python")
-        ids = [f"answer-{anchor}"]
-        found += nodes.section("", nodes.title("", "", link), block, ids=ids)
+        found += nodes.section("", nodes.title("", "", link), block, ids=[f"answer-{anchor}"])
     return found
 
 

@@ -1,7 +1,6 @@
 """The ledger: every labeled equation, the cells that check it, the lines of the library that are it.
 
-README.md says what its modules do. ``bptt_ledger_law = False`` in conf.py lets equations be without checks and code; what
-names an equation that does not exist is always red.
+With ``bptt_ledger_law = False`` in conf.py equations may be without checks and code; a name that none has is always red.
 """
 
 import json
@@ -13,6 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
+from _ext.execution.record import Page
 from _ext.ledger import index, page_links, rules
 from _ext.ledger.model import enter, ledger
 from _ext.ledger.source import TAG
@@ -34,7 +34,9 @@ def _check(app: Sphinx, _env: BuildEnvironment) -> None:
     if not app.config.bptt_only_pages:
         broken += rules.of_excuses(book, Path(app.srcdir) / "equations.toml")
         if app.config.bptt_ledger_law:
-            broken += rules.of_equations(book, rules.stopped_pages(out / "records"))
+            pages = map(Page.load, (out / "records").glob("*.json"))
+            stopped = {page.docname for page in pages if page.failed or page.why_not}
+            broken += rules.of_equations(book, stopped)
         (out / "ledger.json").write_text(json.dumps(book.summary()), encoding="utf-8")
     for words, where in broken:
         log.warning("%s", words, location=where, type="bptt", subtype="ledger")

@@ -1,7 +1,6 @@
 """``{container} equations``: the index of all equations, a fold for each page, and as JSON.
 
-It reads without JavaScript. The cells carry what a script needs to sort and to filter
-(``_static/equations.js``). The JSON stands beside the page under its name, with ``.json``.
+It reads without JavaScript; ``_static/equations.js`` sorts and filters it. The JSON stands beside the page under its name.
 """
 
 import html

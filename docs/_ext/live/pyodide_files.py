@@ -1,8 +1,4 @@
-"""Python and an editor for the reader's browser: fetched once by name, every byte compared with ``pyodide_files.json``.
-
-What is taken out of a carrier, a wheel that need not be trusted, has the sum that Pyodide's release, or npm, records for
-it, or the build is red. The files are kept between builds (docs/_ext/README.md, "Live cells").
-"""
+"""Python and an editor for the reader's browser: fetched once, all compared with a list (docs/_ext/README.md, "Live cells")."""
 
 import json
 import shutil

@@ -58,9 +58,8 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
 def steps(code: str) -> list[Step]:
     """Return the statements of a snippet: the place of each, all the text up to its end, whether its value is shown; then None."""
     lines, body = code.splitlines(keepends=True), ast.parse(code).body
-    last = len(body) - 1
     found: list[Step] = [
-        (k, "".join(lines[: node.end_lineno]), k == last and isinstance(node, ast.Expr))
+        (k, "".join(lines[: node.end_lineno]), node is body[-1] and isinstance(node, ast.Expr))
         for k, node in enumerate(body)
     ]
     return [*found, None]
@@ -117,7 +116,8 @@ class Runner:
 
     def _fork(self, ways: list[Snippets]) -> Snippets:
         """Return what a child goes on with; to the parent, when all children have ended, nothing."""
-        if not self._forkable():
+        threads = len(list(Path("/proc/self/task").iterdir()))
+        if threads > 1 or NOT_FORKED & sys.modules.keys() or self._left():
             return {}
         sys.stderr.flush()
         for way in ways:
@@ -128,10 +128,6 @@ class Runner:
             for path in self._left():  # the next child finds all as this one did
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         return {}
-
-    def _forkable(self) -> bool:
-        threads = len(list(Path("/proc/self/task").iterdir()))
-        return threads == 1 and not NOT_FORKED & sys.modules.keys() and not self._left()
 
     def _left(self) -> list[Path]:
         """Return the files that snippets left in their folder or among temporary files, deepest first."""
