@@ -28,7 +28,7 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         name = f"{docname.rpartition('/')[2]}.json"
         twin = f"[All equations as JSON]({name})"
         view = View(app, docname)
-        place.replace_self(nodes.raw("", index(app, view, name), format="html", twin=twin))
+        place.parent.replace(place, nodes.raw("", index(app, view, name), format="html", twin=twin))
         text = json.dumps(as_data(view), indent=1, ensure_ascii=False)
         write(Path(app.outdir) / f"{docname}.json", f"{text}\n")
 
