@@ -76,9 +76,7 @@ def aligned(tex: str) -> str:
 
 def formula(node: nodes.Element, display: bool) -> str:
     """Return the HTML of a formula's node, or warn and show its source."""
-    tex = node.astext().strip()
-    if display:
-        tex = aligned(tex)
+    tex = aligned(node.astext().strip()) if display else node.astext().strip()
     said, error = render(tex, display)
     if error:
         log.warning("%s, in the formula %r", error, tex, location=node, type="math")

@@ -1,7 +1,4 @@
-"""Two layers on a page: reading, which is open, and the proof, which is folded (docs/_ext/README.md, "Two layers").
-
-A ``details`` element opens without JavaScript; ``layers.js`` lets a switch open and close all, and opens what an address leads into.
-"""
+"""Two layers on a page: reading, which is open, and the proof, which is folded (docs/_ext/README.md, "Two layers")."""
 
 import html
 

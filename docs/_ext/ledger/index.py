@@ -1,7 +1,4 @@
-"""``{container} equations``: the index of all equations, a fold for each page, and as JSON.
-
-It reads without JavaScript; ``_static/equations.js`` sorts and filters it. The JSON stands beside the page under its name.
-"""
+"""``{container} equations``: the index of all equations, a fold for each page, and as JSON."""
 
 import html
 import json

@@ -1,9 +1,4 @@
-"""What is known of each page: noted when it is read, in Sphinx's metadata of it; told to others when all pages are.
-
-Told are its description, its card when it is shared, its place among the pages of its part. Its address is known only to who
-publishes the build (``html_baseurl``): without it nothing that would have to be guessed is said, and there is no ``sitemap.txt``.
-``llms.txt`` lists the Markdown of all pages (formats/notebook_and_script.py).
-"""
+"""What is known of each page: noted when it is read, in Sphinx's metadata of it; told to others when all pages are."""
 
 import html
 from pathlib import Path
