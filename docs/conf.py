@@ -49,7 +49,6 @@ parts = [  # of the site's own, in docs/_ext
     "formulas.katex",
     "formulas.references",
     "interactive.answers",
-    "interactive.derivation_map",
     "interactive.layers",
     "interactive.moving_figures",
     "ledger",
@@ -146,6 +145,7 @@ html_favicon = "_static/favicon.svg"
 html_static_path = ["_static", "_vendor/static"]
 templates_path = ["_templates"]
 html_css_files = [
+    "derivation-map.css",
     "custom.css",
     "copy.css",
     "live.css",
@@ -179,8 +179,17 @@ html_context = {
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
+OWN_OPTIONS = {  # set above; by what is made again when one of them changes
+    "": ("bptt_ledger_law", "bptt_only_pages", "bptt_pages_without_cells", "live_cells_store"),
+    "env": ("bptt_frameworks", "bptt_package", "live_cells", "static_math_tags"),
+    "html": ("bptt_files", "bptt_repository", "bptt_revision"),
+}
+
 
 def setup(app: Sphinx) -> None:
-    """Set up each part of the site's own machinery."""
+    """Register the options of the site's own machinery, and set up each part of it."""
+    for rebuild, names in OWN_OPTIONS.items():
+        for name in names:
+            app.add_config_value(name, None, rebuild)
     for part in parts:
         import_module(f"_ext.{part}").setup(app)

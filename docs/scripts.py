@@ -112,8 +112,7 @@ def main() -> int:
     start = time.perf_counter()
     records = longest_first((BUILD / "outputs").glob("*.json"))
     if not records:
-        message = "there is no built site: run nox -s docs first"
-        raise SystemExit(message)
+        raise SystemExit("there is no built site: run nox -s docs first")
     passed = BUILD / "cache" / "scripts" / digest(PACKAGE, DOCS)
     before = len(list(passed.glob("*")))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

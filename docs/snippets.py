@@ -215,8 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
     files = [f for f in files if not args.page or f.stem.split(".")[-1] in args.page]
     every = [snippet for file in files for snippet in read(file)]
     if not every:
-        msg = "no snippets: build the site first, with nox -s docs"
-        raise SystemExit(msg)
+        raise SystemExit("no snippets: build the site first, with nox -s docs")
     start = time.perf_counter()
     passed = BUILD / "cache" / digest(PACKAGE, DOCS) / "alone"
     wrong, lines = check(every, passed, args.jobs)

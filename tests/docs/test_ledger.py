@@ -31,7 +31,9 @@ def site(tmp_path: Path) -> Scratch:
     """Return a scratch site with one equation, its code and its check; green."""
     found = Scratch(tmp_path / "site")
     found.page("math", f"{EQUATION}\n\n{CELL}")
-    found.write("docs/reference/equations.md", "# Equations\n\n```{equations}\n```\n")
+    found.write(
+        "docs/reference/equations.md", "# Equations\n\n```{container} equations\nHere.\n```\n"
+    )
     found.pages.append("reference/equations")
     found._index()
     library = "bptt/__init__.py"

@@ -1,23 +1,27 @@
-"""The map of the derivation shows every page once, in an order in which each needs only what came before."""
+"""The map of the derivation shows every page once, with its minutes, in an order in which each needs only what came before."""
 
 import re
 
 import pytest
-from _ext.interactive import derivation_map
 from scratch import DOCS
 
 pytestmark = pytest.mark.docs
 
-MAP = (DOCS / "learn" / "index.md").read_text("utf-8").partition("```{derivation-map}\n")[2]
-ITEM = re.compile(r"( *)- \[(.+?)\]\((.+?)\.md\)(?:\[, needs (.+), too\]\{\.needs\})?")
+TEXT = (DOCS / "learn" / "index.md").read_text("utf-8")
+MAP = TEXT.partition("```{rst-class} derivation-map\n")[2]
+ITEM = re.compile(
+    r"( *)- \[(.+?)\]\((.+?)\.md\) \[(\d+)\]\{\.minutes\}(?:\[, needs (.+), too\]\{\.needs\})?"
+)
+STATED = re.compile(r"\b(\d+) minutes\.")
 ITEMS = [ITEM.fullmatch(line).groups("") for line in MAP.partition("\n```")[0].splitlines()]
-CORE = [name for indent, _, name, _ in ITEMS if not indent]
+CORE = [name for indent, _, name, *_ in ITEMS if not indent]
+MINUTES = {name: int(minutes) for _, _, name, minutes, _ in ITEMS}
 
 
 def needs() -> dict[str, set[str]]:
     """Return what each page needs: the page of the core that stands above it, and what is said behind it."""
     found, above = {}, set[str]()
-    for indent, title, _, others in ITEMS:
+    for indent, title, _, _, others in ITEMS:
         found[title] = above | set(others.split(", ") if others else ())
         above = above if indent else {title}
     return found
@@ -25,7 +29,7 @@ def needs() -> dict[str, set[str]]:
 
 def test_every_page_of_the_derivation_is_in_the_map():
     files = {file.stem for file in (DOCS / "learn").glob("*.md")} - {"index"}
-    assert sorted(name for _, _, name, _ in ITEMS) == sorted(files)
+    assert sorted(name for _, _, name, *_ in ITEMS) == sorted(files)
 
 
 def test_a_page_needs_known_pages_and_no_circle():
@@ -37,22 +41,13 @@ def test_a_page_needs_known_pages_and_no_circle():
         waiting = {title: needed for title, needed in waiting.items() if title not in ready}
 
 
+def test_its_minutes_are_those_that_the_pages_state():
+    texts = {name: (DOCS / "learn" / f"{name}.md").read_text("utf-8") for name in MINUTES}
+    stated = {name: [int(n) for n in STATED.findall(text)] for name, text in texts.items()}
+    assert {name: [minutes] for name, minutes in MINUTES.items()} == stated
+    (total,) = re.findall(r"The core, on the left, takes (\d+) minutes in all", TEXT)
+    assert int(total) == sum(MINUTES[name] for name in CORE)
+
+
 def test_from_feedforward_nets_to_gates_the_core_takes_at_most_two_hours():
-    core = CORE[CORE.index("feedforward") :]
-    minutes = [
-        derivation_map.stated((DOCS / "learn" / f"{name}.md").read_text("utf-8")) for name in core
-    ]
-    assert sum(minutes) <= 120
-
-
-def test_a_page_without_minutes_is_refused():
-    with pytest.raises(ValueError, match="states no minutes"):
-        derivation_map.stated("no time")
-
-
-@pytest.mark.parametrize(
-    "item", ["* [A](a.md)", "1. [A](a.md)", "[A](a.md)", "- A", "- [A](a.md#b)"]
-)
-def test_what_would_not_be_counted_is_no_item(item):
-    assert derivation_map.ITEM.match("  - [A](a.md)")[1] == "a.md"
-    assert not derivation_map.ITEM.match(item)
+    assert sum(MINUTES[name] for name in CORE[CORE.index("feedforward") :]) <= 120

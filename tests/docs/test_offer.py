@@ -106,7 +106,7 @@ def test_directives_say_it_and_answers_are_gathered(tmp_path: Path) -> None:
     site.write("CITATION.cff", cff)
     site.page("reference/cite", PAGE)
     site.page("exercises/one", ANSWERED)
-    site.page("exercises/answers", "```{answers-of}\none\n```")
+    site.page("exercises/answers", "```{container} answers-of\none\n```")
     built = site.build()
     assert not built.red, built.text
     cite = LexborHTMLParser((site.html / "reference/cite.html").read_text("utf-8"))

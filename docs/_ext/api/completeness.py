@@ -38,11 +38,9 @@ def undocumented(module: Any, known: set[str]) -> Iterator[str]:
             yield f"{module.__name__}.{name}"
 
 
-def _document_data(
-    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
-) -> None:
+def _document_data(_app: Sphinx, what: str, _name: str, thing: Any, *rest: Any) -> None:
     """Keep napoleon from taking a first line with a colon for ``type: description``; say what a mapping holds."""
-    del app, name, options
+    lines: list[str] = rest[-1]
     if what not in ("attribute", "data", "property"):
         return
     if lines and ":" in lines[0]:
@@ -75,6 +73,5 @@ def _check(app: Sphinx, env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> None:
     """Check once all pages are read."""
-    app.add_config_value("bptt_only_pages", False, "", types=(bool,))
     app.connect("autodoc-process-docstring", _document_data, priority=400)
     app.connect("env-check-consistency", _check)

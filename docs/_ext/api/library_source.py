@@ -1,8 +1,4 @@
-"""The library's source: each module as a page, linked with the reference, and ``{library} bptt.network.backward.backward``.
-
-The directive shows code that the cells import, without its docstring; its caption names the file and the lines, and links
-to the page of the module. There a comment that marks a line as an equation is a link to it (ledger/page_links.py).
-"""
+"""The library's source: each module as a page, linked with the reference, and ``{library} bptt.network.backward.backward``."""
 
 import ast
 import html
@@ -44,7 +40,7 @@ def without_docstring(code: str) -> str:
 
 
 class Library(SphinxDirective):
-    """Show the source of an object of the library."""
+    """Show the source of an object of the library, without its docstring; the caption names its file and lines."""
 
     required_arguments = 1
 
@@ -56,8 +52,7 @@ class Library(SphinxDirective):
             file = Path(inspect.getsourcefile(thing) or "").resolve()
             path = file.relative_to(Path(self.config.bptt_package).parent).as_posix()
         except (AttributeError, ImportError, OSError, TypeError, ValueError) as error:
-            message = f"library: {error}"
-            raise self.error(message) from error
+            raise self.error(f"library: {error}") from error
         self.env.note_dependency(str(file))
         code = dedent(without_docstring("".join(lines))).rstrip()
         block = nodes.literal_block(code, code, language="python")

@@ -61,9 +61,7 @@ def page_of(module: str) -> str:
     return f"_modules/{module.replace('.', '/')}"
 
 
-def definitions(
-    tree: ast.Module | ast.ClassDef, prefix: str = ""
-) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+def definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.AST]]:
     """Yield each function and class of a module by its name in it; of functions, not what is inside."""
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):

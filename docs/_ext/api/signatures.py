@@ -24,8 +24,6 @@ OTHERS = {  # than the library's own
     ":py:obj:`None`": NoneType,
 }
 
-Shown: TypeAlias = tuple[str, None]  # a signature, and what it returns
-
 
 @dataclass(frozen=True)
 class AliasFormatter:
@@ -69,8 +67,8 @@ def named(text: str) -> str:
     return ACTIVATION.sub(r"bptt.\1", text)
 
 
-def _signature(_app: Sphinx, what: str, _name: str, thing: Any, *_: Any) -> Shown | None:
-    """Return a signature for what needs one of its own, and leave all else to autodoc-typehints."""
+def _signature(_app: Sphinx, what: str, _name: str, thing: Any, *_: Any) -> Any:
+    """Return a signature, without what it returns, for what needs one of its own, and leave all else to autodoc-typehints."""
     if what != "class" or not inspect.isclass(thing):
         return None
     plain = inspect.signature(thing)

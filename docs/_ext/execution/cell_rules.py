@@ -1,8 +1,4 @@
-"""What a cell on a page must not do, and the form its outputs are shown in.
-
-Everything here works on a notebook's cell: its tags, its metadata and its outputs, whether they come from
-the kernel or from the cache. A problem is worded for the author of the page.
-"""
+"""What a cell on a page must not do, worded for the author of the page, and the form its outputs are shown in."""
 
 import ast
 import re

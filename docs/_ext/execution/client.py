@@ -1,7 +1,4 @@
-"""Run the cells of one page in a kernel of our own (``kernel.py``), with nbclient.
-
-A cell that fails stops the page, and its error becomes its output: whoever called goes on with the next page.
-"""
+"""Run the cells of one page in a kernel of our own (``kernel.py``), with nbclient."""
 
 import re
 import tempfile
@@ -45,8 +42,7 @@ class Kernel(AsyncKernelManager):
         started.close()
         if not answers.poll(STARTS):
             self.process.kill()
-            message = f"the kernel did not start within {STARTS} s"
-            raise TimeoutError(message)
+            raise TimeoutError(f"the kernel did not start within {STARTS} s")
         self.load_connection_info(answers.recv())
 
     async def is_alive(self) -> bool:
@@ -71,7 +67,7 @@ def joined(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
 
 
 def run(notebook: NotebookNode, timeout: int) -> Seconds:
-    """Run all cells in place, in an empty folder; return the seconds that each code cell took."""
+    """Run cells in place, in an empty folder, up to one that fails; return the seconds that each code cell took."""
     times: dict[int, list[float]] = {}  # when each cell began and ended
 
     def note(*, cell_index: int, **_: Any) -> None:

@@ -1,8 +1,5 @@
 """Say with one word everything that a cell can see, or that a build has read and left: what is kept is kept under it.
 
-Outputs of cells are kept under the digest of what the cells can see, and nowhere else: change a line of the library, of what
-runs the cells or of how their outputs are shown, or a version of any installed package, and every cell runs again.
-
 A stamp is left by a green build and by no other. It names everything that the build read (every file of the repository that
 it could read, the commit, every installed version, what the environment sets) and everything that it left. If all of it
 is as it was, there is nothing to do; else docs/build.py keeps nothing but the outputs of cells.
@@ -20,8 +17,7 @@ CODE = (".py", "matplotlibrc")
 SKIPPED = {"__pycache__", "_build", "node_modules"}
 STAMP = "green.txt"
 LEFT = ("html", "doctrees", "records", "outputs")
-# environment variables that pages depend on
-TOLD = ("BPTT_", "CI", "READTHEDOCS", "SOURCE_DATE", "PYTHON")
+TOLD = ("BPTT_", "CI", "READTHEDOCS", "SOURCE_DATE", "PYTHON")  # variables that pages depend on
 
 
 def installed() -> list[str]:

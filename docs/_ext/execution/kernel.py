@@ -6,9 +6,6 @@ It differs from a reader's own Python in four things, none of which a copied cel
 - a warning that a cell or the library causes is an error, and so is any RuntimeWarning or UserWarning;
 - matplotlib draws SVG with the placeholder colors of ``matplotlibrc`` (see ``live/figures.py``);
 - a progress bar of tqdm leaves one quiet line, ``training  400/400``, without seconds or rates.
-
-A kernel that is started by itself spends more time on imports than most pages on their cells. So its process is forked
-from one that has imported what nearly every page needs, where Python can do so.
 """
 
 import logging
@@ -24,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parents[1]
 PACKAGE = "BPTT_DOCS_PACKAGE"  # the folder that bptt must be imported from
-FORKED = "forkserver" in multiprocessing.get_all_start_methods()
+FORKED = "forkserver" in multiprocessing.get_all_start_methods()  # imports take longer than cells
 PROCESSES = multiprocessing.get_context("forkserver" if FORKED else "spawn")
 
 
@@ -53,8 +50,7 @@ def environment(package: Path) -> dict[str, str]:
 def _find_library() -> None:
     """Let ``bptt`` be imported from where it must, and nothing of what builds the site."""
     if not __debug__:
-        message = "cells would not assert: PYTHONOPTIMIZE is set"
-        raise SystemExit(message)
+        raise SystemExit("cells would not assert: PYTHONOPTIMIZE is set")
     wanted = Path(os.environ[PACKAGE])
     sys.path[:] = [p for p in sys.path if Path(p).resolve() != DOCS]
     sys.path.insert(0, str(wanted.parent))
@@ -62,8 +58,7 @@ def _find_library() -> None:
 
     found = Path(bptt.__file__).resolve().parent
     if found != wanted:
-        message = f"cells would import bptt from {found}, but the build documents {wanted}"
-        raise SystemExit(message)
+        raise SystemExit(f"cells would import bptt from {found}, but the build documents {wanted}")
 
 
 def _strict_warnings() -> None:

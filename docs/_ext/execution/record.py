@@ -18,12 +18,9 @@ def wanted(docname: str) -> bool:
     return not only or docname in only
 
 
-def left(outdir: Path, folder: str, docname: str, suffix: str = "json") -> Path:
-    """Return where a build leaves something of a page, in a folder beside its HTML.
-
-    In ``records`` is the record of a page; in ``outputs`` are its cells as they were executed, for its other formats.
-    """
-    return outdir.parent / folder / f"{docname.replace('/', '.')}.{suffix}"
+def left(outdir: Path, folder: str, docname: str) -> Path:
+    """Return where a build leaves the record of a page, in ``records``, or its cells as they were executed, in ``outputs``."""
+    return outdir.parent / folder / f"{docname.replace('/', '.')}.json"
 
 
 def write(file: Path, text: str) -> None:
@@ -37,8 +34,7 @@ def table(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
     except ValueError as error:
-        message = f"{file}: {error}"
-        raise ValueError(message) from error
+        raise ValueError(f"{file}: {error}") from error
 
 
 @dataclass
@@ -91,10 +87,7 @@ class Page:
 
 
 def locate(page: list[str], source: str, fence: int) -> int:
-    """Return the line of the page's file, from 1, where a cell's code begins.
-
-    `fence` is a line at or above it: between the two are the cell's options.
-    """
+    """Return the line of the page's file, from 1, where a cell's code begins, below its options and the line `fence`."""
     code = [line.strip() for line in source.splitlines()]
     for k in range(max(fence - 1, 0), len(page)):
         if [line.strip() for line in page[k : k + len(code)]] == code:

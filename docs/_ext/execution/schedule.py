@@ -1,8 +1,4 @@
-"""Run the cells of all pages before Sphinx reads any: on all cores, pages that take long first.
-
-Every page gets an entry in the store, without outputs if this build does not run it; so MyST-NB runs nothing itself
-(README.md). What happened is told as warnings of Sphinx, and in ``records/`` beside the output (``record.py``).
-"""
+"""Run the cells of all pages before Sphinx reads any (README.md): on all cores, pages that take long first."""
 
 import importlib.util
 import json
@@ -33,8 +29,7 @@ from _ext.slicing import requirements
 from _ext.slicing.page_data import tagged
 
 log = logging.getLogger(__name__)
-# Set by who publishes the site: a page whose cells are not run is red.
-MUST_RUN = ("BPTT_SITE_URL", "READTHEDOCS")
+MUST_RUN = ("BPTT_SITE_URL", "READTHEDOCS")  # set by who publishes: a page that is not run is red
 
 
 @dataclass
@@ -52,8 +47,7 @@ def lacking(notebook: NotebookNode, frameworks: list[str]) -> str:
     """Say which optional frameworks cells import that are not installed; "" if all are."""
     modules = (requirements.imported(cell.source) for cell in code_cells(notebook))
     found = {name.partition(".")[0] for name in set().union(*modules)}
-    names = sorted(found & set(frameworks))
-    lacks = [name for name in names if importlib.util.find_spec(name) is None]
+    lacks = [n for n in sorted(found & {*frameworks}) if importlib.util.find_spec(n) is None]
     return f"{' and '.join(lacks)} not installed" if lacks else ""
 
 
@@ -69,8 +63,7 @@ def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Jo
             if notebook and notebook.metadata.get("mystnb"):
                 log.warning("a page must not set options of MyST-NB in its head", location=name)
         except Exception as error:
-            message = f"{path}: {error}"
-            raise ExtensionError(message) from error
+            raise ExtensionError(f"{path}: {error}") from error
         if notebook:
             page = Page(name, path, why_not=lacking(notebook, app.config.bptt_frameworks))
             code = any(cell.source.strip() for cell in code_cells(notebook))
@@ -153,9 +146,8 @@ def _say_so(app: Sphinx, doctree: nodes.document) -> None:
         place.insert(place.index(cells[0]), nodes.warning("", nodes.paragraph("", words)))
 
 
-def _outdated(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
+def _outdated(_app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
     """Read the pages asked for by name each time: they may have been read without being run."""
-    del app
     return [d for d in env.found_docs if os.environ.get(ONLY) and wanted(d)]
 
 
@@ -173,9 +165,6 @@ def _all_run(app: Sphinx, env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> None:
     """Run before reading."""
-    app.add_config_value("bptt_package", None, "env", types=(str,))
-    app.add_config_value("bptt_pages_without_cells", [], "", types=(list,))
-    app.add_config_value("bptt_frameworks", [], "env", types=(list,))
     app.connect("env-get-outdated", _outdated)
     app.connect("env-before-read-docs", _prepare)
     app.connect("doctree-read", _say_so)

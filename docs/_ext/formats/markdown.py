@@ -53,9 +53,7 @@ class Writer:
     depth = 0
     in_table = False
 
-    def __init__(
-        self, link: Callable[[str], str], cells: Mapping[nodes.Element, NotebookNode]
-    ) -> None:
+    def __init__(self, link: Callable[[str], str], cells: Mapping[nodes.Element, Any]) -> None:
         self.link, self.cells = link, cells
 
     def pieces(self, document: nodes.document) -> list[Piece]:

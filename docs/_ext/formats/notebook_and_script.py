@@ -4,19 +4,15 @@ Beside ``learn/bp2.html`` stand
 
 ``bp2.ipynb``     the cells as they were executed, with their outputs, between the prose;
 ``learn-bp2.py``  the same in the percent format: prose in comments, code that runs from top to bottom;
-``bp2.md``        prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``.
+``bp2.md``        prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``; of a page without
+                  cells this alone.
 
-A page without cells has Markdown only.
-
-The answers of exercises are not beside their tasks for all to see. In the notebook, a line says that the answer is in
-the cell below, and that cell's code is hidden by ``jupyter.source_hidden``, the key that the notebook format has for
-this (JupyterLab folds such a cell; where a program ignores the key, the cell is open). A cell in which an exercise begins
-has no outputs in the notebook: what the check says of it is for a reader who has tried. In the script and in the
-Markdown answers stay where they are, for later tasks may use what an answer defines.
+In a notebook the answers of exercises are folded, by ``jupyter.source_hidden``, the notebook format's own key, below a line
+that says so; and the cell in which an exercise begins has no outputs, for these are for a reader who has tried. In the script
+and in the Markdown answers stay where they are, for later tasks may use what an answer defines.
 
 A notebook and a script are taken elsewhere: their links are whole addresses where the site's is known (``html_baseurl``), and
-else plain words. Where ``bptt_repository`` (``owner/name`` on GitHub) and ``bptt_revision`` (a commit) are set, a notebook
-installs the library of that commit where there is none, and the page has links that open it in Colab and on Binder.
+else plain words. The links to Colab and Binder need ``bptt_repository``, ``owner/name``, and ``bptt_revision``, a commit.
 """
 
 import ast
@@ -267,6 +263,4 @@ def _add(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], do
 
 def setup(app: Sphinx) -> None:
     """Write the twins of each page with it."""
-    app.add_config_value("bptt_repository", "", "html", types=(str,))
-    app.add_config_value("bptt_revision", "", "html", types=(str,))
     app.connect("html-page-context", _add, priority=600)  # its body is whole (api/code_links.py)

@@ -87,7 +87,6 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: nodes.Element, _: Any) ->
 
 def setup(app: Sphinx) -> None:
     """Give numbers while reading, and say where references lead when all is read."""
-    app.add_config_value("static_math_tags", {}, "env")
     app.add_transform(Numbers)
     app.add_role(ROLE, Role(), override=True)
     app.connect("missing-reference", _resolve)

@@ -1,9 +1,4 @@
-"""Two layers on a page: reading, which is open, and the proof, which is folded (docs/_ext/README.md, "Two layers").
-
-Folded are cells with ``:tags: [proof]``, and the code, not the figure, of those with ``:tags: [plot]``. They are cells like
-all others: they run, their outputs are checked, they can be copied. A ``details`` element opens without
-JavaScript; ``layers.js`` lets a switch open and close all, and opens what an address leads into.
-"""
+"""Two layers on a page: reading, which is open, and the proof, which is folded (docs/_ext/README.md, "Two layers")."""
 
 import html
 

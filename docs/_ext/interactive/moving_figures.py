@@ -6,7 +6,6 @@ without JavaScript; ``_static/moving-triangle.js`` computes contributions as the
 ``tests/docs/test_moving.py`` holds it to. Both are loaded by the pages that have such a figure, and by no other.
 """
 
-import html
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -162,7 +161,7 @@ def net_figure() -> str:
     steps = net.steps()
     said = [[step.title, step.rows] for step in steps]
     buttons = "".join(
-        f'<button type="button" data-do="{do}">{html.escape(words)}</button>'
+        f'<button type="button" data-do="{do}">{words}</button>'
         for do, words in (("first", "Start"), ("back", "Back"), ("next", "Next"), ("play", "Play"))
     )
     return (
@@ -206,13 +205,11 @@ class Moving(SphinxDirective):
         """Return the figure."""
         words = " ".join(self.content)
         if not words:
-            message = f"{self.name}: say in its content what the figure shows"
-            raise self.error(message)
+            raise self.error(f"{self.name}: say in its content what the figure shows")
         try:
             made = FIGURES[self.name]()
         except Exception as error:
-            message = f"{self.name}: {' '.join(str(error).split())}"
-            raise self.error(message) from error
+            raise self.error(f"{self.name}: {' '.join(str(error).split())}") from error
         return [nodes.raw("", made, format="html", twin=f"*{words}*")]
 
 

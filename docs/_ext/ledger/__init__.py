@@ -1,10 +1,10 @@
 """The ledger: every labeled equation, the cells that check it, the lines of the library that are it.
 
-README.md says what its modules do. ``bptt_ledger_law = False`` in conf.py lets equations be without checks and code; what
-names an equation that does not exist is always red.
+With ``bptt_ledger_law = False`` in conf.py equations may be without checks and code; a name that none has is always red.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
+from _ext.execution.record import Page
 from _ext.ledger import index, page_links, rules
 from _ext.ledger.model import enter, ledger
-from _ext.ledger.source import as_roles
+from _ext.ledger.source import TAG
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +23,8 @@ log = logging.getLogger(__name__)
 def _tags_to_roles(app: Sphinx, *what: Any) -> None:
     """Turn the tags in a docstring into links, once napoleon has done its work."""
     lines: list[str] = what[-1]
-    tags = {tag: label for label, tag in app.config.static_math_tags.items()}
-    lines[:] = [as_roles(line, tags) for line in lines]
+    roles = {tag: f":eq:`{label}`" for label, tag in app.config.static_math_tags.items()}
+    lines[:] = [re.sub(TAG, lambda tag: roles.get(tag[1], tag[0]), line) for line in lines]
 
 
 def _check(app: Sphinx, _env: BuildEnvironment) -> None:
@@ -33,7 +34,9 @@ def _check(app: Sphinx, _env: BuildEnvironment) -> None:
     if not app.config.bptt_only_pages:
         broken += rules.of_excuses(book, Path(app.srcdir) / "equations.toml")
         if app.config.bptt_ledger_law:
-            broken += rules.of_equations(book, rules.stopped_pages(out / "records"))
+            pages = map(Page.load, (out / "records").glob("*.json"))
+            stopped = {page.docname for page in pages if page.failed or page.why_not}
+            broken += rules.of_equations(book, stopped)
         (out / "ledger.json").write_text(json.dumps(book.summary()), encoding="utf-8")
     for words, where in broken:
         log.warning("%s", words, location=where, type="bptt", subtype="ledger")
@@ -41,8 +44,6 @@ def _check(app: Sphinx, _env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> None:
     """Read with the pages, check when all are read, show as they are written."""
-    app.add_config_value("bptt_ledger_law", True, "", types=(bool,))
-    app.add_directive("equations", index.Index)
     app.add_css_file("ledger.css")
     app.connect("autodoc-process-docstring", _tags_to_roles, priority=650)
     app.connect("doctree-read", enter)

@@ -1,8 +1,4 @@
-"""``{equations}``: the index of all equations, a fold for each page, and as JSON.
-
-It reads without JavaScript. The cells carry what a script needs to sort and to filter
-(``_static/equations.js``). The JSON stands beside the page under its name, with ``.json``.
-"""
+"""``{container} equations``: the index of all equations, a fold for each page, and as JSON."""
 
 import html
 import json
@@ -11,7 +7,6 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from _ext.execution.record import write
 from _ext.formulas.katex import formula
@@ -24,21 +19,13 @@ from _ext.publishing.metadata import noted, reading_order
 COLUMNS = ("Number", "Formula", "Page", "Evidence", "Error", "Kind")
 
 
-class Index(SphinxDirective):
-    """Put the index here."""
-
-    def run(self) -> list[nodes.Node]:
-        """Leave the place; `fill` fills it."""
-        return [nodes.container(equations=True)]
-
-
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put the table in its place, when all pages are read, and write the JSON beside the page."""
-    for place in [c for c in doctree.findall(nodes.container) if c.get("equations")]:
+    """Replace the container by the table, when all pages are read, and write the JSON beside the page."""
+    for place in [c for c in doctree.findall(nodes.container) if "equations" in c["classes"]]:
         name = f"{docname.rpartition('/')[2]}.json"
         twin = f"[All equations as JSON]({name})"
         view = View(app, docname)
-        place.replace_self(nodes.raw("", index(app, view, name), format="html", twin=twin))
+        place.parent.replace(place, nodes.raw("", index(app, view, name), format="html", twin=twin))
         text = json.dumps(as_data(view), indent=1, ensure_ascii=False)
         write(Path(app.outdir) / f"{docname}.json", f"{text}\n")
 

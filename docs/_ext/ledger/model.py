@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 
 from _ext.api.objects import documented
 from _ext.execution.record import table
-from _ext.formulas.references import Equation, equations
+from _ext.formulas.references import equations
 from _ext.ledger.source import Named, scan
 from _ext.slicing.page_data import printed, tagged
 from bptt.teaching.equations import EquationCheck
@@ -62,18 +62,17 @@ def excuses(file: Path) -> list[Excuse]:
     return found
 
 
-@dataclass(frozen=True)
 class Ledger:
-    """Everything, put together."""
+    """Everything, put together once all pages are read."""
 
-    equations: dict[str, Equation]  # by label, in the order of pages and on them
-    checks: list[CellCheck]  # of known equations or not
-    tags: dict[str, str]
-    excuses: list[Excuse]
-    marks: list[Named]
-    mentions: list[Named]
-    # where a thing is defined -> page and anchor of its entry
-    documented: dict[str, tuple[str, str]]
+    def __init__(self, app: Sphinx) -> None:
+        package, pages = Path(app.config.bptt_package), sorted(app.env.metadata.items())
+        self.equations = equations(app.env)
+        self.checks: list[CellCheck] = [c for _, kept in pages for c in kept.get(KEY, [])]
+        self.tags: dict[str, str] = app.config.static_math_tags
+        self.excuses = excuses(Path(app.srcdir) / "equations.toml")
+        self.marks, self.mentions = scan(package)
+        self.documented = documented(app.env, package.name)
 
     def proofs(self, label: str) -> list[CellCheck]:
         """Return the checks that show that an equation holds."""
@@ -162,15 +161,4 @@ def enter(app: Sphinx, doctree: nodes.document) -> None:
     app.env.metadata[docname][KEY] = found
 
 
-@cache
-def ledger(app: Sphinx) -> Ledger:
-    """Return the ledger, put together once a process and once all pages are read."""
-    package = Path(app.config.bptt_package)
-    return Ledger(
-        equations(app.env),
-        [check for _, kept in sorted(app.env.metadata.items()) for check in kept.get(KEY, [])],
-        app.config.static_math_tags,
-        excuses(Path(app.srcdir) / "equations.toml"),
-        *scan(package),
-        documented(app.env, package.name),
-    )
+ledger = cache(Ledger)  # one for a process

@@ -1,8 +1,4 @@
-"""Write what the ledger knows where a reader looks: under an equation, in the API, in the source.
-
-Under each equation a small line leads to the code that is it and to the cells that check it. An API entry
-ends with the equations of its code. In the highlighted source a mark is a link back to the equation.
-"""
+"""Write what the ledger knows where a reader looks: under an equation, in the API, in the source."""
 
 import html
 

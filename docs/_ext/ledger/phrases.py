@@ -45,10 +45,7 @@ def worst(checks: Iterable[EquationCheck]) -> float | None:
 
 
 def summary(checks: list[EquationCheck], names: dict[str, str]) -> str:
-    """Say what checks have established; `names` are label -> how the reader knows the equation.
-
-    Equations are named if there are several of them.
-    """
+    """Say what checks have established; of several equations also which, by `names`, label -> how the reader knows it."""
     parts = []
     for words, good in ("Checked", True), ("Fails where it should", False):
         if some := [check for check in checks if check.holds == good]:

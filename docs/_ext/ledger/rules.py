@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from _ext.execution.record import Page, wanted
+from _ext.execution.record import wanted
 from _ext.ledger.model import DEFINITION, EQUATION, NO_CODE, PROOF, Ledger
 
 ROUNDING = 1e-6  # the largest tolerance of a check
-Location: TypeAlias = str | tuple[str, int]
-Broken: TypeAlias = Iterator[tuple[str, Location]]  # words, and where they belong
+Broken: TypeAlias = Iterator[tuple[str, str | tuple[str, int]]]  # words, and where they belong
 
 
 def of_checks(ledger: Ledger) -> Broken:
@@ -56,7 +55,7 @@ def of_excuses(ledger: Ledger, table: Path) -> Broken:
 
 
 def of_equations(ledger: Ledger, stopped: set[str]) -> Broken:
-    """Yield the equations without a check, or without the code that they need."""
+    """Yield the equations without a check, but for pages that stopped, or without the code that they need."""
     for label, equation in ledger.equations.items():
         where = equation.docname, equation.line
         if not ledger.proofs(label) and equation.docname not in stopped:
@@ -65,9 +64,3 @@ def of_equations(ledger: Ledger, stopped: set[str]) -> Broken:
             name = ledger.tags.get(label, label)
             words = f"mark its lines with '# ({name})', or say in equations.toml why it has none"
             yield f"equation {label!r} has no implementation: {words}", where
-
-
-def stopped_pages(records: Path) -> set[str]:
-    """Return the pages on which a cell failed or none was run: their checks are missing."""
-    pages = [Page.load(file) for file in records.glob("*.json")]
-    return {page.docname for page in pages if page.failed or page.why_not}

@@ -26,10 +26,7 @@ PARTS = re.compile(r"([A-Z]+)(\d+)(.*)")
 
 @dataclass(frozen=True)
 class Named:
-    """Where the library names equations: the line that is meant, what it is part of, and the line of the words.
-
-    For a comment these lines can differ; a docstring means itself.
-    """
+    """Where the library names equations: the line that is meant, what it is part of, the line of the words, maybe above it."""
 
     names: tuple[str, ...]
     module: str
@@ -86,8 +83,3 @@ def spread(text: str, form: str) -> tuple[str, ...]:
         else:
             names.append(name)
     return tuple(names)
-
-
-def as_roles(words: str, tags: dict[str, str]) -> str:
-    """Return a line of a docstring in which each tag is a link; `tags` are tag -> label."""
-    return re.sub(TAG, lambda tag: f":eq:`{tags[tag[1]]}`" if tag[1] in tags else tag[0], words)

@@ -1,10 +1,7 @@
 """Live cells: the site serves the Python that runs its cells in the reader's browser.
 
-Nothing of it is loaded before the first press of Run. At the end of a build ``_static/pyodide`` gets Pyodide, the
-packages that the site's pages need and the library's wheel (``pyodide_files.py``), and ``_static/live`` what figures are
-drawn with. Hidden elements tell the scripts of a page, for each of its cells, the lines of the cells above that it needs, as
-``slicer.pack`` writes them, the packages that it needs, and which of these no browser has. Above the first cell stands
-which packages the page needs besides bptt and NumPy.
+Hidden elements tell the scripts of a page, for each of its cells, the lines of the cells above that it needs, as
+``slicer.pack`` writes them, the packages that it needs, and which of these no browser has.
 """
 
 import html
@@ -36,9 +33,8 @@ def sentence(needed: list[str]) -> nodes.paragraph:
     words = "Besides bptt and NumPy, the cells of this page need "
     line = nodes.paragraph("", words, classes=["page-needs"])
     for k, name in enumerate(needed):
-        if k:
-            line += nodes.Text(" and " if k == len(needed) - 1 else ", ")
-        line += nodes.literal(name, name)
+        between = " and " if k == len(needed) - 1 else ", "
+        line += [nodes.Text(between if k else ""), nodes.literal(name, name)]
     line += nodes.Text(".")
     return line
 
@@ -81,8 +77,6 @@ def _serve(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     """Fetch first, tell pages when they are read, serve when they are written."""
-    app.add_config_value("live_cells", True, "env", types=(bool,))
-    app.add_config_value("live_cells_store", "", "", types=(str,))
     app.connect("builder-inited", _fetch)
     app.connect("doctree-read", _tell)
     app.connect("build-finished", _serve)

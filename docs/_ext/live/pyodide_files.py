@@ -1,10 +1,5 @@
-"""Python and an editor for the reader's browser: fetched once by name, every byte compared with ``pyodide_files.json``.
+"""Python and an editor for the reader's browser: fetched once, all compared with a list (docs/_ext/README.md, "Live cells")."""
 
-What is taken out of a carrier, a wheel that need not be trusted, has the sum that Pyodide's release, or npm, records for
-it, or the build is red. The files are kept between builds (docs/_ext/README.md, "Live cells").
-"""
-
-import hashlib
 import json
 import shutil
 import subprocess
@@ -12,6 +7,7 @@ import sys
 import tempfile
 import zipfile
 from contextlib import chdir, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +28,9 @@ pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with 
 """
 
 
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of some bytes."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def fetch(store: Path) -> Path:
     """Return the folder with all files of the list, fetched if it is not there."""
-    folder = store / digest(LIST)[:16]
+    folder = store / sha256(LIST).hexdigest()[:16]
     if folder.is_dir():
         return folder
     size = round(sum(carrier["megabytes"] for carrier in TABLE["carriers"].values()))
@@ -53,8 +44,7 @@ def fetch(store: Path) -> Path:
         for requirement, carrier in TABLE["carriers"].items():
             unpack(download(requirement, carrier, Path(name)), carrier["folder"], new)
         if missing := sorted(name for name in SUMS if not (new / name).is_file()):
-            msg = f"no carrier holds {', '.join(missing)}"
-            raise ExtensionError(msg)
+            raise ExtensionError(f"no carrier holds {', '.join(missing)}")
         with suppress(OSError):  # another build was first
             new.rename(folder)
     return folder
@@ -84,7 +74,7 @@ def unpack(carrier: Path, inside: str, folder: Path) -> None:
             present = set(archive.namelist())
             found = {n: archive.read(inside + n) for n in SUMS if inside + n in present}
     for name, content in found.items():
-        if SUMS[name] != digest(content):
+        if SUMS[name] != sha256(content).hexdigest():
             msg = f"{name} in {carrier.name} is not the file that pyodide_files.json lists"
             raise ExtensionError(msg)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -101,8 +91,8 @@ def wheel(root: Path, folder: Path) -> Path:
 def lock(own: Path) -> dict[str, Any]:
     """Return the list in the form that Pyodide reads, with the library's wheel on it."""
     library = {
-        "version": own.name.split("-")[1], "file": own.name, "sha256": digest(own.read_bytes()),
-        "imports": ["bptt"], "depends": ["numpy"],
+        "version": own.name.split("-")[1], "sha256": sha256(own.read_bytes()).hexdigest(),
+        "file": own.name, "imports": ["bptt"], "depends": ["numpy"],
     }  # fmt: skip
     entries = {
         name: {

@@ -1,9 +1,4 @@
-"""What is known of each page: noted when it is read, in Sphinx's metadata of it; told to others when all pages are.
-
-Told are its description, its card when it is shared, its place among the pages of its part. Its address is known only to who
-publishes the build (``html_baseurl``): without it nothing that would have to be guessed is said, and there is no ``sitemap.txt``.
-``llms.txt`` lists the Markdown of all pages (formats/notebook_and_script.py).
-"""
+"""What is known of each page: noted when it is read, in Sphinx's metadata of it; told to others when all pages are."""
 
 import html
 from pathlib import Path
@@ -15,6 +10,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from _ext.execution.record import write
 from _ext.publishing.build_info import commit
 
 KEY = "bptt_notes"
@@ -65,8 +61,7 @@ def _note(app: Sphinx, doctree: nodes.document) -> None:
 # --- when all are read
 def noted(env: BuildEnvironment, docname: str) -> Notes:
     """Return what is noted of a page."""
-    found: Notes = env.metadata.get(docname, {}).get(KEY, Notes())
-    return found
+    return env.metadata.get(docname, {}).get(KEY, Notes())
 
 
 def reading_order(env: BuildEnvironment) -> list[str]:
@@ -116,39 +111,30 @@ def write_sitemap(app: Sphinx, pages: list[str]) -> None:
     if base := app.config.html_baseurl:
         named = [p for p in pages if p not in PAGES_NOT_FOR_SEARCH and not p.startswith("_static/")]
         lines = "".join(f"{urljoin(base, name)}.html\n" for name in named)
-        (Path(app.outdir) / "sitemap.txt").write_text(lines, "utf-8")
+        write(Path(app.outdir) / "sitemap.txt", lines)
 
 
-def _llms(app: Sphinx) -> str:
-    """Return llms.txt, in the form of llmstxt.org: what the site is, and a line for each page."""
-    base, root = app.config.html_baseurl, app.config.root_doc  # the first ends in a slash
-
-    def entry(name: str) -> str:
-        notes = noted(app.env, name)
-        said = f": {notes.description}" if notes.description else ""
-        return f"- [{notes.title}]({base}{name}.md){said}"
-
+def write_llms(app: Sphinx) -> None:
+    """Write llms.txt, a line on each page in the form of llmstxt.org, and llms-full.txt, the Markdown of all pages."""
+    out, base = Path(app.outdir), app.config.html_baseurl  # which ends in a slash
     about = (
         f"Version {app.config.release}. Each page is executed when the site is built; its Markdown "
         "holds the code and what came out. All in one file, each page below its name: "
         f"[llms-full.txt]({base}llms-full.txt). A page with cells is also there as `.ipynb` and `.py`."
     )
-    head = [f"# {app.config.project}", "", f"> {noted(app.env, root).description}", "", about]
-    pages = [entry(name) for name in reading_order(app.env) if name != root]
-    return "\n".join([*head, "", "## Pages, in the order of reading", "", *pages]) + "\n"
-
-
-def write_llms(app: Sphinx) -> None:
-    """Write llms.txt, which lists the Markdown of all pages, and llms-full.txt, which is all of it."""
-    out = Path(app.outdir)
-    (out / "llms.txt").write_text(_llms(app), "utf-8")
-    pages = [f"{name}.md" for name in reading_order(app.env) if (out / f"{name}.md").is_file()]
-    parts = [f"--- {page}\n\n{(out / page).read_text('utf-8')}" for page in pages]
-    (out / "llms-full.txt").write_text("\n".join(parts), "utf-8")
+    home, *pages = ((name, noted(app.env, name)) for name in reading_order(app.env))
+    head = [f"# {app.config.project}", "", f"> {home[1].description}", "", about, ""]
+    head += ["## Pages, in the order of reading", ""]
+    for name, notes in pages:
+        said = f": {notes.description}" if notes.description else ""
+        head.append(f"- [{notes.title}]({base}{name}.md){said}")
+    write(out / "llms.txt", "\n".join(head) + "\n")
+    files = [f"{name}.md" for name, _ in (home, *pages)]
+    parts = [f"--- {file}\n\n{(out / file).read_text('utf-8')}" for file in files]
+    write(out / "llms-full.txt", "\n".join(parts))
 
 
 def setup(app: Sphinx) -> None:
     """Look at each page when all else has been done to it, and tell when its body is whole (api/code_links.py)."""
-    app.add_config_value("bptt_files", {}, "html", types=(dict,))
     app.connect("doctree-read", _note, priority=900)
     app.connect("html-page-context", _tell, priority=600)

@@ -1,11 +1,4 @@
-"""How a reader gets the library, and how it is cited: said from what the build knows, and from nothing else.
-
-``{get-library}``  the wheel that the site has for its live cells, the repository where its address is known, and the
-                   command that installs each;
-``{citation}``     a sentence and an entry of BibTeX, made of ``CITATION.cff``, each a block to copy. The year is that of
-                   the commit (``SOURCE_DATE_EPOCH``, the only date that a build may know);
-``{versions}``     Python and every installed package, as they were when this site was built.
-"""
+"""How a reader gets the library, and how it is cited: said from what the build knows, and from nothing else."""
 
 import os
 import platform
@@ -41,7 +34,7 @@ def ways(config: Config, root: str) -> list[tuple[str, str, str]]:
 
 
 class GetLibrary(SphinxDirective):
-    """A paragraph that says where the library is and how it is installed."""
+    """``{get-library}``: where the library is, the live cells' wheel for one, and the command that installs it."""
 
     def run(self) -> list[nodes.Node]:
         """Say every way that this build knows; without any, that of a copy of the repository."""
@@ -56,7 +49,7 @@ class GetLibrary(SphinxDirective):
 
 
 def citation(data: dict[str, Any], made_of: str, address: str) -> tuple[str, str]:
-    """Return the sentence and the entry of BibTeX, whose braces keep names and title as they are in any style."""
+    """Return the sentence and the entry of BibTeX, whose braces keep names and title as they are; the year is the commit's."""
     seconds = int(os.environ.get("SOURCE_DATE_EPOCH", "1"))
     year = str(time.gmtime(seconds).tm_year) if seconds > 1 else "n.d."  # 1: see build.py
     names = [a.get("name") or f"{a['given-names']} {a['family-names']}" for a in data["authors"]]
@@ -74,7 +67,7 @@ def citation(data: dict[str, Any], made_of: str, address: str) -> tuple[str, str
 
 
 class Citation(SphinxDirective):
-    """A sentence and an entry of BibTeX."""
+    """``{citation}``: a sentence and an entry of BibTeX, made of ``CITATION.cff``, each a block to copy."""
 
     def run(self) -> list[nodes.Node]:
         """Read CITATION.cff."""
@@ -91,7 +84,7 @@ class Citation(SphinxDirective):
 
 
 class Versions(SphinxDirective):
-    """The versions that the cells of this site ran with, one a line."""
+    """``{versions}``: Python and every installed package, as they were when this site was built, one a line."""
 
     def run(self) -> list[nodes.Node]:
         """Ask Python."""

@@ -32,10 +32,7 @@ class Page:
             self.file.write_text(text, "utf-8")
 
     def number_again(self) -> None:
-        """Let no number that docutils gives, as ``id3``, stand for two places.
-
-        Each block of reStructuredText on a page is numbered from 1.
-        """
+        """Let no number of docutils, as ``id3``, stand for two places: it counts in each block of reStructuredText from 1."""
         seen: Counter[str] = Counter()
         for node in self.tree.css("[id]"):
             name = node.attrs["id"] or ""

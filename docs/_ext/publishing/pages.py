@@ -1,8 +1,4 @@
-"""The one pass over the written pages: each is read, repaired, guarded, checked, and written once.
-
-What a page needs is done once, and then it has a policy: a page that has one was finished by an earlier build, and
-only its links and its words are looked at again.
-"""
+"""The one pass over the written pages: each is read, repaired, guarded, checked, and written once."""
 
 from pathlib import Path
 
@@ -28,7 +24,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     index = SearchIndex(app)
     for file in sorted(out.rglob("*.html")):
         page = Page(file, out)
-        if not policy.guarded(page):
+        if not policy.guarded(page):  # else only its links and its words are looked at again
             repairs.repair(page)
             page.number_again()
             stylesheets.bundle(page, out / "_static")

@@ -41,9 +41,7 @@ def digests(page: Page, tag: str) -> list[str]:
 def policy(page: Page) -> str:
     """Return the policy of a page."""
     inline = {"script-src": digests(page, "script"), "style-src-elem": digests(page, "style")}
-    return "; ".join(
-        " ".join([name, value, *inline.get(name, [])]) for name, value in POLICY.items()
-    )
+    return "; ".join(" ".join([name, who, *inline.get(name, [])]) for name, who in POLICY.items())
 
 
 def guarded(page: Page) -> bool:

@@ -1,8 +1,4 @@
-"""Repair what Sphinx, docutils and furo get wrong for axe, Lighthouse and the HTML checkers.
-
-A repair says on which page there is something for it to repair. Where it then finds nothing, the markup has changed:
-`repair` says so, pages.py warns, and a warning makes the build red.
-"""
+"""Repair what Sphinx, docutils and furo get wrong for axe, Lighthouse and the HTML checkers."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -41,10 +41,6 @@ class Entry:
     title: str = ""
     words: list[str] = field(default_factory=list)
 
-    def row(self) -> list[str]:
-        """Return the entry as the script has it."""
-        return [self.anchor, self.kind, _plain(self.title), _plain("".join(self.words))]
-
 
 def _plain(text: str) -> str:
     return " ".join(UNSEEN_SIGNS.sub("", text).split())
@@ -101,10 +97,7 @@ def grouped(text: str) -> str:
 
 
 def divide(node: LexborNode, entry: Entry, entries: list[Entry]) -> None:
-    """Divide what an element holds among the entries of a page, each word into the innermost entry that holds it.
-
-    Each name of the library and each word of the glossary has an entry of its own.
-    """
+    """Divide what an element holds among the entries of a page, each word into the innermost entry that holds it."""
     for child in node.iter(include_text=True):
         anchor = (child.attributes or {}).get("id") or ""
         if child.tag == "section" and anchor:
@@ -161,8 +154,10 @@ class SearchIndex:
 
     def write(self) -> None:
         """Write the script."""
-        found = sorted(self.pages.items())
-        pages = [[name, self._way(name), [e.row() for e in entries]] for name, entries in found]
+        pages = []
+        for name, entries in sorted(self.pages.items()):
+            rows = [[e.anchor, e.kind, _plain(e.title), _plain("".join(e.words))] for e in entries]
+            pages.append([name, self._way(name), rows])
         data = {"pages": pages, "others": self.others}
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         write(Path(self.app.outdir) / FILE, f"window.bpttSearch={text};\n")

@@ -1,8 +1,4 @@
-"""One stylesheet a page in place of a dozen: on a phone each is a round trip before anything is seen.
-
-The stylesheets that a page links for all media are put together in their order into ``_static/bundle-DIGEST.css``;
-what they point to is pointed to from there. Pages with the same stylesheets share one.
-"""
+"""One stylesheet a page in place of a dozen: on a phone each is a round trip before anything is seen."""
 
 import posixpath
 import re
@@ -29,7 +25,7 @@ def joined(static: Path, names: tuple[str, ...]) -> str:
 
 @cache
 def _made(static: Path, names: tuple[str, ...]) -> tuple[str, list[str]]:
-    """Write the stylesheet; return its name, and which of the files that it points to are not there."""
+    """Write the stylesheet that pages share; return its name, and which of the files that it points to are not there."""
     text = joined(static, names)
     name = f"bundle-{sha256(text.encode()).hexdigest()[:12]}.css"
     (static / name).write_text(text, "utf-8")

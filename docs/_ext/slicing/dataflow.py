@@ -211,9 +211,7 @@ class Reader(ast.NodeVisitor):
     visit_If = visit_While = visit_Try = visit_TryStar = visit_Match = visit_branching
 
     # --- scopes
-    def _inside(
-        self, body: Iterable[ast.AST], parameters: Iterable[str] = (), shared: Iterable[str] = ()
-    ) -> "Reader":
+    def _inside(self, body: Iterable, parameters: Iterable = (), shared: Iterable = ()) -> "Reader":
         """Read a scope of its own, which binds `shared` outside; return what it does to names outside and to what it is given."""
         self.known.variables.update(parameters)
         inner = Reader(self.known, body, parameters)
@@ -233,9 +231,7 @@ class Reader(ast.NodeVisitor):
         self.changes |= inner.changes.difference(MARKS)
         self.aliases |= inner.aliases
 
-    def _function(
-        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, own: str = ""
-    ) -> "Reader":
+    def _function(self, node: ast.FunctionDef | ast.Lambda, own: str = "") -> "Reader":
         """Read the body of a function, which runs later."""
         self.visit(node.args)  # defaults and annotations
         args, every = node.args, ast.iter_child_nodes(node.args)

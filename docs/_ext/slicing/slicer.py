@@ -47,13 +47,8 @@ def lines_of(node: ast.stmt, text: Sequence[str], known: Known) -> set[int]:
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     while first > 1 and text[first - 2].startswith("#"):
         first -= 1
-    seen = (spanned(part.lineno, part) for part in _only_seen(node, known))
-    return set(spanned(first, node)).difference(*seen)
-
-
-def spanned(first: int, node: ast.stmt) -> range:
-    """Return the lines from the first one to the end of a statement."""
-    return range(first, (node.end_lineno or node.lineno) + 1)
+    seen = (range(part.lineno, part.end_lineno + 1) for part in _only_seen(node, known))
+    return set(range(first, node.end_lineno + 1)).difference(*seen)
 
 
 def _only_seen(node: ast.stmt, known: Known) -> Iterator[ast.stmt]:

@@ -45,8 +45,7 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
         """Find a module, or say that there is none, as on a machine that has only what is declared."""
         top = name.partition(".")[0]
         known = top in self.allowed or top.startswith("_sysconfigdata")
-        found: ModuleSpec | None = self.finder.find_spec(name, path, target) if known else None
-        return found
+        return self.finder.find_spec(name, path, target) if known else None
 
     def find_distributions(self, *context: Any) -> Iterable[Any]:
         """Find what is known of declared packages, their versions for one; all, if none is asked for by name."""
@@ -57,14 +56,10 @@ class OnlyDeclared(importlib.abc.MetaPathFinder):
 
 
 def steps(code: str) -> list[Step]:
-    """Return the statements of a snippet: the place of each, all the text up to its end, whether its value is shown.
-
-    A statement is the same in two snippets if all this is. None stands at the end.
-    """
+    """Return the statements of a snippet: the place of each, all the text up to its end, whether its value is shown; then None."""
     lines, body = code.splitlines(keepends=True), ast.parse(code).body
-    last = len(body) - 1
     found: list[Step] = [
-        (k, "".join(lines[: node.end_lineno]), k == last and isinstance(node, ast.Expr))
+        (k, "".join(lines[: node.end_lineno]), node is body[-1] and isinstance(node, ast.Expr))
         for k, node in enumerate(body)
     ]
     return [*found, None]
@@ -121,7 +116,8 @@ class Runner:
 
     def _fork(self, ways: list[Snippets]) -> Snippets:
         """Return what a child goes on with; to the parent, when all children have ended, nothing."""
-        if not self._forkable():
+        threads = len(list(Path("/proc/self/task").iterdir()))
+        if threads > 1 or NOT_FORKED & sys.modules.keys() or self._left():
             return {}
         sys.stderr.flush()
         for way in ways:
@@ -132,10 +128,6 @@ class Runner:
             for path in self._left():  # the next child finds all as this one did
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         return {}
-
-    def _forkable(self) -> bool:
-        threads = len(list(Path("/proc/self/task").iterdir()))
-        return threads == 1 and not NOT_FORKED & sys.modules.keys() and not self._left()
 
     def _left(self) -> list[Path]:
         """Return the files that snippets left in their folder or among temporary files, deepest first."""
