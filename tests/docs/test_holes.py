@@ -190,8 +190,8 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
     ),
     "all_at_once": (
         "docs/_ext/execution/client.py",
-        "            pass  # the cell holds the error",
-        "            raise",
+        "            told = any(",
+        "            raise\n            told = any(",
         "_ext.execution.schedule",
     ),
     "undocumented": (

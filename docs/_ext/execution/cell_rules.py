@@ -22,8 +22,12 @@ OPTIONS = {"figure", "image", "mystnb", "summary", "tags"}  # MyST-NB has others
 PLACES = [Path.home(), Path(__file__).parents[3], Path(tempfile.gettempdir())]
 PLACES += [Path(sysconfig.get_path(name)) for name in ("purelib", "stdlib")]
 FOLDERS = [rf"(?<!\w){re.escape(str(place))}(?!\w)" for place in PLACES if len(place.parts) > 1]
-ADDRESS = re.compile("|".join([r"\S.* at 0x[0-9A-Fa-f]{5,}>?", *FOLDERS]))
-CHECKS = {"check_bound", "check_equation"}
+ADDRESS = re.compile("|".join([r"^.*? at 0x[0-9A-Fa-f]{5,}>?", *FOLDERS]), re.MULTILINE)
+CHECKS = {"check", "check_bound", "check_equation"}
+SIDES = {"larger", "left", "line", "right", "smaller", "truth"}
+COPY = re.compile(  # of what a group holds
+    r"np\.(?:as)?(?:array|copy)\((.*)\)|(?:0 \+|1 \*) (.*)|(.*)(?:\.copy\(\)|\[:\]|\.T\.T| [-+] 0| [*/] 1)(?:\.0)?"
+)
 FORGED = re.compile(r"EquationCheck\(|holds exactly \(|holds, largest|holds as a bound,")
 PROGRESS = re.compile(r".*  \d\S*/\d\S*\s*$")  # as kernel.py words it
 MISTAKE = re.compile(  # shown by no page; of a TypeError, Python's own words
@@ -55,11 +59,27 @@ def _wrong_source(cell: NotebookNode) -> Iterator[str]:
     except SyntaxError as error:
         yield f"the cell is no Python that a reader could copy: {error.msg}"
         return
-    for node in ast.walk(ast.parse(cell.source)):
+    every = list(ast.walk(ast.parse(cell.source)))
+    bound = [n.id for n in every if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+    bindings = [
+        (target, n.value) for n in every if isinstance(n, ast.Assign) for target in n.targets
+    ]
+    given = {
+        n: ast.unparse(value) for t, value in bindings if bound.count(n := ast.unparse(t)) == 1
+    }
+    for node in every:
         if isinstance(node, ast.Call) and (name := ast.unparse(node.func).split(".")[-1]) in CHECKS:
-            given = [ast.unparse(e) for e in (*node.args, *(k.value for k in node.keywords))]
-            if given[1:2] == given[2:3]:
-                yield f"{name} compares {''.join(given[1:2])!r} with itself"
+            sides = [*node.args[1:3], *(k.value for k in node.keywords if k.arg in SIDES)]
+            meant = [_meant(ast.unparse(side), {**given}) for side in sides]
+            if len(meant) == 2 and meant[0] == meant[1]:
+                yield f"{name} compares {meant[0]!r} with itself"
+
+
+def _meant(text: str, given: dict[str, str]) -> str:
+    """Return what an expression is, without the copies and the names of one value between."""
+    while (copy := COPY.fullmatch(text)) or text in given:
+        text = copy[copy.lastindex] if copy else given.pop(text)
+    return text
 
 
 def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
