@@ -96,6 +96,7 @@ MISTAKES = {  # a page that would end in a traceback of ours, which names no pag
     "empty": ("```{derivation-map}\n```", '.md:9: ERROR: Content block expected for the "derivation-map"'),
     "gone": ("```{derivation-map}\n- [A](no.md)\n```", ".md:9: ERROR: no.md: [Errno 2]"),
     "answers": ("```{answers-of}\nno\n```", ".md:9: ERROR: answers-of: there is no page /no"),
+    "a.b": ("Words.", ".md: WARNING: the name of a page must not have a dot"),
     "bare": ("```{eval-rst}\n.. py:function:: f(x)\n```", ""),  # of no module: nothing is wrong
     "lost": ("```{eval-rst}\n.. py:method:: bptt.No.f()\n```", ".md: WARNING: bptt.No.f is documented, and is not there"),
     "shown": ("```python\n1 / 0\n```", ".md:9: WARNING: no build runs this code: make it a cell"),
