@@ -20,7 +20,7 @@ HOME = CONSTRAINTS.parent / ".nox" / f"tools-{VERSION}"
 PROGRAMS = HOME / ("Scripts" if os.name == "nt" else "bin")
 REQUIREMENT = "nox[uv]"
 # They would send Python or pip elsewhere than to the environment.
-ELSEWHERE = ("PIP_PREFIX", "PIP_TARGET", "PIP_USER", "PYTHONHOME", "PYTHONPATH")
+ELSEWHERE = ("PIP_PREFIX", "PIP_TARGET", "PYTHONHOME", "PYTHONPATH")
 
 
 def refuse_old_python(arguments):
@@ -72,6 +72,7 @@ def main(arguments):
     refuse_python_without_venv()
     for name in ELSEWHERE:
         os.environ.pop(name, None)
+    os.environ["PIP_USER"] = "0"  # whatever pip's settings say
     make_environment()
     program = shutil.which(arguments[0], path=str(PROGRAMS)) if arguments else None
     if program is None:

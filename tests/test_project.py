@@ -127,6 +127,7 @@ def runner(monkeypatch, tmp_path):
     spec.loader.exec_module(module)
     module.HOME, module.commands = tmp_path, []
     monkeypatch.setattr(module, "call", module.commands.append)
+    monkeypatch.setattr(os, "environ", {**os.environ})
     return module
 
 
@@ -169,7 +170,7 @@ def test_nothing_leads_python_or_pip_away_from_the_environment(runner, monkeypat
     monkeypatch.setattr(runner, "call", lambda _: runner.commands.append(os.environ.get(name)))
     with pytest.raises(SystemExit, match="name nox or uv"):
         runner.main([])
-    assert runner.commands == [None, None]
+    assert runner.commands == ["0" if name == "PIP_USER" else None] * 2
 
 
 TOLD = """

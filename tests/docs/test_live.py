@@ -63,6 +63,8 @@ def test_size_and_place_are_said_before_anything_is_fetched(tmp_path, monkeypatc
         raise ExtensionError(requirement)
 
     monkeypatch.setattr(pyodide_files, "download", fetched)
+    damaged = tmp_path / "store" / pyodide_files.digest(pyodide_files.LIST)[:16]
+    damaged.mkdir(parents=True)  # or without files
     with pytest.raises(ExtensionError, match="open-webui"):
         pyodide_files.fetch(tmp_path / "store")
     said = capfd.readouterr().err

@@ -40,8 +40,10 @@ def digest(content: bytes) -> str:
 def fetch(store: Path) -> Path:
     """Return the folder with all files of the list, fetched if it is not there."""
     folder = store / digest(LIST)[:16]
-    if folder.is_dir():
+    kept = {n: digest((folder / n).read_bytes()) for n in SUMS if (folder / n).is_file()}
+    if kept == SUMS:
         return folder
+    shutil.rmtree(folder, ignore_errors=True)  # it was damaged since
     size = round(sum(carrier["megabytes"] for carrier in TABLE["carriers"].values()))
     sys.stderr.write(
         f"live cells: fetching {size} MB, once: Python and an editor for the reader's browser.\n"
