@@ -19,6 +19,8 @@ VERSION = "{}.{}".format(*sys.version_info)
 HOME = CONSTRAINTS.parent / ".nox" / f"tools-{VERSION}"
 PROGRAMS = HOME / ("Scripts" if os.name == "nt" else "bin")
 REQUIREMENT = "nox[uv]"
+# They would send Python or pip elsewhere than to the environment.
+ELSEWHERE = ("PIP_PREFIX", "PIP_TARGET", "PYTHONHOME", "PYTHONPATH")
 
 
 def refuse_old_python(arguments):
@@ -48,10 +50,10 @@ def make_environment():
     """Make the environment, if it is not there or not complete."""
     stamp = HOME / "complete.txt"
     digest = hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest()
-    wanted = f"{sys.version}\n{sys.base_prefix}\n{REQUIREMENT}\n{digest}\n"
+    wanted = f"{sys.version}\n{sys.base_prefix!a}\n{HOME!a}\n{REQUIREMENT}\n{digest}\n"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    print(f"run.py: installs nox and uv into {HOME}, some 25 MB", flush=True)
+    print(f"run.py: installs nox and uv into .nox/{HOME.name}, some 25 MB", flush=True)
     call([sys.executable, "-m", "venv", "--clear", str(HOME)])
     pip = [str(PROGRAMS / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
     call([*pip, "--constraint", str(CONSTRAINTS), REQUIREMENT])
@@ -68,6 +70,9 @@ def main(arguments):
     """Run the program that the arguments name, in the environment; return its exit code."""
     refuse_old_python(arguments)
     refuse_python_without_venv()
+    for name in ELSEWHERE:
+        os.environ.pop(name, None)
+    os.environ["PIP_USER"] = "0"  # whatever pip's settings say
     make_environment()
     program = shutil.which(arguments[0], path=str(PROGRAMS)) if arguments else None
     if program is None:

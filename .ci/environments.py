@@ -89,15 +89,16 @@ class Environment:
         # The stamp is written last: without it an environment is made again, and so is one whose
         # versions are not those of constraints.txt, but of the day.
         stamp = json.loads(self.stamp.read_text("utf-8")) if self.stamp.is_file() else {}
-        if stamp.get("python") != sys.version or not self.pins:
-            stamp = {"python": sys.version, "groups": []}
+        python = [sys.version, sys.base_prefix, str(self.home)]  # and it is not moved
+        if stamp.get("python") != python or not self.pins:
+            stamp = {"python": python, "groups": []}
             self.session.run(*UV, "venv", "--clear", "--python", sys.executable, str(self.home))
         wanted = {*stamp["groups"], *groups}
         if stamp.get("digest") != digest or wanted != set(stamp["groups"]):
             self.stamp.unlink(missing_ok=True)
             lacking = self._fill(sorted(wanted))
             done = sorted(wanted - {FRAMEWORKS} if lacking else wanted)
-            stamp = {"python": sys.version, "digest": digest, "groups": done}
+            stamp = {"python": python, "digest": digest, "groups": done}
             self.stamp.write_text(json.dumps(stamp), encoding="utf-8")
         return self
 

@@ -54,7 +54,7 @@ def commit() -> tuple[str, str]:
 def environment(pages: list[str], epoch: str) -> dict[str, str]:
     """Return the environment of a build: one thread a process, one hash seed, one date."""
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-    fixed = {"PYTHONHASHSEED": "0", "BPTT_DOCS_ONLY": " ".join(pages), **threads}
+    fixed = {"PYTHONHASHSEED": "0", "BPTT_DOCS_ONLY": "\n".join(pages), **threads}
     # A dependency's use of what Sphinx 10 will drop is not ours to mend, nor to show.
     fixed["PYTHONWARNINGS"] = "ignore:::sphinx_autodoc_typehints._parser"
     return {"SOURCE_DATE_EPOCH": epoch, **os.environ, **fixed}

@@ -19,6 +19,7 @@ class Pair(NamedTuple):
 
 
 X, Y = sympy.symbols("x y")
+ONE = np.ones((2, 2))
 
 
 def said(capsys) -> str:
@@ -105,6 +106,9 @@ def test_zero_equals_zero_and_an_error_at_the_tolerance_passes(capsys):
         ([], [], ValueError, "one case or more"),
         (np.zeros(0), np.zeros(0), ValueError, "one number or more"),
         ((None,), (None,), ValueError, "one number or more"),
+        (ONE, ONE, ValueError, "left and right must be two arrays, got one twice"),
+        ([ONE[0], ONE], [ONE[0:1][0], ONE + 1], ValueError, "must be two arrays, got one twice"),
+        ({"a": ONE}, {"a": ONE[:]}, ValueError, "must be two arrays, got one twice"),
         (np.zeros(2), np.zeros((2, 1)), ValueError, r"shape \(2, 1\), that of right, got \(2,\)"),
         (np.zeros(2), 0.0, ValueError, r"left must have shape \(\), that of right, got \(2,\)"),
         (Pair(1.0, 2.0), (1.0, 2.0), ValueError, r"structure of right, got left\.w for right\[0\]"),

@@ -127,6 +127,7 @@ def runner(monkeypatch, tmp_path):
     spec.loader.exec_module(module)
     module.HOME, module.commands = tmp_path, []
     monkeypatch.setattr(module, "call", module.commands.append)
+    monkeypatch.setattr(os, "environ", {**os.environ})
     return module
 
 
@@ -157,6 +158,19 @@ def test_an_environment_that_is_not_complete_is_made_again(runner, tmp_path, cap
     (tmp_path / "complete.txt").unlink()
     runner.make_environment()
     assert len(runner.commands) == 2 * made
+    runner.HOME = tmp_path.rename(tmp_path.with_name("moved"))
+    runner.make_environment()  # whose programs name the folder in which they were
+    assert len(runner.commands) == 3 * made
+    assert str(tmp_path.parent) not in capsys.readouterr().out  # which not every output can show
+
+
+@pytest.mark.parametrize("name", ["PIP_TARGET", "PIP_USER", "PYTHONHOME", "PYTHONPATH"])
+def test_nothing_leads_python_or_pip_away_from_the_environment(runner, monkeypatch, name):
+    monkeypatch.setenv(name, "elsewhere")
+    monkeypatch.setattr(runner, "call", lambda _: runner.commands.append(os.environ.get(name)))
+    with pytest.raises(SystemExit, match="name nox or uv"):
+        runner.main([])
+    assert runner.commands == ["0" if name == "PIP_USER" else None] * 2
 
 
 TOLD = """

@@ -149,7 +149,7 @@ def check_equation(
         wrong type.
     ValueError
         If the sides differ in structure, in shape or in their number of cases, if there is nothing to
-        compare, or if `label`, `tolerance` or `of` is not as described.
+        compare, or an array only with itself, or if `label`, `tolerance` or `of` is not as described.
 
     Examples
     --------

@@ -63,7 +63,16 @@ def leaves(left: Side, right: Side, named: Names = NAMES) -> list[tuple[str, Arr
     if not filled:
         msg = f"{' and '.join(named)} must hold one number or more, got none: nothing would be checked"
         raise ValueError(msg)
+    if all(_is_one(a, b) for _, a, b in filled):
+        msg = f"{' and '.join(named)} must be two arrays, got one twice: it would be compared with itself"
+        raise ValueError(msg)
     return filled
+
+
+def _is_one(left: Array, right: Array) -> bool:
+    """Say whether two arrays of one shape are the same memory, entry by entry; a matrix and its transpose are not."""
+    where = [(a.__array_interface__["data"], a.strides, a.dtype) for a in (left, right)]
+    return where[0] == where[1]
 
 
 def _leaves(name: str, value: Side) -> Iterator[tuple[str, Array]]:

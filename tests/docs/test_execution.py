@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from _ext.execution import cell_rules
+from _ext.execution import cell_rules, client
 from scratch import Scratch
 from test_holes import ALT, FIGURE, expect
 
@@ -93,6 +93,7 @@ def test_a_page_does_not_say_how_it_is_executed(site: Scratch) -> None:
 
 MISTAKES = {  # a page that would end in a traceback of ours, which names no page -> what is said of it
     "answers": ("```{container} answers-of\nno\n```", ".md:10: WARNING: answers-of: there is no page /no"),
+    "a.b": ("Words.", ".md: WARNING: the name of a page must not have a dot"),
     "bare": ("```{eval-rst}\n.. py:function:: f(x)\n```", ""),  # of no module: nothing is wrong
     "lost": ("```{eval-rst}\n.. py:method:: bptt.No.f()\n```", ".md: WARNING: bptt.No.f is documented, and is not there"),
     "shown": ("```python\n1 / 0\n```", ".md:9: WARNING: no build runs this code: make it a cell"),
@@ -140,6 +141,18 @@ def test_a_kernel_that_dies_is_named_and_stops_no_other_page(options: str, site:
     built = site.build()
     expect(built.red and "cell 1: DeadKernelError" in built.text, built)
     expect("docs: passed 1, failed 1" in built.text, built)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [("", "CellExecutionError: An error"), ("tags: [raises-exception]", "the cell is tagged")],
+)
+def test_an_error_whose_words_cannot_be_sent_is_one(
+    options: str, words: str, site: Scratch
+) -> None:
+    site.cell("lost", "raise ValueError('\\ud800')", options)
+    built = site.build()
+    expect(built.red and f"cell 1: {words}" in built.text, built)
 
 
 ORDER = """from IPython.display import display
@@ -233,6 +246,14 @@ def test_a_cell_does_what_its_tag_says(tag: str, did: str) -> None:
 def test_of_what_is_on_stderr_only_a_progress_bar_is_none(line: str, red: int) -> None:
     output = nbformat.v4.new_output("stream", name="stderr", text=f"{line}\n")
     assert len(list(cell_rules.problems(nbformat.v4.new_code_cell("x", outputs=[output])))) == red
+
+
+def test_a_long_line_is_read_once() -> None:
+    output = nbformat.v4.new_output("stream", text="x " * 80_000)
+    begun = time.monotonic()
+    (piece,) = client.joined([output])
+    assert list(cell_rules.problems(nbformat.v4.new_code_cell("x", outputs=[piece]))) == []
+    assert time.monotonic() - begun < 5
 
 
 WATCHED = [

@@ -78,6 +78,18 @@ def test_a_label_taken_away_is_missed_elsewhere(site: Scratch) -> None:
     expect(built.red and "docs/tells.md" in built.text, built)
 
 
+@pytest.mark.parametrize(("files", "text"), [("global.db", "cut"), ("executed/*/*.ipynb", "{")])
+def test_a_damaged_cache_is_made_again(site: Scratch, files: str, text: str) -> None:
+    green(site)
+    damaged = list(site.docs.glob(f"_build/cache/*/{files}"))
+    assert damaged
+    for file in damaged:
+        file.write_text(text)
+    site.patch("docs/told.md", "Some words", "Other words")
+    again = green(site)
+    expect("3 run in" in again.text, again)
+
+
 @pytest.mark.parametrize("seen", [True, False])
 def test_an_edit_with_an_old_date_is_seen(site: Scratch, seen: bool) -> None:
     if not seen:  # the line that sees it, taken out

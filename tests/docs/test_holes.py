@@ -190,8 +190,8 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
     ),
     "all_at_once": (
         "docs/_ext/execution/client.py",
-        "            pass  # the cell holds the error",
-        "            raise",
+        "            told = any(",
+        "            raise\n            told = any(",
         "_ext.execution.schedule",
     ),
     "undocumented": (
@@ -258,6 +258,8 @@ def test_a_kept_failure_is_still_red(site: Scratch) -> None:
 def test_one_page(site: Scratch) -> None:
     site.cell("bad", "1 / 0")
     site.cell("good", "1")
+    site.cell("so bad", "1 / 0")
+    expect(site.build("--page", "so bad").red, "a bad page with a blank in its name was green")
     built = site.build("--page", "good")
     expect(not built.red and "1 pages with 1 cells: 1 run" in built.text, built)
     expect("docs/_build/page/html/good.html" in built.text, built)

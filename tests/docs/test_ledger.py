@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
+from _ext.execution import cell_rules
 from _ext.ledger import source
 from scratch import Built, Scratch
 
@@ -163,6 +165,23 @@ def by_hand(site: Scratch) -> None:
 def with_itself(site: Scratch) -> None:
     """Compare what stands on both sides with itself."""
     site.patch("docs/math.md", CHECK, f'check_equation("twice", 2 * x, right=2*x)\n{CHECK}')
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("check_equation('x', a, a)", "a"),
+        ("check_equation(tolerance=1e-9, right=f(a), left=f(a), label='x')", "f(a)"),
+        ("bench.check('x', line, line)", "line"),
+        ("check_bound('x', smaller=a, larger=a)", "a"),
+        ("check_equation('x', a, a.T)", ""),
+        ("check_equation('x', *sides)\nbench.check('x', line)", ""),
+    ],
+)
+def test_what_is_compared_with_itself_is_seen(code, found):
+    cell = nbformat.v4.new_code_cell(code)
+    said = [words.partition(" compares ")[2] for words in cell_rules.problems(cell)]
+    assert said == [f"{found!r} with itself"] * bool(found)
 
 
 def needless_excuse(site: Scratch) -> None:

@@ -26,7 +26,7 @@ def test_a_file_with_another_sum_is_refused(tmp_path):
     name = next(iter(pyodide_files.TABLE["core"]))
     with zipfile.ZipFile(carrier, "w") as archive:
         archive.writestr(f"inside/{name}", "not what is listed")
-    with pytest.raises(ExtensionError, match="is not the file that pyodide_files"):
+    with pytest.raises(ExtensionError, match="is not what pyodide_files"):
         pyodide_files.unpack(carrier, "inside/", tmp_path)
 
 
@@ -63,6 +63,8 @@ def test_size_and_place_are_said_before_anything_is_fetched(tmp_path, monkeypatc
         raise ExtensionError(requirement)
 
     monkeypatch.setattr(pyodide_files, "download", fetched)
+    damaged = tmp_path / "store" / pyodide_files.digest(pyodide_files.LIST)[:16]
+    damaged.mkdir(parents=True)  # or without files
     with pytest.raises(ExtensionError, match="open-webui"):
         pyodide_files.fetch(tmp_path / "store")
     said = capfd.readouterr().err

@@ -231,12 +231,21 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
         '<p style="background: url(gone)">',
         '<meta property="og:image" content="gone">',
         '<svg><path clip-path="url(&quot;gone&quot;)"/></svg>',
+        '<svg><path marker-end="url(gone)"/></svg>',
+        "<style>p { background: url(gone) }</style>",
     ],
 )
 def test_every_element_that_leads_somewhere_is_followed(element: str, tmp_path: Path) -> None:
     links = Links(tmp_path, "")
     links.add(page(tmp_path, element, "", "a"))
     assert list(links.dead()) == [("a", "the link 'gone' leads to gone, which is not there")]
+
+
+@pytest.mark.parametrize("name", ["for", "aria-labelledby", "aria-describedby", "aria-controls"])
+def test_every_element_that_is_named_by_another_is_there(name: str, tmp_path: Path) -> None:
+    links = Links(tmp_path, "")
+    links.add(page(tmp_path, f'<p id="here" {name}="here gone"></p>', "", "a"))
+    assert list(links.dead()) == [("a", "the link '#gone' leads to no place on a.html")]
 
 
 LATE = """from pathlib import Path

@@ -1,8 +1,7 @@
 """Refuse a site that does not document every public name, or documents one that is not there.
 
-A bare ``automodule`` in a MyST page documents nothing and warns of nothing; so the build itself asks
-whether each name of ``bptt.__all__``, and of the ``__all__`` of its packages, is in the inventory
-(``objects.inv``) that it is about to write. A thing has one public place: ``bptt``, or else its package.
+A bare ``automodule`` in a MyST page documents nothing and warns of nothing. A public name is one in ``__all__`` of
+``bptt`` or of one of its packages; a thing has one public place: ``bptt``, or else its package.
 """
 
 import importlib

@@ -56,8 +56,7 @@ class AliasFormatter:
             if get_origin(kind) in UNIONS and {*get_args(kind)} <= {*parts}:
                 rest = [str(part) for part in parts if part not in get_args(kind)]
                 if lacking := [part for part in rest if part not in roles]:
-                    message = f"an annotation has {lacking[0]} beside an alias: extend {__name__}"
-                    raise TypeError(message)
+                    raise TypeError(f"{lacking[0]} stands beside an alias: extend {__name__}")
                 return " | ".join([role, *(roles[part] for part in rest)])
         return None
 

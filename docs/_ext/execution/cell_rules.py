@@ -18,8 +18,9 @@ OPTIONS = {"figure", "image", "mystnb", "summary", "tags"}  # MyST-NB has others
 PLACES = [Path.home(), Path(__file__).parents[3], Path(tempfile.gettempdir())]
 PLACES += [Path(sysconfig.get_path(name)) for name in ("purelib", "stdlib")]
 FOLDERS = [rf"(?<!\w){re.escape(str(place))}(?!\w)" for place in PLACES if len(place.parts) > 1]
-ADDRESS = re.compile("|".join([r"\S.* at 0x[0-9A-Fa-f]{5,}>?", *FOLDERS]))
-CHECKS = {"check_bound", "check_equation"}
+ADDRESS = re.compile("|".join([r"^.*? at 0x[0-9A-Fa-f]{5,}>?", *FOLDERS]), re.MULTILINE)
+CHECKS = {"check", "check_bound", "check_equation"}
+SIDES = {"larger", "left", "line", "right", "smaller", "truth"}
 FORGED = re.compile(r"EquationCheck\(|holds exactly \(|holds, largest|holds as a bound,")
 PROGRESS = re.compile(r".*  \d\S*/\d\S*\s*$")  # as kernel.py words it
 MISTAKE = re.compile(  # shown by no page; of a TypeError, Python's own words
@@ -53,9 +54,10 @@ def _wrong_source(cell: NotebookNode) -> Iterator[str]:
         return
     for node in ast.walk(ast.parse(cell.source)):
         if isinstance(node, ast.Call) and (name := ast.unparse(node.func).split(".")[-1]) in CHECKS:
-            given = [ast.unparse(e) for e in (*node.args, *(k.value for k in node.keywords))]
-            if given[1:2] == given[2:3]:
-                yield f"{name} compares {''.join(given[1:2])!r} with itself"
+            sides = [*node.args[1:3], *(k.value for k in node.keywords if k.arg in SIDES)]
+            texts = [ast.unparse(side) for side in sides]
+            if len(texts) == 2 and texts[0] == texts[1]:
+                yield f"{name} compares {texts[0]!r} with itself"
 
 
 def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from _ext.execution import kernel
 
-OVERWRITTEN = re.compile(r".*\r(?=[^\n])")  # by what stands behind it
+OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)  # by what stands behind it
 STARTS = 120  # seconds that a kernel has to start in
 Seconds: TypeAlias = list[float | None]  # of each code cell; None if it was not run
 
@@ -82,12 +82,13 @@ def run(notebook: NotebookNode, timeout: int) -> Seconds:
             )  # fmt: skip
             client.log.setLevel(ERROR)
             client.execute(cleanup_kc=True)
-        except CellExecutionError:
-            pass  # the cell holds the error
-        except Exception as error:  # noqa: BLE001 - a time-out, a kernel that died or never started
-            words = str(error).strip().splitlines() or ["no reason given; see above"]
-            said = nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[0])
-            code[max(times, default=min(code))].outputs.append(said)
+        except Exception as error:  # noqa: BLE001 - of a cell, or a time-out, a kernel that died or never started
+            outputs = code[max(times, default=min(code))].outputs
+            told = any(output.output_type == "error" for output in outputs)
+            if not (told and isinstance(error, CellExecutionError)):  # the cell does not say so
+                words = str(error).strip().splitlines() or ["no reason given; see above"]
+                said = nbformat.v4.new_output("error", ename=type(error).__name__, evalue=words[0])
+                outputs.append(said)
     for cell in code.values():
         cell.outputs.sort(key=lambda output: output.get("name") != "stderr")  # whichever was faster
         cell.outputs = list(joined(cell.outputs))

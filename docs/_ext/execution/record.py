@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Self
 
 FRAME = re.compile(r"(?:Cell In\[\d+\], line|<cell line:) (\d+)")
-ONLY = "BPTT_DOCS_ONLY"  # pages to run, separated by blanks; all if unset
+ONLY = "BPTT_DOCS_ONLY"  # pages to run, one a line; all if unset
 
 
 def wanted(docname: str) -> bool:
     """Say whether this build runs the cells of a page."""
-    only = os.environ.get(ONLY, "").split()
+    only = os.environ.get(ONLY, "").splitlines()
     return not only or docname in only
 
 

@@ -62,6 +62,8 @@ def jobs(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> Iterator[Jo
             notebook = reader and reader.read(text)  # else a page of plain Markdown
             if notebook and notebook.metadata.get("mystnb"):
                 log.warning("a page must not set options of MyST-NB in its head", location=name)
+            if "." in name:  # its records would be those of a page in a folder
+                log.warning("the name of a page must not have a dot", location=name)
         except Exception as error:
             raise ExtensionError(f"{path}: {error}") from error
         if notebook:

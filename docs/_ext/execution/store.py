@@ -1,12 +1,12 @@
 """Keep what the cells of a page gave in jupyter-cache, where MyST-NB finds it when it reads the page.
 
-The cache is the folder ``nb_execution_cache_path`` of conf.py. An entry holds the outputs in the form that the page
-shows. If nothing is wrong with them, it holds beside them, as the entry's data, the outputs as they came and the
-seconds: only these are used by a later build.
+An entry holds the outputs in the form that the page shows. If nothing is wrong with them, it holds beside them, as the
+entry's data, the outputs as they came and the seconds: only these are used by a later build.
 """
 
 from copy import deepcopy
 from pathlib import Path
+from shutil import rmtree
 
 import nbformat
 from jupyter_cache import get_cache
@@ -29,13 +29,19 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.cache = get_cache(str(folder))
+        try:
+            self.cache.list_cache_records()
+        except Exception:  # noqa: BLE001 - it was cut short or damaged: whatever is wrong with it, it is only a cache
+            rmtree(folder)
+            self.cache = get_cache(str(folder))
 
     def find(self, notebook: NotebookNode) -> Seconds | None:
         """Put into cells what they gave when all was well with them; return their seconds, None if not kept."""
         try:
-            kept = self.cache.match_cache_notebook(notebook).data
-            seconds: Seconds = kept["seconds"]
-        except KeyError:
+            record = self.cache.match_cache_notebook(notebook)
+            self.cache.get_cache_bundle(record.pk)  # MyST-NB will read it: is it there, and whole?
+            kept, seconds = record.data, record.data["seconds"]
+        except (KeyError, OSError, ValueError):
             return None
         for cell, outputs in zip(code_cells(notebook), kept["outputs"], strict=True):
             cell.outputs = [nbformat.from_dict(output) for output in outputs]

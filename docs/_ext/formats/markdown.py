@@ -46,8 +46,7 @@ def indent(text: str, first: str, rest: str) -> str:
 class Writer:
     """Write the Markdown of one page, whose cells are given as they were executed.
 
-    `link` turns the address of a reference, relative to the page's HTML, into the one to be written, or into
-    "" where it leads nowhere.
+    `link` turns the address of a reference, relative to the page's HTML, into the one to be written; "" leads nowhere.
     """
 
     depth = 0
@@ -91,8 +90,7 @@ class Writer:
         if node.get("nb_element") != "cell_code":
             return self.children(node)
         if node not in self.cells:
-            msg = f"{node.source}:{node.line}: a cell has no code: what hides it is in the page's head"
-            raise ValueError(msg)
+            raise ValueError(f"{node.source}:{node.line}: a cell without code: see the page's head")
         captions = node.findall(nodes.caption)
         return [self.cells[node], *(block for c in captions for block in self.blocks(c))]
 

@@ -1,19 +1,4 @@
-"""Write each page once more, as a notebook, a script and Markdown, and say so on the page.
-
-Beside ``learn/bp2.html`` stand
-
-``bp2.ipynb``     the cells as they were executed, with their outputs, between the prose;
-``learn-bp2.py``  the same in the percent format: prose in comments, code that runs from top to bottom;
-``bp2.md``        prose, code and outputs as plain Markdown, its figures beside it as ``bp2-1.svg``; of a page without
-                  cells this alone.
-
-In a notebook the answers of exercises are folded, by ``jupyter.source_hidden``, the notebook format's own key, below a line
-that says so; and the cell in which an exercise begins has no outputs, for these are for a reader who has tried. In the script
-and in the Markdown answers stay where they are, for later tasks may use what an answer defines.
-
-A notebook and a script are taken elsewhere: their links are whole addresses where the site's is known (``html_baseurl``), and
-else plain words. The links to Colab and Binder need ``bptt_repository``, ``owner/name``, and ``bptt_revision``, a commit.
-"""
+"""Write each page once more, as a notebook, a script and Markdown (README.md), and say so on the page."""
 
 import ast
 import html

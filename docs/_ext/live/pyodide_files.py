@@ -31,8 +31,10 @@ pyodide on GitHub), CPython (license PSF-2.0) and the packages below, each with 
 def fetch(store: Path) -> Path:
     """Return the folder with all files of the list, fetched if it is not there."""
     folder = store / sha256(LIST).hexdigest()[:16]
-    if folder.is_dir():
+    kept = {n: (folder / n).read_bytes() for n in SUMS if (folder / n).is_file()}
+    if {n: sha256(content).hexdigest() for n, content in kept.items()} == SUMS:
         return folder
+    shutil.rmtree(folder, ignore_errors=True)  # it was damaged since
     size = round(sum(carrier["megabytes"] for carrier in TABLE["carriers"].values()))
     sys.stderr.write(
         f"live cells: fetching {size} MB, once: Python and an editor for the reader's browser.\n"
@@ -59,8 +61,7 @@ def download(requirement: str, carrier: dict[str, Any], folder: Path) -> Path:
     command += ["--only-binary=:all:", "--python-version", carrier["python"]]
     command += ["--disable-pip-version-check", "--dest", str(place), "--requirement", str(lines)]
     if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-        msg = f"{requirement}, which live cells need, could not be had: pip says above why"
-        raise ExtensionError(msg)
+        raise ExtensionError(f"{requirement}, for live cells, could not be had: pip says above why")
     (wheel,) = place.glob("*.whl")
     return wheel
 
@@ -75,8 +76,7 @@ def unpack(carrier: Path, inside: str, folder: Path) -> None:
             found = {n: archive.read(inside + n) for n in SUMS if inside + n in present}
     for name, content in found.items():
         if SUMS[name] != sha256(content).hexdigest():
-            msg = f"{name} in {carrier.name} is not the file that pyodide_files.json lists"
-            raise ExtensionError(msg)
+            raise ExtensionError(f"{name} in {carrier.name} is not what pyodide_files.json lists")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 

@@ -10,8 +10,12 @@ from selectolax.lexbor import LexborHTMLParser
 LINKS = ("href", "src", "action", "formaction", "poster", "data", "data-content_root", "cite")
 LEADING = ", ".join([*(f"[{name}]" for name in LINKS), '[property="og:image"]'])
 # Attributes that hold addresses among other things, and what is one in them.
-HOLD = '[clip-path], [fill^="url("], [http-equiv], [imagesrcset], [srcset], [style*="url("]'
+HOLD = "[clip-path], [filter], [http-equiv], [imagesrcset], [marker-end], [marker-mid], [marker-start], "
+HOLD += '[mask], [srcset], [fill^="url("], [stroke^="url("], [style*="url("]'
 HELD = re.compile(r"""url\s*[(=]\s*["']?([^"')]+)""", re.IGNORECASE)
+IDS = ["for", "form", "headers", "list", "popovertarget"]  # of other elements, by blanks
+ARIA = "activedescendant controls describedby details errormessage flowto labelledby owns"
+IDS += [f"aria-{name}" for name in ARIA.split()]
 OF_SET = re.compile(r"(\S*[^\s,])(?:\s[^,]*)?(?:,|$)")
 
 
@@ -51,3 +55,7 @@ class Page:
         for node in self.tree.css(HOLD):
             for name, value in node.attributes.items():
                 yield from (OF_SET if name.endswith("srcset") else HELD).findall(value or "")
+        for node in self.tree.css(f"style, [{'], ['.join(IDS)}]"):
+            names = " ".join(filter(None, map(node.attributes.get, IDS)))
+            yield from (f"#{name}" for name in names.split())
+            yield from HELD.findall(node.text()) if node.tag == "style" else ()

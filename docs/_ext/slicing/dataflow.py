@@ -4,8 +4,7 @@ The analysis is of names, not of values, and coarse: what may be read or changed
 is changed by an assignment to an attribute or an item of it, by an augmented assignment, by a method that is known to
 change its object, and by a function or method of the page that changes anything it is given; an iterator or a random
 generator is changed wherever it is named. Library functions are taken to leave their arguments alone,
-but for those named below. What this misses shows: every slice is run, and must print what its cell prints
-(docs/snippets.py).
+but for those named below. What this misses shows: every slice is run, and must print what its cell prints.
 """
 
 import ast
@@ -143,8 +142,11 @@ class Reader(ast.NodeVisitor):
         if value is None:  # a declaration
             self.visit(node.annotation)
             return
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
             self._alias(target, value)
+            if target is not targets[0]:
+                self._alias(target, targets[0])
             if isinstance(target, ast.Name) and not loop:
                 self._mean(target.id, value)
         self.generic_visit(node)
@@ -169,7 +171,9 @@ class Reader(ast.NodeVisitor):
 
     def _held(self, value: ast.expr) -> list[ast.expr]:
         """Return the parts of an expression that its value may hold."""
-        if isinstance(value, ast.Dict):
+        if isinstance(value, (ast.BoolOp, ast.IfExp, ast.NamedExpr)):  # one of these
+            parts = list(ast.iter_child_nodes(value))
+        elif isinstance(value, ast.Dict):
             parts = [part for part in value.values if isinstance(part, (ast.Call, ast.Name))]
         elif isinstance(value, ast.Call) and (
             {*called(value)} & HOLD or MADE in self.known.functions[called(value)[0]]
