@@ -49,8 +49,7 @@ def cost(outputs, steps):
 
 def measured(way, steps, stack=STACK):
     """Run one way; return its result and the most bytes that it held beyond its arguments."""
-    few = min(steps, 1000)  # what a first call makes for good is not its own
-    way(stack, PARAMS[stack], X[:few], cost)
+    way(stack, PARAMS[stack], X[:steps], cost)  # what a first call makes for good is not its own
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
