@@ -4,26 +4,27 @@
 (() => {
   const boxes = "pre, .math-scroll, .table-wrapper, .bptt-figure";
   const seen = new Set(); // as far as they have been laid out
-  const mark = (box) => {
-    const before = box.scrollLeft > 2, after = box.scrollLeft < box.scrollWidth - box.clientWidth - 2;
-    if (before || after) box.dataset.more = [before && "before", after && "after"].filter(Boolean).join(" ");
+  const ends = (box) => [box.scrollLeft > 2 && "before", box.scrollLeft < box.scrollWidth - box.clientWidth - 2 && "after"].filter(Boolean).join(" ");
+  const mark = (box, more) => {
+    if (more) box.dataset.more = more;
     else delete box.dataset.more;
   };
-  const settle = (box) => {
-    const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1;
-    if (scrolls) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
-    mark(box);
-  };
-  document.addEventListener("scroll", ({ target }) => seen.has(target) && mark(target), { capture: true, passive: true });
-  const sizes = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      seen.add(target);
-      settle(target);
+  const settle = (all) => { // all are read before any is written to, so that the page is laid out once
+    const scrolls = (box) => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1;
+    for (const [box, stop, more] of all.map((box) => [box, scrolls(box), ends(box)])) {
+      if (stop) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+      mark(box, more);
     }
+  };
+  document.addEventListener("scroll", ({ target }) => seen.has(target) && mark(target, ends(target)), { capture: true, passive: true });
+  const sizes = new ResizeObserver((entries) => {
+    const resized = entries.map(({ target }) => target);
+    resized.forEach((box) => seen.add(box));
+    settle(resized);
   });
   const watch = (place) => place.querySelectorAll(boxes).forEach((box) => sizes.observe(box));
   watch(document);
   document.addEventListener("bptt-shown", ({ target }) => watch(target)); // what a cell has put out
-  document.fonts.ready.then(() => seen.forEach(settle));
+  document.fonts.ready.then(() => settle([...seen]));
 })();
