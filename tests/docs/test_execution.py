@@ -98,6 +98,8 @@ MISTAKES = {  # a page that would end in a traceback of ours, which names no pag
     "lost": ("```{eval-rst}\n.. py:method:: bptt.No.f()\n```", ".md: WARNING: bptt.No.f is documented, and is not there"),
     "shown": ("```python\n1 / 0\n```", ".md:9: WARNING: no build runs this code: make it a cell"),
     "coded": ("```{code-block} python\n1 / 0\n```", ".md:9: WARNING: no build runs this code"),
+    "three": ("```python3\n1 / 0\n```", ".md:9: WARNING: no build runs this code"),
+    "session": ("```PyCon\n>>> 1 / 0\n```", ".md:9: WARNING: no build runs this code"),
     "alt": (f"```{{code-cell}}\n---\nmystnb: {{image: A line.}}\n---\n{FIGURE}\n```", ".md:13: cell 1: the figure has no alternative text"),
 }  # fmt: skip
 NOTEBOOK = (

@@ -232,6 +232,8 @@ def test_links_that_lead_nowhere_are_found(address: str, tmp_path: Path) -> None
         '<meta property="og:image" content="gone">',
         '<svg><path clip-path="url(&quot;gone&quot;)"/></svg>',
         '<svg><path marker-end="url(gone)"/></svg>',
+        '<svg><path fill=" URL(gone)"/></svg>',
+        '<p style="background: URL(gone)">',
         "<style>p { background: url(gone) }</style>",
     ],
 )
@@ -241,7 +243,7 @@ def test_every_element_that_leads_somewhere_is_followed(element: str, tmp_path: 
     assert list(links.dead()) == [("a", "the link 'gone' leads to gone, which is not there")]
 
 
-@pytest.mark.parametrize("name", ["for", "aria-labelledby", "aria-describedby", "aria-controls"])
+@pytest.mark.parametrize("name", ["for", "aria-labelledby", "aria-describedby", "commandfor"])
 def test_every_element_that_is_named_by_another_is_there(name: str, tmp_path: Path) -> None:
     links = Links(tmp_path, "")
     links.add(page(tmp_path, f'<p id="here" {name}="here gone"></p>', "", "a"))

@@ -11,9 +11,9 @@ LINKS = ("href", "src", "action", "formaction", "poster", "data", "data-content_
 LEADING = ", ".join([*(f"[{name}]" for name in LINKS), '[property="og:image"]'])
 # Attributes that hold addresses among other things, and what is one in them.
 HOLD = "[clip-path], [filter], [http-equiv], [imagesrcset], [marker-end], [marker-mid], [marker-start], "
-HOLD += '[mask], [srcset], [fill^="url("], [stroke^="url("], [style*="url("]'
+HOLD += '[cursor], [mask], [srcset], [fill*="url(" i], [stroke*="url(" i], [style*="url(" i]'
 HELD = re.compile(r"""url\s*[(=]\s*["']?([^"')]+)""", re.IGNORECASE)
-IDS = ["for", "form", "headers", "list", "popovertarget"]  # of other elements, by blanks
+IDS = ["commandfor", "for", "form", "headers", "itemref", "list", "popovertarget"]  # by blanks
 ARIA = "activedescendant controls describedby details errormessage flowto labelledby owns"
 IDS += [f"aria-{name}" for name in ARIA.split()]
 OF_SET = re.compile(r"(\S*[^\s,])(?:\s[^,]*)?(?:,|$)")

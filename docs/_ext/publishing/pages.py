@@ -12,6 +12,7 @@ from _ext.publishing.page import Page
 from _ext.publishing.search_index import SearchIndex
 
 log = logging.getLogger(__name__)
+PYTHON = {"ipython", "ipython3", "py", "py3", "pycon", "python", "python3"}  # to Pygments
 PAGES = {".htm", ".html", ".shtml", ".xht", ".xhtml"}  # to a server
 
 
@@ -61,12 +62,11 @@ def _complain(app: Sphinx, name: str, words: str) -> None:
 def _refuse(_app: Sphinx, doctree: nodes.document) -> None:
     """Refuse Python that nothing runs, and a picture whose alternative text is none, or its own file's name."""
     for code in doctree.findall(nodes.literal_block):
-        ours = "library-code" in code.parent["classes"]
-        if code.get("language") in ("py", "python") and not ours:
+        ours = {"cell_input", "library-code"} & {*code.parent["classes"]}
+        if str(code.get("language")).lower() in PYTHON and not ours:
             log.warning("no build runs this code: make it a cell", location=code, type="bptt")
     for image in doctree.findall(nodes.image):
-        alt = str(image.get("alt", "")).strip()
-        if not alt or alt in image["uri"]:
+        if str(image.get("alt", "")).strip() in image["uri"]:  # as no text at all is
             words = "the picture %s has no alternative text"
             log.warning(words, image["uri"], location=image, type="bptt")
 
