@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
@@ -167,19 +168,24 @@ JUDGED = """() => {
   window.kinds = [...window.texts.values()].flatMap(([, ...rest]) => rest).concat(hints);
   return judged;
 }"""
-# What axe does not look at: links and buttons while they are pointed at, chosen or pressed, which all are from here on;
-# words of pseudo-elements and of drawings, each of which gets a copy as an element, in its own color and size. From here on
-# SORT sorts these alone.
-SHOWN = """() => {
-  const pointed = /:(hover|active|focus(-visible)?)(?![-\\w])/g, unreal = /::[-\\w]+/g, worded = new Set();
+# What axe does not look at: links and buttons while they are pointed at, chosen or pressed, or where they led to and what
+# they lead to, all of which have these states from here on; words of pseudo-elements and of drawings, each of which gets a
+# copy as an element, in its own color and size. From here on SORT sorts these alone.
+STATES = ("hover|active|focus(-visible|-within)?", "target|visited")
+SHOWN = """(states) => {
+  const pointed = new RegExp(`:(${states})(?![-\\w])`, "g"), unreal = /::[-\\w]+/g, worded = new Set();
   const all = (selector) => { try { return document.querySelectorAll(selector.replace(unreal, "")); } catch { return []; } };
   document.querySelectorAll("[data-copy]").forEach((e) => e.remove());
   window.pointed = new Set();
+  window.written ??= new Map();  // rule -> its selector, before another was put in its place
   const look = (rule) => {
-    const { selectorText, style, cssRules } = rule, always = selectorText?.replace(pointed, ":not(#n)") ?? "";
+    const { selectorText, style, cssRules } = rule, was = window.written.get(rule) ?? selectorText;
+    const always = was?.replace(pointed, ":not(#n)") ?? "";
     if (always !== (selectorText ?? "")) rule.selectorText = always;
-    if (always.includes(":not(#n)")) all(always).forEach((e) => [e, ...e.querySelectorAll("*")].forEach((x) => window.pointed.add(x)));
-    if (/"[^"]*[^\\W_]|attr/u.test(style?.content)) all(always).forEach((e) => worded.add(e));
+    window.written.set(rule, was);
+    const shows = !/^scroll-[^;]*;$/.test(style?.cssText);  // a margin of scrolling, which every place has, is not seen
+    if (shows && always.includes(":not(#n)")) all(always).forEach((e) => [e, ...e.querySelectorAll("*")].forEach((x) => window.pointed.add(x)));
+    if (/"[^"]*[^\\W_]|attr|counter/u.test(style?.content)) all(always).forEach((e) => worded.add(e));
     [...(cssRules ?? [])].forEach(look);
   };
   [...document.styleSheets].forEach(look);
@@ -193,10 +199,10 @@ SHOWN = """() => {
   for (const side of ["::before", "::after"]) {
     for (const e of worded) {
       const of = getComputedStyle(e, side);
-      if (/"[^"]*[^\\W_]/u.test(of.content)) copy(e, of, of.color, of.backgroundColor);
+      if (/"[^"]*[^\\W_]|counter/u.test(of.content)) copy(e, of, of.color, of.backgroundColor);
     }
   }
-  document.querySelectorAll("svg text").forEach((e) => copy(e.closest("svg").parentElement, getComputedStyle(e), getComputedStyle(e).fill, ""));
+  document.querySelectorAll("svg :is(text, tspan)").forEach((e) => copy(e.closest("svg").parentElement, getComputedStyle(e), getComputedStyle(e).fill, ""));
 }"""
 # What stands elsewhere than in the first theme: so what is seen of places and sizes in one theme holds for both.
 MOVED = """(first) => {
@@ -340,10 +346,10 @@ def inspect(
         if not pointed:
             return seen
         page.set_viewport_size({"width": WIDTHS[0], "height": 900})
-        for theme in THEMES:
+        for states, theme in product(STATES, THEMES):
             page.emulate_media(color_scheme=theme)
             page.evaluate(DRESS, theme)
-            page.evaluate(SHOWN)
+            page.evaluate(SHOWN, states)
             page.evaluate(SORT, [theme, sorted(known)])
             found = page.evaluate(AXE, [BY_THEME, "kinds"])
             known.update(page.evaluate(JUDGED))
