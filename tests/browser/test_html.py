@@ -12,9 +12,12 @@ SELECTOR = {  # what stands in braces, and in comments, is none
     ".css": re.compile(r"(?:^|[}/{])([^{}@/]*)(?=\{)"),
     ".js": re.compile(r"(?:querySelector(?:All)?|closest|matches)\??\.?\([\"'`](.*?)[\"'`]\)"),
 }
-CLASS = re.compile(r"\.([A-Za-z_][\w-]*)")
-IN_PAGE = re.compile(r'class="([^"]*)"')
+NAME = re.compile(r"(?:[.#]|\[(?=data-))([A-Za-z_][\w-]*)")
+VALUE = re.compile(r"var\((--[\w-]+)\)")
+IN_PAGE = re.compile(r'(?:class|id)="([^"]*)"')
 IN_SCRIPT = re.compile(r"(?:className = |classList\.add\()\"([\w -]+)")
+MARKED = re.compile(r"(?: data-|dataset\.)([\w-]+)(?= ?=)")
+VALUED = re.compile(r"(--[\w-]+)(?= *:|\")")
 WORD = re.compile(r"[\w-]+")
 
 
@@ -29,15 +32,19 @@ def words(pattern: re.Pattern[str], files: Iterable[Path]) -> set[str]:
 
 
 def lost(file: Path, there: set[str]) -> set[str]:
-    """Return the classes that a style or a script of ours looks for, and that are not there."""
-    selectors = SELECTOR[file.suffix].findall(file.read_text("utf-8"))
-    return {name for each in selectors for name in CLASS.findall(each)} - there
+    """Return the names that a style or a script of ours looks for in the markup, and values, that are not there."""
+    text = file.read_text("utf-8")
+    names = {name for each in SELECTOR[file.suffix].findall(text) for name in NAME.findall(each)}
+    return names.union(VALUE.findall(text)) - there
 
 
-def test_every_class_that_ours_look_for_is_there() -> None:
-    """Truth: the pages, and what scripts make; a class that another tool has renamed is in neither."""
-    in_pages = words(IN_PAGE, [served.SITE / name for name in served.pages()])
+def test_every_name_that_ours_look_for_is_there() -> None:
+    """Truth: the pages with their styles, and what scripts make; what another tool has renamed is in neither."""
+    pages = [served.SITE / name for name in served.pages()]
     scripts, styles = list(STATIC.glob("*.js")), STATIC.glob("*.css")
+    values = words(VALUED, [*pages, *scripts, *served.SITE.rglob("*.css")])
+    marks = {f"data-{name}" for name in words(MARKED, [*pages, *scripts])}
+    in_pages = words(IN_PAGE, pages) | values | marks
     made = words(IN_SCRIPT, scripts)
     editor = list((served.SITE / "_static" / "prism-code-editor").rglob("*.js"))
     printed = Path(__file__).with_name("handout.py")
