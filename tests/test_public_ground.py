@@ -171,15 +171,17 @@ class Ground(ast.NodeVisitor):
 
     def __init__(self, own: set[str], names: set[str], tree: ast.Module) -> None:
         self.own, self.names, self.found = own, names, []
-        self.bases, self.said = {}, {}  # of classes; strings that names stand for
+        self.bases, self.said, self.made = {}, {}, {}  # of classes; strings and calls, by names
         self.inside = True  # look at the code in strings
-        self.takes = {  # function -> its arguments
-            node.name: [a.arg for a in ast.walk(node.args) if getattr(a, "arg", "self") != "self"]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef)
+        called = [(node, node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        called += [(c, f) for c in classes for f in c.body if getattr(f, "name", "") == "__init__"]
+        self.takes = {  # function, or class -> its arguments
+            of.name: [a.arg for a in ast.walk(node.args) if getattr(a, "arg", "self") != "self"]
+            for of, node in called
         }
         # name here -> what it means there
-        self.foreign = {name: f"builtins.{name}" for name in ASSIGN | READ | {"vars"}}
+        self.foreign = {name: f"builtins.{name}" for name in ASSIGN | READ | {"__import__", "vars"}}
         self.foreign["__builtins__"] = "builtins"
 
     def wrong(self, node: ast.AST, words: str) -> None:
@@ -226,6 +228,8 @@ class Ground(ast.NodeVisitor):
             whole = next(filter(None, map(self.dotted, ast.iter_child_nodes(node))), "")
             return HELD + whole.removeprefix(HELD) if whole and isinstance(node, HOLD) else whole
         if isinstance(node, ast.Subscript):
+            if ast.unparse(node.value) in ("globals()", "locals()", "vars()"):
+                return self.foreign.get(self.text(node.slice), "")
             whole = self.dotted(node.value)
             return self.named(node.slice) if whole == "sys.modules" else whole.removeprefix(HELD)
         return self.returned(node) if isinstance(node, ast.Call) else ""
@@ -272,6 +276,8 @@ class Ground(ast.NodeVisitor):
         """Take a name for what it is given to mean."""
         if isinstance(target, ast.Name) and value:
             self.said[target.id] = self.text(value)
+        if isinstance(value, ast.Call):
+            self.made[ast.unparse(target)] = value
         if isinstance(value, ast.Lambda):
             self.means(ast.Name(f"{ast.unparse(target)}()"), value.body)
         both = (target, value)
@@ -295,6 +301,11 @@ class Ground(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """Look at what a class puts in the place of something of another package."""
         bases = [self.dotted(base) or self.bases.get(ast.unparse(base), "") for base in node.bases]
+        for each in node.body:  # what all objects of the class share
+            for target in getattr(each, "targets", [getattr(each, "target", None)]):
+                if isinstance(target, ast.Name):
+                    self.means(ast.Name(f"{node.name}.{target.id}"), each.value)
+                    self.means(ast.Name(f"self.{target.id}"), each.value)
         for base in filter(None, bases):
             self.bases[node.name] = base
             with suppress(AttributeError, ImportError, ValueError):
@@ -325,6 +336,13 @@ class Ground(ast.NodeVisitor):
         self.generic_visit(node)
 
     visit_AsyncFunctionDef = visit_FunctionDef
+
+    def generic_visit(self, node: ast.AST) -> None:
+        """Look at a comment that states a type, too."""
+        if comment := getattr(node, "type_comment", None):
+            with suppress(SyntaxError):
+                self.visit(ast.parse(comment))
+        super().generic_visit(node)
 
     def visit_keyword(self, node: ast.keyword) -> None:
         """Look at the name of an argument."""
@@ -415,7 +433,8 @@ class Ground(ast.NodeVisitor):
         if called in IMPORT and (whole := self.dotted(node)):
             self.imported(node, whole, "", whole)
         if called in ASSIGN and ast.unparse(node.func).partition(".")[0] not in UNDONE:
-            self.assigned_into(node, "".join(given[:1]))
+            text = self.named(*node.args[:1])  # as pytest takes what to replace
+            self.assigned_into(node, "".join(given[:1]) or text * ("." in text))
         if given and given[0].rpartition(".")[2] in ASSIGN:  # as partial(setattr, ...)
             self.assigned_into(node, "".join(given[1:2]))
         if called not in IMPORT:
@@ -440,7 +459,9 @@ class Ground(ast.NodeVisitor):
     def lambdas(self, node: ast.Call, called: str) -> None:
         """Look at what a lambda is called with, and at what is replaced and never undone."""
         started = getattr(node.func, "value", None) if called == "start" else None
-        if isinstance(started, ast.Call) and UNDONE & {*re.split(r"\W", ast.unparse(started.func))}:
+        started = self.made.get(ast.unparse(started), started) if started else None
+        func = started.func if isinstance(started, ast.Call) else ast.Name("", ast.Store())
+        if UNDONE & {*re.split(r"\W", f"{ast.unparse(func)} {self.dotted(func)}")}:
             self.wrong(node, f"assigns for good: {ast.unparse(node)}")
         for each in (node.func, *values(node)):  # a lambda, and what it is called with
             if isinstance(each, ast.Lambda) and (each is node.func or called in EACH):
@@ -460,7 +481,7 @@ class Ground(ast.NodeVisitor):
 
 def complaints(text: str, inside: bool = True) -> list[str]:
     """Return what is wrong with the text of a module, and perhaps with the code in its strings."""
-    tree = ast.parse(text)
+    tree = ast.parse(text, type_comments=True)
     ground = Ground(own_modules() | {"bptt", "_ext"}, own_names() | set(given(tree)), tree)
     ground.inside = inside
     for _ in range(2):  # what a name means may stand below its use
@@ -652,6 +673,21 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ("run([python, '-c', 'import numpy._core'])", "imports numpy._core"),
         ("site.cell('import json\\njson.dumps = 1')", "assigns json.dumps"),
         ("from jupyter_client.manager import run_kernel", "which jupyter_client does not document"),
+        ("import json\nglobals()['json'].dumps = 1", "assigns json.dumps"),
+        ("import json\nclass A:\n    j = json\nA.j.dumps = 1", "assigns json.dumps"),
+        (
+            "import json\nclass A:\n    j = json\n    def f(self):\n        self.j.dumps = 1",
+            "assigns json.dumps",
+        ),
+        (
+            "import json\nclass A:\n    def __init__(self, m):\n        self.m = m\n        m.x = 1\nA(json)",
+            "assigns json.x",
+        ),
+        ("import pytest\npytest.MonkeyPatch().setattr('json.dumps', 1)", "assigns json.dumps"),
+        ("from unittest.mock import patch as p\np('json.dumps', 1).start()", "assigns for good"),
+        ("from unittest import mock\np = mock.patch('json.dumps')\np.start()", "assigns for good"),
+        ("k = __import__\nk('json').x = 1", "assigns json.x"),
+        ("x = []  # type: numpy._typing.X", "uses numpy._typing"),
     ],
 )
 def test_what_is_not_public_is_seen(text: str, words: str) -> None:
