@@ -38,14 +38,15 @@ WIDE = """() => {
     .map((e) => `${e.tagName.toLowerCase()}.${e.getAttribute("class") || ""}`);
   return [`${box.scrollWidth} px of ${box.clientWidth}`, ...beyond.slice(0, 4)];
 }"""
-# Words that cannot be scrolled to: left of the window, or beyond a box that hides what does not fit, on either axis.
+FOLDS = "(open) => document.querySelectorAll('details').forEach((fold) => { fold.open = open; })"
+# Words that cannot be scrolled to: left of the window or above it, or beyond a box that hides what does not fit, on either axis.
 # Of code it is enough to look at its block, and formulas have a look of their own.
-CUT = """() => [...document.querySelectorAll("article :not(pre *, .katex, .katex *)")].filter((e) => {
+CUT = """() => [...document.querySelectorAll(":is(article, footer) :not(pre *, .katex, .katex *)")].filter((e) => {
   const { left, right, top, bottom, width } = e.getBoundingClientRect(), wide = document.documentElement.clientWidth;
   const own = e.localName === "pre" || [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
   if (!own || width < 2 || !e.checkVisibility({ visibilityProperty: true })) return false;
   let across = true, down = true;  // a box that scrolls lets a reader come to all that is in it
-  for (let box = e; box.localName !== "article"; box = box.parentElement) {
+  for (let box = e; !box.matches("article, footer"); box = box.parentElement) {
     const { overflowX, overflowY } = getComputedStyle(box), at = box.getBoundingClientRect(), hides = /hidden|clip/;
     if (Math.min(at.width, at.height) < 2) return false;
     across &&= !/auto|scroll/.test(overflowX);
@@ -54,7 +55,7 @@ CUT = """() => [...document.querySelectorAll("article :not(pre *, .katex, .katex
     const higher = box === e ? e.scrollHeight > e.clientHeight + 3 : top < at.top - 3 || bottom > at.bottom + 3;
     if ((across && hides.test(overflowX) && wider) || (down && hides.test(overflowY) && higher)) return true;
   }
-  return across && (left < -1 || right > wide + 1);
+  return (across && (left < -1 || right > wide + 1)) || (down && top < -1 - scrollY);
 }).slice(0, 4).map((e) => `cut off: ${e.localName}.${e.className}: ${e.textContent.trim().slice(0, 40)}`)"""
 # What axe does not count among targets: a fold's summary, and links in a drawing. WCAG's 24 px, as axe has it.
 SMALL = """() => [...document.querySelectorAll("summary, svg a")].filter((e) => {
@@ -295,7 +296,7 @@ def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page,
     seen, page = Seen(), reader.new_page()
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
-    page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+    page.evaluate(FOLDS, True)
     page.evaluate("() => document.fonts.ready.then(() => null)")
     yield page, seen
     page.close()
@@ -324,7 +325,10 @@ def inspect(
     with opened(reader, home, name) as (page, seen):
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            wide = page.evaluate(WIDE) or page.evaluate(CUT)
+            page.evaluate(FOLDS, False)
+            wide = page.evaluate(WIDE)
+            page.evaluate(FOLDS, True)
+            wide = wide or page.evaluate(WIDE) or page.evaluate(CUT)
             seen.overflow += [f"{width}: {words}" for words in wide]
             seen.small += [f"{width}: {words}" for words in page.evaluate(SMALL)]
             seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
