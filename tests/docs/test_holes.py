@@ -219,7 +219,7 @@ FIXES: dict[str, tuple[str, str, str, str]] = {
     "pickled": ("docs/conf.py", "html_context = {", "html_context = {'f': lambda: 0,", "pickl"),
     "alt": (
         "docs/_ext/execution/cell_rules.py",
-        "if drawn and not _alt(cell)",
+        "if sizes and not _alt(cell)",
         "if False",
         "docs: green",
     ),

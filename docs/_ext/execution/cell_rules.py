@@ -87,7 +87,6 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
         yield f"the output is {' and '.join(sorted(others))}, which a copied cell does not show"
     sizes = [figures.SIZE.search(o.data[SVG]) for o in outputs if SVG in o.get("data", {})]
     yield from ("matplotlib changed: an SVG states no size in pt" for size in sizes if not size)
-    drawn = len(sizes)
     shown = ((EXPECTED, "raised", errors), ("plot", "drew", [*errors, *sizes]))
     empty = [each for each in shown if each[0] in tags and not each[2]]
     if ran and cell.source.strip():
@@ -95,10 +94,10 @@ def problems(cell: NotebookNode, ran: bool = True) -> Iterator[str]:
     data = [o.data for o in outputs if o.output_type == "display_data"]
     if any(SVG not in d and d.get("text/plain", "").startswith("<Figure") for d in data):
         yield "the figure came as words and not as SVG: the kernel does not draw"
-    if drawn and not _alt(cell):
+    if sizes and not _alt(cell):
         yield "the figure has no alternative text: give the cell `mystnb: {image: {alt: ...}}`"
-    if drawn > 1:
-        yield f"the cell draws {drawn} figures: draw one a cell, each with its alternative text"
+    if len(sizes) > 1:
+        yield f"the cell draws {len(sizes)} figures: draw one a cell, each with its alternative text"
 
 
 def raw(cell: NotebookNode) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A name of an equation is its label, as ``bp2-chain``, or its tag, as ``BP2``. Ch
 cached or fresh, as they stand in the page: so nothing is remembered beside it, and builds in parallel agree.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -23,6 +24,7 @@ from bptt.teaching.equations import EquationCheck
 KEY = "bptt_ledger"  # of a page, among what Sphinx keeps of it
 DEFINITION, FORM, PROOF = "definition", "another form", "line of a proof"
 NO_CODE, EQUATION = "not in the library", "equation"
+CALL = re.compile(r"\b(breaks|check\w*|fails)\(")  # a cell without one checks nothing
 TABLES = {"definition": DEFINITION, "elsewhere": NO_CODE, "form": FORM, "proof": PROOF}
 
 
@@ -132,12 +134,11 @@ class Ledger:
 
     def summary(self) -> dict[str, int]:
         """Return how many equations there are, are checked, are implemented, are definitions."""
-        labels = self.equations
         return {
-            "equations": len(labels),
-            "checked": sum(bool(self.proofs(label)) for label in labels),
-            "implemented": sum(label in self.code for label in labels),
-            "definitions": sum(self.excuse(label).kind == DEFINITION for label in labels),
+            "equations": len(self.equations),
+            "checked": sum(bool(self.proofs(label)) for label in self.equations),
+            "implemented": sum(label in self.code for label in self.equations),
+            "definitions": sum(self.excuse(each).kind == DEFINITION for each in self.equations),
         }
 
 
@@ -154,7 +155,7 @@ def enter(app: Sphinx, doctree: nodes.document) -> None:
     """Enter the checks in the outputs of a page's cells as it is read; a cell that shows one gets an id."""
     docname, found = app.env.docname, list[CellCheck]()
     for number, cell in enumerate(tagged(doctree), 1):
-        checks = EquationCheck.read(printed(cell))
+        checks = EquationCheck.read(printed(cell)) if CALL.search(cell.astext()) else []
         found += [CellCheck(check, docname, cell.line or 1, number) for check in checks]
         if checks:
             cell["ids"].append(found[-1].anchor)
