@@ -283,8 +283,8 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
     assert style.index("katex") < style.rindex(".cheat-sheet")  # ours stays last
 
     site.write("docs/extra/bare.html", "<html><body><a href='nowhere.html'>a</a></body></html>")
-    site.write("docs/extra/old.htm", "<html></html>")
-    site.write("docs/extra/old.shtml", "<html></html>")
+    for name in ("old.htm", "old.shtml", "old.xml"):
+        site.write(f"docs/extra/{name}", "<html></html>")
     site.write("docs/_ext/late.py", LATE)
     site.patch("docs/conf.py", '    "api.code_links",', '    "late",\n    "api.code_links",')
     site.patch("docs/conf.py", "html_copy_source", 'html_extra_path = ["extra"]\nhtml_copy_source')
@@ -298,6 +298,7 @@ def test_a_site_is_finished_and_its_faults_are_named(tmp_path: Path) -> None:
         "late.html: the page has no policy",
         "old.htm: only a page called .html gets a policy",
         "old.shtml: only a page called .html gets a policy",
+        "old.xml: only a page called .html gets a policy",
         "leads.md:9: WARNING: the link 'nowhere.html#a' leads to nowhere.html, which is not there",
         "the repair 'name of the sidebar' finds nothing: no aside.side-drawer",
     ):

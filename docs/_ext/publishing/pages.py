@@ -13,7 +13,7 @@ from _ext.publishing.search_index import SearchIndex
 
 log = logging.getLogger(__name__)
 PYTHON = {"ipython", "ipython3", "py", "py3", "pycon", "python", "python3"}  # to Pygments
-PAGES = {".htm", ".html", ".shtml", ".xht", ".xhtml"}  # to a server
+PAGES = {".htm", ".html", ".shtml", ".xht", ".xhtml", ".xml"}  # to a server
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
