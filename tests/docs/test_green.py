@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,9 @@ CELL = "```{code-cell}\n1 + 1\n```"
 PART = f"(%s)=\n\n## A part\n\n{CELL}"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Scratch:
-    """Return a scratch site of three pages, one of which refers to another."""
-    made = Scratch(tmp_path / "site")
+def three_pages(root: Path) -> Scratch:
+    """Make a scratch site of three pages, one of which refers to another."""
+    made = Scratch(root)
     made.page("told", PART % "first")
     made.page("tells", f"See {{ref}}`first`, of [another page](told.md).\n\n{CELL}")
     return made
@@ -32,16 +32,38 @@ def green(site: Scratch, *arguments: str) -> Built:
     return built
 
 
+@pytest.fixture
+def site(tmp_path: Path) -> Scratch:
+    """Return a scratch site that is not built."""
+    return three_pages(tmp_path / "site")
+
+
+@pytest.fixture(scope="module")
+def one_built(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    """Build a scratch site, and keep a copy of it beside."""
+    made = three_pages(tmp_path_factory.mktemp("built") / "site")
+    green(made)
+    shutil.copytree(made.root, made.root.with_name("kept"))
+    return made
+
+
+@pytest.fixture
+def built_site(one_built: Scratch) -> Scratch:
+    """Return the built site as it was, in its place: to Sphinx, a site elsewhere is another."""
+    shutil.rmtree(one_built.root)
+    shutil.copytree(one_built.root.with_name("kept"), one_built.root)
+    return one_built
+
+
 def dates(site: Scratch) -> dict[str, int]:
     """Return when each page was written."""
     return {p.name: p.stat().st_mtime_ns for p in site.html.rglob("*.html")}
 
 
-def test_nothing_changed_is_nothing_done(site: Scratch) -> None:
-    green(site)
-    before = dates(site)
-    again = green(site)
-    assert dates(site) == before
+def test_nothing_changed_is_nothing_done(built_site: Scratch) -> None:
+    before = dates(built_site)
+    again = green(built_site)
+    assert dates(built_site) == before
     expect("3 pages with 3 cells: 0 run in 0.0 s, 3 kept" in again.text, again)
 
 
@@ -60,33 +82,30 @@ def test_after_an_edit_all_is_as_from_nothing(site: Scratch) -> None:
     assert [k for k, v in tree(site).items() if edited.get(k) != v] == []
 
 
-def test_an_edited_cell_is_run(site: Scratch) -> None:
-    green(site)
-    site.patch("docs/told.md", "1 + 1", "40 + 2")
-    again = green(site)
+def test_an_edited_cell_is_run(built_site: Scratch) -> None:
+    built_site.patch("docs/told.md", "1 + 1", "40 + 2")
+    again = green(built_site)
     expect("1 run in" in again.text and "2 kept" in again.text, again)
-    assert ">42<" in (site.html / "told.html").read_text("utf-8").replace("\n", "")
-    site.patch("docs/told.md", "40 + 2", "40 / 0")
+    assert ">42<" in (built_site.html / "told.html").read_text("utf-8").replace("\n", "")
+    built_site.patch("docs/told.md", "40 + 2", "40 / 0")
     for _ in range(2):
-        expect(site.build().red, "a cell that fails was green")
+        expect(built_site.build().red, "a cell that fails was green")
 
 
-def test_a_label_taken_away_is_missed_elsewhere(site: Scratch) -> None:
-    green(site)
-    site.patch("docs/told.md", "(first)=", "(second)=")
-    built = site.build()
+def test_a_label_taken_away_is_missed_elsewhere(built_site: Scratch) -> None:
+    built_site.patch("docs/told.md", "(first)=", "(second)=")
+    built = built_site.build()
     expect(built.red and "docs/tells.md" in built.text, built)
 
 
 @pytest.mark.parametrize(("files", "text"), [("global.db", "cut"), ("executed/*/*.ipynb", "{")])
-def test_a_damaged_cache_is_made_again(site: Scratch, files: str, text: str) -> None:
-    green(site)
-    damaged = list(site.docs.glob(f"_build/cache/*/{files}"))
+def test_a_damaged_cache_is_made_again(built_site: Scratch, files: str, text: str) -> None:
+    damaged = list(built_site.docs.glob(f"_build/cache/*/{files}"))
     assert damaged
     for file in damaged:
         file.write_text(text)
-    site.patch("docs/told.md", "Some words", "Other words")
-    again = green(site)
+    built_site.patch("docs/told.md", "Some words", "Other words")
+    again = green(built_site)
     expect("3 run in" in again.text, again)
 
 
@@ -128,9 +147,8 @@ def test_a_stamp_that_was_cut_short_is_none(stamp: str, tmp_path: Path) -> None:
     assert not fingerprint.is_unchanged(tmp_path, "abc")
 
 
-def test_what_is_installed_beside_is_looked_at(site: Scratch) -> None:
-    green(site)
-    site.patch("docs/_static/custom.css", "/* bptt: furo", "/* furo")
-    before = dates(site)
-    green(site)
-    assert dates(site)["told.html"] > before["told.html"]
+def test_what_is_installed_beside_is_looked_at(built_site: Scratch) -> None:
+    built_site.patch("docs/_static/custom.css", "/* bptt: furo", "/* furo")
+    before = dates(built_site)
+    green(built_site)
+    assert dates(built_site)["told.html"] > before["told.html"]

@@ -76,6 +76,11 @@ def test_cells_apart_are_folds_of_their_own():
             "Fails where it should: by 67 % or more on 9 random nets",
         ),
         (
+            "bp2: broken as it should be, relative error 0.67 >= 0.01 (1 case)\n",
+            "",
+            "Fails where it should: by 67 % in 1 case",
+        ),
+        (
             LETTERS + LETTERS.replace("bp2", "page-sum"),
             "",
             "Checked (BP2), (1): with letters, exactly",

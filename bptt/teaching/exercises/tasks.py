@@ -89,10 +89,10 @@ class Function(NamedTuple):
 
     def _leaves(self, result: Result) -> tuple[Leaves, str]:
         """List the arrays of a result by name, and say why it has none, if so."""
-        parts = (result,) if len(self.returns) == 1 else result
-        wanted = ", ".join(self.returns)
+        parts = tuple(result) if isinstance(result, list) else result
+        parts, wanted = parts if len(self.returns) > 1 else (result,), ", ".join(self.returns)
         if not isinstance(parts, tuple) or len(parts) != len(self.returns):
-            came = f"{len(result)} things" if isinstance(result, tuple) else type(result).__name__
+            came = f"{len(parts)} things" if isinstance(parts, tuple) else type(parts).__name__
             return {}, f"the function must return {wanted}, got {came}"
         leaves: Leaves = {}
         for name, part in zip(self.returns, parts, strict=True):

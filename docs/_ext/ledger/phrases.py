@@ -35,7 +35,8 @@ def _said(same: list[EquationCheck]) -> str:
         return f"{where}, {f'to {error:.1e}' if error else 'to the last digit'}"
     if kind == "broken":
         least = min(check.value or 0.0 for check in same)
-        return f"by {float(f'{100 * least:.2g}'):g} % or more {where}"
+        more = " or more" if sum(cases) > 1 else ""
+        return f"by {float(f'{100 * least:.2g}'):g} %{more} {where}"
     return f"{where}, as a bound" if kind == "bound" else f"with letters, {where}"
 
 
