@@ -21,8 +21,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    links, pages = Links(out, app.config.html_baseurl), []
-    index = SearchIndex(app)
+    links, index, pages = Links(out, app.config.html_baseurl), SearchIndex(app), []
     for file in sorted(out.rglob("*.html")):
         page = Page(file, out)
         if not policy.guarded(page):  # else only its links and its words are looked at again
