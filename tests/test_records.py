@@ -58,6 +58,7 @@ def test_records_are_equal_if_all_their_numbers_are():
     assert not same != PARAMS  # noqa: SIM202 - the operator !=
     assert PARAMS.readout != PARAMS
     assert PARAMS != 3
+    assert PARAMS._replace(layers=PARAMS.layers[:1]) != PARAMS
     one, another = (bptt.forward(STACK, params, X) for params in (PARAMS, same))
     assert one == another
     assert one != another._replace(stack=bptt.Stack([bptt.LSTM(), bptt.Elman()]))
