@@ -79,8 +79,13 @@ def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
         drawn[..., 0] = high * rng.uniform(0.98, 1, count)
         return rng.permuted(drawn, axis=-1)
 
+    # Two gates are of one sign here, and of two there; a domain may end at zero, so some rows are of one sign.
+    turned = [rng.choice([-1, 1], (len(SIZES), 1, 2, n)) for _ in layout.weighted]
+    for each in turned:
+        each[:, :, 0] = each[:, :, 0, :1]
+    spread = (each.repeat(2, axis=1).reshape(-1, n) for each in turned)
     signs = rng.choice([-1, 1], (len(rows), 1))
-    point = [sizes * rng.choice([-1, 1]) * reaching(1, 0.5) for _ in layout.weighted]
+    point = [sizes * each * reaching(1, 0.5) for each in spread]
     point += [states * signs * reaching(1, -1, len(rows)) for _ in layout.states]
     own = step.at[len(point) :]
     found = _far_errors(step, point, own, rng)
