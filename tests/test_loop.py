@@ -105,6 +105,20 @@ def test_intermediates_are_what_each_step_saved(name):
         assert_close(found[kept], np.stack([step[k] for step in saved]), 1e-13)
 
 
+class ByRows(bptt.Elman):
+    """Counts rows as the protocol allows: all arrays have the shape (rows, n)."""
+
+    def step(self, z, a):
+        rows, n = z.shape
+        return super().step(z + np.zeros((rows, n)), a)
+
+
+def test_intermediates_too_come_from_arrays_of_rows():
+    layer, x, *_ = drawn(bptt.Elman(), "float64", "none")
+    plain, by_rows = (bptt.layer_forward(cell, layer, x) for cell in (bptt.Elman(), ByRows()))
+    assert_close(by_rows.intermediates, plain.intermediates, 1e-15)
+
+
 def test_an_unfactored_cell_has_no_intermediates():
     cell = CELLS["ResetBeforeGRU"]
     layer, x, *_ = drawn(cell, "float64", "none")

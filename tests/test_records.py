@@ -49,6 +49,23 @@ def test_sums_differences_and_products_are_taken_array_by_array():
     assert all(leaf.dtype == np.float32 for leaf in leaves(np.float64(2) * single + single))
 
 
+def test_records_are_equal_if_all_their_numbers_are():
+    """Those of two runs, a state in a dict, and parts that are no arrays, among them."""
+    same, other = (bptt.initialize(STACK, (1, 8, 3, 2), seed) for seed in (0, 1))
+    assert same == PARAMS
+    assert other != PARAMS
+    assert PARAMS in (other, same)
+    assert not same != PARAMS  # noqa: SIM202 - the operator !=
+    assert PARAMS.readout != PARAMS
+    assert PARAMS != 3
+    assert PARAMS._replace(layers=PARAMS.layers[:1]) != PARAMS
+    one, another = (bptt.forward(STACK, params, X) for params in (PARAMS, same))
+    assert one == another
+    assert one != another._replace(stack=bptt.Stack([bptt.LSTM(), bptt.Elman()]))
+    first, second, third = (bptt.Adam().init({"w": np.zeros(n)}) for n in (2, 2, 3))
+    assert first == second != third
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -320,10 +320,12 @@ def euclidean_norm(array: Array, axis: int | tuple[int, ...] | None = None) -> A
 
 
 def array_record(kind: Kind) -> Kind:
-    """Give a class of named tuples the printed form and the arithmetic of records."""
+    """Give a class of named tuples the printed form, the equality and the arithmetic of records."""
     methods = {
         "__array_ufunc__": None,  # so that a NumPy number leaves the product to the record
         "__repr__": _text,
+        "__eq__": _equal,
+        "__ne__": lambda one, other: not _equal(one, other),
         "__add__": lambda one, other: _combined(operator.add, "+", one, other),
         "__radd__": _added_to,
         "__sub__": lambda one, other: _combined(operator.sub, "-", one, other),
@@ -338,6 +340,15 @@ def array_record(kind: Kind) -> Kind:
 def _text(one: Tree) -> str:
     count = sum(array.size for array in arrays_in(one))
     return f"{_form(one)}  # {count:,} numbers"
+
+
+def _equal(one: object, other: object) -> bool:
+    """Say whether two records have equal parts, arrays by their numbers, of which a tuple's == makes an error."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        one, other = ([*record.items()] for record in (one, other))
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return np.array_equal(one, other)  # type: ignore[arg-type]
 
 
 def _form(value: object) -> str:

@@ -18,7 +18,7 @@ from bptt.checking.suite import LARGE, SAME, errors, form, true_gradient
 from bptt.checking.sweep import Bugs, factors
 from bptt.network.traces import weighted_inputs
 
-# Of weighted inputs, near zero and far out, without a gap above 0.5; states are drawn up to 0.8 and to the last.
+# Of weighted inputs, near zero and far out, without a gap above 0.5; states go up to 0.8 and to the last.
 SIZES = (0.01, 1.0, 2.0, 4.0, 8.0, 15.0)
 WIDE = 4.0  # of own parameters, which are drawn up to 0.8 elsewhere
 FAR = 1e-6  # the tolerance there: that of central differences
@@ -67,19 +67,32 @@ def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
 def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
     """Check the same derivatives where weighted inputs are very small, and they and states far out, where cells saturate.
 
-    So once more with own parameters up to `WIDE`, which may be clipped beyond one.
+    So once more with own parameters up to `WIDE`, of either sign, which may be clipped beyond one.
     """
     layout, n = layout_of(step.cell), step.at[0].shape[1]
     rows = [(size, far) for z in SIZES for size in (z, -z) for far in (0.8, SIZES[-1])]
     sizes, states = np.array(rows).T[..., None]
-    point = [sizes * rng.choice([-1, 1]) * rng.uniform(0.5, 1, n) for _ in layout.weighted]
-    point += [states * rng.uniform(-1, 1, (len(rows), n)) for _ in layout.states]
+
+    def reaching(high: float, low: float, *count: int) -> Array:
+        """Draw numbers of which one in each row is near the highest, and not at it, where a kink may be."""
+        drawn = rng.uniform(low, high, (*count, n))
+        drawn[..., 0] = high * rng.uniform(0.98, 1, count)
+        return rng.permuted(drawn, axis=-1)
+
+    # Two gates are of one sign here, and of two there; a domain may end at zero, so some rows are of one sign.
+    turned = [rng.choice([-1, 1], (len(SIZES), 1, 2, n)) for _ in layout.weighted]
+    for each in turned:
+        each[:, :, 0] = each[:, :, 0, :1]
+    spread = (each.repeat(2, axis=1).reshape(-1, n) for each in turned)
+    signs = rng.choice([-1, 1], (len(rows), 1))
+    point = [sizes * each * reaching(1, 0.5) for each in spread]
+    point += [states * signs * reaching(1, -1, len(rows)) for _ in layout.states]
     own = step.at[len(point) :]
     found = _far_errors(step, point, own, rng)
-    if own:
-        wide = [rng.choice([-1, 1], n) * rng.uniform(1, WIDE, n) for _ in own]
+    wide = [rng.choice([-1, 1]) * reaching(WIDE, 1) for _ in own]
+    for sign in (1, -1) if own else ():
         with contextlib.suppress(ArithmeticError, ValueError, AssertionError):  # it may refuse them
-            more = _far_errors(step, point, wide, rng)
+            more = _far_errors(step, point, [sign * k for k in wide], rng)
             found = {key: max(found.get(key, 0.0), more.get(key, 0.0)) for key in found | more}
     return Check(name, found, FAR)
 

@@ -73,8 +73,10 @@ class LayerTrace(NamedTuple):
         past = [array[:-1] for array in self.states]
         with np.errstate(all="ignore"):  # as in the run itself
             weighted = weighted_inputs(cell, self.params, self.x, past[0])
-            _, saved = cell.step(*weighted, *past, *own)
-        return dict(zip(layout.weighted + layout.saved, (*weighted, *saved), strict=True))
+            rows = [array.reshape(-1, array.shape[2]) for array in (*weighted, *past)]
+            _, saved = cell.step(*rows, *own)
+        found = (*weighted, *(array.reshape(past[0].shape) for array in saved))
+        return dict(zip(layout.weighted + layout.saved, found, strict=True))
 
 
 def weighted_inputs(cell: Cell, params: LayerParams, x: Array, a: Array) -> list[Array]:
