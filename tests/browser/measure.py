@@ -38,7 +38,8 @@ WIDE = """() => {
     .map((e) => `${e.tagName.toLowerCase()}.${e.getAttribute("class") || ""}`);
   return [`${box.scrollWidth} px of ${box.clientWidth}`, ...beyond.slice(0, 4)];
 }"""
-FOLDS = "(open) => document.querySelectorAll('details').forEach((fold) => { fold.open = open; })"
+SETTLED = "() => document.fonts.ready.then(() => null)"
+FOLDS = f"(document.querySelectorAll('details').forEach((fold) => {{ fold.open = true; }}), ({SETTLED})())"
 # Words that cannot be scrolled to: left of the window or above it, or beyond a box that hides what does not fit, on either axis.
 # Of code it is enough to look at its block, and formulas have a look of their own.
 CUT = """() => [...document.querySelectorAll(":is(article, footer) :not(pre *, .katex, .katex *)")].filter((e) => {
@@ -76,6 +77,7 @@ COLLISIONS = """() => [...document.querySelectorAll(".math-wrapper")].flatMap((w
   }));
   return out;
 })"""
+LOOKS = {"small": SMALL, "formulas": UNSEEN, "collisions": COLLISIONS}
 HIDE = """() => {
   const all = new CSSStyleSheet();
   all.replaceSync("[data-unlooked] { visibility: hidden !important }");
@@ -292,19 +294,19 @@ def context(browser: Browser, theme: str, width: int, *, script: bool = True) ->
 
 @contextmanager
 def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page, Seen]]:
-    """Open a page as `reader`, with all its folds, and close it after the block."""
+    """Open a page as `reader`, and close it after the block."""
     seen, page = Seen(), reader.new_page()
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
-    page.evaluate(FOLDS, True)
-    page.evaluate("() => document.fonts.ready.then(() => null)")
+    page.evaluate(SETTLED)
     yield page, seen
     page.close()
 
 
 def look(reader: BrowserContext, home: str, name: str) -> Seen:
-    """Open a page as `reader` and return what is seen, without axe."""
+    """Open a page as `reader`, with all its folds, and return what is seen, without axe."""
     with opened(reader, home, name) as (page, seen):
+        page.evaluate(FOLDS)
         seen.overflow = page.evaluate(WIDE) or page.evaluate(CUT)
         seen.formulas = page.evaluate(UNSEEN)
     return seen
@@ -314,7 +316,7 @@ def inspect(
     reader: BrowserContext, home: str, name: str, *,
     axe: bool = True, known: set[str] | None = None, pointed: bool = True,
 ) -> Seen:  # fmt: skip
-    """Open a page once and return what is seen in both themes and at both widths, with or without axe.
+    """Open a page once and return what is seen in both themes and at both widths, with all its folds, with or without axe.
 
     All of axe's rules but those of contrast look at all of the page at the first width in the first theme; at the second
     width the size of targets and what scrolls, on all of the page, and all rules at what was not shown before. Contrast is
@@ -323,16 +325,17 @@ def inspect(
     """
     known = set() if known is None else known
     with opened(reader, home, name) as (page, seen):
+        folded = {}
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(FOLDS, False)
-            wide = page.evaluate(WIDE)
-            page.evaluate(FOLDS, True)
-            wide = wide or page.evaluate(WIDE) or page.evaluate(CUT)
-            seen.overflow += [f"{width}: {words}" for words in wide]
-            seen.small += [f"{width}: {words}" for words in page.evaluate(SMALL)]
-            seen.formulas += [f"{width}: {words}" for words in page.evaluate(UNSEEN)]
-            seen.collisions += [f"{width}: {words}" for words in page.evaluate(COLLISIONS)]
+            folded[width] = page.evaluate(WIDE)
+        page.evaluate(FOLDS)
+        for width in reversed(WIDTHS):  # as each change of the width lays out the page anew
+            page.set_viewport_size({"width": width, "height": 900})
+            found = {kind: page.evaluate(look) for kind, look in LOOKS.items()}
+            found["overflow"] = folded[width] or page.evaluate(WIDE) or page.evaluate(CUT)
+            for kind, words in found.items():
+                getattr(seen, kind)[:0] = [f"{width}: {each}" for each in words]
         if not axe:
             return seen
         page.evaluate(HIDE)
