@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -76,7 +76,8 @@ class Handler(BaseHTTPRequestHandler):
         if packed and file.is_file():
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # a page that is closed waits for nothing
+            self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
