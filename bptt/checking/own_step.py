@@ -79,7 +79,8 @@ def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
         drawn[..., 0] = high * rng.uniform(0.98, 1, count)
         return rng.permuted(drawn, axis=-1)
 
-    # Two gates are of one sign here, and of two there; a domain may end at zero, so some rows are of one sign.
+    # In half of the rows all units have one sign, since a domain may end at zero; in the others each has its own, so that
+    # two gates have equal signs in some units and opposite signs in some.
     turned = [rng.choice([-1, 1], (len(SIZES), 1, 2, n)) for _ in layout.weighted]
     for each in turned:
         each[:, :, 0] = each[:, :, 0, :1]

@@ -38,8 +38,8 @@ WIDE = """() => {
     .map((e) => `${e.tagName.toLowerCase()}.${e.getAttribute("class") || ""}`);
   return [`${box.scrollWidth} px of ${box.clientWidth}`, ...beyond.slice(0, 4)];
 }"""
-SETTLED = "() => document.fonts.ready.then(() => null)"
-FOLDS = f"(document.querySelectorAll('details').forEach((fold) => {{ fold.open = true; }}), ({SETTLED})())"
+FONTS = "() => document.fonts.ready.then(() => null)"
+FOLDS = f"(document.querySelectorAll('details').forEach((fold) => {{ fold.open = true; }}), ({FONTS})())"
 # Words that cannot be scrolled to: left of the window or above it, or beyond a box that hides what does not fit, on either axis.
 # Of code it is enough to look at its block, and formulas have a look of their own.
 CUT = """() => [...document.querySelectorAll(":is(article, footer) :not(pre *, .katex, .katex *)")].filter((e) => {
@@ -298,7 +298,7 @@ def opened(reader: BrowserContext, home: str, name: str) -> Iterator[tuple[Page,
     seen, page = Seen(), reader.new_page()
     seen.listen(page, home)
     page.goto(home + name, wait_until="load")
-    page.evaluate(SETTLED)
+    page.evaluate(FONTS)
     yield page, seen
     page.close()
 
@@ -332,9 +332,9 @@ def inspect(
         page.evaluate(FOLDS)
         for width in reversed(WIDTHS):  # as each change of the width lays out the page anew
             page.set_viewport_size({"width": width, "height": 900})
-            found = {kind: page.evaluate(look) for kind, look in LOOKS.items()}
-            found["overflow"] = folded[width] or page.evaluate(WIDE) or page.evaluate(CUT)
-            for kind, words in found.items():
+            wrong = {kind: page.evaluate(look) for kind, look in LOOKS.items()}
+            wrong["overflow"] = folded[width] or page.evaluate(WIDE) or page.evaluate(CUT)
+            for kind, words in wrong.items():
                 getattr(seen, kind)[:0] = [f"{width}: {each}" for each in words]
         if not axe:
             return seen
