@@ -50,6 +50,11 @@ class Handler(BaseHTTPRequestHandler):
     site = SITE
     below = ""
 
+    def handle(self) -> None:
+        """Answer until the browser has closed the connection, which it may do at any time."""
+        with suppress(ConnectionError):
+            super().handle()
+
     def do_GET(self) -> None:
         """Send a file."""
         path = unquote(urlsplit(self.path).path)
@@ -76,8 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         if packed and file.is_file():
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
-        with suppress(ConnectionError):  # a page that is closed waits for nothing
-            self.wfile.write(body)
+        self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""

@@ -61,11 +61,20 @@ class Kinds(HTMLParser):
 def of_every_kind() -> set[str]:
     """All pages, but of the sources only those with a kind of element that no other one shows before.
 
-    What axe sees, and what a page does from a file or without a script, depends on these kinds alone.
+    What axe sees depends on these kinds alone.
     """
     everything = served.pages()
     sources = {page for page in everything if page.startswith(SOURCES)}
     return set(everything) - sources | some_of_every_kind(sources, slice(None))
+
+
+@cache
+def alone() -> list[str]:
+    """Return the pages that are opened from a file, and without a script: some with every kind of element.
+
+    What such a page asks for, shows and lacks depends on its kinds; how wide its words are is seen on all pages.
+    """
+    return sorted(some_of_every_kind(of_every_kind(), slice(None)))
 
 
 @cache
@@ -106,7 +115,7 @@ def test_page(page_name: str, reader: Callable[..., BrowserContext], home: str) 
     assert seen.wrong() == []
 
 
-@pytest.mark.parametrize("page_name", sorted(of_every_kind()))
+@pytest.mark.parametrize("page_name", alone())
 def test_page_from_a_file(page_name: str, reader: Callable[..., BrowserContext]) -> None:
     if page_name == "404.html":
         return  # only a server hands it out, and it may know where that is
@@ -114,7 +123,7 @@ def test_page_from_a_file(page_name: str, reader: Callable[..., BrowserContext])
     assert seen.wrong() == []
 
 
-@pytest.mark.parametrize("page_name", sorted(of_every_kind()))
+@pytest.mark.parametrize("page_name", alone())
 def test_page_without_javascript(
     page_name: str, reader: Callable[..., BrowserContext], home: str
 ) -> None:
