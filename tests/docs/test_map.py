@@ -41,6 +41,25 @@ def test_a_page_needs_known_pages_and_no_circle():
         waiting = {title: needed for title, needed in waiting.items() if title not in ready}
 
 
+def test_what_a_page_says_it_needs_the_map_says_too():
+    titles, before = {name: title for _, title, name, *_ in ITEMS}, needs()
+    for title in before:  # what the needed pages need is needed, too
+        waiting = [*before[title]]
+        while waiting:
+            more = before[waiting.pop()] - before[title]
+            before[title] |= more
+            waiting += more
+    unsaid = {}
+    for name, title in titles.items():
+        text = (DOCS / "learn" / f"{name}.md").read_text("utf-8")
+        lines = re.findall("^You need.*", text, re.MULTILINE)
+        must = [p for line in lines for p in line.split(";") if not p.endswith("help.")]
+        said = {titles[page] for page in re.findall(r"\]\(([\w-]+)\.md", " ".join(must))}
+        unsaid[name] = said - before[title]
+    left = {name: pages for name, pages in unsaid.items() if pages}
+    assert not left, left
+
+
 def test_its_minutes_are_those_that_the_pages_state():
     texts = {name: (DOCS / "learn" / f"{name}.md").read_text("utf-8") for name in MINUTES}
     stated = {name: [int(n) for n in STATED.findall(text)] for name, text in texts.items()}
