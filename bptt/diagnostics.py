@@ -134,7 +134,7 @@ def delta_norms(gradient: Gradient) -> Array:
     Parameters
     ----------
     gradient
-        What `bptt.backward` returned, for layers whose cells are pointwise.
+        What `bptt.backward` returned, for layers of one direction whose cells are formulas (`bptt.Cell`).
 
     Returns
     -------
@@ -144,7 +144,7 @@ def delta_norms(gradient: Gradient) -> Array:
     Raises
     ------
     TypeError
-        If `gradient` is not a gradient, or holds no errors for a layer.
+        If `gradient` is not a gradient, or holds no array of errors for a layer.
     FloatingPointError
         If a norm is larger than any number of its dtype.
 

@@ -165,7 +165,7 @@ def segment(trace: Trace, start: int, stop: int) -> Trace:
     Raises
     ------
     TypeError
-        If `trace` is not a trace, or has a layer that reads in both directions.
+        If `trace` is not a trace, or has a layer that reads in both directions, or a step is not an integer.
     ValueError
         If the steps are out of range.
 

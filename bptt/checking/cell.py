@@ -72,7 +72,7 @@ def check_layer(
         Where to check: float64 arrays in nested tuples, lists or mappings. A bug is named most surely if
         w is (n_below, g n), u is (n, g n) and b is (g n,), as in `bptt.Recurrent`.
     x
-        The input, shape (T, B, n_below). T, B, n_below and n should differ, and not be 2.
+        The input, shape (T, B, n_below). T, B, n_below and n should differ, and T and B not be 2.
     initial
         The initial state: an array of shape (B, n), or a record of such.
     masked

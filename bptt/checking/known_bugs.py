@@ -52,7 +52,7 @@ KNOWN_BUGS = OF_ONE_TENSOR | {
     "a' at a instead of z": "a derivative that expects z is given a, and squashes twice",
     "a' formula of a, given z": "1 - a**2, or a (1 - a), is given z",
     "a in place of a'": "the nonlinearity itself where its derivative was meant",
-    "h_t for h_(t-1)": "the gradient of u pairs each error with the state it comes from, not goes to",
+    "h_t for h_(t-1)": "the gradient of u pairs each error with the state that its step computed, not the one it read",
     "h_0 taken as zero": "the first step's share in the gradient of u forgets the initial state",
     "h_(-1) wraps round": "h[t - 1] at the first step is, in Python, the last state",
     "x shifted by one step": "the gradient of w pairs an error with the input of another step",

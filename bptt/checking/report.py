@@ -18,7 +18,8 @@ class Check:
     name
         What was checked.
     errors
-        For each tensor the largest error, relative to the largest entry of the trusted tensor.
+        For each tensor the largest error, relative to the largest entry of the trusted tensor (or to a thousandth
+        of the largest of all, if that is more).
     tolerance
         Up to which error a tensor counts as right.
     note

@@ -64,7 +64,8 @@ def compiled(cell: AnyCell) -> CompiledCell:
         If Numba is not installed: ``pip install "bptt[fast]"``.
     TypeError
         If the cell cannot be compiled, with the reason: its formula is not elementwise, or does something else to
-        arrays than to other things, or it does its own products (`bptt.ResetBeforeGRU`), or the cell cannot be copied.
+        arrays than to the symbols that record it, or it does its own products (`bptt.ResetBeforeGRU`), or the cell
+        cannot be copied.
     RuntimeError
         If the environment variable NUMBA_DISABLE_JIT turns Numba's compiler off.
 

@@ -149,7 +149,7 @@ def layer_forward(
     Parameters
     ----------
     cell
-        The pointwise mathematics of a step.
+        A cell, or a `bptt.Bidirectional` of two.
     params
         The parameters of the layer: w, u and b, or what its cell has.
     x

@@ -65,7 +65,7 @@ class LayerTrace(NamedTuple):
         """What the cell's formula has at each step, by the names it uses there, each (T, B, n).
 
         That is the weighted inputs, such as ``z`` or ``z_i``, and what `step` saves for its derivative.
-        They are computed anew, whichever engine has run.
+        They are computed anew, whichever engine has run. A cell that is no formula has none: a TypeError.
         """
         cell = formula_of(self.cell)
         layout = layout_of(cell)

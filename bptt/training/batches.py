@@ -79,7 +79,7 @@ def minibatches(
     Returns
     -------
     Sequence of Minibatch
-        Each sequence is in one of them. A `Minibatch` is made when it is asked for; dtypes stay.
+        No sequence is in two of them. A `Minibatch` is made when it is asked for; dtypes stay.
 
     Raises
     ------

@@ -84,7 +84,7 @@ def windows(
     Returns
     -------
     Sequence of Window
-        Each step is in one of them. A slice is possible, ``windows(...)[k:]``, to go on in the middle.
+        No step is in two of them. A slice is possible, ``windows(...)[k:]``, to go on in the middle.
 
     Raises
     ------
