@@ -56,9 +56,7 @@ class Contributions(NamedTuple):
 
     def norms(self) -> Array:
         """Return the norm of each contribution, shape (T, T)."""
-        norms = euclidean_norm(self.matrix, axis=2)
-        validation.computed("norms", norms)
-        return norms
+        return validation.computed("norms", euclidean_norm(self.matrix, axis=2))
 
     def of_cost(self, t: int) -> Params:
         """Return the gradient of the cost at step t + 1 alone: the sum of a row, as in RTRL."""
@@ -164,9 +162,8 @@ def delta_norms(gradient: Gradient) -> Array:
         if not isinstance(d, np.ndarray):
             msg = f"gradient.delta[{i}] must be an array (T, B, n), got {validation.describe(d)}"
             raise TypeError(msg)
-    norms = np.stack([euclidean_norm(d, axis=(1, 2)) for d in gradient.delta])
-    validation.computed("norms", norms)
-    return norms
+    norms = [euclidean_norm(d, axis=(1, 2)) for d in gradient.delta]
+    return validation.computed("norms", np.stack(norms))
 
 
 @array_record
@@ -303,8 +300,7 @@ def truncation_bias(
 def _length_and_direction(result: Result) -> tuple[float, Array]:
     """Return the norm of a gradient, and the gradient divided by it, in float64."""
     vector = flatten(result.gradient.params)[0].astype(np.float64)
-    length = float(euclidean_norm(vector))
-    validation.computed("norm of the gradient", np.asarray(length))
+    length = float(validation.computed("norm of the gradient", euclidean_norm(vector)))
     with np.errstate(all="ignore"):
         scaled = vector / (np.abs(vector).max() or 1.0)
         return length, scaled / (np.linalg.norm(scaled) or 1.0)

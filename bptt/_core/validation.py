@@ -30,9 +30,7 @@ def array(
     name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
 ) -> Array:
     """Return `value` as a finite array of the given shape, in which no size is zero."""
-    found = shaped(name, value, shape, dtypes)
-    finite(name, found)
-    return found
+    return finite(name, shaped(name, value, shape, dtypes))
 
 
 def shaped(
@@ -200,12 +198,13 @@ def refuse_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> Neve
     raise ValueError(msg)
 
 
-def finite(name: str, value: Array) -> None:
-    """Refuse NaN and infinity, naming the first place."""
+def finite(name: str, value: Array) -> Array:
+    """Refuse NaN and infinity, naming the first place; return the value."""
     if not all_finite(value):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         msg = f"{name} must be finite, got {value[where]} at index {where}"
         raise ValueError(msg)
+    return value
 
 
 def all_finite(value: Array) -> bool:
@@ -319,8 +318,8 @@ def integer(name: str, value: object) -> int:
     return int(value)
 
 
-def computed(name: str, value: Array) -> None:
-    """Refuse to return what overflowed: never a silent NaN."""
+def computed(name: str, value: Array) -> Array:
+    """Return what was computed; refuse what overflowed: never a silent NaN."""
     if not all_finite(value):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         why = ", or a function has no value there" if np.isnan(value[where]) else ""
@@ -329,6 +328,7 @@ def computed(name: str, value: Array) -> None:
             f"the computation overflowed{why}; smaller weights, inputs or cotangents are needed"
         )
         raise FloatingPointError(msg)
+    return value
 
 
 def generator(name: str, value: object) -> np.random.Generator:

@@ -202,8 +202,7 @@ def cost_of(cost: object, outputs: Array, *steps: slice) -> tuple[float, Array]:
     if value.shape or value.dtype.kind not in "fiu":
         msg = f"cost must be a real number, got {validation.describe(found.value)}"
         raise TypeError(msg)
-    validation.finite("cost", value)
-    return float(value), d_outputs
+    return float(validation.finite("cost", value)), d_outputs
 
 
 def ask(cost: object, outputs: Array, *steps: slice) -> Cost:

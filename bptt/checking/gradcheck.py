@@ -451,8 +451,7 @@ def _complex_number(value: CostValue) -> complex:
             "part away; use truth=central_difference"
         )
         raise TypeError(msg)
-    validation.computed("cost", np.asarray(value))
-    return complex(value)
+    return complex(validation.computed("cost", np.asarray(value)))
 
 
 def _real_number(value: CostValue) -> float:
@@ -460,8 +459,7 @@ def _real_number(value: CostValue) -> float:
     if found.dtype.kind not in "fiu":
         msg = f"cost must return a real number, got {validation.describe(value)}"
         raise TypeError(msg)
-    validation.computed("cost", found)
-    return float(value)
+    return float(validation.computed("cost", found))
 
 
 def _one_number(value: CostValue) -> np.ndarray:

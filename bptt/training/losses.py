@@ -148,8 +148,7 @@ def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
     shape = outputs.shape[:-1]
     given = validation.of_kind("mask", mask, "bf", "boolean or float", shape)
     with np.errstate(all="ignore"):  # what is too small to be held is zero
-        weights = given.astype(real)
-    validation.finite("mask", weights)
+        weights = validation.finite("mask", given.astype(real))
     if (weights < 0).any():
         msg = f"mask must be >= 0, got {weights.min()}"
         raise ValueError(msg)
@@ -161,8 +160,7 @@ def _targets(targets: ArrayLike, outputs: Array, weights: Array) -> Array:
     y = validation.shaped("targets", given, outputs.shape)
     one_precision(("outputs", outputs), ("targets", y))
     counted = np.where(weights[..., None] > 0, y, y.dtype.type(0))
-    validation.finite("targets (where they count)", counted)
-    return counted
+    return validation.finite("targets (where they count)", counted)
 
 
 def _class_indices(classes: ArrayLike, logits: Array, weights: Array) -> np.ndarray:

@@ -291,8 +291,7 @@ def global_norm(record: Tree) -> float:
 def _norm(name: str, record: Tree) -> float:
     check_floats(name, record)
     norm = euclidean_norm(flatten(record)[0].astype(np.float64))
-    validation.computed(f"norm of {name}", norm)
-    return float(norm)
+    return float(validation.computed(f"norm of {name}", norm))
 
 
 def clip_by_global_norm(gradient: Record, limit: float) -> tuple[Record, float]:
