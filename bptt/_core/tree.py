@@ -17,7 +17,6 @@ from typing import TypeVar
 import numpy as np
 
 from bptt._core import Array, Scalar, Tree, validation
-from bptt._core.validation import as_array, plain
 
 __all__ = ["array_record", "flatten", "tree_leaves", "tree_map"]
 
@@ -162,7 +161,7 @@ def _collect(name: str, record: Tree, leaves: list[tuple[str, Array]]) -> None:
     """Append the arrays of a record to a list."""
     called = name or "record"
     if isinstance(record, np.ndarray):
-        plain(called, record)
+        validation.plain(called, record)
         leaves.append((name, record))
         return
     if not isinstance(record, (tuple, list, Mapping)):
@@ -224,14 +223,12 @@ def one_precision(*named: tuple[str, Tree]) -> None:
     """Refuse records that mix float32 and float64: one of the two was not meant."""
     if len({array.dtype.char == "f" for _, record in named for array in arrays_in(record)}) < 2:
         return  # names are made for those who need them
-    leaves = [leaf for name, record in named for leaf in tree_leaves(record, name)]
-    first_name, first = leaves[0]
-    for name, other in leaves:
-        if (other.dtype.char == "f") != (first.dtype.char == "f"):
-            msg = (
-                f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
-            )
-            raise TypeError(msg)
+    leaves = (leaf for name, record in named for leaf in tree_leaves(record, name))
+    first_name, first = next(leaves)
+    single = first.dtype.char == "f"
+    name, other = next(leaf for leaf in leaves if (leaf[1].dtype.char == "f") != single)
+    msg = f"{name} must have the precision of {first_name}, {first.dtype}, got {other.dtype}"
+    raise TypeError(msg)
 
 
 def check_floats(name: str, record: Tree) -> None:
@@ -254,8 +251,8 @@ def refuse_overflow(**records: Tree) -> None:
     """Refuse to return records in which a number is not finite."""
     for name, record in records.items():
         if not all(map(validation.all_finite, arrays_of(name, record))):
-            for leaf_name, leaf in tree_leaves(record, name):
-                validation.computed(leaf_name, leaf)
+            for leaf in tree_leaves(record, name):
+                validation.computed(*leaf)
 
 
 def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
@@ -296,7 +293,7 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
 def _restore(like: Record, vector: Array) -> Record:
     """Return copies of a vector's entries, as a record like another one."""
     sizes = [leaf.size for _, leaf in tree_leaves(like)]
-    vector = as_array("vector", vector)
+    vector = validation.as_array("vector", vector)
     if vector.shape != (sum(sizes),):
         validation.refuse_shape("vector", (sum(sizes),), vector.shape)
     ends = iter(np.cumsum(sizes))
