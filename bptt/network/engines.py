@@ -19,10 +19,9 @@ def walk(
         trace = run_layer(cell, params, x, state, mask)
         for row in zip(*(array[1:] for array in trace.states), strict=True):
             yield tuple(array.copy() for array in row), None
-    elif is_factored(cell):
-        yield from loop.walk(cell, params, x, state, mask)
     else:
-        yield from unfactored.walk(cell, params, x, state, mask)
+        steps = loop.walk if is_factored(cell) else unfactored.walk
+        yield from steps(cell, params, x, state, mask)
 
 
 def run_layer(
@@ -56,6 +55,5 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
         back = cell.run_layer_backward(trace, d_a, d_state)
         name = f"{type(cell).__name__}.run_layer_backward(...)"
         return validation.instance(name, back, LayerGradient)
-    if is_factored(cell):
-        return loop.run_layer_backward(trace, d_a, d_state)
-    return unfactored.run_layer_backward(trace, d_a, d_state)
+    way = loop.run_layer_backward if is_factored(cell) else unfactored.run_layer_backward
+    return way(trace, d_a, d_state)

@@ -18,7 +18,6 @@ The blocks of weighted inputs stand in the order h, z, x: those that meet w side
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -95,8 +94,8 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     chunk = max(1, CHUNK // (batch * n))
     for stop in range(steps, 0, -chunk):
         now = slice(max(0, stop - chunk), stop)
-        factors = _factors(trace, layout, now, dtype)
-        errors, d_state = _back(factors, d_a[now], d_state, u_t, g)
+        factors, reaches_a = _factors(trace, layout, now, dtype)
+        errors, d_state = _back(factors, reaches_a, d_a[now], d_state, u_t, g)
         delta[now] = errors[:, :, :count].reshape(-1, batch, count * n)
         d_own += errors[:, :, count : count + len(own)].sum(axis=(0, 1))
     x, past = trace.x.reshape(steps * batch, below), trace.a[:-1].reshape(steps * batch, n)
@@ -110,19 +109,14 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     return LayerGradient(params, d_x, tuple(d.copy() for d in d_state), delta[:, :, h:])
 
 
-class _Factors(NamedTuple):
-    """What each unit error gives, an array (steps, B, columns, n) for each array of the state.
+def _factors(
+    trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype
+) -> tuple[list[Array], bool]:
+    """Return what a unit error gives at some steps: for each array of the state an array (steps, B, columns, n).
 
     The columns are weighted inputs, own parameters, and the arrays of the state before the step, a last;
-    without a if no path leads to it but through u.
+    without a if no path leads to it but through u. The second result says whether a has a column.
     """
-
-    arrays: list[Array]
-    reaches_a: bool
-
-
-def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype) -> _Factors:
-    """Return the factors of the error for some steps, all at once."""
     cell: Formula = trace.cell
     _, u, _, own = layout.split(trace.params)
     past = [array[now] for array in trace.states]
@@ -155,22 +149,22 @@ def _factors(trace: LayerTrace, layout: Layout, now: slice, dtype: np.dtype) -> 
             gap = ~trace.mask[now].reshape(-1)
             array[gap] = 0
             array[gap, columns - len(past) + (k - 1) % len(past)] = 1
-    return _Factors([array.reshape(steps, batch, columns, n) for array in arrays], reaches_a)
+    return [array.reshape(steps, batch, columns, n) for array in arrays], reaches_a
 
 
 def _back(
-    factors: _Factors, d_a: Array, d_state: State, u_t: Array | None, g: int
+    factors: list[Array], reaches_a: bool, d_a: Array, d_state: State, u_t: Array | None, g: int
 ) -> tuple[Array, State]:
     """Go back through some steps, the recursion (BP2): return all errors, and ∂C/∂(state before)."""
-    errors = np.empty_like(factors.arrays[0])
+    errors = np.empty_like(factors[0])
     steps, batch, columns, n = errors.shape
     meet_u = errors.reshape(steps, batch, columns * n)[:, :, :g]
     total, future = np.empty((2, batch, n), errors.dtype)
     future[...] = d_state[0]
     further = [d[:, None] for d in d_state[1:]]
-    places = range(columns - len(further) - factors.reaches_a, columns - factors.reaches_a)
+    places = range(columns - len(further) - reaches_a, columns - reaches_a)
     # One column is taken as an array of two axes: NumPy is slow to repeat small arrays along an axis.
-    spread, each = total[:, None], [errors, *factors.arrays]
+    spread, each = total[:, None], [errors, *factors]
     if columns == 1:
         spread, each = total, [array[:, :, 0] for array in each]
     part = np.empty_like(each[0][0])
@@ -184,7 +178,7 @@ def _back(
         if u_t is not None:
             # (BP2), (CELL-BP2), (lstm-da), (gru-da): u δ, to the past
             delta_h.dot(u_t, out=future)
-            if factors.reaches_a:
+            if reaches_a:
                 np.add(future, error[:, -1], out=future)
         else:
             future[...] = error[:, -1]  # the only path to the past: a column of its own
