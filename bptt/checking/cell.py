@@ -25,7 +25,7 @@ from bptt._core import Array, Arrays, LayerParams, Mask, State, Tree, validation
 from bptt._core.tree import tree_leaves
 from bptt.cells import Bidirectional, Cell, UnfactoredCell
 from bptt.cells.layout import parameters_of, state_names_of
-from bptt.cells.protocol import OneDirection, formula_of, is_factored
+from bptt.cells.protocol import OneDirection, check_one_direction, formula_of, is_factored
 from bptt.checking import own_step
 from bptt.checking.gradcheck import refuse_kink
 from bptt.checking.handwritten import Backward, Forward, Layer
@@ -35,7 +35,7 @@ from bptt.checking.report import CellReport
 from bptt.checking.suite import layer_checks, unsound
 from bptt.network import engines
 from bptt.network.backward import run_any_layer_backward
-from bptt.network.stack import check_cell_type, parameter_shapes
+from bptt.network.stack import parameter_shapes
 from bptt.network.traces import LayerTrace
 
 __all__ = ["check_cell", "check_layer"]
@@ -184,10 +184,10 @@ def check_cell(
     (('d_z',), ("a' at a instead of z",))
     """
     rng = validation.generator("seed", seed)
-    check_cell_type("cell", cell)
     if isinstance(cell, Bidirectional):
         msg = "cell must read in one direction, got Bidirectional; check each direction's cell"
         raise TypeError(msg)
+    check_one_direction("cell", cell)
     drawn = (*rng.permutation(LONG)[:2].tolist(), *rng.permutation(WIDE).tolist())
     given = drawn if sizes is None else sizes
     counts = validation.sequence("sizes", given, 4, "numbers: T, B, n_below, n")

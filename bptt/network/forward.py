@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike
 from bptt._core import Array, LayerParams, LayerState, Mask, State, validation
 from bptt._core.tree import one_precision, refuse_overflow
 from bptt.cells import Bidirectional, state_names_of
+from bptt.cells.protocol import check_one_direction
 from bptt.network import engines
-from bptt.network.stack import AnyCell, Params, Stack, check_cell_type, check_layer, check_params
+from bptt.network.stack import AnyCell, Params, Stack, check_layer, check_params
 from bptt.network.states import check_mask, check_state, check_states, empty_state
 from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
 
@@ -181,7 +182,8 @@ def layer_forward(
     >>> bptt.layer_forward(bptt.Elman(bptt.identity), one, np.ones((3, 1, 1))).a.ravel()
     array([0., 1., 2., 3.])
     """
-    check_cell_type("cell", cell)
+    if not isinstance(cell, Bidirectional):
+        check_one_direction("cell", cell)
     params, _ = check_layer("params", cell, params, None)
     x = _input(x, params)
     like = empty_state(cell, params, x)

@@ -98,17 +98,11 @@ class Stack:
             msg = "cells must hold one cell or more, got ()"
             raise ValueError(msg)
         for i, cell in enumerate(self.cells):
-            check_cell_type(f"cells[{i}]", cell)
             ways = (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,)
             for one in ways:
+                check_one_direction(f"cells[{i}]", one)
                 parameters_of(one)
         validation.instance("output", self.output, Activation)
-
-
-def check_cell_type(name: str, cell: object) -> None:
-    """Refuse what is not a cell of any level."""
-    if not isinstance(cell, Bidirectional):
-        check_one_direction(name, cell)
 
 
 def initialize(
