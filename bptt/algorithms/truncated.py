@@ -21,7 +21,7 @@ Sources: Williams & Peng (1990), BPTT(h; h'); Jaeger (2002); Sutskever (2013), s
 names k1 and k2.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -96,16 +96,12 @@ def truncated_bptt(
     one_direction(stack)
     k1, k2 = _sizes(k1, k2)
     trace = forward(stack, params, x, initial, mask)
-    steps = len(trace.x)
-    value, d_outputs = 0.0, np.empty_like(trace.outputs)
+    value, steps = 0.0, len(trace.x)
     total: Tree = None
-    for first, end in _pieces(steps, k1):
-        cost_now, d_outputs[first:end] = cost_of(cost, trace.outputs[first:end], slice(first, end))
-        value += cost_now
-        start = max(0, end - k2)
-        piece = segment(trace, start, end)
+    for now, start, piece in _pieces(trace, k1, k2):
         d_piece = np.zeros_like(piece.outputs)
-        d_piece[first - start :] = d_outputs[first:end]
+        cost_now, d_piece[now.start - start :] = cost_of(cost, trace.outputs[now], now)
+        value += cost_now
         # (TRUNC)
         total = _added(total, backward(piece, d_piece), start, steps)
     return checked(Result(value, total, trace.outputs, final_of(trace), min(k2, steps)))
@@ -160,14 +156,11 @@ def surrogate(
 
 def _surrogate(trace: Trace, cost: CostOfSteps, k1: int, k2: int, at: Params) -> float | Scalar:
     value: float | Scalar = 0.0
-    for first, end in _pieces(len(trace.x), k1):
-        start = max(0, end - k2)
-        frozen = tuple(tuple(s[start] for s in layer.states) for layer in trace.layers)
-        there = trace.layers[0].mask
-        piece = None if there is None else there[start:end]
-        now = forward(trace.stack, at, trace.x[start:end], frozen, piece)
+    for now, start, piece in _pieces(trace, k1, k2):
+        frozen = tuple(tuple(s[0] for s in layer.states) for layer in piece.layers)
+        run = forward(trace.stack, at, piece.x, frozen, piece.layers[0].mask)
         # (surrogate)
-        value = value + ask(cost, now.outputs[first - start :], slice(first, end)).value
+        value = value + ask(cost, run.outputs[now.start - start :], now).value
     validation.computed("cost", np.asarray(value))
     return value
 
@@ -180,8 +173,12 @@ def _sizes(k1: int, k2: int) -> tuple[int, int]:
     return every, reach
 
 
-def _pieces(steps: int, k1: int) -> list[tuple[int, int]]:
-    return [(first, min(first + k1, steps)) for first in range(0, steps, k1)]
+def _pieces(trace: Trace, k1: int, k2: int) -> Iterator[tuple[slice, int, Trace]]:
+    """Yield the steps whose costs enter together, where their way back ends, and the run from there on."""
+    for first in range(0, len(trace.x), k1):
+        now = slice(first, min(first + k1, len(trace.x)))
+        start = max(0, now.stop - k2)
+        yield now, start, segment(trace, start, now.stop)
 
 
 def _added(total: Gradient | None, piece: Gradient, start: int, steps: int) -> Gradient:
