@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, LayerState, validation
+from bptt._core import Array, validation
 from bptt._core.tree import array_record, euclidean_norm, flatten, refuse_overflow
 from bptt.algorithms.calls import CostOfSteps, Result, full_bptt, segment
 from bptt.algorithms.scan import step_jacobians
 from bptt.algorithms.truncated import truncated_bptt
 from bptt.network.backward import Gradient, backward
 from bptt.network.stack import Params, Stack
-from bptt.network.traces import LayerTrace, Trace
+from bptt.network.traces import LayerTrace, States, Trace
 
 __all__ = [
     "Contributions",
@@ -117,7 +117,7 @@ def contributions(trace: Trace, d_outputs: ArrayLike) -> Contributions:
     each = [segment(trace, s, s + 1) for s in range(steps)]
     matrix = np.zeros((steps, steps, len(flatten(trace.params)[0])), given.dtype)
     for t in range(steps):
-        d_state: tuple[LayerState, ...] | None = None
+        d_state: States | None = None
         for s in range(t, -1, -1):
             here = given[t : t + 1] if s == t else np.zeros_like(given[:1])
             found = backward(each[s], here, d_state)

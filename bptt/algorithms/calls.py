@@ -18,13 +18,13 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, LayerState, Mask, validation
+from bptt._core import Array, Mask, validation
 from bptt._core.tree import Record, array_record, one_precision, refuse_overflow, tree_map
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import Initial, check_run, forward, run_forward
 from bptt.network.stack import Params, Stack
-from bptt.network.traces import LayerTrace, Trace
+from bptt.network.traces import LayerTrace, States, Trace
 from bptt.training.losses import Cost
 
 __all__ = ["CostOfSteps", "Result", "full_bptt", "segment", "value_and_grad"]
@@ -55,7 +55,7 @@ class Result(NamedTuple):
     value: float
     gradient: Gradient
     outputs: Array
-    final: tuple[LayerState, ...]
+    final: States
     stored: int
 
 
@@ -250,11 +250,7 @@ class Walk:
         return None if self.mask is None else self.mask[a:b]
 
     def forward_and_backward(
-        self,
-        a: int,
-        b: int,
-        state: tuple[LayerState, ...],
-        d_final: tuple[LayerState, ...] | None = None,
+        self, a: int, b: int, state: States, d_final: States | None = None
     ) -> tuple[Trace, Gradient]:
         """Run the steps after a, up to b, from a state, ask for their cost, and go back through them."""
         trace = run_forward(self.stack, self.params, self.x[a:b], state, self.mask_of(a, b))
@@ -263,7 +259,7 @@ class Walk:
         self.outputs[a:b] = trace.outputs
         return trace, backward(trace, d_outputs, d_final)
 
-    def result(self, gradient: Gradient, final: tuple[LayerState, ...], stored: int) -> Result:
+    def result(self, gradient: Gradient, final: States, stored: int) -> Result:
         """Put together what was gathered."""
         return checked(Result(self.value, gradient, self.outputs, final, stored))
 
@@ -274,7 +270,7 @@ def add(total: Record | None, more: Record) -> Record:
         return more if total is None else tree_map(np.add, total, more)
 
 
-def final_of(trace: Trace) -> tuple[LayerState, ...]:
+def final_of(trace: Trace) -> States:
     """Copy the final states: views of them would keep those of all steps alive."""
     return tree_map(np.copy, trace.final)
 

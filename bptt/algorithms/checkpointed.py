@@ -22,11 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, State, Tree, validation
+from bptt._core import Array, Tree, validation
 from bptt.algorithms.calls import CostOfSteps, Result, Walk, add, final_of
 from bptt.network.backward import Gradient
 from bptt.network.forward import Initial, run_to_final
 from bptt.network.stack import Params, Stack
+from bptt.network.traces import States
 
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 
@@ -228,9 +229,7 @@ class _Sweep:
                 first, free = middle, free - 1
             self.piece(first, state, kept=len(to_do))
 
-    def advance(
-        self, first: int, last: int, state: tuple[State, ...], kept: int
-    ) -> tuple[State, ...]:
+    def advance(self, first: int, last: int, state: States, kept: int) -> States:
         """Run some pieces forward, some steps at a time; keep the last state.
 
         The products with the input of a step take about as much as four states: so many of the states
@@ -246,7 +245,7 @@ class _Sweep:
             a = b
         return state
 
-    def piece(self, i: int, state: tuple[State, ...], kept: int) -> None:
+    def piece(self, i: int, state: States, kept: int) -> None:
         """Run one piece with all that its derivative needs, and go back through it."""
         a, b = self.steps_of(i)
         self.stored = max(self.stored, kept + b - a)

@@ -29,14 +29,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, LayerState, Tree, validation
+from bptt._core import Array, Tree, validation
 from bptt._core.tree import flatten, tree_leaves, tree_map
 from bptt.algorithms.calls import CostOfSteps, Result, Walk, add
 from bptt.checking.gradcheck import NOT_ANALYTIC, TINY
 from bptt.network.backward import Gradient, backward
 from bptt.network.forward import Initial, run_forward
 from bptt.network.stack import Params, Stack
-from bptt.network.traces import Trace
+from bptt.network.traces import States, Trace
 
 __all__ = ["rtrl", "uoro"]
 
@@ -186,7 +186,7 @@ def _onward(trace: Trace, b: int, influence: Array) -> Array:
     return np.array(rows)
 
 
-def _units(states: tuple[LayerState, ...], b: int) -> Iterator[tuple[LayerState, ...]]:
+def _units(states: States, b: int) -> Iterator[States]:
     """Make a record with a single one for each number of one sequence's state."""
     for leaf, (_, array) in enumerate(tree_leaves(states)):
         for unit in range(array.shape[1]):
@@ -197,8 +197,8 @@ def _units(states: tuple[LayerState, ...], b: int) -> Iterator[tuple[LayerState,
 
 @np.errstate(all="ignore")
 def _rank_one(
-    trace: Trace, s_tilde: tuple[LayerState, ...], theta_tilde: Params, rng: np.random.Generator
-) -> tuple[tuple[LayerState, ...], Params]:
+    trace: Trace, s_tilde: States, theta_tilde: Params, rng: np.random.Generator
+) -> tuple[States, Params]:
     """Move the rank-one estimate one step on: random signs mix the new term into the old one."""
     j_s = _jacobian_times(trace, s_tilde)  # J s̃
     signs = tree_map(lambda s: rng.choice([-1.0, 1.0], size=s.shape), trace.final)
@@ -212,7 +212,7 @@ def _rank_one(
     return s_next, tree_map(lambda th, g: th / rho0 + g / rho1, theta_tilde, new)
 
 
-def _jacobian_times(trace: Trace, s_tilde: tuple[LayerState, ...]) -> tuple[LayerState, ...]:
+def _jacobian_times(trace: Trace, s_tilde: States) -> States:
     """Return J s̃ of the step that has been run, a directional derivative, by the complex step."""
     size = float(np.abs(flatten(s_tilde)[0]).max()) or 1.0
     before = tuple(tuple(array[0] for array in layer.states) for layer in trace.layers)

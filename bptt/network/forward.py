@@ -14,14 +14,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, LayerParams, LayerState, Mask, State, validation
+from bptt._core import Array, LayerParams, LayerState, Mask, validation
 from bptt._core.tree import one_precision, refuse_overflow
 from bptt.cells import Bidirectional, state_names_of
 from bptt.cells.protocol import check_one_direction
 from bptt.network import engines
 from bptt.network.stack import AnyCell, Params, Stack, check_layer, check_params
 from bptt.network.states import check_mask, check_state, check_states, empty_state
-from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, Trace
+from bptt.network.traces import AnyTrace, BidirectionalTrace, LayerTrace, States, Trace
 
 __all__ = ["forward", "layer_forward"]
 
@@ -90,7 +90,7 @@ def forward(
 
 def check_run(
     stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: ArrayLike | None
-) -> tuple[Params, Array, tuple[LayerState, ...], Mask | None]:
+) -> tuple[Params, Array, States, Mask | None]:
     """Return parameters, input, initial states and mask, checked against the stack and one another."""
     validation.instance("stack", stack, Stack)
     params = check_params(stack, params)
@@ -102,9 +102,7 @@ def check_run(
     return params, x, states, found
 
 
-def run_forward(
-    stack: Stack, params: Params, x: Array, states: Sequence[LayerState], mask: Mask | None
-) -> Trace:
+def run_forward(stack: Stack, params: Params, x: Array, states: States, mask: Mask | None) -> Trace:
     """Run a stack on arguments that have been checked: from the lowest layer up."""
     layers: list[LayerTrace | BidirectionalTrace] = []
     a = x
@@ -122,10 +120,10 @@ def run_forward(
 
 
 def run_to_final(
-    stack: Stack, params: Params, x: Array, states: Sequence[State], mask: Mask | None
-) -> tuple[State, ...]:
+    stack: Stack, params: Params, x: Array, states: States, mask: Mask | None
+) -> States:
     """Run layers of one direction on checked arguments; keep nothing but the state they end in."""
-    final: list[State] = []
+    final: list[LayerState] = []
     with np.errstate(all="ignore"):
         for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
             last = state

@@ -14,6 +14,7 @@ from bptt.network.stack import Params, Stack
 __all__ = ["BidirectionalTrace", "Gradient", "LayerGradient", "LayerTrace", "Trace"]
 
 AnyTrace: TypeAlias = Any  # a `LayerTrace` or a `BidirectionalTrace`: the cell tells
+States: TypeAlias = tuple[LayerState, ...]  # of all layers, the lowest first, or their cotangents
 Errors: TypeAlias = Any  # of one layer: an array, or a pair of them, or () without a z
 
 
@@ -151,7 +152,7 @@ class Trace(NamedTuple):
     outputs: Array
 
     @property
-    def final(self) -> tuple[LayerState, ...]:
+    def final(self) -> States:
         """The final state of each recurrent layer: what a next window starts from."""
         return tuple(layer.final for layer in self.layers)
 
@@ -197,5 +198,5 @@ class Gradient(NamedTuple):
 
     params: Params
     x: Array
-    initial: tuple[LayerState, ...]
+    initial: States
     delta: tuple[Errors, ...]

@@ -24,9 +24,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, LayerState, Mask, validation
+from bptt._core import Array, Mask, validation
 from bptt._core.tree import array_record, tree_map
-from bptt.network.traces import LayerTrace, Trace
+from bptt.network.traces import LayerTrace, States, Trace
 from bptt.training.pieces import Data, Pieces, Targets, checked, each, starts_of
 
 __all__ = ["Window", "carry_state", "parallel_streams", "windows"]
@@ -117,7 +117,7 @@ def _window(arrays: Data, length: int, first: int) -> Window:
     return Window(*each(arrays, lambda whole: whole[steps]), steps)
 
 
-def carry_state(trace: Trace) -> tuple[LayerState, ...]:
+def carry_state(trace: Trace) -> States:
     """Copy the last states of a window's trace: where the next window starts, as `initial`.
 
     The gradient stops at the border, since the copy is a constant of the next run. It is a copy so that
