@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from bptt._core import Array
 
 Thing = TypeVar("Thing")
-Size = int | str  # a number that must match, or the letter of a size that is free
+# Of each axis the number that must match, or the letter of a size that is free.
+Shape = Sequence[int | str]
 
 REAL = ("float32", "float64")
 ANALYTIC = (*REAL, "complex128")
@@ -26,16 +27,12 @@ DATA = (*REAL, "an integer type")
 KINDS = {REAL: "fd", ANALYTIC: "fdD", DATA: "fdbhilqBHILQ"}
 
 
-def array(
-    name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
-) -> Array:
+def array(name: str, value: ArrayLike, shape: Shape, dtypes: tuple[str, ...] = REAL) -> Array:
     """Return `value` as a finite array of the given shape, in which no size is zero."""
     return finite(name, shaped(name, value, shape, dtypes))
 
 
-def shaped(
-    name: str, value: ArrayLike, shape: Sequence[Size], dtypes: tuple[str, ...] = REAL
-) -> Array:
+def shaped(name: str, value: ArrayLike, shape: Shape, dtypes: tuple[str, ...] = REAL) -> Array:
     """Return `value` as an array of the given shape, in which no size is zero; its numbers are not read.
 
     The shape ("...", "n") is that of any array with one axis or more.
@@ -50,7 +47,7 @@ def shaped(
     return found
 
 
-def _fits(got: tuple[int, ...], want: Sequence[Size]) -> bool:
+def _fits(got: tuple[int, ...], want: Shape) -> bool:
     if want[:1] == ("...",):
         return len(got) > 0
     if len(got) != len(want):
@@ -141,7 +138,7 @@ def as_array(name: str, value: ArrayLike) -> np.ndarray:
 
 
 def of_kind(
-    name: str, value: ArrayLike, kinds: str, words: str, shape: Sequence[Size] | None = None
+    name: str, value: ArrayLike, kinds: str, words: str, shape: Shape | None = None
 ) -> np.ndarray:
     """Return `value` as an array whose dtype is of one of NumPy's kinds, in words, and which has that shape."""
     found = as_array(name, value)
@@ -191,7 +188,7 @@ def whole_as(name: str, value: ArrayLike, like: Array) -> ArrayLike:
     return found.astype("float32" if like.dtype.char == "f" else "float64")
 
 
-def refuse_shape(name: str, shape: Sequence[Size], got: tuple[int, ...]) -> Never:
+def refuse_shape(name: str, shape: Shape, got: tuple[int, ...]) -> Never:
     """Refuse an array for its shape."""
     inner = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
     msg = f"{name} must have shape ({inner}), got {got}"

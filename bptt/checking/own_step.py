@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from bptt._core import Array, Arrays, Tree
 from bptt._core.tree import numbers_in, refuse_overwritten
@@ -39,9 +40,7 @@ class OwnStep(NamedTuple):
     large: Arrays
 
 
-def step_check(
-    name: str, cell: Cell, at: Arrays, k: int, truth: Truth, rng: np.random.Generator
-) -> OwnStep:
+def step_check(name: str, cell: Cell, at: Arrays, k: int, truth: Truth, rng: Generator) -> OwnStep:
     """Check what a factored cell does at one step: its derivatives by weighted inputs, state and own.
 
     An engine that gives `step_backward` unit errors does not see what it does to large ones.
@@ -64,7 +63,7 @@ def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
     return [*weighted_inputs(cell, at[:k], at[k][0], states[0]), *states, *own]
 
 
-def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
+def far_check(name: str, step: OwnStep, rng: Generator) -> Check:
     """Check the same derivatives where weighted inputs are very small, and they and states far out, where cells saturate.
 
     So once more with own parameters up to `WIDE`, of either sign, which may be clipped beyond one.
@@ -98,9 +97,7 @@ def far_check(name: str, step: OwnStep, rng: np.random.Generator) -> Check:
     return Check(name, found, FAR)
 
 
-def _far_errors(
-    step: OwnStep, point: Arrays, own: Arrays, rng: np.random.Generator
-) -> dict[str, float]:
+def _far_errors(step: OwnStep, point: Arrays, own: Arrays, rng: Generator) -> dict[str, float]:
     """Return the errors of the derivatives at some weighted inputs and states.
 
     A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
@@ -120,9 +117,7 @@ def _far_errors(
     return errors(step.names, got, want)
 
 
-def step_and_back(
-    cell: Cell, point: Arrays, rng: np.random.Generator
-) -> tuple[Arrays, Arrays, Arrays]:
+def step_and_back(cell: Cell, point: Arrays, rng: Generator) -> tuple[Arrays, Arrays, Arrays]:
     """Take one step and go back through it: return the cotangents, drawn here, and what comes back of them.
 
     Last, what comes back of cotangents that are `LARGE` times as large. What the two functions return is refused

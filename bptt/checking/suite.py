@@ -14,15 +14,18 @@ at most :math:`\kappa u (2 T (k + 10) + T B)`. The check divides by :math:`\kapp
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.random import Generator
 
 from bptt._core import Array, Arrays, Mask
 from bptt.checking.gradcheck import ACCURACY, contradiction
 from bptt.checking.handwritten import Layer, copies
 from bptt.checking.jacobian import Truth, along, jacobian, joined, moved_outputs
 from bptt.checking.report import CellReport, Check
+
+Pair: TypeAlias = tuple[Arrays, Arrays]  # what forward and backward give, or two calls of the same
 
 SAME = 1e-12  # two ways to sum the same numbers
 LARGE = 2.0**20  # an exact factor, far beyond any threshold at which gradients are clipped
@@ -45,7 +48,7 @@ class Case(NamedTuple):
     want: Arrays
     mask: Mask | None
     large: Arrays
-    twice: tuple[Arrays, Arrays]
+    twice: Pair
     checks: dict[str, Check]
     padded: "Case | None"
 
@@ -74,7 +77,7 @@ def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
 
 
 def layer_checks(
-    layer: Layer, at: Arrays, truth: Truth, rng: np.random.Generator
+    layer: Layer, at: Arrays, truth: Truth, rng: Generator
 ) -> tuple[tuple[Check, ...], Case]:
     """Run all checks of a layer."""
     k = layer.n_params
@@ -181,9 +184,7 @@ def true_gradient(at: Arrays, w: Arrays, matrix: Arrays) -> Arrays:
     return [(m @ joined(w)).reshape(a.shape) for m, a in zip(matrix, at, strict=True)]
 
 
-def _called_twice(
-    layer: Layer, at: Arrays, cotangents: Arrays
-) -> tuple[tuple[Check, Check], tuple[Arrays, Arrays]]:
+def _called_twice(layer: Layer, at: Arrays, cotangents: Arrays) -> tuple[tuple[Check, Check], Pair]:
     """Call backward twice on one run: the same must come, the first result must stay, and all arguments too."""
     mine, w = copies(at), copies(cotangents)
     _, saved = layer.run(mine)
@@ -199,7 +200,7 @@ def _called_twice(
 
 
 def _adjoint(
-    layer: Layer, at: Arrays, w: Arrays, got: Arrays, truth: Truth, rng: np.random.Generator
+    layer: Layer, at: Arrays, w: Arrays, got: Arrays, truth: Truth, rng: Generator
 ) -> Check:
     """Compare <J v, w> with <v, Jᵀ w>, for a random v in each tensor by itself."""
     found = {}
@@ -213,15 +214,13 @@ def _adjoint(
     return Check("adjoint", found, truth.tolerance)
 
 
-def _both(
-    name: str, layer: Layer, got: tuple[Arrays, Arrays], want: tuple[Arrays, Arrays]
-) -> tuple[Check, Check]:
+def _both(name: str, layer: Layer, got: Pair, want: Pair) -> tuple[Check, Check]:
     """Compare what forward and backward give in one way with what they give in another."""
     forward = Check(f"{name} forward", errors(layer.returned, got[0], want[0]), SAME, itself=True)
     return forward, _compare(f"{name} backward", layer, got[1], want[1], SAME, itself=True)
 
 
-def _one_by_one(layer: Layer, at: Arrays, w: Arrays, mask: Mask) -> tuple[Arrays, Arrays]:
+def _one_by_one(layer: Layer, at: Arrays, w: Arrays, mask: Mask) -> Pair:
     """Run sequences alone, each without its gaps; return what their batch should give, zero in the gaps."""
     k = layer.n_params
     outputs, d_x = np.zeros_like(w[0]), np.zeros_like(at[k])
@@ -245,9 +244,7 @@ def _rows(arrays: Arrays, k: int, rows: slice, steps: Mask) -> Arrays:
     return [*arrays[:k], arrays[k][steps, rows], *(a[rows] for a in arrays[k + 1 :])]
 
 
-def _from_zero(
-    layer: Layer, at: Arrays, w: Arrays, rng: np.random.Generator
-) -> tuple[Check, Check]:
+def _from_zero(layer: Layer, at: Arrays, w: Arrays, rng: Generator) -> tuple[Check, Check]:
     """Start where a run does if it is not told: if forward is finite there, backward has to be, too, and right.
 
     A state of zero is often at a kink, of which central differences say nothing.
@@ -274,9 +271,7 @@ def _from_zero(
     )
 
 
-def _resumed(
-    layer: Layer, at: Arrays, w: Arrays, whole: tuple[Arrays, Arrays]
-) -> tuple[Check, ...]:
+def _resumed(layer: Layer, at: Arrays, w: Arrays, whole: Pair) -> tuple[Check, ...]:
     """Stop half way and go on from the final state: forward, and, the other way round, backward."""
     k, steps = layer.n_params, len(at[layer.n_params])
     if steps == 1:
@@ -307,7 +302,7 @@ def mask_of(steps: int, batch: int) -> Mask:
 
 
 def _masked(
-    layer: Layer, at: Arrays, w: Arrays, truth: Truth, rng: np.random.Generator
+    layer: Layer, at: Arrays, w: Arrays, truth: Truth, rng: Generator
 ) -> tuple[tuple[Check, ...], Case]:
     """Compare a padded batch with its sequences one by one, each without its gaps."""
     k = layer.n_params
@@ -322,7 +317,7 @@ def _masked(
     return checks, Case(layer, truth, padded, w, got, want, mask, [], ([], []), {}, None)
 
 
-def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: np.random.Generator) -> Check:
+def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: Generator) -> Check:
     """Compare with float32; the tolerance is that of this module's docstring."""
     k = layer.n_params
     steps, batch = at[k].shape[:2]
