@@ -12,7 +12,7 @@ import numbers
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ __all__ = ["array_record", "flatten", "tree_leaves", "tree_map"]
 
 Record = TypeVar("Record")
 Kind = TypeVar("Kind", bound=type)
+Leaves: TypeAlias = list[tuple[str, Array]]  # arrays, each after its name
 
 SHOWN = 4  # items of a long sequence that are printed
 
@@ -97,9 +98,7 @@ def check_like(name: str, record: Tree, like: str, other: Tree) -> None:
         check_leaves(name, tree_leaves(record, name), like, tree_leaves(other, like))
 
 
-def check_leaves(
-    name: str, got: list[tuple[str, Array]], like: str, want: list[tuple[str, Array]]
-) -> None:
+def check_leaves(name: str, got: Leaves, like: str, want: Leaves) -> None:
     """Refuse arrays of a record, with their names, that are not at the places and of the shapes of another's."""
     if len(got) != len(want):
         arrays = f"{len(want)} array{'s' * (len(want) != 1)}"
@@ -123,7 +122,7 @@ def _alike(one: Tree, other: Tree) -> bool:
     return type(one) is np.ndarray and one.shape == other.shape
 
 
-def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
+def tree_leaves(record: Tree, name: str = "") -> Leaves:
     """List the arrays of a record, each with the expression that reaches it.
 
     Parameters
@@ -152,12 +151,12 @@ def tree_leaves(record: Tree, name: str = "") -> list[tuple[str, Array]]:
     >>> [name for name, _ in bptt.tree_leaves((layer,), "layers")]
     ['layers[0].w', 'layers[0].b']
     """
-    leaves: list[tuple[str, Array]] = []
+    leaves: Leaves = []
     _collect(validation.instance("name", name, str), record, leaves)
     return leaves
 
 
-def _collect(name: str, record: Tree, leaves: list[tuple[str, Array]]) -> None:
+def _collect(name: str, record: Tree, leaves: Leaves) -> None:
     """Append the arrays of a record to a list."""
     called = name or "record"
     if isinstance(record, np.ndarray):

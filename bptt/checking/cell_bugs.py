@@ -19,6 +19,7 @@ from bptt.checking.gradcheck import TINY
 from bptt.checking.sweep import Bugs, Steps, sweep
 
 Slope: TypeAlias = Callable[[Array, Array], Array]  # a derivative, right or wrong, of z and a
+Slopes: TypeAlias = dict[str, Slope]  # by the letters of the gates
 Gates: TypeAlias = dict[str, Array]  # by their letters
 Squash: TypeAlias = Callable[[str, Array], Array]  # a gate's activation, by its letter
 
@@ -208,7 +209,7 @@ def _fits(steps: Steps, known: Known) -> bool:
     return all(map(same, (new.real for new in found), after))
 
 
-def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: dict[str, Slope]) -> Arrays:
+def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: Slopes) -> Arrays:
     """Take all steps at once: return the new states, in the order of the layer.
 
     Before its own axes an array may have one of copies: each is a run by itself.
@@ -233,9 +234,7 @@ def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: dict[str, S
     return [found[place] for place in known.states]
 
 
-def _made(
-    steps: Steps, known: Known, cotangents: Arrays, bug: str, wrong: dict[str, Slope]
-) -> Arrays:
+def _made(steps: Steps, known: Known, cotangents: Arrays, bug: str, wrong: Slopes) -> Arrays:
     """Go back through the layer by the derivatives of a formula with a bug, taken by the complex step."""
     jacobians, k = [], steps.k
     for i, leaf in enumerate(steps.point):

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bptt._core import Array, Tree, validation
-from bptt._core.tree import Record, check_like, refilled, tree_leaves, tree_map
+from bptt._core.tree import Leaves, Record, check_like, refilled, tree_leaves, tree_map
 
 __all__ = ["Comparison", "central_difference", "check_gradient", "compare", "complex_step"]
 
@@ -429,7 +429,7 @@ def refuse_kink(name: str, value: Callable[[float], Array]) -> None:
         raise ValueError(msg)
 
 
-def _some_leaves(name: str, record: Tree) -> list[tuple[str, Array]]:
+def _some_leaves(name: str, record: Tree) -> Leaves:
     leaves = tree_leaves(record, name)
     for leaf_name, leaf in leaves or [(name, np.zeros(0))]:
         if leaf.size == 0:

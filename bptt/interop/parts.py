@@ -28,6 +28,8 @@ GATES: dict[type, str] = {
 
 
 Parts: TypeAlias = tuple[Array, Array, Array, Array]  # a bias for each product: x w + b, a u + b_u
+Order: TypeAlias = Mapping[str, str]  # of the blocks here, and there
+KEPT: Order = {}
 Entry: TypeAlias = Any  # what should be an array, before it is taken
 Nested: TypeAlias = Mapping[str, Any]  # of arrays, or of such mappings
 
@@ -70,9 +72,7 @@ def cells_of(name: str, cell: AnyCell) -> list[tuple[str, OneDirection]]:
     return [(name, cell)]
 
 
-def parts_of(
-    name: str, cell: OneDirection, params: LayerParams, order: Mapping[str, str] = {}
-) -> Parts:
+def parts_of(name: str, cell: OneDirection, params: LayerParams, order: Order = KEPT) -> Parts:
     """Return a checked layer with two biases, the second 0 but for the c of a GRU, and its blocks in another order."""
     for path, leaf in tree_leaves(params, name):
         validation.real(path, leaf)
@@ -87,11 +87,7 @@ def parts_of(
 
 
 def layer_of(
-    name: str,
-    cell: OneDirection,
-    parts: Parts,
-    order: Mapping[str, str] = {},
-    own: tuple[Array, ...] = (),
+    name: str, cell: OneDirection, parts: Parts, order: Order = KEPT, own: tuple[Array, ...] = ()
 ) -> LayerParams:
     """Return the parameters of a layer, its two biases added up where only their sum acts."""
     kind = type(formula_of(cell))

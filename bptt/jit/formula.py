@@ -41,7 +41,10 @@ class Formula(NamedTuple):
         return np.array(found, dtype)
 
 
-def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula]:
+Both: TypeAlias = tuple[Formula, Formula]  # of step and of step_backward
+
+
+def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> Both:
     """Run both methods of a cell on symbols; return what they did, which must be the same each time, and for arrays."""
     found = _both(cell, layout, dtype)
     if _both(cell, layout, dtype) != found:
@@ -51,7 +54,7 @@ def recorded(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Form
     return found
 
 
-def _both(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Formula, Formula]:
+def _both(cell: Cell, layout: Layout, dtype: np.dtype) -> Both:
     groups = layout.weighted, layout.states, layout.own
     weighted, states, own = ([dtype] * len(names) for names in groups)
     given = {"z": weighted, "s": states, "o": own}
@@ -125,9 +128,7 @@ def _on_arrays(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Run, Run]:
 
 
 @np.errstate(all="ignore")
-def _compare(
-    cell: Cell, dtype: np.dtype, runs: tuple[Run, Run], both: tuple[Formula, Formula]
-) -> None:
+def _compare(cell: Cell, dtype: np.dtype, runs: tuple[Run, Run], both: Both) -> None:
     """Refuse a cell if a recorded method gives other numbers than the method itself gave for arrays."""
     close = np.sqrt(np.finfo(dtype).eps)
     for run, formula in zip(runs, both, strict=True):

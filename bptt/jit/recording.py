@@ -83,6 +83,7 @@ class NotElementwiseError(TypeError):
 
 
 Operand: TypeAlias = Any  # what a formula hands to NumPy: a `Symbol`, a number, or what is refused
+Operands: TypeAlias = tuple[Operand, ...]
 
 
 class Record:
@@ -145,9 +146,7 @@ def _refuse_other_than_numbers(value: Operand) -> None:
         raise NotElementwiseError(msg)
 
 
-def _tried(
-    function: Callable[..., Operand], args: tuple[Operand, ...], kwargs: dict[str, Operand]
-) -> Operand:
+def _tried(function: Callable[..., Operand], args: Operands, kwargs: dict[str, Operand]) -> Operand:
     """Return what NumPy makes of arrays in place of the symbols: of which type it is, if it is one array."""
     name = f"np.{function.__name__}"
     try:
@@ -223,11 +222,7 @@ class Symbol(NDArrayOperatorsMixin):
         return _universal(self.record, ufunc, inputs)
 
     def __array_function__(
-        self,
-        function: Callable[..., object],
-        _: object,
-        args: tuple[Operand, ...],
-        kwargs: dict[str, Operand],
+        self, function: Callable[..., object], _: object, args: Operands, kwargs: dict[str, Operand]
     ) -> Operand:
         """Write down one of NumPy's other functions, if it is elementwise."""
         name = function.__name__
@@ -262,7 +257,7 @@ class Symbol(NDArrayOperatorsMixin):
         raise NotElementwiseError(msg)
 
 
-def _universal(record: Record, ufunc: np.ufunc, inputs: tuple[Operand, ...]) -> Symbol:
+def _universal(record: Record, ufunc: np.ufunc, inputs: Operands) -> Symbol:
     name = ufunc.__name__
     if name not in COMPILED:
         msg = f"uses {name}, which has no compiled form"

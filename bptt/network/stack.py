@@ -23,6 +23,7 @@ from bptt.cells.protocol import OneDirection, check_one_direction, formula_of, i
 __all__ = ["Affine", "Params", "Stack", "initialize"]
 
 AnyCell: TypeAlias = OneDirection | Bidirectional
+Checked: TypeAlias = tuple[LayerParams, int]  # of a layer, and how many units the layer above sees
 
 
 @array_record
@@ -230,9 +231,7 @@ def check_layers(
     return tuple(checked), below or 0
 
 
-def check_layer(
-    name: str, cell: AnyCell, layer: LayerParams, below: int | None
-) -> tuple[LayerParams, int]:
+def check_layer(name: str, cell: AnyCell, layer: LayerParams, below: int | None) -> Checked:
     """Return the parameters of a recurrent layer, and how many units the layer above sees."""
     if isinstance(cell, Bidirectional):
         both = validation.instance(name, layer, BothDirections)
@@ -249,7 +248,7 @@ def check_layer(
 
 def _check_factored(
     names: Sequence[str], layout: Layout, layer: LayerParams, below: int | None
-) -> tuple[LayerParams, int]:
+) -> Checked:
     second, n = _units(names[1], layer[1], layout)
     (_, across), _, *shapes = layout.shapes(0, n)
     others = zip(names[2:], layer[2:], shapes, strict=True)
@@ -273,7 +272,7 @@ def _units(name: str, given: ArrayLike, layout: Layout) -> tuple[Array, int]:
 
 def _check_unfactored(
     name: str, names: Sequence[str], cell: UnfactoredCell, layer: LayerParams, below: int | None
-) -> tuple[LayerParams, int]:
+) -> Checked:
     arrays = [
         validation.array(n, a, ("...", "n"), validation.ANALYTIC)
         for n, a in zip(names, layer, strict=True)

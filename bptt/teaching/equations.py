@@ -19,6 +19,7 @@ import numpy as np
 
 from bptt._core import validation
 from bptt.teaching import sides
+from bptt.teaching.sides import Side
 
 __all__ = ["EquationCheck", "EquationError", "check_bound", "check_equation", "check_fails"]
 
@@ -119,7 +120,7 @@ class EquationCheck:
 
 
 def check_equation(
-    label: str, left: sides.Side, right: sides.Side, *, tolerance: float = 1e-12, of: str = "case"
+    label: str, left: Side, right: Side, *, tolerance: float = 1e-12, of: str = "case"
 ) -> None:
     """Assert that both sides of an equation are equal, and print a line that says how nearly.
 
@@ -176,12 +177,7 @@ def check_equation(
 
 
 def check_bound(
-    label: str,
-    smaller: sides.Side,
-    larger: sides.Side,
-    *,
-    tolerance: float = 1e-12,
-    of: str = "case",
+    label: str, smaller: Side, larger: Side, *, tolerance: float = 1e-12, of: str = "case"
 ) -> None:
     """Assert that no entry of one side is above that of the other, and print a line that says so.
 
@@ -230,7 +226,7 @@ def check_bound(
 
 
 def check_fails(
-    label: str, left: sides.Side, right: sides.Side, *, at_least: float = 0.01, of: str = "case"
+    label: str, left: Side, right: Side, *, at_least: float = 0.01, of: str = "case"
 ) -> None:
     """Assert that an equation fails where an assumption is broken, and print a line that says by how much.
 
@@ -276,8 +272,8 @@ def check_fails(
 
 
 def _cases(
-    label: str, of: str, left: sides.Side, right: sides.Side, named: sides.Names = sides.NAMES
-) -> list[tuple[sides.Side, sides.Side]]:
+    label: str, of: str, left: Side, right: Side, named: sides.Names = sides.NAMES
+) -> list[tuple[Side, Side]]:
     if not re.fullmatch(LABEL, validation.instance("label", label, str)):
         msg = f"label must be letters, digits and hyphens, such as 'bp2', got {label!r}"
         raise ValueError(msg)

@@ -33,6 +33,7 @@ Net: TypeAlias = Any
 Run: TypeAlias = Callable[[Net, Callable[[str, Value], Value]], None]
 """A function of a net and of ``keep(name, value)``, which returns the value to go on with."""
 
+Place: TypeAlias = tuple[str, int]  # the name of a quantity, and the step
 Draw: TypeAlias = Callable[..., Value]
 """A function of a name and a shape."""
 
@@ -181,9 +182,7 @@ def _filled(
     return net
 
 
-def _recorded(
-    net: Net, place: tuple[str, int] | None = None, move: Value = None
-) -> dict[str, list[Value]]:
+def _recorded(net: Net, place: Place | None = None, move: Value = None) -> dict[str, list[Value]]:
     """Run a layer while the quantity of a name is moved at one step, and return all quantities by step."""
     found: dict[str, list[Value]] = {}
 
@@ -197,5 +196,5 @@ def _recorded(
     return found
 
 
-def _cost(net: Net, place: tuple[str, int] | None = None, move: Value = None) -> Value:
+def _cost(net: Net, place: Place | None = None, move: Value = None) -> Value:
     return (net.above * np.array(_recorded(net, place, move)["a"])).sum()

@@ -32,6 +32,7 @@ Calculus: TypeAlias = Letters | Numbers
 """What the values of a net are, and how they are differentiated."""
 
 Key: TypeAlias = tuple[str | int, ...]
+Recurrence: TypeAlias = Literal["hidden", "all", "none"]
 Values: TypeAlias = dict[Key, Value]
 Line: TypeAlias = Callable[..., Value]
 """A function of a net and of a place, such as ``(net, l, t)``, that returns an array or a list."""
@@ -92,11 +93,7 @@ class Net:
     """
 
     def __init__(
-        self,
-        calculus: Calculus,
-        sizes: Sequence[int],
-        T: int,
-        recurrent: Literal["hidden", "all", "none"] = "hidden",
+        self, calculus: Calculus, sizes: Sequence[int], T: int, recurrent: Recurrence = "hidden"
     ) -> None:
         self.calculus, self.sizes, self.T, self.L = calculus, tuple(sizes), T, len(sizes) - 1
         last = {"hidden": self.L, "all": self.L + 1, "none": 1}.get(recurrent)
@@ -203,13 +200,7 @@ class Bench:
     letters: Net
     numbers: Sequence[Net]
 
-    def check(
-        self,
-        label: str,
-        line: Line,
-        truth: Line = _error,
-        places: Places = hidden,
-    ) -> None:
+    def check(self, label: str, line: Line, truth: Line = _error, places: Places = hidden) -> None:
         """Assert that a line gives its truth at every place of every net, and print what was found.
 
         Parameters
@@ -262,7 +253,7 @@ def bench(
     sizes: Sequence[int] = (1, 2, 2, 1),
     T: int = 3,
     *,
-    recurrent: Literal["hidden", "all", "none"] = "hidden",
+    recurrent: Recurrence = "hidden",
     nets: int = 12,
     seed: int = 0,
 ) -> Bench:

@@ -34,6 +34,7 @@ __all__ = ["Unrolled", "copies", "fold", "unroll"]
 
 Block: TypeAlias = tuple[str, int, int]
 """A group of units: ("x", 0, t), ("a", l, t) or ("y", L, t), with l and t counted as in the formulas."""
+Columns: TypeAlias = dict[Block, slice]  # which of them are those of a block
 
 
 @array_record
@@ -59,7 +60,7 @@ class Unrolled(NamedTuple):
     layers: tuple[Affine, ...]
     activations: tuple[Activation, ...]
     x: Array
-    blocks: tuple[dict[Block, slice], ...]
+    blocks: tuple[Columns, ...]
     computes: tuple[Block, ...]
     trace: Trace
 
@@ -258,18 +259,16 @@ def _size(block: Block, trace: Trace) -> int:
     return int(layer.shape[2])
 
 
-def _columns(blocks: Sequence[Block], trace: Trace) -> dict[Block, slice]:
+def _columns(blocks: Sequence[Block], trace: Trace) -> Columns:
     ends = np.cumsum([0, *(_size(block, trace) for block in blocks)]).tolist()
     return {block: slice(*ends[i : i + 2]) for i, block in enumerate(blocks)}
 
 
-def _width(columns: dict[Block, slice]) -> int:
+def _width(columns: Columns) -> int:
     return max(int(c.stop) for c in columns.values())
 
 
-def _layer(
-    trace: Trace, block: Block, below: dict[Block, slice], here: dict[Block, slice]
-) -> Affine:
+def _layer(trace: Trace, block: Block, below: Columns, here: Columns) -> Affine:
     """Return the weights of one unrolled layer: the block's own, and ones for what is handed on."""
     w = np.zeros((_width(below), _width(here)), trace.outputs.dtype)
     b = np.zeros(_width(here), trace.outputs.dtype)
