@@ -29,6 +29,8 @@ from bptt.network.stack import AnyCell, check_layers
 
 __all__ = ["from_torch", "to_torch"]
 
+ENDS = ("", "_reverse")  # of the names of each direction's arrays
+
 
 def to_torch(
     cells: tuple[AnyCell, ...], layers: tuple[LayerParams, ...], *, bias: bool = True
@@ -71,7 +73,7 @@ def to_torch(
     found: dict[str, Array] = {}
     _check_cells(cells)
     validation.instance("bias", bias, bool)
-    given = validation.sequence("layers", layers, len(cells), "recurrent layers")
+    given, _ = check_layers("layers", cells, layers)
     sizes: set[int] = set()
     for k, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         both = parts.directions(f"layers[{k}]", cell, layer)
@@ -79,15 +81,14 @@ def to_torch(
         if len(sizes) > 1:
             msg = f"layers must all have the same number of units, PyTorch's hidden_size, got {sorted(sizes)}"
             raise ValueError(msg)
-        for end, (name, one, params) in zip((f"l{k}", f"l{k}_reverse"), both, strict=False):
+        for end, (name, one, params) in zip(ENDS, both, strict=False):
             w, u, b, b_u = parts.parts_of(name, one, params)
-            found[f"weight_ih_{end}"] = w.T.copy()
-            found[f"weight_hh_{end}"] = u.T.copy()
+            found[f"weight_ih_l{k}{end}"] = w.T.copy()
+            found[f"weight_hh_l{k}{end}"] = u.T.copy()
             if bias:
-                found |= {f"bias_ih_{end}": b, f"bias_hh_{end}": b_u}
+                found |= {f"bias_ih_l{k}{end}": b, f"bias_hh_l{k}{end}": b_u}
             else:
                 parts.refuse_bias(name, "bias=False", b=b, c=b_u)
-    check_layers("layers", cells, given)
     return found
 
 
@@ -141,10 +142,8 @@ def from_torch(
     layers: list[LayerParams] = []
     for k, cell in enumerate(cells):
         both: list[LayerParams] = []
-        for (_, one), end in zip(
-            parts.cells_of("", cell), (f"l{k}", f"l{k}_reverse"), strict=False
-        ):
-            both.append(_read(reader, one, end, bias, below))
+        for (_, one), end in zip(parts.cells_of("", cell), ENDS, strict=False):
+            both.append(_read(reader, one, f"l{k}{end}", bias, below))
             below = len(both[-1].w)
         layers.append(parts.joined(both))
         below = sum(len(one.u) for one in both)

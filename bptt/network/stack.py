@@ -212,10 +212,7 @@ def check_affine(name: str, layer: object, below: int | str) -> Affine:
 def check_params(stack: Stack, params: object) -> Params:
     """Return parameters that are finite and fit the stack and one another."""
     given = validation.instance("params", params, Params)
-    layers = validation.sequence(
-        "params.layers", given.layers, len(stack.cells), "recurrent layers"
-    )
-    checked, below = check_layers("params.layers", stack.cells, layers)
+    checked, below = check_layers("params.layers", stack.cells, given.layers)
     return Params(checked, check_affine("params.readout", given.readout, below))
 
 
@@ -225,7 +222,8 @@ def check_layers(
     """Return the parameters of layers one above the other, and how many numbers the last one hands on."""
     below: int | None = None
     checked: list[LayerParams] = []
-    for i, (cell, layer) in enumerate(zip(cells, layers, strict=True)):
+    given = validation.sequence(name, layers, len(cells), "recurrent layers")
+    for i, (cell, layer) in enumerate(zip(cells, given, strict=True)):
         found, below = check_layer(f"{name}[{i}]", cell, layer, below)
         checked.append(found)
     return tuple(checked), below or 0
@@ -273,10 +271,8 @@ def _units(name: str, given: ArrayLike, layout: Layout) -> tuple[Array, int]:
 def _check_unfactored(
     name: str, names: Sequence[str], cell: UnfactoredCell, layer: LayerParams, below: int | None
 ) -> Checked:
-    arrays = [
-        validation.array(n, a, ("...", "n"), validation.ANALYTIC)
-        for n, a in zip(names, layer, strict=True)
-    ]
+    named = zip(names, layer, strict=True)
+    arrays = [validation.array(*one, ("...", "n"), validation.ANALYTIC) for one in named]
     got = tuple(array.shape for array in arrays)
     n_below = below or got[0][0]
     for n in _sizes(got):  # no more than needed: a cell may refuse more units than it can have
@@ -289,5 +285,5 @@ def _check_unfactored(
 
 
 def _sizes(shapes: Sequence[tuple[int, ...]]) -> list[int]:
-    """Return the numbers that n may be: the last axes first, since weights lead to the layer."""
+    """Return the numbers that n may be, the smallest first."""
     return sorted({size for shape in shapes for size in shape})
