@@ -295,11 +295,8 @@ def _restore(like: Record, vector: Array) -> Record:
     vector = validation.as_array("vector", vector)
     if vector.shape != (sum(sizes),):
         validation.refuse_shape("vector", (sum(sizes),), vector.shape)
-    ends = iter(np.cumsum(sizes))
-    return tree_map(
-        lambda leaf: np.array(vector[(end := next(ends)) - leaf.size : end]).reshape(leaf.shape),
-        like,
-    )
+    pieces = iter(np.split(vector, np.cumsum(sizes)[:-1]))
+    return tree_map(lambda leaf: next(pieces).reshape(leaf.shape).copy(), like)
 
 
 def euclidean_norm(array: Array, axis: int | tuple[int, ...] | None = None) -> Array:

@@ -18,6 +18,7 @@ recurrences; Wang et al. (2020), "BPPSA", for backpropagation.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -79,9 +80,7 @@ def scan_bptt(
     trace = forward(stack, params, x, initial, mask)
     value, d_outputs = cost_of(cost, trace.outputs, slice(0, len(trace.x)))
     none = (None,) * len(trace.layers)
-    gradient = run_backward(
-        trace, d_outputs, none, lambda layer, d_a, *_: _layer(layer, d_a, parallel)
-    )
+    gradient = run_backward(trace, d_outputs, none, partial(_layer, parallel))
     return checked(Result(value, gradient, trace.outputs, final_of(trace), len(trace.x)))
 
 
@@ -125,7 +124,7 @@ def step_jacobians(trace: LayerTrace) -> Array:
     return np.concatenate(found.initial, axis=1).reshape(steps, batch, count, count)
 
 
-def _layer(trace: LayerTrace, d_a: Array, parallel: bool) -> LayerGradient:
+def _layer(parallel: bool, trace: LayerTrace, d_a: Array, _: None) -> LayerGradient:
     """Go back through one layer: the scan for D, then all its steps' own derivatives at once."""
     steps, batch, n = d_a.shape
     arrivals = np.concatenate([d_a, *(np.zeros_like(d_a) for _ in trace.states[1:])], axis=2)

@@ -196,16 +196,14 @@ class Comparison:
 
     def __str__(self) -> str:
         """Report in one line, or, for a wrong gradient, with a line for each array."""
-        verdict = "right" if self.ok else "WRONG"
-        sign = "<=" if self.ok else ">"
-        head = f"gradient {verdict}: largest relative error {self.error:.1e} {sign} {self.tolerance:.0e}"
+        size = f"largest relative error {self.error:.1e}"
         if self.ok:
-            return f"{head}, at {self.worst}"
-        lines = [f"{head}", f"  worst entry {self.worst}: got {self.got:.9g}, want {self.want:.9g}"]
-        lines += [
-            f"  {'ok   ' if error <= self.tolerance else 'WRONG'} {name}: {error:.1e}"
-            for name, error in self.errors.items()
-        ]
+            return f"gradient right: {size} <= {self.tolerance:.0e}, at {self.worst}"
+        lines = [f"gradient WRONG: {size} > {self.tolerance:.0e}"]
+        lines.append(f"  worst entry {self.worst}: got {self.got:.9g}, want {self.want:.9g}")
+        for name, error in self.errors.items():
+            verdict = "ok   " if error <= self.tolerance else "WRONG"
+            lines.append(f"  {verdict} {name}: {error:.1e}")
         return "\n".join(lines)
 
 

@@ -149,9 +149,7 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
         if check in case.checks and not case.checks[check].ok:
             yield bug, f"{', '.join(case.checks[check].faulty)}: see the check"
     first, second = case.twice
-    if not case.checks["called twice"].ok and all(
-        a.shape == b.shape for a, b in zip(first, second, strict=True)
-    ):
+    if not case.checks["called twice"].ok and [a.shape for a in first] == [b.shape for b in second]:
         more = [b - a for a, b in zip(first, second, strict=True)]
         grew = [n for n, e in errors(names, more, case.want).items() if e <= LIKE]
         if grew:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bptt._core import Array, Arrays, Mask
-from bptt.checking.sweep import Bugs, Carry, Steps, Swept, factors, keep, split, sweep, without
+from bptt.checking.sweep import Bugs, Carry, Steps, Swept, factors, split, sweep, without
 
 
 def loop_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
@@ -72,7 +72,7 @@ def _entered(steps: Steps, cotangents: Arrays) -> Bugs:
     last = np.zeros_like(outputs)
     last[-1] = outputs[-1]
 
-    def made(d_outputs: Array, d_final: Arrays, carry: Carry = keep) -> Arrays:
+    def made(d_outputs: Array, d_final: Arrays, carry: Carry | None = None) -> Arrays:
         return sweep(steps, [d_outputs, *d_final], carry).record()
 
     for name, _, factor in factors(*outputs.shape[:2]):

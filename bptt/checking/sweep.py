@@ -5,7 +5,7 @@ pass. `sweep` is (BP2) and (BP4) on them, with one place to interfere: what is c
 one before. A known bug is then a small change, and its numbers can be compared with those of a layer.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -101,15 +101,12 @@ class Swept(NamedTuple):
     contributions: Arrays
     carried: Arrays
 
-    def record(self, pick: Callable[..., Array] | None = None, carried: bool = False) -> Arrays:
+    def record(self, pick: Callable[..., Array] = np.asarray, carried: bool = False) -> Arrays:
         """Add up, over those steps and sequences that `pick` leaves."""
         k = self.steps.k
         initial = self.carried if carried else [c[0] for c in self.contributions[k + 1 :]]
-        chosen = [c if pick is None else pick(c) for c in self.contributions[:k]]
-        params = [
-            c.sum(axis=(0, 1)).reshape(p.shape)
-            for c, p in zip(chosen, self.steps.params, strict=True)
-        ]
+        both = zip(self.contributions[:k], self.steps.params, strict=True)
+        params = [pick(c).sum(axis=(0, 1)).reshape(p.shape) for c, p in both]
         return [*params, self.contributions[k], *initial]
 
     def delta(self, i: int | None, left: Array) -> Array | None:
@@ -128,20 +125,17 @@ def split(left: Array, contributions: Array) -> tuple[Array, Array]:
     return outer, np.einsum("...n,...ng->...g", left, outer) / size[..., None]
 
 
-def keep(_: int, d_state: Arrays, __: Arrays) -> Arrays:
-    """Carry what there is to carry."""
-    return d_state
-
-
 def sweep(
-    steps: Steps, cotangents: Sequence[Array], carry: Carry = keep, pull: Pull | None = None
+    steps: Steps, cotangents: Arrays, carry: Carry | None = None, pull: Pull | None = None
 ) -> Swept:
     """Go back through all steps, in the right way but for what is carried, or in another."""
     d_outputs, *d_state = cotangents
     kept: list[Arrays] = []
     for t in reversed(range(len(d_outputs))):
         found = (pull or steps.pull)(t, [d_outputs[t], *d_state])
-        d_state = carry(t, found[steps.k + 1 :], found)
+        d_state = found[steps.k + 1 :]
+        if carry is not None:
+            d_state = carry(t, d_state, found)
         kept.insert(0, found)
     return Swept(steps, [np.stack(c) for c in zip(*kept, strict=True)], d_state)
 

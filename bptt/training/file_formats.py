@@ -90,17 +90,15 @@ def from_safetensors(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array],
         # A copy, which can be written to, in the byte order of the machine.
         arrays[name] = data.reshape(wanted[name].shape).astype(data.dtype.newbyteorder("="))
     digest = metadata.get(DIGEST)
-    if digest is None and any(
-        len(value) == 64 and _like_digest(n) for n, value in metadata.items()
-    ):
+    if digest is None and any(_like_digest(*entry) for entry in metadata.items()):
         msg = f"it holds a digest that is not called {DIGEST}"
         raise ValueError(msg)
     return arrays, digest
 
 
-def _like_digest(name: str) -> bool:
-    """Say whether a name is that of the digest but for a few letters, as in a damaged file."""
-    return len(name) == len(DIGEST) and sum(map(operator.ne, name, DIGEST)) < 4
+def _like_digest(name: str, value: str) -> bool:
+    """Say whether an entry is a digest whose name is right but for a few letters, as in a damaged file."""
+    return len(value) == 64 and len(name) == len(DIGEST) and sum(map(operator.ne, name, DIGEST)) < 4
 
 
 def to_npz(arrays: Mapping[str, Array]) -> bytes:
