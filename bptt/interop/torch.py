@@ -25,7 +25,7 @@ from bptt.cells import GRU, LSTM, Bidirectional, Elman
 from bptt.cells.activations import relu, tanh
 from bptt.cells.protocol import Formula, OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, check_layers
+from bptt.network.stack import AnyCell, check_layers, some_cells
 
 __all__ = ["from_torch", "to_torch"]
 
@@ -167,11 +167,7 @@ def _read(
 
 def _check_cells(cells: object) -> None:
     """Refuse cells that are not of one kind, or that PyTorch does not have."""
-    given = tuple(cells) if isinstance(cells, list) else cells
-    checked = validation.instance("cells", given, tuple)
-    if not checked:
-        msg = "cells must hold one cell or more, got ()"
-        raise ValueError(msg)
+    checked = some_cells(cells)
     named = [one for k, cell in enumerate(checked) for one in parts.cells_of(f"cells[{k}]", cell)]
     first: Formula = formula_of(named[0][1])
     for name, found in named:

@@ -8,7 +8,7 @@ the gradient of: that of a `Params` is a `Params`.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -91,19 +91,22 @@ class Stack:
 
     def __post_init__(self) -> None:
         """Refuse what is no cell, and a cell whose names do not say what it needs."""
-        given: object = self.cells
-        if isinstance(given, list):
-            object.__setattr__(self, "cells", tuple(given))
-        validation.instance("cells", self.cells, tuple)
-        if not self.cells:
-            msg = "cells must hold one cell or more, got ()"
-            raise ValueError(msg)
+        object.__setattr__(self, "cells", some_cells(self.cells))
         for i, cell in enumerate(self.cells):
             ways = (cell.forward, cell.backward) if isinstance(cell, Bidirectional) else (cell,)
             for one in ways:
                 check_one_direction(f"cells[{i}]", one)
                 parameters_of(one)
         validation.instance("output", self.output, Activation)
+
+
+def some_cells(cells: object) -> tuple[Any, ...]:
+    """Return what stands for cells as a tuple, and refuse one without any."""
+    given = validation.instance("cells", tuple(cells) if isinstance(cells, list) else cells, tuple)
+    if not given:
+        msg = "cells must hold one cell or more, got ()"
+        raise ValueError(msg)
+    return given
 
 
 def initialize(
