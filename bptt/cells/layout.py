@@ -223,18 +223,12 @@ def parameters_of(cell: object) -> ParamsType:
 
 def record_type(fields: tuple[str, ...]) -> ParamsType:
     """Return a named tuple for the parameters of a cell that names no type; its records can be pickled."""
-    found = RECORD_TYPES.get(fields)
-    return RECORD_TYPES.setdefault(fields, _new_type(fields)) if found is None else found
-
-
-def _new_type(fields: tuple[str, ...]) -> ParamsType:
-    def reduce(record: LayerParams) -> tuple[object, ...]:
-        return _record, (fields, *record)
-
-    made = array_record(namedtuple("Parameters", fields))  # noqa: PYI024
-    made.__reduce__ = reduce  # type: ignore[assignment, method-assign]
-    made.__doc__ = f"The parameters of a layer: {', '.join(fields)}."
-    return made
+    if fields not in RECORD_TYPES:
+        made: ParamsType = array_record(namedtuple("Parameters", fields))  # noqa: PYI024
+        made.__reduce__ = lambda record: (_record, (fields, *record))
+        made.__doc__ = f"The parameters of a layer: {', '.join(fields)}."
+        RECORD_TYPES.setdefault(fields, made)  # another thread may have been faster
+    return RECORD_TYPES[fields]
 
 
 def _record(fields: tuple[str, ...], *arrays: Array) -> LayerParams:
