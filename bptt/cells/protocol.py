@@ -40,6 +40,7 @@ __all__ = ["Cell", "OwnEngine", "Recurrent", "UnfactoredCell"]
 # A cell comes before the records of the network, and so cannot name them: a `LayerTrace` and a `LayerGradient`.
 RunTrace: TypeAlias = Any
 RunGradient: TypeAlias = Any
+AnyMask: TypeAlias = Mask | None  # None where all steps are there
 Formula: TypeAlias = Any  # a cell that reads in one direction: `is_factored` tells of which level
 
 
@@ -157,9 +158,7 @@ class OwnEngine(Protocol):
         """The formula."""
         ...
 
-    def run_layer(
-        self, params: LayerParams, x: Array, state: State, mask: Mask | None, /
-    ) -> RunTrace:
+    def run_layer(self, params: LayerParams, x: Array, state: State, mask: AnyMask, /) -> RunTrace:
         """Run a layer forward on checked arguments; return its `LayerTrace`, whose cell is this one."""
         ...
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from bptt._core import Array, LayerParams, Mask, Saved, State
+from bptt._core import Array, LayerParams, Saved, State
 from bptt.cells.bidirectional import Bidirectional
 from bptt.cells.layout import Layout, layout_of
-from bptt.cells.protocol import Formula, formula_of
+from bptt.cells.protocol import AnyMask, Formula, formula_of
 from bptt.jit.formula import recorded
 from bptt.jit.source import Source, source
 from bptt.network import engines
@@ -124,9 +124,7 @@ class Compiled:
             raise TypeError(msg)
         return Compiled, (self.cell,)
 
-    def run_layer(
-        self, params: LayerParams, x: Array, state: State, mask: Mask | None
-    ) -> LayerTrace:
+    def run_layer(self, params: LayerParams, x: Array, state: State, mask: AnyMask) -> LayerTrace:
         """Run a layer forward on arguments that have been checked: (FWD)."""
         dtype = np.result_type(x, *params, *state)
         found = self._sources.get(dtype)

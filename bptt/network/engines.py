@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bptt._core import Array, LayerParams, Mask, Saved, State, validation
+from bptt._core import Array, LayerParams, Saved, State, validation
 from bptt._core.tree import numbers_in, refuse_overwritten
-from bptt.cells.protocol import Formula, formula_of, is_factored
+from bptt.cells.protocol import AnyMask, Formula, formula_of, is_factored
 from bptt.network import loop, unfactored
 from bptt.network.traces import LayerGradient, LayerTrace
 
 
 def walk(
-    cell: Formula, params: LayerParams, x: Array, state: State, mask: Mask | None
+    cell: Formula, params: LayerParams, x: Array, state: State, mask: AnyMask
 ) -> Iterator[tuple[State, Saved]]:
     """Go forward step by step: yield the state after each, and what its derivative needs."""
     if formula_of(cell) is not cell:  # its own engine takes all steps at once
@@ -25,7 +25,7 @@ def walk(
 
 
 def run_layer(
-    cell: Formula, params: LayerParams, x: Array, state: State, mask: Mask | None
+    cell: Formula, params: LayerParams, x: Array, state: State, mask: AnyMask
 ) -> LayerTrace:
     """Run one layer forward on arguments that have been checked, and keep all steps: (FWD)."""
     if formula_of(cell) is not cell:

@@ -14,10 +14,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bptt._core import Array, LayerParams, LayerState, Mask, validation
+from bptt._core import Array, LayerParams, LayerState, validation
 from bptt._core.tree import one_precision, refuse_overflow
 from bptt.cells import Bidirectional, state_names_of
-from bptt.cells.protocol import check_one_direction
+from bptt.cells.protocol import AnyMask, check_one_direction
 from bptt.network import engines
 from bptt.network.stack import AnyCell, Params, Stack, check_layer, check_params
 from bptt.network.states import check_mask, check_state, check_states, empty_state
@@ -90,7 +90,7 @@ def forward(
 
 def check_run(
     stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: ArrayLike | None
-) -> tuple[Params, Array, States, Mask | None]:
+) -> tuple[Params, Array, States, AnyMask]:
     """Return parameters, input, initial states and mask, checked against the stack and one another."""
     validation.instance("stack", stack, Stack)
     params = check_params(stack, params)
@@ -102,7 +102,7 @@ def check_run(
     return params, x, states, found
 
 
-def run_forward(stack: Stack, params: Params, x: Array, states: States, mask: Mask | None) -> Trace:
+def run_forward(stack: Stack, params: Params, x: Array, states: States, mask: AnyMask) -> Trace:
     """Run a stack on arguments that have been checked: from the lowest layer up."""
     layers: list[LayerTrace | BidirectionalTrace] = []
     a = x
@@ -119,9 +119,7 @@ def run_forward(stack: Stack, params: Params, x: Array, states: States, mask: Ma
     return Trace(stack, params, x, tuple(layers), z, outputs)
 
 
-def run_to_final(
-    stack: Stack, params: Params, x: Array, states: States, mask: Mask | None
-) -> States:
+def run_to_final(stack: Stack, params: Params, x: Array, states: States, mask: AnyMask) -> States:
     """Run layers of one direction on checked arguments; keep nothing but the state they end in."""
     final: list[LayerState] = []
     with np.errstate(all="ignore"):
@@ -195,7 +193,7 @@ def layer_forward(
 
 @np.errstate(all="ignore")
 def run_any_layer(
-    cell: AnyCell, params: LayerParams, x: Array, state: LayerState, mask: Mask | None
+    cell: AnyCell, params: LayerParams, x: Array, state: LayerState, mask: AnyMask
 ) -> LayerTrace | BidirectionalTrace:
     """Run one layer, of one direction or both, on arguments that have been checked."""
     if isinstance(cell, Bidirectional):

@@ -25,7 +25,7 @@ from bptt._core import Array, LayerParams, Mask, State
 from bptt._core.tree import numbers_in, refuse_overwritten
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import Layout, check_backward, check_step, layout_of
-from bptt.cells.protocol import Cell, Formula
+from bptt.cells.protocol import AnyMask, Cell, Formula
 from bptt.network.traces import LayerGradient, LayerTrace
 
 # So many numbers of each array are handled at once where all steps could be: they fit a core's own cache.
@@ -33,7 +33,7 @@ CHUNK = 1 << 14
 
 
 def walk(
-    cell: Cell, params: LayerParams, x: Array, state: State, mask: Mask | None
+    cell: Cell, params: LayerParams, x: Array, state: State, mask: AnyMask
 ) -> Iterator[tuple[State, tuple[Array, ...]]]:
     """Go forward step by step: yield the state after each, and what the cell saved."""
     layout = layout_of(cell)

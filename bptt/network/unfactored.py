@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bptt._core import Array, LayerParams, Mask, Saved, State
+from bptt._core import Array, LayerParams, Saved, State
 from bptt._core.tree import tree_map
 from bptt._core.validation import called, read_only
 from bptt.cells.layout import check_unfactored
-from bptt.cells.protocol import Formula, UnfactoredCell
+from bptt.cells.protocol import AnyMask, Formula, UnfactoredCell
 from bptt.network.traces import LayerGradient, LayerTrace
 
 
 def walk(
-    cell: UnfactoredCell, params: LayerParams, x: Array, state: State, mask: Mask | None
+    cell: UnfactoredCell, params: LayerParams, x: Array, state: State, mask: AnyMask
 ) -> Iterator[tuple[State, Saved]]:
     """Go forward step by step: yield the state after each, and what the cell saved."""
     if mask is not None and mask.any():  # what stands in a gap may be outside of the cell's domain
