@@ -22,7 +22,7 @@ from bptt._core import Array, Mask, validation
 from bptt._core.tree import Record, array_record, one_precision, refuse_overflow, tree_map
 from bptt.cells import Bidirectional
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import Initial, check_run, forward, run_forward
+from bptt.network.forward import Initial, MaskLike, check_run, forward, run_forward
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import LayerTrace, States, Trace
 from bptt.training.losses import Cost
@@ -65,7 +65,7 @@ def full_bptt(
     x: ArrayLike,
     cost: CostOfSteps,
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
 ) -> Result:
     """Take the gradient by full backpropagation through time: every step stored, (BP0) to (BP4).
 
@@ -106,7 +106,7 @@ def value_and_grad(
     x: ArrayLike,
     cost: Callable[[Array], Cost],
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
 ) -> tuple[float, Params]:
     """Return the cost C and ∂C/∂ every parameter: `forward`, the cost, `backward`; (FWD), (BP1) to (BP4).
 
@@ -236,7 +236,7 @@ class Walk:
         x: ArrayLike,
         cost: CostOfSteps,
         initial: Initial,
-        mask: ArrayLike | None,
+        mask: MaskLike,
     ) -> None:
         one_direction(stack)
         self.stack, self.cost, self.value = stack, cost, 0.0

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from bptt._core import Array, Tree, validation
 from bptt.algorithms.calls import CostOfSteps, Result, Walk, add, final_of
 from bptt.network.backward import Gradient
-from bptt.network.forward import Initial, run_to_final
+from bptt.network.forward import Initial, MaskLike, run_to_final
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import States
 
@@ -156,7 +156,7 @@ def checkpointed_bptt(
     x: ArrayLike,
     cost: CostOfSteps,
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
     *,
     schedule: Schedule | None = None,
 ) -> Result:

@@ -21,7 +21,7 @@ from bptt._core.tree import check_twins, flatten, refuse_overflow, tree_leaves, 
 from bptt.algorithms.calls import CostOfSteps, ask
 from bptt.checking.gradcheck import NOT_ANALYTIC, TINY, contradiction
 from bptt.network.backward import run_backward
-from bptt.network.forward import Initial, forward
+from bptt.network.forward import Initial, MaskLike, forward
 from bptt.network.stack import Params, Stack
 
 __all__ = ["hessian_vector_product"]
@@ -34,7 +34,7 @@ def hessian_vector_product(
     cost: CostOfSteps,
     vector: Params,
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
 ) -> Params:
     """Multiply the Hessian of the cost with a vector, by the R-operator: (HVP).
 

@@ -34,8 +34,8 @@ from bptt._core.tree import flatten, tree_leaves, tree_map
 from bptt.algorithms.calls import CostOfSteps, Result, Walk, add
 from bptt.checking.gradcheck import NOT_ANALYTIC, TINY
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import Initial, run_forward
-from bptt.network.stack import Params, Stack
+from bptt.network.forward import Initial, MaskLike, run_forward
+from bptt.network.stack import Params, Seed, Stack
 from bptt.network.traces import States, Trace
 
 __all__ = ["rtrl", "uoro"]
@@ -49,7 +49,7 @@ def rtrl(
     x: ArrayLike,
     cost: CostOfSteps,
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
 ) -> Result:
     """Take the exact gradient forward in time: (RTRL).
 
@@ -110,9 +110,9 @@ def uoro(
     x: ArrayLike,
     cost: CostOfSteps,
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
     *,
-    rng: int | np.random.Generator,
+    rng: Seed,
 ) -> Result:
     r"""Estimate the gradient forward in time, without bias, by unbiased online recurrent optimization.
 

@@ -29,7 +29,7 @@ from bptt.algorithms.calls import CostOfSteps, Result, checked, cost_of, final_o
 from bptt.cells.layout import layout_of
 from bptt.cells.protocol import formula_of, is_factored
 from bptt.network.backward import LayerGradient, layer_backward, run_backward
-from bptt.network.forward import Initial, forward, layer_forward
+from bptt.network.forward import Initial, MaskLike, forward, layer_forward
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import LayerTrace
 
@@ -42,7 +42,7 @@ def scan_bptt(
     x: ArrayLike,
     cost: CostOfSteps,
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
     *,
     parallel: bool = True,
 ) -> Result:

@@ -41,7 +41,7 @@ from bptt.algorithms.calls import (
     segment,
 )
 from bptt.network.backward import Gradient, backward
-from bptt.network.forward import Initial, forward
+from bptt.network.forward import Initial, MaskLike, forward
 from bptt.network.stack import Params, Stack
 from bptt.network.traces import Trace
 
@@ -54,7 +54,7 @@ def truncated_bptt(
     x: ArrayLike,
     cost: CostOfSteps,
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
     *,
     k1: int,
     k2: int,
@@ -113,7 +113,7 @@ def surrogate(
     x: ArrayLike,
     cost: CostOfSteps,
     initial: Initial = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
     *,
     k1: int,
     k2: int,

@@ -25,6 +25,7 @@ from bptt.checking.handwritten import Layer, copies
 from bptt.checking.jacobian import Truth, along, jacobian, joined, moved_outputs
 from bptt.checking.report import CellReport, Check
 
+Checks: TypeAlias = tuple[Check, ...]
 Pair: TypeAlias = tuple[Arrays, Arrays]  # what forward and backward give, or two calls of the same
 
 SAME = 1e-12  # two ways to sum the same numbers
@@ -76,9 +77,7 @@ def unsound(subject: str, layer: Layer, at: Arrays) -> CellReport | None:
     return CellReport(subject, (check,), bugs=(bug,))
 
 
-def layer_checks(
-    layer: Layer, at: Arrays, truth: Truth, rng: Generator
-) -> tuple[tuple[Check, ...], Case]:
+def layer_checks(layer: Layer, at: Arrays, truth: Truth, rng: Generator) -> tuple[Checks, Case]:
     """Run all checks of a layer."""
     k = layer.n_params
     steps, batch = at[k].shape[:2]
@@ -271,7 +270,7 @@ def _from_zero(layer: Layer, at: Arrays, w: Arrays, rng: Generator) -> tuple[Che
     )
 
 
-def _resumed(layer: Layer, at: Arrays, w: Arrays, whole: Pair) -> tuple[Check, ...]:
+def _resumed(layer: Layer, at: Arrays, w: Arrays, whole: Pair) -> Checks:
     """Stop half way and go on from the final state: forward, and, the other way round, backward."""
     k, steps = layer.n_params, len(at[layer.n_params])
     if steps == 1:
@@ -303,7 +302,7 @@ def mask_of(steps: int, batch: int) -> Mask:
 
 def _masked(
     layer: Layer, at: Arrays, w: Arrays, truth: Truth, rng: Generator
-) -> tuple[tuple[Check, ...], Case]:
+) -> tuple[Checks, Case]:
     """Compare a padded batch with its sequences one by one, each without its gaps."""
     k = layer.n_params
     mask = mask_of(*at[k].shape[:2])

@@ -28,13 +28,12 @@ __all__ = ["forward", "layer_forward"]
 Initial: TypeAlias = Sequence[LayerState] | None
 """The states of the layers before the first step; where a state is one array, it may stand bare."""
 
+MaskLike: TypeAlias = ArrayLike | None
+"""Which steps of which sequences there are, booleans of shape (T, B); None if all."""
+
 
 def forward(
-    stack: Stack,
-    params: Params,
-    x: ArrayLike,
-    initial: Initial = None,
-    mask: ArrayLike | None = None,
+    stack: Stack, params: Params, x: ArrayLike, initial: Initial = None, mask: MaskLike = None
 ) -> Trace:
     """Run a stack over a batch of sequences: (FWD), layer by layer.
 
@@ -89,7 +88,7 @@ def forward(
 
 
 def check_run(
-    stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: ArrayLike | None
+    stack: Stack, params: Params, x: ArrayLike, initial: Initial, mask: MaskLike
 ) -> tuple[Params, Array, States, AnyMask]:
     """Return parameters, input, initial states and mask, checked against the stack and one another."""
     validation.instance("stack", stack, Stack)
@@ -139,7 +138,7 @@ def layer_forward(
     params: LayerParams,
     x: ArrayLike,
     initial: LayerState | None = None,
-    mask: ArrayLike | None = None,
+    mask: MaskLike = None,
 ) -> AnyTrace:
     """Run one recurrent layer over a batch of sequences: (FWD).
 

@@ -23,6 +23,7 @@ from bptt.cells.protocol import OneDirection, check_one_direction, formula_of, i
 __all__ = ["Affine", "Params", "Stack", "initialize"]
 
 AnyCell: TypeAlias = OneDirection | Bidirectional
+Seed: TypeAlias = int | np.random.Generator  # where random numbers begin
 Checked: TypeAlias = tuple[LayerParams, int]  # of a layer, and how many units the layer above sees
 
 
@@ -110,10 +111,7 @@ def some_cells(cells: object) -> tuple[Any, ...]:
 
 
 def initialize(
-    stack: Stack,
-    sizes: Sequence[int],
-    rng: int | np.random.Generator,
-    dtype: DTypeLike = np.float64,
+    stack: Stack, sizes: Sequence[int], rng: Seed, dtype: DTypeLike = np.float64
 ) -> Params:
     r"""Draw the parameters of a stack, uniform between :math:`\pm 1/\sqrt{n_{in}}`.
 

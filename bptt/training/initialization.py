@@ -18,14 +18,12 @@ import numpy as np
 from bptt._core import Array, LayerParams, validation
 from bptt.cells import LSTM, Bidirectional, BothDirections, PeepholeLSTM, layout_of
 from bptt.cells.protocol import OneDirection, formula_of, is_factored
-from bptt.network.stack import AnyCell, Params, Stack, check_params
+from bptt.network.stack import AnyCell, Params, Seed, Stack, check_params
 
 __all__ = ["forget_bias", "orthogonal_recurrent"]
 
 
-def orthogonal_recurrent(
-    stack: Stack, params: Params, rng: int | np.random.Generator, gain: float = 1.0
-) -> Params:
+def orthogonal_recurrent(stack: Stack, params: Params, rng: Seed, gain: float = 1.0) -> Params:
     r"""Replace each block of each recurrent matrix by a random orthogonal one.
 
     An orthogonal u stretches no error: all its singular values are 1 (times the gain), so only the

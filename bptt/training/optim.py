@@ -21,7 +21,7 @@ Sources: Polyak (1964); Kingma & Ba (2015); Pascanu, Mikolov & Bengio (2013).
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ from bptt._core.tree import (
 
 __all__ = ["Adam", "AdamState", "GradientDescent", "Momentum", "clip_by_global_norm", "global_norm"]
 
+Nothing: TypeAlias = tuple[()]
 LAST = int(np.iinfo(np.int64).max)  # count of updates
 SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below, numbers lose digits
 
@@ -76,14 +77,12 @@ class GradientDescent:
         """Refuse a rate that is not positive."""
         _settle(self, "rate")
 
-    def init(self, params: Tree) -> tuple[()]:
+    def init(self, params: Tree) -> Nothing:
         """Return the state before the first update: this rule remembers nothing."""
         check_floats("params", params)
         return ()
 
-    def update(
-        self, params: Record, gradient: Record, state: tuple[()]
-    ) -> tuple[Record, tuple[()]]:
+    def update(self, params: Record, gradient: Record, state: Nothing) -> tuple[Record, Nothing]:
         """Return the parameters after one update, and the state."""
         check_twins(params, gradient=gradient)
         _refuse_memory(state)
