@@ -360,9 +360,8 @@ def _refuse_what_is_not_analytic(cost: CostFunction, at: Tree, gradient: Tree, f
         got, want = (tree_leaves(record)[k][1] for record in (gradient, found))
         worst = np.zeros_like(leaf)
         worst.flat[np.abs(got - want).argmax()] = 1
-        drawn = [
-            rng.choice([-1, 1], leaf.shape) * rng.uniform(0.5, 1, leaf.shape) for _ in range(3)
-        ]
+        three = (3, *leaf.shape)
+        drawn = rng.choice([-1, 1], three) * rng.uniform(0.5, 1, three)
         for ways in (drawn, [0.6 * worst, 0.8 * worst, worst]):
             _refuse_if_apart(cost, at, k, want, [size * way for way in ways], name)
 

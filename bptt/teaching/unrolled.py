@@ -126,12 +126,10 @@ def unroll(trace: Trace) -> Unrolled:
     if trace.layers[0].mask is not None:
         msg = "trace must be of a run without a mask, got one with a mask"
         raise ValueError(msg)
-    top, steps = len(trace.layers) + 1, len(trace.x)
-    order = [
-        ("a" if l < top else "y", l, t) for t in range(1, steps + 1) for l in range(1, top + 1)
-    ]
-    start = [("a", l, 0) for l in range(1, top)] + [("x", 0, t) for t in range(1, steps + 1)]
-    final, alive = {("a", l, steps) for l in range(1, top)}, [start]
+    top, steps = len(trace.layers) + 1, range(1, len(trace.x) + 1)
+    order = [("a" if l < top else "y", l, t) for t in steps for l in range(1, top + 1)]
+    start = [("a", l, 0) for l in range(1, top)] + [("x", 0, t) for t in steps]
+    final, alive = {("a", l, len(steps)) for l in range(1, top)}, [start]
     for i, block in enumerate(order):
         needed = {source for later in order[i + 1 :] for source in _sources(later, top)}
         kept = [b for b in alive[-1] if b in needed or b[0] == "y" or b in final]
@@ -230,19 +228,14 @@ def fold(unrolled: Unrolled, gradient: feedforward.Gradient) -> Gradient:
     """
     each = copies(unrolled, gradient)
     trace, start = unrolled.trace, unrolled.blocks[0]
-    top, steps = len(trace.layers) + 1, len(trace.x)
-    errors = {
-        block: gradient.delta[i][:, unrolled.blocks[i + 1][block]]
-        for i, block in enumerate(unrolled.computes)
-    }
+    top, steps = len(trace.layers) + 1, range(1, len(trace.x) + 1)
+    places = zip(unrolled.computes, unrolled.blocks[1:], gradient.delta, strict=True)
+    errors = {block[1:]: delta[:, columns[block]] for block, columns, delta in places}
     return Gradient(
         params=tree_map(lambda *of_steps: np.sum(of_steps, axis=0), *each),  # (TIE)
-        x=np.stack([gradient.x[:, start["x", 0, t]] for t in range(1, steps + 1)]),
+        x=np.stack([gradient.x[:, start["x", 0, t]] for t in steps]),
         initial=tuple((gradient.x[:, start["a", l, 0]].copy(),) for l in range(1, top)),
-        delta=tuple(
-            np.stack([errors["a" if l < top else "y", l, t] for t in range(1, steps + 1)])
-            for l in range(1, top + 1)
-        ),
+        delta=tuple(np.stack([errors[l, t] for t in steps]) for l in range(1, top + 1)),
     )
 
 
