@@ -18,6 +18,7 @@ recurrent networks.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,8 +33,7 @@ from bptt.network.traces import States
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Which states are kept while T steps are reversed.
 
     Attributes
@@ -53,8 +53,7 @@ class Plan:
         return min(self.states, pieces - 1) + min(self.piece, steps)  # (every-k)
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     """Which states are kept, for any number of steps; made by `every`, `square_root` and `binomial`.
 
     Called with the number of steps it returns a `Plan`.

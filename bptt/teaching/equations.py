@@ -13,7 +13,7 @@ SymPy's expressions, whole numbers and fractions are, is compared exactly.
 
 import math
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,8 +50,7 @@ class EquationError(AssertionError):
     """An equation does not hold, or holds where it should not."""
 
 
-@dataclass(frozen=True)
-class EquationCheck:
+class EquationCheck(NamedTuple):
     """What the check of an equation found, as its line says it; prints as that line.
 
     Attributes

@@ -14,10 +14,9 @@ plus :math:`\varepsilon` times its slope, which keeps the expressions short.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -40,8 +39,7 @@ Draw: TypeAlias = Callable[..., Value]
 STEP = 1e-30j
 
 
-@dataclass(frozen=True)
-class Bench:
+class Bench(NamedTuple):
     """A layer of letters and layers of numbers, on which a line is compared with its derivative.
 
     Every layer has the parameters ``w``, ``u``, ``b``, ``p`` (three peepholes, zero unless asked for) and
