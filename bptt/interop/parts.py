@@ -18,13 +18,7 @@ from bptt.cells.protocol import OneDirection, formula_of
 from bptt.network.stack import AnyCell, check_layer
 
 # The blocks of w, u and b in this library, a letter for each.
-GATES: dict[type, str] = {
-    Elman: "h",
-    LSTM: "ifgo",
-    PeepholeLSTM: "ifgo",
-    GRU: "rzn",
-    ResetBeforeGRU: "rzn",
-}
+GATES = {Elman: "h", LSTM: "ifgo", PeepholeLSTM: "ifgo", GRU: "rzn", ResetBeforeGRU: "rzn"}
 
 
 Parts: TypeAlias = tuple[Array, Array, Array, Array]  # a bias for each product: x w + b, a u + b_u

@@ -20,11 +20,7 @@ from numpy.lib import format as npy
 
 from bptt._core import Array
 
-CODES: dict[str, np.dtype] = {
-    "F32": np.dtype("<f4"),
-    "F64": np.dtype("<f8"),
-    "I64": np.dtype("<i8"),
-}
+CODES = {code: np.dtype(kind) for code, kind in (("F32", "<f4"), ("F64", "<f8"), ("I64", "<i8"))}
 DIGEST = "bptt.sha256"
 HEADER = 2**24  # bytes; names and shapes of a million arrays take less
 NPY_HEADER = 2**16  # bytes; it holds one shape
