@@ -58,16 +58,15 @@ def _access(scope: Untyped, signature: Untyped, instruction: Callable[..., Untyp
 
 
 @intrinsic
-def load(_: Untyped, scope: Untyped, array: Untyped, index: Untyped) -> Intrinsic:
+def load(_: Untyped, scope: Untyped, array: Untyped, _at: Untyped) -> Intrinsic:
     """Return ``array[index]``, of a one-dimensional array of the scope with this number."""
-    del index  # of this type whatever comes: Numba converts it
+    # The index is of this type whatever comes: Numba converts it.
     signature = array.dtype(scope, array, types.intp)
     return _access(scope, signature, lambda builder, address: builder.load(address))
 
 
 @intrinsic
-def store(_: Untyped, scope: Untyped, array: Untyped, index: Untyped, value: Untyped) -> Intrinsic:
+def store(_: Untyped, scope: Untyped, array: Untyped, _at: Untyped, _new: Untyped) -> Intrinsic:
     """Do ``array[index] = value``, of a one-dimensional array of the scope with this number."""
-    del index, value
     signature = types.void(scope, array, types.intp, array.dtype)
     return _access(scope, signature, lambda builder, address, new: builder.store(new, address))

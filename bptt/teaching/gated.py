@@ -132,8 +132,7 @@ def _numbers(seed: int, run: Run, gates: int, peepholes: bool) -> Net:
 def _function(name: str) -> Callable[[Value], Value]:
     """Return SymPy's sigma or tanh, whose derivative is written with the function itself."""
 
-    def fdiff(function: Expression, argindex: int = 1) -> Expression:
-        del argindex
+    def fdiff(function: Expression, _: int = 1) -> Expression:
         return function * (1 - function) if name == "sigma" else 1 - function**2
 
     return np.vectorize(type(name, (sympy().Function,), {"fdiff": fdiff}))
