@@ -198,7 +198,7 @@ def refuse_shape(name: str, shape: Shape, got: tuple[int, ...]) -> Never:
 def finite(name: str, value: Array) -> Array:
     """Refuse NaN and infinity, naming the first place; return the value."""
     if not all_finite(value):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        where = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
         msg = f"{name} must be finite, got {value[where]} at index {where}"
         raise ValueError(msg)
     return value
@@ -318,7 +318,7 @@ def integer(name: str, value: object) -> int:
 def computed(name: str, value: Array) -> Array:
     """Return what was computed; refuse what overflowed: never a silent NaN."""
     if not all_finite(value):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        where = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
         why = ", or a function has no value there" if np.isnan(value[where]) else ""
         msg = (
             f"{name} must stay finite, got {value[where]} first at index {where}: "

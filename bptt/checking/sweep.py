@@ -25,7 +25,7 @@ class Steps(NamedTuple):
     jacobians: Arrays
     params: Arrays
     x: Array
-    states: Arrays
+    states: list[Array]
     w: int | None
     u: int | None
     b: int | None
@@ -38,8 +38,7 @@ class Steps(NamedTuple):
     @property
     def past(self) -> Array:
         """The activation that each step sees, (T, B, n)."""
-        a: Array = self.states[0]
-        return a[:-1]
+        return self.states[0][:-1]
 
     @property
     def point(self) -> Arrays:

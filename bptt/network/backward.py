@@ -207,7 +207,7 @@ def outer_sum(a: Array, delta: Array) -> Array:
 
 def _refuse_overflow(gradient: Gradient | LayerGradient) -> None:
     """Look at δ first: it is where an explosion begins. (BP3) has all of it: finite if ∂C/∂b is."""
-    if all(map(validation.all_finite, arrays_in(gradient[:3]))):  # params, x and initial
-        return
-    for name, array in sorted(tree_leaves(gradient, "gradient"), key=lambda n: "delta" not in n[0]):
-        validation.computed(name, array)
+    if not all(map(validation.all_finite, arrays_in(gradient[:3]))):  # params, x and initial
+        leaves = tree_leaves(gradient, "gradient")
+        for leaf in sorted(leaves, key=lambda named: "delta" not in named[0]):
+            validation.computed(*leaf)

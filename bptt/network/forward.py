@@ -217,7 +217,6 @@ def _refuse_overflow(prefix: str, trace: LayerTrace | BidirectionalTrace) -> Non
     if isinstance(trace, BidirectionalTrace):
         _refuse_overflow(f"{prefix}forward.", trace.forward)
         _refuse_overflow(f"{prefix}backward.", trace.backward)
-        return
-    if not all(map(validation.all_finite, trace.states)):
+    elif not all(map(validation.all_finite, trace.states)):
         for name, array in zip(state_names_of(trace.cell), trace.states, strict=True):
             validation.computed(f"{prefix}{name}", array)

@@ -176,8 +176,8 @@ def backward(trace: Trace, d_outputs: ArrayLike) -> Gradient:
         d_x = delta[0] @ trace.layers[0].w.T
     gradient = Gradient(layers, d_x, tuple(delta))
     # δ first, the last one's before all.
-    for name, array in reversed(tree_leaves(gradient, "gradient")):
-        validation.computed(name, array)
+    for leaf in reversed(tree_leaves(gradient, "gradient")):
+        validation.computed(*leaf)
     return gradient
 
 

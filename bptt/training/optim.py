@@ -246,13 +246,11 @@ def _refuse_memory(state: object) -> None:
 
 
 def _refuse_negative(name: str, record: Tree) -> None:
-    if not any((array < 0).any() for array in arrays_of(name, record)):
-        return
-    for leaf_name, leaf in tree_leaves(record, name):
-        if (leaf < 0).any():
-            where = tuple(int(i) for i in np.argwhere(leaf < 0)[0])
-            msg = f"{leaf_name} must be >= 0, got {leaf[where]} at index {where}"
-            raise ValueError(msg)
+    if any((array < 0).any() for array in arrays_of(name, record)):
+        leaf_name, leaf = next(leaf for leaf in tree_leaves(record, name) if (leaf[1] < 0).any())
+        where = tuple(np.argwhere(leaf < 0)[0].tolist())
+        msg = f"{leaf_name} must be >= 0, got {leaf[where]} at index {where}"
+        raise ValueError(msg)
 
 
 def global_norm(record: Tree) -> float:
