@@ -331,8 +331,7 @@ def array_record(kind: Kind) -> Kind:
 
 
 def _text(one: Tree) -> str:
-    count = sum(array.size for array in arrays_in(one))
-    return f"{_form(one)}  # {count:,} numbers"
+    return f"{_form(one)}  # {sum(array.size for array in arrays_in(one)):,} numbers"
 
 
 def _equal(one: object, other: object) -> bool:

@@ -131,8 +131,7 @@ def _layout(name: str, names: tuple[str, ...], back_names: tuple[str, ...]) -> L
         )
         raise TypeError(msg)
     want = layout.states + layout.own
-    got = back_names[states : states + len(want)]
-    if len(layout.states) < max(states, 1) or got != want:
+    if len(layout.states) < max(states, 1) or back_names[states : states + len(want)] != want:
         msg = (
             f"the parameters of {name}.step_backward must be d_... for each array of the state, then "
             f"{', '.join(names[weighted:]) or 'a state, which step lacks'}, as in step after the weighted inputs "
@@ -157,8 +156,7 @@ def _names(cell: Formula, what: str) -> tuple[str, ...]:
             msg = f"{name} must be a function whose parameters have names: {error}"
             raise TypeError(msg) from None
     given = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    free = [p for p in parameters if p.kind not in given or p.default is not p.empty]
-    if free:
+    if free := [p for p in parameters if p.kind not in given or p.default is not p.empty]:
         star = "*, " if free[0].kind is free[0].KEYWORD_ONLY else ""
         msg = f"{name} must name its parameters one by one, without default values, got {star}{free[0]}"
         raise TypeError(msg)

@@ -228,8 +228,7 @@ def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:
         params: LayerParams, x: Array, initial: State, mask: Mask
     ) -> tuple[Array, State, LayerTrace]:
         run = cell if x.dtype.kind == "f" else formula_of(cell)
-        there = None if mask.all() else mask
-        trace = engines.run_layer(run, params, x, initial, there)
+        trace = engines.run_layer(run, params, x, initial, None if mask.all() else mask)
         return trace.outputs, trace.final, trace
 
     def backward(

@@ -185,8 +185,7 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
     width = steps.params[steps.b].size
     if steps.params[steps.w].shape[1] != width:  # blocks of a u alone, or of x w alone
         return
-    gates = width // steps.past.shape[2]
-    for known in _candidates(gates):
+    for known in _candidates(width // steps.past.shape[2]):
         if len(known.states) != len(steps.states) or not _fits(steps, known):
             continue
         for name, evidence, bug in known.bugs:

@@ -75,8 +75,7 @@ class Layer(NamedTuple):
         """Run backward; return all gradients, zero for those that are None."""
         k = self.n_params
         d_final = refilled(self.initial, list(cotangents[1:]))
-        params = refilled(self.params, at[:k])
-        found = self.backward(params, saved, cotangents[0], d_final)
+        found = self.backward(refilled(self.params, at[:k]), saved, cotangents[0], d_final)
         d_params, d_x, d_initial = validation.sequence(
             "backward(...)", found, 3, "items: d_params, d_x, d_initial"
         )

@@ -151,8 +151,7 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
     first, second = case.twice
     if not case.checks["called twice"].ok and [a.shape for a in first] == [b.shape for b in second]:
         more = [b - a for a, b in zip(first, second, strict=True)]
-        grew = [n for n, e in errors(names, more, case.want).items() if e <= LIKE]
-        if grew:
+        if grew := [n for n, e in errors(names, more, case.want).items() if e <= LIKE]:
             yield "accumulates across calls", f"{', '.join(grew)}: the second call added its own"
             return  # what such a layer gives for a large cost has earlier sums in it
     yield from clipped(case).items()
@@ -197,8 +196,7 @@ def _tensor_bugs(case: Case) -> Bugs:
     """Make what can be seen in a tensor by itself."""
     k = case.layer.n_params
     steps, batch = case.at[k].shape[:2]
-    zeros = ("gradient missing", "zeros", 0.0)
-    for name, evidence, factor in (*factors(steps, batch), zeros):
+    for name, evidence, factor in (*factors(steps, batch), ("gradient missing", "zeros", 0.0)):
         yield name, evidence, [factor * w for w in case.want]
     transposed = [w.T if w.ndim == 2 else None for w in case.want]
     yield "transposed", "the true one, transposed", transposed

@@ -149,8 +149,7 @@ def step_and_back(cell: Cell, point: Arrays, rng: Generator) -> tuple[Arrays, Ar
 
 
 def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays:
-    matrix = jacobian(lambda p: cell.step(*p)[0], point, truth)
-    return true_gradient(point, cotangents, matrix)
+    return true_gradient(point, cotangents, jacobian(lambda p: cell.step(*p)[0], point, truth))
 
 
 def refuse_memory(

@@ -130,8 +130,7 @@ def from_torch(
     """
     _check_cells(cells)
     reader = parts.Reader("state", state)
-    projected = sorted(str(name) for name in state if str(name).startswith("weight_hr_"))
-    if projected:
+    if projected := sorted(str(name) for name in state if str(name).startswith("weight_hr_")):
         msg = (
             "state must be that of a module without proj_size, which no cell here has, "
             f"got {', '.join(projected)}"

@@ -34,12 +34,11 @@ class Program(NamedTuple):
 
 def folder() -> Path:
     """Return where texts and compiled code are kept: below NUMBA_CACHE_DIR if set, else the user's cache folder."""
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    if given:
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
         return Path(given) / "bptt"
     if sys.platform == "win32":
-        given = os.environ.get("LOCALAPPDATA")
-        return (Path(given) if given else Path.home() / "AppData" / "Local") / "bptt" / "Cache"
+        local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        return Path(local) / "bptt" / "Cache"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "bptt"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bptt"

@@ -194,8 +194,7 @@ def parameter_shapes(cell: OneDirection, n_below: int, n: int) -> tuple[tuple[in
 
 def units_of(cell: OneDirection, params: LayerParams) -> int:
     """Return n, the number of units of a layer whose parameters have been checked."""
-    formula = formula_of(cell)
-    if is_factored(formula):
+    if is_factored(formula_of(cell)):
         layout = layout_of(cell)
         return len(layout.split(params)[2]) // layout.w_blocks
     shapes = tuple(p.shape for p in params)

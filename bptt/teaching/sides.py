@@ -120,8 +120,7 @@ def gap(left: Array, right: Array) -> Gap:
         errors = errors.reshape(left.shape)
     elif exact:  # Python's own numbers, which do not overflow
         a, b = left.astype(object), right.astype(object)
-        scale = largest(a, b) or 1
-        errors = np.asarray(np.abs(a - b) / scale, dtype=np.float64)
+        errors = np.asarray(np.abs(a - b) / (largest(a, b) or 1), dtype=np.float64)
     else:
         with np.errstate(invalid="ignore"):  # infinity less infinity is NaN, and does not pass
             errors = np.abs(left - right) / (largest(left, right) or 1.0)

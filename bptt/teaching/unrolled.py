@@ -278,8 +278,7 @@ def _layer(trace: Trace, block: Block, below: Columns, here: Columns) -> Affine:
 def _only_on(columns: slice, inner: Activation) -> Activation:
     """Apply an activation to some units of a layer, and the identity to the others."""
     name = f"{inner.name} on units {columns.start} to {columns.stop - 1}"
-    both = partial(_applied, columns, inner), partial(_slope, columns, inner)
-    return Activation(name, *both)
+    return Activation(name, partial(_applied, columns, inner), partial(_slope, columns, inner))
 
 
 def _applied(columns: slice, inner: Activation, z: Array) -> Array:

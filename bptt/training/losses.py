@@ -142,10 +142,9 @@ def softmax_cross_entropy(
 
 def _weights(mask: ArrayLike | None, outputs: Array) -> Array:
     """Return the mask as weights, ones where there is none."""
-    real = outputs.real.dtype
+    shape, real = outputs.shape[:-1], outputs.real.dtype
     if mask is None:
-        return np.ones(outputs.shape[:-1], real)
-    shape = outputs.shape[:-1]
+        return np.ones(shape, real)
     given = validation.of_kind("mask", mask, "bf", "boolean or float", shape)
     with np.errstate(all="ignore"):  # what is too small to be held is zero
         weights = validation.finite("mask", given.astype(real))

@@ -22,8 +22,7 @@ TASKS = Tasks()
 
 
 def _layer(rng: np.random.Generator) -> tuple[Recurrent, Array, Array]:
-    shapes = (3, 2), (2, 2), (2,)
-    params = Recurrent(*(rng.uniform(-0.8, 0.8, shape) for shape in shapes))
+    params = Recurrent(*(rng.uniform(-0.8, 0.8, shape) for shape in ((3, 2), (2, 2), (2,))))
     return params, rng.normal(size=(5, 4, 3)), rng.normal(size=(4, 2))
 
 
@@ -144,8 +143,7 @@ def _windows(stack: Stack, params: Params, x: Array, cost: CostOfSteps, k: int) 
     for steps in (slice(s, s + k) for s in range(0, len(x), k)):
         trace = forward(stack, params, x[steps])
         fresh = fresh + backward(trace, cost(trace.outputs, steps).d_outputs).params
-    frozen = truncated.surrogate(stack, params, x, cost, k1=k, k2=k)
-    return complex_step(frozen, params), {
+    return complex_step(truncated.surrogate(stack, params, x, cost, k1=k, k2=k), params), {
         "each window starts from zero; the state is carried on, only the error stops.": fresh,
         "this is the full gradient: between windows no error passes.": (
             full_bptt(stack, params, x, cost).gradient.params
