@@ -244,10 +244,9 @@ def _refuse_memory(cell: UnfactoredCell, params: LayerParams, x: Array, state: S
     """Refuse an unfactored cell whose derivative needs what its step keeps elsewhere than in `saved`."""
     name = type(cell).__name__
     returned = cell.unfactored_step(params, x, state)
-    ones = tuple(map(np.ones_like, state))
     own_step.refuse_memory(
         f"{name}.unfactored_backward",
-        lambda: cell.unfactored_backward(params, ones, returned[1]),
+        lambda: cell.unfactored_backward(params, tuple(map(np.ones_like, state)), returned[1]),
         lambda: own_step.refuse_reuse(
             f"{name}.unfactored_step", returned, lambda: cell.unfactored_step(params, x / 2, state)
         ),

@@ -139,7 +139,6 @@ def _from_below(case: Case) -> Case:
 
 def _habits(case: Case) -> Iterator[tuple[str, str]]:
     """Name what shows in more than one call: accumulators, clipping."""
-    names = case.names
     for check, bug in (
         ("arguments left alone", "modifies its arguments"),
         ("batch forward", "forward crosses sequences"),
@@ -151,7 +150,7 @@ def _habits(case: Case) -> Iterator[tuple[str, str]]:
     first, second = case.twice
     if not case.checks["called twice"].ok and [a.shape for a in first] == [b.shape for b in second]:
         more = [b - a for a, b in zip(first, second, strict=True)]
-        if grew := [n for n, e in errors(names, more, case.want).items() if e <= LIKE]:
+        if grew := [n for n, e in errors(case.names, more, case.want).items() if e <= LIKE]:
             yield "accumulates across calls", f"{', '.join(grew)}: the second call added its own"
             return  # what such a layer gives for a large cost has earlier sums in it
     yield from clipped(case).items()

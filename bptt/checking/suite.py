@@ -263,9 +263,8 @@ def _from_zero(layer: Layer, at: Arrays, w: Arrays, rng: Generator) -> tuple[Che
         slopes = np.array([(got * way).sum() if got.shape == way.shape else np.nan, 0.0])
         if apart := contradiction(partial(cost, i, way), slopes):
             wrong[name] = abs(apart[0] - apart[1]) / (abs(apart[0]) + abs(apart[1]))
-    finite = errors(layer.names, found, found)
     return (
-        Check("finite from a zero state", finite, SAME, itself=True),
+        Check("finite from a zero state", errors(layer.names, found, found), SAME, itself=True),
         Check("right from a zero state", wrong, ACCURACY),
     )
 

@@ -36,18 +36,11 @@ from bptt.cells import BothDirections
 from bptt.network import engines
 from bptt.network.stack import Affine, Params
 from bptt.network.states import check_state, check_states
-from bptt.network.traces import (
-    AnyTrace,
-    BidirectionalTrace,
-    Gradient,
-    LayerGradient,
-    LayerTrace,
-    Trace,
-)
+from bptt.network.traces import BidirectionalTrace, Gradient, LayerGradient, LayerTrace, Trace
 
 __all__ = ["Gradient", "LayerGradient", "backward", "layer_backward"]
 
-LayerWay: TypeAlias = Callable[[AnyTrace, Array, LayerState], LayerGradient]
+LayerWay: TypeAlias = Callable[[LayerTrace, Array, LayerState], LayerGradient]
 
 
 def backward(

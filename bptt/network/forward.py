@@ -83,8 +83,7 @@ def forward(
     >>> bptt.forward(stack, adder, np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1)).outputs.ravel()
     array([1., 3., 6.])
     """
-    params, x, states, found = check_run(stack, params, x, initial, mask)
-    return run_forward(stack, params, x, states, found)
+    return run_forward(stack, *check_run(stack, params, x, initial, mask))
 
 
 def check_run(
@@ -96,9 +95,8 @@ def check_run(
     x = _input(x, params.layers[0])
     like = [empty_state(*layer, x) for layer in zip(stack.cells, params.layers, strict=True)]
     states = check_states("initial", initial, stack.cells, like, validation.ANALYTIC)
-    found = check_mask(mask, x)
     one_precision(("params", params), ("x", x), ("initial", states))
-    return params, x, states, found
+    return params, x, states, check_mask(mask, x)
 
 
 def run_forward(stack: Stack, params: Params, x: Array, states: States, mask: AnyMask) -> Trace:
@@ -183,9 +181,8 @@ def layer_forward(
     x = _input(x, params)
     like = empty_state(cell, params, x)
     state = check_state("initial", initial, cell, like, validation.ANALYTIC)
-    found = check_mask(mask, x)
     one_precision(("params", params), ("x", x), ("initial", state))
-    trace = run_any_layer(cell, params, x, state, found)
+    trace = run_any_layer(cell, params, x, state, check_mask(mask, x))
     _refuse_overflow("", trace)
     return trace
 
