@@ -128,7 +128,9 @@ def _layer(parallel: bool, trace: LayerTrace, d_a: Array, _: None) -> LayerGradi
     """Go back through one layer: the scan for D, then all its steps' own derivatives at once."""
     steps, batch, n = d_a.shape
     arrivals = np.concatenate([d_a, *(np.zeros_like(d_a) for _ in trace.states[1:])], axis=2)
-    if _diagonal(trace):  # one in all units at once gives the diagonals of all step Jacobians
+    cell = formula_of(trace.cell)
+    if is_factored(cell) and not layout_of(cell).u_blocks and len(trace.states) == 1:
+        # Each unit sees its own past alone: one in all units at once gives the diagonals of all step Jacobians.
         ones = np.ones((steps * batch, n), trace.a.dtype)
         diagonals = _all_steps_back(trace, ones).initial[0].reshape(d_a.shape)
         totals = _scan(arrivals, diagonals, np.multiply, parallel)
@@ -148,14 +150,13 @@ def _scan(
     arrivals: Array, jacobians: Array, apply: Callable[[Array, Array], np.ndarray], parallel: bool
 ) -> Array:
     """Return D of all steps, from what arrives at each and the Jacobian that leads to it."""
+    totals = arrivals.copy()
     if not parallel:
-        totals = arrivals.copy()
         for t in reversed(range(len(arrivals) - 1)):
             totals[t] += apply(totals[t + 1], jacobians[t + 1])  # (SCAN)
         return totals
     compose = apply if jacobians.ndim == arrivals.ndim else np.matmul
-    totals, maps = arrivals.copy(), jacobians[1:].copy()
-    reach = 1
+    reach, maps = 1, jacobians[1:]
     while reach < len(totals):  # (scan-rounds): totals[t] holds the costs up to t + reach - 1
         ahead = apply(totals[reach:], maps[: len(totals) - reach])
         totals[:-reach] += ahead  # (scan-double), (scan-compose)
@@ -168,12 +169,6 @@ def _scan(
 def _row_times_matrix(row: Array, matrix: Array) -> Array:
     product: Array = (row[..., None, :] @ matrix)[..., 0, :]
     return product
-
-
-def _diagonal(trace: LayerTrace) -> bool:
-    """Say whether each unit sees its own past alone: a formula of one state, without u."""
-    cell = formula_of(trace.cell)
-    return is_factored(cell) and not layout_of(cell).u_blocks and len(trace.states) == 1
 
 
 def _all_steps_back(trace: LayerTrace, errors: Array, copies: int = 1) -> LayerGradient:

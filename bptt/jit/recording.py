@@ -300,9 +300,8 @@ def _power(record: Record, dtype: np.dtype, exponent: Operand, numbers: list[str
     if known in {-2.0, -1.0, 1.0, 2.0, 3.0, 4.0}:
         product = " * ".join(numbers[:1] * abs(int(exponent)))
         return record.assign(product if exponent > 0 else f"one / ({product})", dtype)
-    if known == 0.5:
-        return record.assign(_call("sqrt", numbers[:1]), dtype)
-    return record.assign(_call("power", numbers), dtype)
+    call = _call("sqrt", numbers[:1]) if known == 0.5 else _call("power", numbers)
+    return record.assign(call, dtype)
 
 
 def _where(record: Record, found: Array, condition: Operand, yes: Operand, no: Operand) -> Symbol:

@@ -60,9 +60,7 @@ def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Mask:
 
 def check_mask(mask: ArrayLike | None, x: Array) -> Mask | None:
     """Return a mask that fits the input."""
-    if mask is None:
-        return None
-    return validation.of_kind("mask", mask, "b", "boolean", x.shape[:2])
+    return None if mask is None else validation.of_kind("mask", mask, "b", "boolean", x.shape[:2])
 
 
 def check_states(

@@ -77,10 +77,7 @@ class Unrolled(NamedTuple):
         states = check_states("d_final", d_final, cells, final, validation.REAL)
         one_precision(("trace.outputs", found), ("d_outputs", outputs), ("d_final", states))
         for (kind, l, t), columns in self.blocks[-1].items():
-            if kind == "y":
-                found[:, columns] = outputs[t - 1]
-            else:
-                found[:, columns] = states[l - 1][0]
+            found[:, columns] = outputs[t - 1] if kind == "y" else states[l - 1][0]
         return found
 
 
