@@ -158,7 +158,7 @@ def uoro(
     validation.float64("x", walk.x)
     if walk.x.shape[1] != 1:
         validation.refuse_shape("x", ("T", 1, walk.x.shape[2]), walk.x.shape)
-    s_tilde = tree_map(np.zeros_like, walk.initial)
+    s_tilde = no_initial = tree_map(np.zeros_like, walk.initial)
     theta_tilde = tree_map(np.zeros_like, walk.params)
     total, state = theta_tilde, walk.initial
     for t in range(len(walk.x)):
@@ -170,8 +170,7 @@ def uoro(
             carried = tree_map(lambda theta, a=along: a * theta, theta_tilde)  # (UORO)
             total = add(total, tree_map(np.add, direct.params, carried))
         s_tilde, theta_tilde = _rank_one(trace, s_tilde, theta_tilde, rng)
-    d_initial = tree_map(np.zeros_like, walk.initial)
-    return walk.result(Gradient(total, walk.x[:0].copy(), d_initial, ()), state, stored=1)
+    return walk.result(Gradient(total, walk.x[:0].copy(), no_initial, ()), state, stored=1)
 
 
 def _onward(trace: Trace, b: int, influence: Array) -> Array:

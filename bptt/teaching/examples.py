@@ -124,18 +124,14 @@ def tiny() -> Example:
     array([[ 0.5, -0.3],
            [ 0.2,  0.4]])
     """
-    lower = Recurrent(
-        w=np.array([[0.8, -0.6]]), u=np.array([[0.5, -0.3], [0.2, 0.4]]), b=np.array([0.1, -0.2])
-    )
-    upper = Recurrent(
-        w=np.array([[0.7, -0.4], [-0.5, 0.9]]),
-        u=np.array([[0.3, 0.6], [-0.2, 0.5]]),
-        b=np.array([0.0, 0.1]),
-    )
-    readout = Affine(w=np.array([[1.2], [-0.7]]), b=np.array([0.3]))
+    # w, u and b of both layers; w and b of the readout.
+    lower = [[0.8, -0.6]], [[0.5, -0.3], [0.2, 0.4]], [0.1, -0.2]
+    upper = [[0.7, -0.4], [-0.5, 0.9]], [[0.3, 0.6], [-0.2, 0.5]], [0.0, 0.1]
+    readout = [[1.2], [-0.7]], [0.3]
+    layers = tuple(Recurrent(*map(np.array, layer)) for layer in (lower, upper))
     return Example(
         stack=Stack(cells=(Elman(), Elman())),
-        params=Params((lower, upper), readout),
+        params=Params(layers, Affine(*map(np.array, readout))),
         x=np.array([1.0, -0.5, 0.8]).reshape(3, 1, 1),
         targets=np.array([0.5, 0.2, -0.4]).reshape(3, 1, 1),
     )
