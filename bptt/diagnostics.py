@@ -294,7 +294,7 @@ def truncation_bias(
         norm.append(own_length / length)
         with np.errstate(all="ignore"):
             cosine.append(float(direction @ full))
-    return TruncationBias(np.asarray(reaches), np.asarray(cosine), np.asarray(norm))
+    return TruncationBias(*map(np.asarray, (reaches, cosine, norm)))
 
 
 def _length_and_direction(result: Result) -> tuple[float, Array]:

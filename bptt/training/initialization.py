@@ -154,8 +154,7 @@ def _each_layer(
             return BothDirections(*map(change, (cell.forward, cell.backward), layer))
         return change(cell, layer)
 
-    pairs = zip(stack.cells, checked.layers, strict=True)
-    return Params(tuple(changed(cell, layer) for cell, layer in pairs), checked.readout)
+    return Params(tuple(map(changed, stack.cells, checked.layers)), checked.readout)
 
 
 def _fields(cell: OneDirection, layer: LayerParams) -> tuple[str, ...]:

@@ -66,8 +66,8 @@ def save(path: str | os.PathLike[str], record: Tree) -> None:
         name: leaf.astype(leaf.dtype.newbyteorder("="), order="C")
         for name, leaf in _leaves("record", record).items()
     }
-    for full, leaf in tree_leaves(record, "record"):
-        validation.finite(full, leaf)
+    for leaf in tree_leaves(record, "record"):
+        validation.finite(*leaf)
     for name in arrays:
         kept = name.encode(errors="ignore")[: 2**15].decode(errors="ignore")  # a ZIP: below 2**16
         if name in RESERVED or "\0" in name or kept != name:
