@@ -151,27 +151,24 @@ def tree_leaves(record: Tree, name: str = "") -> Leaves:
     >>> [name for name, _ in bptt.tree_leaves((layer,), "layers")]
     ['layers[0].w', 'layers[0].b']
     """
-    leaves: Leaves = []
-    _collect(validation.instance("name", name, str), record, leaves)
-    return leaves
+    return _named(validation.instance("name", name, str), record)
 
 
-def _collect(name: str, record: Tree, leaves: Leaves) -> None:
-    """Append the arrays of a record to a list."""
+def _named(name: str, record: Tree) -> Leaves:
     called = name or "record"
     if isinstance(record, np.ndarray):
         validation.plain(called, record)
-        leaves.append((name, record))
-        return
+        return [(name, record)]
     if not isinstance(record, (tuple, list, Mapping)):
         msg = f"{called} must be an array, or a tuple, list or mapping of arrays, got {type(record).__name__}"
         raise TypeError(msg)
-    before = len(leaves)
+    leaves: Leaves = []
     for key, part in parts(record):
-        _collect(name + key if name else key.removeprefix("."), part, leaves)
-    if isinstance(record, Mapping) and len(dict(leaves[before:])) < len(leaves) - before:
+        leaves += _named(name + key if name else key.removeprefix("."), part)
+    if isinstance(record, Mapping) and len(dict(leaves)) < len(leaves):
         msg = f"{called} must have keys by which its arrays get different names, got {[*record]}"
         raise ValueError(msg)
+    return leaves
 
 
 def arrays_of(name: str, record: Tree) -> list[Array]:
