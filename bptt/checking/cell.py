@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from bptt._core import Array, Arrays, LayerParams, Mask, State, Tree, validation
 from bptt._core.tree import tree_leaves
-from bptt.cells import Bidirectional, Cell, UnfactoredCell
+from bptt.cells import Bidirectional, UnfactoredCell
 from bptt.cells.layout import parameters_of, state_names_of
 from bptt.cells.protocol import OneDirection, check_one_direction, formula_of, is_factored
 from bptt.checking import own_step
@@ -254,14 +254,10 @@ def _refuse_memory(cell: UnfactoredCell, params: LayerParams, x: Array, state: S
 
 
 def _report(
-    subject: str,
-    layer: Layer,
-    at: Arrays,
-    rng: np.random.Generator,
-    cell: Cell | UnfactoredCell | None = None,
+    title: str, layer: Layer, at: Arrays, rng: np.random.Generator, cell: OneDirection | None = None
 ) -> CellReport:
     """Run all checks: of a layer, and if it is that of a factored cell, of the cell's own step."""
-    if void := unsound(subject, layer, at):
+    if void := unsound(title, layer, at):
         return void
     k = layer.n_params
     truth = choose(layer.function, at, rng)
@@ -281,4 +277,4 @@ def _report(
             found = best(own, own_step.own_step_bugs(own)) | clipped(own)
             bugs = found | (own_step.mixed(own) or bugs)
     named = tuple(bugs.items())
-    return CellReport(subject, checks, truth.name, truth.trap, named, STEP if own else "")
+    return CellReport(title, checks, truth.name, truth.trap, named, STEP if own else "")

@@ -9,7 +9,7 @@ while the sum runs. The products before and after the loop, over all steps at on
 Source: Goto & van de Geijn (2008), "Anatomy of high-performance matrix multiplication".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 
 import llvmlite.binding
@@ -53,10 +53,7 @@ def _tile(rows: int, vectors: int, lanes: int) -> Untyped:
 
 
 def _emit(
-    builder: Untyped,
-    shape: tuple[int, int, int],
-    pointers: Sequence[Untyped],
-    numbers: Sequence[Untyped],
+    builder: Untyped, shape: tuple[int, int, int], pointers: list[Untyped], numbers: list[Untyped]
 ) -> None:
     rows, vectors, lanes = shape
     a, u, out = pointers
