@@ -88,7 +88,7 @@ def hessian_vector_product(
             raise TypeError(msg)
         shape = trace.outputs.shape
         d_outputs = validation.array("d_outputs", d_outputs, shape, validation.ANALYTIC)
-        zero = tuple(tree_map(np.zeros_like, layer.final) for layer in trace.layers)
+        zero = tree_map(np.zeros_like, trace.final)
         return run_backward(trace, d_outputs, zero).params  # (r-bp2), (r-bp4)
 
     with np.errstate(all="ignore"):

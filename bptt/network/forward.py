@@ -112,8 +112,7 @@ def run_forward(stack: Stack, params: Params, x: Array, states: States, mask: An
         outputs = stack.output(z)
     for i, trace in enumerate(layers):
         _refuse_overflow(f"layers[{i}].", trace)
-    validation.computed("outputs", outputs)
-    return Trace(stack, params, x, tuple(layers), z, outputs)
+    return Trace(stack, params, x, tuple(layers), z, validation.computed("outputs", outputs))
 
 
 def run_to_final(stack: Stack, params: Params, x: Array, states: States, mask: AnyMask) -> States:
