@@ -288,7 +288,7 @@ def flatten(record: Record) -> tuple[Array, Callable[[Array], Record]]:
 
 def _restore(like: Record, vector: Array) -> Record:
     """Return copies of a vector's entries, as a record like another one."""
-    sizes = [leaf.size for _, leaf in tree_leaves(like)]
+    sizes = [leaf.size for leaf in arrays_of("like", like)]
     vector = validation.as_array("vector", vector)
     if vector.shape != (sum(sizes),):
         validation.refuse_shape("vector", (sum(sizes),), vector.shape)
