@@ -25,7 +25,7 @@ from bptt.cells import GRU, LSTM, Bidirectional, Elman
 from bptt.cells.activations import relu, tanh
 from bptt.cells.protocol import Formula, OneDirection, formula_of
 from bptt.interop import parts
-from bptt.network.stack import AnyCell, check_layers, some_cells
+from bptt.network.stack import Cells, check_layers, some_cells
 
 __all__ = ["from_torch", "to_torch"]
 
@@ -33,7 +33,7 @@ ENDS = ("", "_reverse")  # of the names of each direction's arrays
 
 
 def to_torch(
-    cells: tuple[AnyCell, ...], layers: tuple[LayerParams, ...], *, bias: bool = True
+    cells: Cells, layers: tuple[LayerParams, ...], *, bias: bool = True
 ) -> dict[str, Array]:
     """Name the parameters of recurrent layers as PyTorch's nn.RNN, nn.LSTM and nn.GRU do.
 
@@ -92,9 +92,7 @@ def to_torch(
     return found
 
 
-def from_torch(
-    cells: tuple[AnyCell, ...], state: Mapping[str, ArrayLike]
-) -> tuple[LayerParams, ...]:
+def from_torch(cells: Cells, state: Mapping[str, ArrayLike]) -> tuple[LayerParams, ...]:
     """Read the parameters of recurrent layers out of a PyTorch state dict.
 
     Parameters

@@ -8,7 +8,7 @@ the gradient of: that of a `Params` is a `Params`.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -23,6 +23,7 @@ from bptt.cells.protocol import OneDirection, check_one_direction, formula_of, i
 __all__ = ["Affine", "Params", "Stack", "initialize"]
 
 AnyCell: TypeAlias = OneDirection | Bidirectional
+Cells: TypeAlias = tuple[AnyCell, ...]  # of all recurrent layers, the lowest first
 Seed: TypeAlias = int | np.random.Generator  # where random numbers begin
 Checked: TypeAlias = tuple[LayerParams, int]  # of a layer, and how many units the layer above sees
 
@@ -87,7 +88,7 @@ class Stack:
     'identity'
     """
 
-    cells: tuple[AnyCell, ...]
+    cells: Cells
     output: Activation = identity
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ class Stack:
         validation.instance("output", self.output, Activation)
 
 
-def some_cells(cells: object) -> tuple[Any, ...]:
+def some_cells(cells: object) -> Cells:
     """Return what stands for cells as a tuple, and refuse one without any."""
     given = validation.instance("cells", tuple(cells) if isinstance(cells, list) else cells, tuple)
     if not given:

@@ -15,7 +15,7 @@ from bptt._core.tree import array_record
 from bptt.algorithms.calls import CostOfSteps, one_direction
 from bptt.cells import Elman, Recurrent
 from bptt.network.forward import forward
-from bptt.network.stack import Affine, AnyCell, Params, Seed, Stack, initialize
+from bptt.network.stack import Affine, Cells, Params, Seed, Stack, initialize
 from bptt.training.losses import Cost, squared_error
 
 __all__ = ["Example", "random_net", "tiny"]
@@ -138,7 +138,7 @@ def tiny() -> Example:
 
 
 def random_net(
-    cells: tuple[AnyCell, ...], sizes: Sequence[int], steps: int = 5, batch: int = 3, rng: Seed = 0
+    cells: Cells, sizes: Sequence[int], steps: int = 5, batch: int = 3, rng: Seed = 0
 ) -> Example:
     """Return a network with the usual initial parameters, and random inputs and targets for it.
 
