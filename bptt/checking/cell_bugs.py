@@ -203,9 +203,8 @@ def cell_bugs(steps: Steps, cotangents: Arrays) -> Bugs:
 
 
 def _fits(steps: Steps, known: Known) -> bool:
-    found = _run(steps, known, steps.point, "", {})
-    after = (s[1:].reshape(new.shape) for s, new in zip(steps.states, found, strict=True))
-    return all(map(same, (new.real for new in found), after))
+    both = zip(steps.states, _run(steps, known, steps.point, "", {}), strict=True)
+    return all(same(new.real, state[1:].reshape(new.shape)) for state, new in both)
 
 
 def _run(steps: Steps, known: Known, point: Arrays, bug: str, wrong: Slopes) -> Arrays:
