@@ -18,7 +18,6 @@ recurrent networks.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,7 +32,8 @@ from bptt.network.traces import States
 __all__ = ["binomial", "checkpointed_bptt", "every", "square_root"]
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True)
+class Plan:
     """Which states are kept while T steps are reversed.
 
     Attributes
@@ -53,7 +53,8 @@ class Plan(NamedTuple):
         return min(self.states, pieces - 1) + min(self.piece, steps)  # (every-k)
 
 
-class Schedule(NamedTuple):
+@dataclass(frozen=True)
+class Schedule:
     """Which states are kept, for any number of steps; made by `every`, `square_root` and `binomial`.
 
     Called with the number of steps it returns a `Plan`.

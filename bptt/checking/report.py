@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import wrap
-from typing import NamedTuple
 
 __all__ = ["CellReport", "Check"]
 
 OK, WIDTH = "ok   ", 88
 
 
-class Check(NamedTuple):
+@dataclass(frozen=True)
+class Check:
     """One check of a backward pass.
 
     Attributes

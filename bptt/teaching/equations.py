@@ -13,7 +13,7 @@ SymPy's expressions, whole numbers and fractions are, is compared exactly.
 
 import math
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,7 +50,8 @@ class EquationError(AssertionError):
     """An equation does not hold, or holds where it should not."""
 
 
-class EquationCheck(NamedTuple):
+@dataclass(frozen=True)
+class EquationCheck:
     """What the check of an equation found, as its line says it; prints as that line.
 
     Attributes

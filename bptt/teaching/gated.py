@@ -14,9 +14,10 @@ plus :math:`\varepsilon` times its slope, which keeps the expressions short.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -39,7 +40,8 @@ Draw: TypeAlias = Callable[..., Value]
 STEP = 1e-30j
 
 
-class Bench(NamedTuple):
+@dataclass(frozen=True)
+class Bench:
     """A layer of letters and layers of numbers, on which a line is compared with its derivative.
 
     Every layer has the parameters ``w``, ``u``, ``b``, ``p`` (three peepholes, zero unless asked for) and

@@ -15,8 +15,9 @@ SymPy is imported when a net of letters is made, and not before.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -189,7 +190,8 @@ def _error(net: Net, *place: int) -> Value:
     return net.delta[place]
 
 
-class Bench(NamedTuple):
+@dataclass(frozen=True)
+class Bench:
     """A net of letters and nets of numbers, on which a line is compared with its truth.
 
     The nets may be `Net` or any other objects that the lines of a page know how to read.
