@@ -99,6 +99,7 @@ class Cell(Protocol):
     @property
     def step(self) -> Callable[..., tuple[Any, Any]]:
         """The formula: ``step(*weighted, *state, *own)`` returns ``(new_state, saved)``, two tuples."""
+        ...
 
     @property
     def step_backward(self) -> Callable[..., tuple[Any, Any, Any]]:
@@ -109,6 +110,7 @@ class Cell(Protocol):
         inputs; ∂C/∂(state before the step) along the paths that do not pass through u, where the number
         0.0 may stand for a path that does not exist; and ∂C/∂ the own parameters, for each row by itself.
         """
+        ...
 
 
 @runtime_checkable
@@ -123,23 +125,28 @@ class UnfactoredCell(Protocol):
     @property
     def state_names(self) -> tuple[str, ...]:
         """The names of the arrays of a state, the activation's first."""
+        ...
 
     @property
     def parameters(self) -> type[tuple[Array, ...]]:
         """The type of its parameter record, a named tuple."""
+        ...
 
     def shapes(self, n_below: int, n: int, /) -> tuple[tuple[int, ...], ...]:
         """Return the shape of each parameter of a layer of n units over n_below."""
+        ...
 
     def unfactored_step(
         self, params: LayerParams, x: Array, state: State, /
     ) -> tuple[State, Saved]:
         """Return the next state, arrays of shape (B, n), and what the derivative will need."""
+        ...
 
     def unfactored_backward(
         self, params: LayerParams, d_state: State, saved: Saved, /
     ) -> tuple[LayerParams, Array, State]:
         """Return ∂C/∂ the parameters (summed over the batch), the input and the previous state."""
+        ...
 
 
 @runtime_checkable
@@ -149,12 +156,15 @@ class OwnEngine(Protocol):
     @property
     def cell(self) -> Cell:
         """The formula."""
+        ...
 
     def run_layer(self, params: LayerParams, x: Array, state: State, mask: AnyMask, /) -> RunTrace:
         """Run a layer forward on checked arguments; return its `LayerTrace`, whose cell is this one."""
+        ...
 
     def run_layer_backward(self, trace: RunTrace, d_a: Array, d_state: State, /) -> RunGradient:
         """Go back through a layer on checked arguments; return its `LayerGradient`."""
+        ...
 
 
 OneDirection: TypeAlias = Cell | UnfactoredCell | OwnEngine

@@ -19,9 +19,10 @@ def walk(
         trace = run_layer(cell, params, x, state, mask)
         for row in zip(*(array[1:] for array in trace.states), strict=True):
             yield tuple(array.copy() for array in row), None
+    elif is_factored(cell):
+        yield from loop.walk(cell, params, x, state, mask)
     else:
-        steps = loop.walk if is_factored(cell) else unfactored.walk
-        yield from steps(cell, params, x, state, mask)
+        yield from unfactored.walk(cell, params, x, state, mask)
 
 
 def run_layer(
