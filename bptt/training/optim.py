@@ -21,7 +21,7 @@ Sources: Polyak (1964); Kingma & Ba (2015); Pascanu, Mikolov & Bengio (2013).
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,6 @@ from bptt._core.tree import (
 
 __all__ = ["Adam", "AdamState", "GradientDescent", "Momentum", "clip_by_global_norm", "global_norm"]
 
-Nothing: TypeAlias = tuple[()]
 LAST = int(np.iinfo(np.int64).max)  # count of updates
 SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below, numbers lose digits
 
@@ -77,12 +76,14 @@ class GradientDescent:
         """Refuse a rate that is not positive."""
         _settle(self, "rate")
 
-    def init(self, params: Tree) -> Nothing:
+    def init(self, params: Tree) -> tuple[()]:
         """Return the state before the first update: this rule remembers nothing."""
         check_floats("params", params)
         return ()
 
-    def update(self, params: Record, gradient: Record, state: Nothing) -> tuple[Record, Nothing]:
+    def update(
+        self, params: Record, gradient: Record, state: tuple[()]
+    ) -> tuple[Record, tuple[()]]:
         """Return the parameters after one update, and the state."""
         check_twins(params, gradient=gradient)
         _refuse_memory(state)

@@ -72,7 +72,7 @@ def of_every_kind() -> set[str]:
 def alone() -> list[str]:
     """Return the pages that are opened from a file, and without a script: some with every kind of element.
 
-    What such a page asks for, shows and lacks depends on its kinds; how wide its words are is seen on all pages.
+    What such a page asks for, shows and lacks depends on its kinds; how wide its words are is seen on all pages, with scripts.
     """
     return sorted(some_of_every_kind(of_every_kind(), slice(None)))
 
