@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import product
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
@@ -314,9 +314,9 @@ def look(reader: BrowserContext, home: str, name: str) -> Seen:
 
 def inspect(
     reader: BrowserContext, home: str, name: str, *,
-    axe: bool = True, known: set[str] | None = None, pointed: bool = True,
+    known: set[str] | None = None, pointed: bool = True,
 ) -> Seen:  # fmt: skip
-    """Open a page once and return what is seen in both themes and at both widths, with all its folds, with or without axe.
+    """Open a page once and return what is seen in both themes and at both widths, with all its folds.
 
     All of axe's rules but those of contrast look at all of the page at the first width in the first theme; at the second
     width the size of targets and what scrolls, on all of the page, and all rules at what was not shown before. Contrast is
@@ -336,24 +336,22 @@ def inspect(
             wrong["overflow"] = folded[width] or page.evaluate(WIDE) or page.evaluate(CUT)
             for kind, words in wrong.items():
                 getattr(seen, kind)[:0] = [f"{width}: {each}" for each in words]
-        if not axe:
-            return seen
         page.evaluate(HIDE)
         page.evaluate(PLAIN)
         page.evaluate(_axe())
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            for theme in THEMES:
-                page.emulate_media(color_scheme=theme)
-                page.evaluate(DRESS, theme)
-                moved = page.evaluate(MOVED, theme == THEMES[0])
-                seen.moved += [f"{width}: {words}" for words in moved]
-                found = [words for look in _looks(page, width, theme, known) for words in look]
-                seen.axe += [f"{theme} {width}: {words}" for words in dict.fromkeys(found)]
+        for width, theme, first in _back_and_forth(WIDTHS):
+            if first:
+                page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=theme)
+            page.evaluate(DRESS, theme)
+            seen.moved += [f"{width}: {words}" for words in page.evaluate(MOVED, first)]
+            looks = _looks(page, width, theme, first, known)
+            found = dict.fromkeys(words for look in looks for words in look)
+            seen.axe += [f"{theme} {width}: {words}" for words in found]
         if not pointed:
             return seen
         page.set_viewport_size({"width": WIDTHS[0], "height": 900})
-        for states, theme in product(STATES, THEMES):
+        for states, theme, _ in _back_and_forth(STATES):
             page.emulate_media(color_scheme=theme)
             page.evaluate(DRESS, theme)
             page.evaluate(SHOWN, states)
@@ -364,10 +362,17 @@ def inspect(
     return seen
 
 
-def _looks(page: Page, width: int, theme: str, known: set[str]) -> Iterator[list[str]]:
-    """Let axe look at one view of a page."""
+def _back_and_forth(views: tuple[Any, ...]) -> Iterator[tuple[Any, str, bool]]:
+    """Yield each view in each theme, and whether it is new, so that a theme is changed only within a view."""
+    for k, view in enumerate(views):
+        for theme in THEMES[:: -1 if k % 2 else 1]:
+            yield view, theme, theme == THEMES[k % 2]
+
+
+def _looks(page: Page, width: int, theme: str, first: bool, known: set[str]) -> Iterator[list[str]]:
+    """Let axe look at one view of a page, the first at its width or not."""
     page.evaluate(SORT, [theme, sorted(known)])
-    first, rules, where = theme == THEMES[0], BY_THEME, "kinds"
+    rules, where = BY_THEME, "kinds"
     if first and width == WIDTHS[0]:
         yield page.evaluate(AXE, [[], "", ["color-contrast"]])
     elif first:

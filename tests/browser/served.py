@@ -94,6 +94,7 @@ def serve(site: Path = SITE) -> Iterator[str]:
     handler = type("Handler", (Handler,), {"site": site.resolve(), "below": below})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ends_soon = 0.02  # seconds; the default is a pause of half a second after each test
+        threading.Thread(target=server.serve_forever, args=(ends_soon,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}{below}/"
         server.shutdown()
