@@ -12,20 +12,20 @@ import llvmlite.binding
 from numba import njit
 
 from bptt.jit.memory import SCOPES, begin, load, store
-from bptt.jit.products import ONE_ROW, ROWS, VECTORS, multiplier, panels, width
+from bptt.jit.products import MORE_ROWS, ONE_ROW, ROWS, VECTORS, multiplier, panels, width
 
 RNG = np.random.default_rng(26)
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_product_in_panels_is_numpys(real):
-    """For every number of rows up to two tiles and more, and of vectors up to those of the widest row and more."""
+    """For every number of rows up to a tile of each height and more, and of vectors up to those of the widest row and more."""
     multiply, (in_whole_vectors, in_panels, turned_in_panels) = (
         multiplier.__wrapped__(real),
         panels(real),
     )
     lanes, depth, start = width(real), 5, 3
-    for rows in range(1, 2 * ROWS + 2):
+    for rows in range(1, MORE_ROWS + ROWS + 2):
         for vectors in range(1, sum(ONE_ROW) + VECTORS):
             columns = vectors * lanes - 1
             a = RNG.uniform(-1, 1, (rows, depth)).astype(real)
@@ -50,7 +50,7 @@ def test_a_product_is_added_before_it_is_rounded_if_the_processor_can(real):
         pytest.skip("this processor has no such instruction, or another name for it")
     multiply, (in_whole_vectors, in_panels, _) = multiplier(real), panels(real)
     e = np.finfo(real).eps
-    for rows in (1, ROWS):
+    for rows in (1, ROWS, MORE_ROWS):
         a, stride = np.tile(np.array([1, 1 + e], real), rows), in_whole_vectors(1)
         laid, out = in_panels(np.array([-1, 1 - e], real), 2, 1), np.empty(rows * stride, real)
         multiply(a, 0, rows, 2, laid, stride, out)

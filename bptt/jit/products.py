@@ -21,7 +21,8 @@ from numba.extending import intrinsic
 
 from bptt.jit.untyped import Intrinsic, Real, Untyped
 
-ROWS, VECTORS = 4, 3  # of a tile: 12 sums, 3 vectors of u and one of a, in 16 registers
+# Of a tile, with a vector of a row and those of u beside its sums: in 16 registers, and in the 32 that AVX-512 has.
+ROWS, MORE_ROWS, VECTORS = 4, 8, 3
 # Vectors side by side where there is one row: a sum waits for the one before.
 ONE_ROW = (8, 4, 2, 1)
 
@@ -116,11 +117,42 @@ def panels(real: Real) -> tuple[Callable[..., Untyped], ...]:
     return in_whole_vectors, in_panels, turned_in_panels
 
 
+def _strips(height: int, wide: int, lanes: int) -> Callable[..., Untyped]:
+    """Return a compiled function that multiplies as many rows as fill tiles of a height; it returns which row is next.
+
+    The tiles are `wide` vectors or one less, so that no single one is left of four.
+    """
+    block, narrower = (_tile(height, vectors, lanes) for vectors in (wide, wide - 1))
+
+    @njit
+    def strips(
+        a: Untyped, start: Untyped, first: Untyped, rows: Untyped,
+        depth: Untyped, panels: Untyped, stride: Untyped, out: Untyped,
+    ) -> Untyped:  # fmt: skip
+        size, count = depth * lanes, stride // lanes
+        end = first + (rows - first) // height * height
+        p = 0
+        while p < count:
+            left = count - p
+            whole = left >= wide and left != wide + 1
+            for r in range(first, end, height):
+                place = (start + r * depth, p * size, r * stride + p * lanes, depth, stride)
+                if whole:
+                    block(a, panels, out, place)
+                else:
+                    narrower(a, panels, out, place)
+            p += wide if whole else wide - 1
+        return end
+
+    return strips  # type: ignore[no-any-return]
+
+
 @cache
 def multiplier(real: Real) -> Callable[..., Untyped]:
     """Return a compiled function that multiplies by a matrix in panels."""
     lanes = width(real)
-    block_3, block_2, block_1 = (_tile(ROWS, v, lanes) for v in (VECTORS, 2, 1))
+    tall = _strips(ROWS if lanes * np.dtype(real).itemsize < 64 else MORE_ROWS, VECTORS, lanes)
+    low = _strips(ROWS, 2, lanes)
     row_8, row_4, row_2, row_1 = (_tile(1, v, lanes) for v in ONE_ROW)
 
     @njit
@@ -135,21 +167,9 @@ def multiplier(real: Real) -> Callable[..., Untyped]:
     ) -> None:
         """Do ``out = a[start:] @ u`` for some rows, all arrays flat; a row of `out` has `stride` numbers."""
         size, count = depth * lanes, stride // lanes
-        whole = rows // ROWS * ROWS
-        p = 0
-        while p < count and whole > 0:
-            left = count - p
-            side = 2 if left in (2, 4) else min(left, VECTORS)
-            for r in range(0, whole, ROWS):
-                i, k = start + r * depth, r * stride + p * lanes
-                if side == 3:
-                    block_3(a, panels, out, (i, p * size, k, depth, stride))
-                elif side == 2:
-                    block_2(a, panels, out, (i, p * size, k, depth, stride))
-                else:
-                    block_1(a, panels, out, (i, p * size, k, depth, stride))
-            p += side
-        for r in range(whole, rows):
+        done = tall(a, start, 0, rows, depth, panels, stride, out) if count > 1 else 0
+        done = low(a, start, done, rows, depth, panels, stride, out)
+        for r in range(done, rows):
             p, i, k = 0, start + r * depth, r * stride
             while p < count:
                 left = count - p
