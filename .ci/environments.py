@@ -127,7 +127,9 @@ class Environment:
             try:
                 if Requirement(requirement).name == "torch":
                     (version,) = wheel_sizes()["torch"]
-                    self.python("-m", "pip", "install", *self.pins, f"torch=={version}")
+                    # uv, which installs the next one, compiles what is there on all cores.
+                    how = ["-m", "pip", "install", "--no-compile"]
+                    self.python(*how, *self.pins, f"torch=={version}")
                 else:
                     self.uv("install", *self.options, requirement)
             except nox.command.CommandFailed:
