@@ -216,7 +216,7 @@ class Ground(ast.NodeVisitor):
     def dotted(self, node: ast.expr) -> str:
         """Return what an expression means in another package, "" if it is of none."""
         if isinstance(node, (ast.Name, ast.Attribute)):
-            text = ast.unparse(node)
+            text = node.id if isinstance(node, ast.Name) else ast.unparse(node)
             here = self.foreign.get(text, "") if isinstance(node.ctx, ast.Load) else ""
             whole = self.dotted(node.value) if isinstance(node, ast.Attribute) else ""
             of, _, name = text.rpartition(".")
@@ -385,7 +385,7 @@ class Ground(ast.NodeVisitor):
             self.wrong(node, f"uses {whole or ast.unparse(node)}")
         if whole.partition(".")[0] in LISTED:
             self.reached(node, whole)
-        if ast.unparse(node.value).startswith("super(") and hidden(node.attr):
+        if hidden(node.attr) and ast.unparse(node.value).startswith("super("):
             self.wrong(node, f"uses super().{node.attr}")
         self.assigned(node, whole)
         self.generic_visit(node)
@@ -473,10 +473,10 @@ class Ground(ast.NodeVisitor):
         """Look at what a call is given that may be the name of something in another package."""
         for name in (self.named(each).replace(":", ".") for each in values(node)):
             top = name.partition(".")[0]
-            public = any(f"{name}.".startswith(f"{m}.{n}.") for m in SURFACE for n in SURFACE[m])
-            public |= name in SURFACE or "." not in name or not NAME.fullmatch(name)
-            if top in LISTED and not public:
-                self.wrong(node, f"names {name}, which {top} does not document")
+            if top in LISTED and "." in name and NAME.fullmatch(name) and name not in SURFACE:
+                parts = ((module, each) for module in SURFACE for each in SURFACE[module])
+                if not any(f"{name}.".startswith(f"{module}.{each}.") for module, each in parts):
+                    self.wrong(node, f"names {name}, which {top} does not document")
 
 
 def complaints(text: str, inside: bool = True) -> list[str]:
