@@ -86,7 +86,7 @@ def _refilled(part: Tree, remaining: Iterator[Array | Scalar]) -> Tree:
         one = next(remaining)
         # NumPy makes numbers of the results of arrays without axes; here they stay arrays.
         return np.asarray(one) if isinstance(one, np.generic) else one
-    if isinstance(part, Mapping):
+    if not isinstance(part, (tuple, list)):
         return {key: _refilled(child, remaining) for key, child in part.items()}
     children = [_refilled(child, remaining) for child in part]
     return getattr(type(part), "_make", type(part))(children)  # a named tuple, or a plain one
@@ -236,6 +236,11 @@ def check_floats(name: str, record: Tree) -> None:
 
 def check_twins(params: Tree, **records: Tree) -> None:
     """Refuse records that are not made like the parameters, array by array, in one precision."""
+    every, arrays = (params, *records.values()), list[Array]()
+    alike = all(_alike(record, params) and _gather(record, arrays) for record in every)
+    one = alike and {a.dtype.char for a in arrays} in ({"f"}, {"d"})
+    if one and all(map(validation.all_finite, arrays)):
+        return  # all is right, seen in one pass; what is not, and its name, is looked for below
     check_floats("params", params)
     for name, record in records.items():
         check_floats(name, record)

@@ -25,7 +25,7 @@ class Letters:
     """
 
     def __init__(self) -> None:
-        self.names: list[tuple[Expression, Expression]] = []
+        self.names: dict[Expression, Expression] = {}
         self.a, self.da = self.unknown("a"), self.unknown("da")
 
     def draw(self, name: str, *shape: int) -> Value:
@@ -45,7 +45,7 @@ class Letters:
     def named(self, name: str, value: Value) -> Value:
         """Return letters for an array of expressions; later derivatives are written with them."""
         letters = self.draw(name, *value.shape)
-        self.names += zip(value.ravel(), letters.ravel(), strict=True)
+        self.names.update(zip(value.ravel(), letters.ravel(), strict=True))
         return letters
 
     def derivative(self, f: Callable[[Value], Value], at: Value) -> Value:
@@ -56,8 +56,9 @@ class Letters:
         found = np.empty((free.size, of.size), dtype=object)
         for i, j in np.ndindex(found.shape):
             slope = sympy().diff(of.ravel()[j], free.ravel()[i]).xreplace(back)
-            for formula, letter in self.names:
-                slope = slope.xreplace({formula: letter})
+            before = None
+            while slope != before:  # a formula may hold others
+                before, slope = slope, slope.xreplace(self.names)
             found[i, j] = slope
         return found.reshape(at.shape + of.shape)
 

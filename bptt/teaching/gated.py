@@ -146,13 +146,17 @@ def _letters(run: Run, gates: int, peepholes: bool) -> Net:
     epsilon = sp.Symbol("epsilon")
 
     def slope(formula: Expression) -> Expression:
+        if not sp.sympify(formula).has(epsilon):
+            return sp.S.Zero
         return sp.diff(formula, epsilon).xreplace({epsilon: 0}).xreplace(names)
 
     def keep(name: str, t: int, value: Value) -> Value:
-        named = draw(f"{name}_{t + 1}", *value.shape)
+        named, turned = (draw(f"{kind}{name}_{t + 1}", *value.shape) for kind in ("", "slope_"))
         still = [sp.sympify(formula).xreplace({epsilon: 0}) for formula in value.ravel()]
         names.update(zip(still, named.ravel(), strict=True))
-        return named + epsilon * np.vectorize(slope)(value)
+        slopes = np.vectorize(slope)(value)
+        names.update(zip(turned.ravel(), slopes.ravel(), strict=True))
+        return named + epsilon * np.where(slopes == 0, slopes, turned)
 
     net = SimpleNamespace(
         tanh=_function("tanh"), sigma=_function("sigma"), run=run, step=epsilon,

@@ -123,21 +123,23 @@ def softmax_cross_entropy(
     """
     z = validation.array("logits", logits, ("...", "n"), validation.ANALYTIC)
     m = _weights(mask, z)
-    right = _class_indices(classes, z, m)[..., None]
+    right = _class_indices(classes, z, m).ravel()
+    rows = z.reshape(-1, z.shape[-1])
+    each = np.arange(len(rows))
     with np.errstate(all="ignore"):
-        largest = z.real.argmax(axis=-1)[..., None]
-        shifted = z - np.take_along_axis(z, largest, -1)
+        largest = rows.real.argmax(axis=1)
+        shifted = rows - rows[each, largest][:, None]
         error = np.exp(shifted)
-        np.put_along_axis(error, largest, 0, -1)  # the 1 there would take the digits of the others
-        others = error.sum(axis=-1, keepdims=True)
-        np.put_along_axis(error, largest, 1, -1)
-        error /= 1 + others
-        log_right = np.take_along_axis(shifted, right, -1) - np.log1p(others)
-        np.put_along_axis(error, right, np.expm1(log_right), -1)  # (ff-softmax-error): a - y
-        log_right = np.where(m > 0, log_right[..., 0], 0)
+        error[each, largest] = 0  # the 1 there would take the digits of the others
+        others = error.sum(axis=1)
+        error[each, largest] = 1
+        error /= 1 + others[:, None]
+        log_right = shifted[each, right] - np.log1p(others)
+        error[each, right] = np.expm1(log_right)  # (ff-softmax-error): a - y
+        log_right = np.where(m > 0, log_right.reshape(m.shape), 0)
         value = -(m * log_right).sum()  # (ff-cross-entropy)
     validation.computed("cost", value)
-    return Cost(value, m[..., None] * error)
+    return Cost(value, m[..., None] * error.reshape(z.shape))
 
 
 def _weights(mask: ArrayLike | None, outputs: Array) -> Array:

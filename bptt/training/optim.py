@@ -34,7 +34,7 @@ from bptt._core.tree import (
     check_floats,
     check_twins,
     euclidean_norm,
-    flatten,
+    refilled,
     refuse_overflow,
     tree_leaves,
     tree_map,
@@ -223,19 +223,24 @@ class Adam:
         b1, b2 = self.beta1, self.beta2
         bias1, bias2 = 1 - b1**count, 1 - b2**count
 
-        def step(p: Array, m: Array, s: Array) -> Array:
+        def step(p: Array, g: Array, m: Array, s: Array) -> tuple[Array, Array, Array]:
             if not p.dtype.type(self.epsilon):
                 msg = (
                     f"epsilon must be > 0 in {p.dtype}, the precision of params, got {self.epsilon}"
                 )
                 raise ValueError(msg)
-            moved: Array = p - self.rate * (m / bias1) / (np.sqrt(s / bias2) + self.epsilon)
-            return moved
+            m = b1 * m + (1 - b1) * g
+            s = b2 * s + (1 - b2) * g**2
+            return p - self.rate * (m / bias1) / (np.sqrt(s / bias2) + self.epsilon), m, s
 
+        before = (params, gradient, state.mean, state.square)
+        each = zip(*(arrays_of("params", record) for record in before), strict=True)
         with np.errstate(all="ignore"):
-            mean = tree_map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, gradient)
-            square = tree_map(lambda s, g: b2 * s + (1 - b2) * g**2, state.square, gradient)
-            moved = tree_map(step, params, mean, square)
+            steps = [step(*twins) for twins in each]
+        moved, mean, square = (
+            refilled(record, [after[k] for after in steps])
+            for k, record in enumerate((params, state.mean, state.square))
+        )
         refuse_overflow(**{"state.square": square}, params=moved)
         return moved, AdamState(np.array(count, np.int64), mean, square)
 
@@ -288,7 +293,8 @@ def global_norm(record: Tree) -> float:
 
 def _norm(name: str, record: Tree) -> float:
     check_floats(name, record)
-    norm = euclidean_norm(flatten(record)[0].astype(np.float64))
+    flat = [np.zeros(0), *(array.ravel() for array in arrays_of(name, record))]
+    norm = euclidean_norm(np.concatenate(flat))
     return float(validation.computed(f"norm of {name}", norm))
 
 

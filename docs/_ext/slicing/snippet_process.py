@@ -69,35 +69,35 @@ class Runner:
     """Runs snippets as ``__main__``, and forks where they part."""
 
     def __init__(self, folder: Path, job: dict[str, Any]) -> None:
-        self.folder = folder
-        self.name = job["name"]
+        self.folder, self.name = folder, job["name"]
         self.allowed = job["packages"]
+        self.codes = job["snippets"]
         self.seconds = 0.0
         self.out = sys.stdout = io.StringIO()
-        self.module = types.ModuleType("__main__")
-        sys.modules["__main__"] = self.module
+        self.module = sys.modules["__main__"] = types.ModuleType("__main__")
 
     def run(self, snippets: Snippets) -> None:
         """Run snippets that have run so far, all alike, from their first statement on."""
-        done = 0
+        done, body = 0, list[ast.stmt]()
         while snippets:
             ways: dict[Step, Snippets] = {}
             for number, snippet in snippets.items():
                 ways.setdefault(snippet[done], {})[number] = snippet
             if len(ways) > 1:
-                snippets = self._fork(list(ways.values()))
+                snippets, body = self._fork(list(ways.values())), []
                 continue
             (step,) = ways
-            error = self._execute(*step) if step else None
+            if step and not body:  # that of one of them: what is to be run is the same in all
+                body = ast.parse(self.codes[min(snippets)]).body
+            error = self._execute(body[step[0]], *step[1:]) if step else None
             if error or not step:
                 self._report(snippets, error)
                 return
             done += 1
 
-    def _execute(self, number: int, text: str, shown: bool) -> list[str] | None:
+    def _execute(self, node: ast.stmt, text: str, shown: bool) -> list[str] | None:
         """Run one statement; show the value of an expression, as Python's prompt would; return the error."""
         linecache.cache[self.name] = (len(text), None, text.splitlines(keepends=True), self.name)
-        node = ast.parse(text, self.name).body[number]
         tree = ast.Interactive([node]) if shown else ast.Module([node], [])
         start = time.perf_counter()
         try:
