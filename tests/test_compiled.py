@@ -111,7 +111,9 @@ def test_every_activation(name):
     assert_same([bptt.Elman(ACTIVATIONS[name])], 3)
 
 
-@pytest.mark.parametrize(("batch", "below", "n"), [(1, 1, 1), (1, 5, 100), (4, 33, 16), (13, 8, 17)])
+@pytest.mark.parametrize(
+    ("batch", "below", "n"), [(1, 1, 1), (1, 5, 100), (4, 33, 16), (13, 8, 17)]
+)
 def test_every_shape_of_a_tile(batch, below, n):
     """Rows and columns that fill tiles of the products, and that do not; one sequence, one unit."""
     assert_same([bptt.LSTM()], [4, n], batch=batch, sizes=(below, n, 2))
