@@ -16,7 +16,6 @@ SymPy is imported when a net of letters is made, and not before.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -117,17 +116,13 @@ class Net:
         self.z = {key[1:]: value for key, value in self.values.items() if key[0] == "z"}
         self.a = {key[1:]: value for key, value in self.values.items() if key[0] == "a"}
         self.slope = {key: calculus.da(z) for key, z in self.z.items()}
+        self.delta = {key: self.total(self.cost, "z", *key) for key in self.z}
+        self.delta |= {(l, T + 1): np.zeros_like(b) for l, b in self.b.items()}
 
     @property
     def steps(self) -> range:
         """The steps, 1 to T."""
         return range(1, self.T + 1)
-
-    @cached_property
-    def delta(self) -> Values:
-        """The errors, each by its definition."""
-        found = {key: self.total(self.cost, "z", *key) for key in self.z}
-        return found | {(l, self.T + 1): np.zeros_like(b) for l, b in self.b.items()}
 
     def weighted_input(self, values: Values, l: int, t: int) -> Value:
         r"""Return :math:`(w^l)^\top a^{l-1(t)} + (u^l)^\top a^{l(t-1)} + b^l`, by :eq:`fwd`."""
