@@ -128,7 +128,7 @@ BY_THEME = ["color-contrast", "link-in-text-block"]
 BY_WIDTH = ["scrollable-region-focusable", "target-size"]
 # kinds: a text of each kind that this theme did not show before, here or on another page. Two of one color and one
 # class of size, on the same backgrounds, have the same contrast. fresh: these, and elements that the first width did
-# not show. JUDGED: the kinds that axe has judged; of the others it is to look at all. Of a field without a value axe sees
+# not show, but for where links lead none like another, here or on another page. JUDGED: the kinds that axe has judged; of the others it is to look at all. Of a field without a value axe sees
 # no words: it has the hint in it for one, in its own color and then in that of the hint.
 SORT = """([theme, before]) => {
   document.querySelectorAll("[placeholder]").forEach((e) => { e.value = e.placeholder; e.style.color = ""; });
@@ -161,15 +161,17 @@ SORT = """([theme, before]) => {
   window.looked = new Set([...(window.looked ?? []), ...seen]);
   window.texts = kinds;
   window.kinds = [...kinds.values()].map(([e]) => e);
-  window.fresh = [...[...fresh].filter((e) => !fresh.has(e.parentElement)), ...window.kinds];
+  window.alike = new Map([...fresh].filter((e) => !fresh.has(e.parentElement)).map((e) => [e.outerHTML.replace(/ href="[^"]*"/g, ""), e]));
+  before.forEach((markup) => window.alike.delete(markup));
+  window.fresh = [...window.alike.values(), ...window.kinds];
 }"""
-JUDGED = """() => {
+JUDGED = """(where) => {
   const hints = [...window.texts.values()].flat().filter((e) => e.placeholder);
   hints.forEach((e) => { e.style.color = getComputedStyle(e, "::placeholder").color; });
   const judged = [...window.texts].filter(([, all]) => all.some((e) => window.judged.has(e))).map(([kind]) => kind);
   judged.forEach((kind) => window.texts.delete(kind));
   window.kinds = [...window.texts.values()].flatMap(([, ...rest]) => rest).concat(hints);
-  return judged;
+  return [...judged, ...(where === "fresh" ? window.alike.keys() : [])];
 }"""
 # What axe does not look at: links and buttons while they are pointed at, chosen or pressed, or where they led to and what
 # they lead to, all of which have these states from here on; words of pseudo-elements and of drawings, each of which gets a
@@ -374,10 +376,10 @@ def _looks(page: Page, width: int, theme: str, first: bool, known: set[str]) -> 
     page.evaluate(SORT, [theme, sorted(known)])
     rules, where = BY_THEME, "kinds"
     if first and width == WIDTHS[0]:
-        yield page.evaluate(AXE, [[], "", ["color-contrast"]])
+        yield page.evaluate(AXE, [[], "", BY_THEME])
     elif first:
         yield page.evaluate(AXE, [BY_WIDTH, ""])
         rules, where = [], "fresh"
     for look in ([rules, where], [BY_THEME, "kinds"]):
         yield page.evaluate(AXE, look)
-        known.update(page.evaluate(JUDGED))
+        known.update(page.evaluate(JUDGED, look[1]))

@@ -71,6 +71,9 @@ FAULTS: dict[str, tuple[str, str, list[str]]] = {
         '<svg width="99" height="40"><text y="30">Words.</text></svg>', ["axe: light, pointed at or drawn: color-contrast"]),
     "contrast by day of a part of a drawing's words": ("text { fill: currentColor } body:not([data-theme=dark]) tspan { fill: #bbb }",
         '<svg width="99" height="40"><text y="30">A <tspan>word.</tspan></text></svg>', ["axe: light, pointed at or drawn: color-contrast"]),
+    "a link like the words around it by day": (
+        "a { color: inherit } body:not([data-theme=dark]) a { color: #333; text-decoration: none }",
+        '<p>Words, <a href="page.html">a link</a> and words.</p>', ["axe: light 1280: link-in-text-block"]),
     "overflow": ("p { width: 600px }", "<p>Words.</p>", ["overflow: 390: 600 px of 390", "overflow: 390: p."]),
     "overflow at night": ("[data-theme=dark] p { width: 600px }", "<p>Words.</p>", ["moved: 1280: <p>", "moved: 390: <p>"]),
     "small target at night on a phone": (f"{NARROW} {{ [data-theme=dark] {SMALL} }}", BUTTONS,
@@ -100,6 +103,9 @@ FAULTS: dict[str, tuple[str, str, list[str]]] = {
         ["axe: dark 390: scrollable-region-focusable"]),
     "a picture without words": ("", '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">',
         ["axe: light 1280: image-alt"]),
+    "a picture without words that a phone alone shows": (
+        f"{WIDE} {{ img {{ display: none }} }}", '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">',
+        ["axe: dark 390: image-alt"]),
     "a formula that is not seen": (".katex-html { display: none }", '<span class="katex-html">x</span>',
         ["formulas: 1280: x", "formulas: 390: x"]),
     "a number upon a formula on a phone": (

@@ -58,6 +58,12 @@ class Kinds(HTMLParser):
 
 
 @cache
+def kinds_on(page: str) -> set[tuple[str, ...]]:
+    """Return the kinds of elements on a page, which is read once."""
+    return Kinds(page).found
+
+
+@cache
 def of_every_kind() -> set[str]:
     """All pages, but of the sources only those with a kind of element that no other one shows before.
 
@@ -87,7 +93,7 @@ def some_of_every_kind(pages: set[str], part: slice) -> set[str]:
     """Return pages that together have all kinds of elements, or all values of a part of each kind."""
     chosen, known = set(), set[tuple[str, ...]]()
     for page in sorted(pages, key=lambda page: -(served.SITE / page).stat().st_size):
-        kinds = {kind[part] for kind in Kinds(page).found}
+        kinds = {kind[part] for kind in kinds_on(page)}
         if kinds - known:
             chosen.add(page)
         known |= kinds
