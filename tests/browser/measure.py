@@ -128,8 +128,9 @@ BY_THEME = ["color-contrast", "link-in-text-block"]
 BY_WIDTH = ["scrollable-region-focusable", "target-size"]
 # kinds: a text of each kind that this theme did not show before, here or on another page. Two of one color and one
 # class of size, on the same backgrounds, have the same contrast. fresh: these, and elements that the first width did
-# not show, but for where links lead none like another, here or on another page. JUDGED: the kinds that axe has judged; of the others it is to look at all. Of a field without a value axe sees
-# no words: it has the hint in it for one, in its own color and then in that of the hint.
+# not show, unless the same one, but for where its links lead, was looked at on another page. JUDGED: the kinds that axe has
+# judged; of the others it is to look at all. Of a field without a value axe sees no words: it has the hint in it for
+# one, in its own color and then in that of the hint.
 SORT = """([theme, before]) => {
   document.querySelectorAll("[placeholder]").forEach((e) => { e.value = e.placeholder; e.style.color = ""; });
   const clear = "rgba(0, 0, 0, 0)", behind = new Map([[null, ""]]), kinds = new Map(), seen = [];
