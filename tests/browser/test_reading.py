@@ -19,7 +19,7 @@ CLICKS = [
     ("index.html", "license", "reference/cite.html#license", "#license pre"),
     ("index.html", "tested versions", "reference/cite.html#versions", "#versions pre"),
     ("learn/bp2.html", "all versions", "reference/cite.html#versions", "#versions pre"),
-    ("howto/index.html", "Truncate in PyTorch", "learn/truncated.html#in-pytorch-detach", "h1"),
+    ("howto/index.html", "Truncate in PyTorch and JAX", "howto/truncate.html", "h1"),
     ("howto/own-cell.html", "an example with one wrong line", "reference/faq.html", "h1"),
 ]
 

@@ -24,7 +24,7 @@ QUERIES = {
     "u": ["learn/notation.html#the-symbols"],
     "δ": ["learn/notation.html#the-symbols"],
     "teacher forcing": ["tutorials/characters.html"],
-    "detach": ["learn/truncated.html#in-pytorch-detach"],
+    "detach": ["howto/truncate.html"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
     "(BP2)": ["learn/bp2.html#equation-bp2"],
     "bp2-index": ["learn/bp2.html#equation-bp2-index"],
