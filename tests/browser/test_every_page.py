@@ -1,4 +1,7 @@
-"""Every page there is, in both themes and at two widths: nothing to hear, nothing foreign, nothing too wide."""
+"""Every page there is, in both themes and at two widths: nothing to hear, nothing foreign, nothing too wide.
+
+A source page that is like another one is opened in one theme, at the width of a phone.
+"""
 
 from __future__ import annotations
 
