@@ -9,6 +9,7 @@ pytestmark = pytest.mark.docs
 
 LEARN = Path(__file__).parents[2] / "docs" / "learn"
 MOVED = {  # the page an equation was on: its labels there
+    "boundaries": "segment state-total",
     "feedforward": """
         ff-bp1-index ff-bp1-definition ff-bp1-chain ff-bp1-only
         ff-bp2-index ff-bp2-definition ff-bp2-chain ff-bp2-error ff-bp2-insert ff-bp2-terms ff-bp2-only ff-bp2-out
@@ -19,6 +20,7 @@ MOVED = {  # the page an equation was on: its labels there
     "gates": """
         gate-contributions gate-step gate-delta gate-direct gate-bp2 gate-bp4 gru-after gru-a gru-ds gru-dn gru-dm
         gru-dr gru-da gru-before gru-dq gru-dr-before gru-da-before gru-du-before
+        lstm-peep lstm-peep-dc lstm-peep-dp
     """,
     "sequences": "bi-fwd bi-bp2 bi-bp0 shared-initial",
     "vanishing": "contrib-costs contrib-copies contrib clipping",
