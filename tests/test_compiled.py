@@ -269,6 +269,29 @@ def test_a_formula_that_has_changed_since_is_not_copied():
             copied(fast)
 
 
+class Remembers(Scaled):
+    """A reader's own cell that saves the state before its step, and then another array."""
+
+    def step(self, z, a):
+        return (self.k * a + np.tanh(z) * a,), (a, np.tanh(z))
+
+    def step_backward(self, d_a, a, old, n):
+        return (d_a * old * (1 - n**2),), (d_a * (self.k + n),), ()
+
+
+def test_a_state_that_a_step_saves_is_the_one_before_it():
+    assert_same([Remembers()], 17)
+
+
+@pytest.mark.parametrize("name", ["Größe", "A\\x", 'Quoted"""', "{name}", "two\nlines"])
+def test_any_name_of_a_class_stands_in_the_text_of_its_loops(name):
+    """The reference is the plain loop; the name is told where compiling is."""
+    kind = type(name, (Scaled,), {})
+    assert_same([kind()], 16)
+    program = bptt.compiled(kind())._program(np.dtype(np.float64))
+    assert program.forward.about == f"The loops over time of {name} in float64"
+
+
 def test_a_cell_that_cannot_be_copied_is_refused():
     cell = Scaled()
     cell.lock = threading.Lock()

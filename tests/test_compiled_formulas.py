@@ -5,6 +5,7 @@ The reference of the functions is NumPy in long double, in units in the last pla
 
 import logging
 import math
+import re
 import subprocess
 import sys
 
@@ -150,7 +151,9 @@ def test_what_cannot_be_compiled_is_refused_by_name_and_reason(name):
         bptt.compiled(made(body))
 
 
-@pytest.mark.parametrize("returned", [None, 3, (0, 0), ([0], [0]), ((0, 0), ())])
+@pytest.mark.parametrize(
+    "returned", [None, 3, (0, 0), ([0], [0]), ((0, 0), ()), iter(()), iter(((0,), ()))]
+)
 def test_what_has_not_the_form_of_a_formula_is_refused_as_by_the_plain_loop(returned):
     cell = made(None)
     cell.step = lambda z, a: returned
@@ -159,6 +162,34 @@ def test_what_has_not_the_form_of_a_formula_is_refused_as_by_the_plain_loop(retu
     with pytest.raises(TypeError) as fast:
         bptt.compiled(cell)
     assert str(fast.value) == str(plain.value)
+
+
+OF_ONE_ROW = {
+    # what: which state, what is saved, which derivative by z
+    "the state": (lambda z, k: k, lambda z, k: z, lambda d, k: d),
+    "what is saved": (lambda z, k: z, lambda z, k: k, lambda d, k: d),
+    "a derivative": (lambda z, k: z, lambda z, k: z, lambda d, k: k),
+}
+
+
+@pytest.mark.parametrize("what", OF_ONE_ROW)
+def test_an_own_parameter_alone_has_not_the_shape_of_a_batch_and_is_refused(what):
+    """As by the plain loop, of which the sentence is, but for the shapes."""
+    new, saved, slope = OF_ONE_ROW[what]
+
+    class Own:
+        def step(self, z, a, k):
+            return (new(z, k),), (saved(z, k),)
+
+        def step_backward(self, d_a, a, k, kept):
+            return (slope(d_a, k),), (0.0,), (0.0,)
+
+    said = []
+    for run in (bptt.check_cell, bptt.compiled):
+        with pytest.raises(TypeError, match="must have the shape of the arguments") as refused:
+            run(Own())
+        said.append(re.sub(r"\(\d.*?\)", "()", str(refused.value)))
+    assert said[0] == said[1]
 
 
 class Keeps:
@@ -196,6 +227,8 @@ BRANCHES = {
     "its name": lambda z: z if type(z).__name__ == "ndarray" else z + 1e-3,
     "one precision": lambda z: z + (z.dtype == np.float32) * (type(z) is not np.ndarray),
     "what is no number": lambda z: np.log(-np.abs(z)) if type(z) is np.ndarray else z,
+    "far above": lambda z: np.minimum(z, 30.0) if isinstance(z, np.ndarray) else z,
+    "far below": lambda z: np.maximum(z, -30.0) if isinstance(z, np.ndarray) else z,
 }
 
 

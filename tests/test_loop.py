@@ -259,3 +259,19 @@ def test_a_record_that_does_not_fit_the_names_is_refused():
         TypeError, match=r"Odd\.parameters must be a named tuple of w, u, b, r, got"
     ):
         bptt.Stack((cell,))
+
+
+class Idle:
+    """A cell with a parameter that does nothing, whose derivative is the number zero; a has a direct path."""
+
+    def step(self, z, a, k):
+        return (np.tanh(z) + 0.5 * a,), (np.tanh(z),)
+
+    def step_backward(self, d_a, a, k, n):
+        return (d_a * (1 - n**2),), (0.5 * d_a,), (0.0,)
+
+
+def test_a_direct_path_stays_beside_a_parameter_that_does_nothing():
+    """The reference is the complex step; without a mask, which needs a column for that path in any case."""
+    report = bptt.check_cell(Idle())
+    assert report.ok, str(report)

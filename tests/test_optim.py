@@ -182,6 +182,14 @@ def test_an_update_that_overflows_is_no_silent_infinity(rule):
         rule.update(theta, np.array([1e300]), rule.init(theta))
 
 
+@pytest.mark.parametrize("name", ["params", "gradient", "state"])
+def test_what_is_not_finite_is_refused_by_its_name(name):
+    given = {each: (np.ones(2), np.ones(3)) for each in ("params", "gradient", "state")}
+    given[name][1][2] = np.nan
+    with pytest.raises(ValueError, match=rf"^{name}\[1\] must be finite, got nan at index \(2,\)"):
+        bptt.Momentum(0.1).update(**given)
+
+
 def test_a_norm_beyond_all_numbers_is_no_silent_infinity():
     with pytest.raises(FloatingPointError, match="norm of gradient must stay finite"):
         bptt.clip_by_global_norm(np.full(4, 1.7e308), 1.0)

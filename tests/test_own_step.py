@@ -317,6 +317,30 @@ def test_two_gates_are_looked_at_far_out_with_one_sign_and_with_two(sign):
         assert not bptt.check_cell(Difference(sign), seed=seed).ok
 
 
+class HardGates:
+    """Two gates of straight lines; the slope of each is cut off where a weighted input says that it is flat."""
+
+    def __init__(self, of_g=0, of_n=1):
+        self.of_g, self.of_n = of_g, of_n
+
+    def step(self, z_g, z_n, a):
+        g, n = np.clip(0.2 * z_g + 0.5, 0, 1), np.clip(z_n, -3, 3)
+        return (g * a + (1 - g) * n,), (g, n, z_g, z_n)
+
+    def step_backward(self, d_a, a, g, n, z_g, z_n):
+        z = z_g, z_n
+        d_g = d_a * (a - n) * 0.2 * (np.abs(z[self.of_g]) < 2.5)
+        return (d_g, d_a * (1 - g) * (np.abs(z[self.of_n]) < 3)), (d_a * g,), ()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_gate_that_is_flat_where_another_should_be_is_found(seed):
+    """In no row of equal sizes are the two told apart for sure."""
+    assert bptt.check_cell(HardGates(), seed=seed).ok
+    assert bptt.check_cell(HardGates(of_g=1), seed=seed).faulty == ("d_z_g",)
+    assert bptt.check_cell(HardGates(of_n=0), seed=seed).faulty == ("d_z_n",)
+
+
 def test_where_a_step_is_not_a_number_nothing_is_compared():
     at, rng = [AT[0][:, :5], AT[1][:, :5], *AT[3:]], np.random.default_rng(2)
     step = own_step.step_check("step", FarAway(), at, 3, Truth(True, ""), rng)

@@ -79,13 +79,17 @@ def far_check(name: str, step: OwnStep, rng: Generator) -> Check:
         return rng.permuted(drawn, axis=-1)
 
     # In half of the rows all units have one sign, since a domain may end at zero; in the others each has its own, so that
-    # two gates have equal signs in some units and opposite signs in some.
+    # two gates have equal signs in some units and opposite signs in some. There, in all units but one, gates after the
+    # first have sizes of their own, too: one may be saturated where another is not.
     turned = [rng.choice([-1, 1], (len(SIZES), 1, 2, n)) for _ in layout.weighted]
     for each in turned:
         each[:, :, 0] = each[:, :, 0, :1]
     spread = (each.repeat(2, axis=1).reshape(-1, n) for each in turned)
+    reach = [sizes.repeat(n, axis=1) for _ in layout.weighted]
+    for size in reach[1:]:
+        size[1::2, 1:] = rng.choice(SIZES, (len(rows) // 2, n - 1))
     signs = rng.choice([-1, 1], (len(rows), 1))
-    point = [sizes * each * reaching(1, 0.5) for each in spread]
+    point = [size * each * reaching(1, 0.5) for size, each in zip(reach, spread, strict=True)]
     point += [states * signs * reaching(1, -1, len(rows)) for _ in layout.states]
     own = step.at[len(point) :]
     found = _far_errors(step, point, own, rng)

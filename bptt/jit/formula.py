@@ -11,7 +11,10 @@ import numpy as np
 from bptt._core import Array
 from bptt.cells.layout import Layout, check_backward, check_step
 from bptt.cells.protocol import Cell
-from bptt.jit.recording import SHAPE, NotElementwiseError, Record, Symbol
+from bptt.jit.recording import NotElementwiseError, Record, Symbol
+
+SHAPE = (4, 3)  # of the small arrays, one row of each size
+SIZES = 10.0 ** np.arange(4)[:, None]  # in float64: far out, too, a formula may tell arrays apart
 
 Returned: TypeAlias = Any  # what a user's method returns, before it is checked
 
@@ -32,7 +35,7 @@ class Formula(NamedTuple):
         found = []
         for entry in np.ndindex(SHAPE):
             space = names | {
-                f"{letter}{k}": array[entry]
+                f"{letter}{k}": np.broadcast_to(array, SHAPE)[entry]
                 for letter, arrays in given.items()
                 for k, array in enumerate(arrays)
             }
@@ -81,7 +84,7 @@ def _run(
         for k, kind in enumerate(kinds)
     ]
     try:
-        results = getattr(cell, method)(*symbols)
+        results = (*getattr(cell, method)(*symbols),)
         shape = [len(part) if isinstance(part, tuple) else None for part in results]
         if shape != list(wanted):
             msg = f"it returns tuples of {shape} things in place of {wanted}"
@@ -111,11 +114,12 @@ class Run(NamedTuple):
 
 def _on_arrays(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Run, Run]:
     """Run both methods on arrays, and refuse what they return if it has not the form that `bptt.Cell` says."""
-    draw = np.random.default_rng(0).normal
-    weighted, states, own, errors = (
-        [draw(size=SHAPE).astype(dtype) for _ in names]
-        for names in (layout.weighted, layout.states, layout.own, layout.states)
+    draw, scale = np.random.default_rng(0).normal, SIZES if dtype == np.float64 else 1.0
+    weighted, states, errors = (
+        [draw(0, scale, SHAPE).astype(dtype) for _ in names]
+        for names in (layout.weighted, layout.states, layout.states)
     )
+    own = [draw(size=SHAPE[1]).astype(dtype) for _ in layout.own]
     given = {"z": weighted, "s": states, "o": own}
     with np.errstate(all="ignore"):
         there = Run("step", given, cell.step(*_copies(given)))

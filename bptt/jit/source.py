@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bptt.cells.layout import Layout
 from bptt.jit.formula import Formula
 
-HEAD = '''"""The loops over time of {name} in {real}"""
+HEAD = """{about!r}
 # Written by bptt.compiled; it may be deleted at any time.
 import numpy as np
 from bptt.jit.functions import functions
@@ -22,7 +22,7 @@ zero, one, inf, nan = real(0), real(1), real(np.inf), real(np.nan)
 exp, tanh = functions(real)
 in_whole_vectors, in_panels, turned_in_panels = panels(real)
 multiply = multiplier(real)
-'''
+"""
 
 FORWARD = """
 
@@ -96,7 +96,7 @@ def source(name: str, real: str, layout: Layout, there: Formula, back: Formula) 
     stored, reads = _saved(layout, there, back)
     new_line = "\n" + " " * 16
     text = (HEAD + FORWARD + BACKWARD).format(
-        name=name,
+        about=f"The loops over time of {name} in {real}",
         real=real,
         saves=len(stored),
         count=len(layout.states),
