@@ -11,10 +11,10 @@ import numpy as np
 from bptt._core import Array
 from bptt.cells.layout import Layout, check_backward, check_step
 from bptt.cells.protocol import Cell
-from bptt.jit.recording import NotElementwiseError, Record, Symbol
+from bptt.jit.recording import SHAPE, NotElementwiseError, Record, Symbol
 
-SHAPE = (4, 3)  # of the small arrays, one row of each size
-SIZES = 10.0 ** np.arange(4)[:, None]  # in float64: far out, too, a formula may tell arrays apart
+# Of the rows of the small arrays, in float64: far out, too, a formula may tell arrays apart.
+SIZES = 10.0 ** np.arange(SHAPE[0])[:, None]
 
 Returned: TypeAlias = Any  # what a user's method returns, before it is checked
 
@@ -84,7 +84,7 @@ def _run(
         for k, kind in enumerate(kinds)
     ]
     try:
-        results = (*getattr(cell, method)(*symbols),)
+        results = tuple(getattr(cell, method)(*symbols))
         shape = [len(part) if isinstance(part, tuple) else None for part in results]
         if shape != list(wanted):
             msg = f"it returns tuples of {shape} things in place of {wanted}"

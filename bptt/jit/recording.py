@@ -75,7 +75,7 @@ SINGLE = {
     *OPERATORS.keys() - {"exp", "floor_divide", "tanh"},
     *("ceil", "copysign", "floor", "fmax", "fmin", "rint", "sqrt", "trunc"),
 }
-SHAPE = (2, 3)  # of the arrays on which NumPy's functions are tried
+SHAPE = (4, 3)  # of the small arrays on which NumPy's functions and whole formulas are tried
 
 
 class NotElementwiseError(TypeError):
