@@ -209,7 +209,7 @@ def _adjoint(
         scale = float(np.linalg.norm(moved) * np.linalg.norm(joined(w))) or 1.0
         fits = got[i].shape == at[i].shape
         gap = abs(float(moved @ joined(w)) - float((v * got[i]).sum())) if fits else np.inf
-        found[name] = gap / scale
+        found[name] = gap / scale  # (adjoint-identity)
     return Check("adjoint", found, truth.tolerance)
 
 

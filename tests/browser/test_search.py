@@ -24,6 +24,7 @@ QUERIES = {
     "u": ["learn/notation.html#the-symbols"],
     "δ": ["learn/notation.html#the-symbols"],
     "teacher forcing": ["learn/decoder.html#its-own-outputs-as-inputs"],
+    "neural ODE": ["learn/adjoint.html"],
     "seq2seq": ["learn/decoder.html"],
     "detach": ["howto/truncate.html"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
