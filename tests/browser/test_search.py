@@ -25,6 +25,7 @@ QUERIES = {
     "δ": ["learn/notation.html#the-symbols"],
     "teacher forcing": ["learn/decoder.html#its-own-outputs-as-inputs"],
     "neural ODE": ["learn/adjoint.html"],
+    "transformer": ["learn/attention.html"],
     "seq2seq": ["learn/decoder.html"],
     "detach": ["howto/truncate.html"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
