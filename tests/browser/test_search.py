@@ -26,6 +26,7 @@ QUERIES = {
     "teacher forcing": ["learn/decoder.html#its-own-outputs-as-inputs"],
     "neural ODE": ["learn/adjoint.html"],
     "transformer": ["learn/attention.html"],
+    "deep equilibrium": ["learn/fixed-points.html"],
     "seq2seq": ["learn/decoder.html"],
     "detach": ["howto/truncate.html"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
