@@ -27,6 +27,7 @@ QUERIES = {
     "neural ODE": ["learn/adjoint.html"],
     "transformer": ["learn/attention.html"],
     "deep equilibrium": ["learn/fixed-points.html"],
+    "eligibility trace": ["learn/local-rules.html"],
     "seq2seq": ["learn/decoder.html"],
     "detach": ["howto/truncate.html"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
