@@ -41,8 +41,9 @@ from bptt.network.traces import LayerTrace
 __all__ = ["check_cell", "check_layer"]
 
 # No two equal, so that no wrong transpose or sum fits by accident; T and B not 2, so that a mean cannot
-# pass for a missing factor 2; small, since every entry is moved by itself.
-LONG, WIDE = (4, 5, 6), (2, 3)
+# pass for a missing factor 2; nor n, for a layer normalized over two units has next to no derivative; small,
+# since every entry is moved by itself.
+LONG, NARROW, UNITS = (4, 5, 6), 2, 3
 STEP = "the cell's own step"
 FAR_OUT = f"{STEP}, |z| to 15"
 
@@ -188,8 +189,8 @@ def check_cell(
         msg = "cell must read in one direction, got Bidirectional; check each direction's cell"
         raise TypeError(msg)
     check_one_direction("cell", cell)
-    drawn = (*rng.permutation(LONG)[:2].tolist(), *rng.permutation(WIDE).tolist())
-    given = drawn if sizes is None else sizes
+    *long, left = rng.permutation(LONG).tolist()
+    given = (*long, int(rng.choice([NARROW, left])), UNITS) if sizes is None else sizes
     counts = validation.sequence("sizes", given, 4, "numbers: T, B, n_below, n")
     steps, batch, n_below, n = (validation.size(f"sizes[{i}]", s) for i, s in enumerate(counts))
 

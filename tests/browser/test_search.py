@@ -28,6 +28,7 @@ QUERIES = {
     "transformer": ["learn/attention.html"],
     "deep equilibrium": ["learn/fixed-points.html"],
     "eligibility trace": ["learn/local-rules.html"],
+    "recurrent dropout": ["learn/normalization.html"],
     "seq2seq": ["learn/decoder.html"],
     "detach": ["howto/truncate.html"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
