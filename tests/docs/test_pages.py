@@ -56,6 +56,14 @@ def test_table_of_errata_says_what_its_cells_found():
     assert said == shown
 
 
+def test_the_character_model_in_a_hundred_lines_has_no_more():
+    program, _ = page("tutorials/hundred-lines").split("\n## Where people stumble\n")
+    cells = re.findall(r"^```\{code-cell\}\n(?![-:])(.*?)^```$", program, re.MULTILINE | re.DOTALL)
+    assert 60 < sum(len(cell.splitlines()) for cell in cells) <= 100
+    imports = re.findall(r"^(?:import|from) (\w+)", "".join(cells), re.MULTILINE)
+    assert imports == ["unicodedata", "numpy"]  # nothing else, and not this library
+
+
 def test_each_exercise_is_named_at_the_end_of_a_page_of_the_derivation():
     heading, link = r"^## (\d+)\. ", r"(\d+)\]\(\.\./exercises/([\w-]+)\.md#(\d+)-"
     parts = ("one-step", "over-time", "gates-and-ways")
