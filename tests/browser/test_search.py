@@ -25,6 +25,8 @@ QUERIES = {
     "δ": ["learn/notation.html#the-symbols"],
     "teacher forcing": ["learn/decoder.html#its-own-outputs-as-inputs"],
     "seq2seq": ["learn/decoder.html"],
+    "LRU": ["learn/linear-recurrence.html"],
+    "Mamba": ["learn/linear-recurrence.html#selective-layers"],
     "detach": ["howto/truncate.html"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
     "(BP2)": ["learn/bp2.html#equation-bp2"],
