@@ -30,6 +30,8 @@ QUERIES = {
     "eligibility trace": ["learn/local-rules.html"],
     "recurrent dropout": ["learn/normalization.html"],
     "seq2seq": ["learn/decoder.html"],
+    "LRU": ["learn/linear-recurrence.html"],
+    "Mamba": ["learn/linear-recurrence.html#selective-layers"],
     "detach": ["howto/truncate.html"],
     "clip": ["learn/remedies.html#exploding-gradients-and-clipping"],
     "clip by value": ["tutorials/hundred-lines.html#why-clip-by-norm-and-not-by-value"],
