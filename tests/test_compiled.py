@@ -51,8 +51,6 @@ class Masked:
 
 
 OWN = {"Leaky": Leaky(), "Swing": Swing(), "Masked": Masked()}
-# All tests of a cell run in one process, which compiles it once.
-EACH = [pytest.param(n, marks=pytest.mark.xdist_group(f"compiled {n}")) for n in (*FACTORED, *OWN)]
 ACTIVATIONS = {
     "identity": bptt.identity,
     "relu": bptt.relu,
@@ -83,7 +81,7 @@ def assert_same(cells, seed, **options):
 
 @pytest.mark.parametrize("mask", ["none", "lengths", "holes"])
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", [*FACTORED, *OWN])
 def test_as_the_plain_loop_in_float64(name, layers, mask):
     assert_same([(FACTORED | OWN)[name]] * layers, [1, layers], mask=mask, batch=3)
 

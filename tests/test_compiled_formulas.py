@@ -384,7 +384,6 @@ class _Both:
         return (d_a,), (0.0,), ()
 
 
-@pytest.mark.xdist_group("operations")  # compiled once
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_what_is_recorded_is_what_numpy_does(operations, name):
     z, a, found = operations
