@@ -72,6 +72,14 @@ class Elman(bptt.Elman):
         return (d_a * (1 - a_new**2),), (0.0,), ()
 
 
+BEFORE = bptt.ResetBeforeGRU
+
+
+def cells(of, base=Elman):
+    """Return cells by name, each with its own methods, all of a class called Mine."""
+    return {name: type("Mine", (base,), methods)() for name, methods in of.items()}
+
+
 class Dropout(Elman):
     """Noise inside the step; its derivative is right."""
 
@@ -106,17 +114,17 @@ class Remembers(Elman):
     step_backward = Dropout.step_backward
 
 
-class NoisyGRU(bptt.ResetBeforeGRU):
-    """Noise on the unfactored level."""
-
-    def unfactored_step(self, params, x, state):
-        (a,), saved = super().unfactored_step(params, x, state)
-        return (a + np.random.default_rng().normal(size=a.shape),), saved
+def noisy_step(self, params, x, state):
+    (a,), saved = BEFORE.unfactored_step(self, params, x, state)
+    return (a + np.random.default_rng().normal(size=a.shape),), saved
 
 
-@pytest.mark.parametrize("cell", [Dropout, Counter_, Remembers, NoisyGRU])
+NOISY = [Dropout(), Counter_(), Remembers(), *cells({"": {"unfactored_step": noisy_step}}, BEFORE).values()]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", NOISY)
 def test_a_step_that_is_no_function_of_its_arguments_is_called_so(cell):
-    report = bptt.check_cell(cell())
+    report = bptt.check_cell(cell)
     assert not report.ok
     assert report.likely == ("not a function of its arguments",)
     assert "called twice, gave two answers" in str(report)
@@ -132,25 +140,25 @@ def test_a_layer_that_is_no_function_of_its_arguments_is_called_so(change):
     assert report.likely == ("not a function of its arguments",), report
 
 
-class DropoutBack(Elman):
-    """Draws on the way back alone."""
-
-    def step_backward(self, d_a, a, a_new):
-        kept = 2.0 * (np.random.default_rng().random(d_a.shape) < 0.5)
-        return (kept * d_a * (1 - a_new**2),), (0.0,), ()
+def dropout_back(self, d_a, a, a_new):
+    kept = 2.0 * (np.random.default_rng().random(d_a.shape) < 0.5)
+    return (kept * d_a * (1 - a_new**2),), (0.0,), ()
 
 
-class NoisyBackGRU(bptt.ResetBeforeGRU):
-    """The same on the unfactored level."""
-
-    def unfactored_backward(self, params, d_state, saved):
-        d_params, d_x, d_past = super().unfactored_backward(params, d_state, saved)
-        return d_params, d_x * np.random.default_rng().random(d_x.shape), d_past
+def noisy_back(self, params, d_state, saved):
+    d_params, d_x, d_past = BEFORE.unfactored_backward(self, params, d_state, saved)
+    return d_params, d_x * np.random.default_rng().random(d_x.shape), d_past
 
 
-@pytest.mark.parametrize("cell", [DropoutBack, NoisyBackGRU])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *cells({"": {"step_backward": dropout_back}}).values(),
+        *cells({"": {"unfactored_backward": noisy_back}}, BEFORE).values(),
+    ],
+)
 def test_a_derivative_that_is_no_function_of_its_arguments_is_called_so(cell):
-    report = bptt.check_cell(cell())
+    report = bptt.check_cell(cell)
     assert not report.ok
     assert report.likely == ("not a function of its arguments",)
     assert "backward, called twice, gave two answers" in " ".join(str(report).split())
@@ -164,70 +172,37 @@ def test_a_backward_that_is_no_function_of_its_arguments_is_called_so():
     assert report.likely == ("not a function of its arguments",), report
 
 
-class Heaviside(Elman):
-    """Real numbers whatever comes, with a derivative that is zero."""
-
-    def step(self, z, a):
-        return ((z.real > 0).astype(float),), (z,)
-
-    def step_backward(self, d_a, a, z):
-        return (0 * z,), (0.0,), ()
-
-
-class RealSine(Elman):
-    """Real numbers whatever comes, with a derivative that is not zero."""
-
-    def step(self, z, a):
-        return (np.sin(z.real),), (z,)
-
-    def step_backward(self, d_a, a, z):
-        return (d_a * np.cos(z),), (0.0,), ()
+REAL = cells({
+    "a derivative of zero": {
+        "step": lambda self, z, a: (((z.real > 0).astype(float),), (z,)),
+        "step_backward": lambda self, d_a, a, z: ((0 * z,), (0.0,), ()),
+    },
+    "another": {
+        "step": lambda self, z, a: ((np.sin(z.real),), (z,)),
+        "step_backward": lambda self, d_a, a, z: ((d_a * np.cos(z),), (0.0,), ()),
+    },
+})  # fmt: skip
 
 
 def test_a_step_whose_outputs_are_real_is_checked_by_differences():
-    assert bptt.check_cell(Heaviside()).ok
-    report = bptt.check_cell(RealSine())
+    assert bptt.check_cell(REAL["a derivative of zero"]).ok
+    report = bptt.check_cell(REAL["another"])
     assert report.ok, report
     assert (report.truth, ".real" in report.trap) == ("central differences", True)
 
 
-class WritesZ(Elman):
-    """Writes to its weighted input."""
-
-    def step(self, z, a):
-        return (np.tanh(z, out=z),), (z,)
-
-
-class WritesAnyway(WritesZ):
-    """Lifts the protection first."""
-
-    def step(self, z, a):
-        z.setflags(write=True)
-        return super().step(z, a)
-
-
-class WritesA(Elman):
-    """Writes to the state before the step."""
-
-    def step(self, z, a):
-        a *= 0.5
-        return (np.tanh(z) + a,), (np.tanh(z),)
-
-
-class WritesD(Elman):
-    """Its derivative writes to the error that it is given."""
-
-    def step_backward(self, d_a, a, a_new):
-        d_a *= 1 - a_new**2
-        return (d_a,), (0.0,), ()
-
-
-class WritesSaved(Elman):
-    """Its derivative writes to what the step has saved."""
-
-    def step_backward(self, d_a, a, a_new):
-        np.square(a_new, out=a_new)
-        return (d_a * (1 - a_new),), (0.0,), ()
+WRITES = cells({
+    "z": {"step": lambda self, z, a: ((np.tanh(z, out=z),), (z,))},
+    "a": {"step": lambda self, z, a: ((np.tanh(z) + np.multiply(a, 0.5, out=a),), (np.tanh(z),))},
+    "d_a": {"step_backward": lambda self, d_a, a, n: ((np.multiply(d_a, 1 - n**2, out=d_a),), (0.0,), ())},
+    "saved": {"step_backward": lambda self, d_a, a, n: ((d_a * (1 - np.square(n, out=n)),), (0.0,), ())},
+})  # fmt: skip
+WRITES_TOO = cells({  # the protection lifted first
+    "anyway": {"step": lambda self, z, a: z.setflags(write=True) or ((np.tanh(z, out=z),), (z,))},
+}) | cells({
+    "x": {"unfactored_step": lambda self, params, x, state: BEFORE.unfactored_step(self, params, np.add(x, x, out=x), state)},
+    "params": {"unfactored_backward": lambda self, params, *given: params.w.fill(0) or BEFORE.unfactored_backward(self, params, *given)},
+}, BEFORE)  # fmt: skip
 
 
 class WritesDC(bptt.LSTM):
@@ -241,109 +216,54 @@ class WritesDC(bptt.LSTM):
         return (z_i, c), (z_i, z_i, z_f, z_f, z_g, z_o, z_o, z_i)
 
 
-class WritesX(bptt.ResetBeforeGRU):
-    """Writes to the input, on the unfactored level."""
-
-    def unfactored_step(self, params, x, state):
-        x *= 2
-        return super().unfactored_step(params, x, state)
-
-
-class WritesParams(bptt.ResetBeforeGRU):
-    """Its derivative writes to the parameters."""
-
-    def unfactored_backward(self, params, d_state, saved):
-        params.w[0] = 0
-        return super().unfactored_backward(params, d_state, saved)
-
-
-@pytest.mark.parametrize(
-    "cell", [WritesZ, WritesAnyway, WritesA, WritesD, WritesSaved, WritesDC, WritesX, WritesParams]
-)
+@pytest.mark.parametrize("cell", [*WRITES.values(), *WRITES_TOO.values(), WritesDC()])
 def test_a_step_that_writes_to_its_arguments_is_named(cell):
     """By check_cell, and by the engine: nothing of the caller's is written to."""
-    words = rf"{cell.__name__}\.\w+ must not write to its arguments"
-    with pytest.raises(TypeError, match=words):
-        bptt.check_cell(cell())
-    with pytest.raises(TypeError, match=words):
-        run(cell())
+    for call in (bptt.check_cell, run):
+        with pytest.raises(
+            TypeError, match=r"(Mine|WritesDC)\.\w+ must not write to its arguments"
+        ):
+            call(cell)
 
 
-@pytest.mark.parametrize("cell", [WritesZ, WritesA, WritesD, WritesSaved])
-def test_a_compiled_step_that_writes_to_its_arguments_is_refused(cell):
+@pytest.mark.parametrize("name", WRITES)
+def test_a_compiled_step_that_writes_to_its_arguments_is_refused(name):
     with pytest.raises(TypeError):
-        bptt.compiled(cell())
+        bptt.compiled(WRITES[name])
 
 
-class NaN(Elman):
-    """Returns no numbers."""
-
-    def step(self, z, a):
-        return (np.tanh(z) * np.nan,), (z,)
-
-
-class InfiniteBack(Elman):
-    """Its derivative returns no numbers."""
-
-    def step_backward(self, d_a, a, a_new):
-        return (d_a * np.inf,), (0.0,), ()
+NO_NUMBER = cells({
+    "forward": {"step": lambda self, z, a: ((np.tanh(z) * np.nan,), (z,))},
+    "backward": {"step_backward": lambda self, d_a, a, n: ((d_a * np.inf,), (0.0,), ())},
+}) | cells({
+    "forward, unfactored": {"unfactored_step": lambda *given: tuple((state[0] + np.nan,) if k == 0 else state for k, state in enumerate(BEFORE.unfactored_step(*given)))},
+}, BEFORE)  # fmt: skip
 
 
-class NaNGRU(bptt.ResetBeforeGRU):
-    """Returns no numbers, on the unfactored level."""
-
-    def unfactored_step(self, params, x, state):
-        (a,), saved = super().unfactored_step(params, x, state)
-        return (a + np.nan,), saved
-
-
-@pytest.mark.parametrize(
-    ("cell", "words"),
-    [(NaN, "forward returned"), (InfiniteBack, "backward returned"), (NaNGRU, "forward returned")],
-)
-def test_a_step_that_returns_no_number_is_called_so(cell, words):
-    report = bptt.check_cell(cell())
+@pytest.mark.parametrize("name", NO_NUMBER)
+def test_a_step_that_returns_no_number_is_called_so(name):
+    report = bptt.check_cell(NO_NUMBER[name])
     assert report.likely == ("not finite",)
-    assert words in str(report)
+    assert f"{name.partition(',')[0]} returned" in str(report)
 
 
-class ReturnsZ(Elman):
-    """A linear layer that returns its weighted input itself."""
-
-    def step(self, z, a):
-        return (z,), ()
-
-    def step_backward(self, d_a, a):
-        return (d_a,), (0.0,), ()
-
-
-class ReturnsA(Elman):
-    """A layer that keeps its state, the array itself."""
-
-    def step(self, z, a):
-        return (a,), ()
-
-    def step_backward(self, d_a, a):
-        return (np.zeros_like(d_a),), (d_a,), ()
+RETURNED = cells({
+    "z": {"step": lambda self, z, a: ((z,), ()), "step_backward": lambda self, d_a, a: ((d_a,), (0.0,), ())},
+    "a": {"step": lambda self, z, a: ((a,), ()), "step_backward": lambda self, d_a, a: ((0 * d_a,), (d_a,), ())},
+    "both, saved": {
+        "step": lambda self, z, a: ((np.tanh(z) + a,), (z, a)),
+        "step_backward": lambda self, d_a, a, z, before: ((d_a * (1 - np.tanh(z) ** 2),), (d_a,), ()),
+    },
+})  # fmt: skip
 
 
-class SavesAll(Elman):
-    """Saves its arguments themselves."""
-
-    def step(self, z, a):
-        return (np.tanh(z) + a,), (z, a)
-
-    def step_backward(self, d_a, a, z, a_before):
-        return (d_a * (1 - np.tanh(z) ** 2),), (d_a,), ()
-
-
-@pytest.mark.parametrize("cell", [ReturnsZ, ReturnsA, SavesAll])
-def test_a_step_may_return_its_arguments(cell):
-    assert bptt.check_cell(cell()).ok
+@pytest.mark.parametrize("name", RETURNED)
+def test_a_step_may_return_its_arguments(name):
+    assert bptt.check_cell(RETURNED[name]).ok
 
 
 def test_a_compiled_step_may_save_its_arguments():
-    assert bptt.check_cell(bptt.compiled(SavesAll()), sizes=(4, 3, 2, 5)).ok
+    assert bptt.check_cell(bptt.compiled(RETURNED["both, saved"]), sizes=(4, 3, 2, 5)).ok
 
 
 @pytest.mark.parametrize(
