@@ -421,33 +421,6 @@ def test_what_a_cell_must_return_is_said_where_it_returns_something_else(name):
             run(made(), steps)
 
 
-NOT_ANALYTIC = {
-    "vdot": lambda z: np.vdot(z, z),
-    "conj": lambda z: (z * z.conj()).sum(),
-    "conjugate transpose": lambda z: (z[None].conj() @ z[:, None])[0, 0],
-    "conjugate, of a part": lambda z: (z * z).sum() + np.conjugate(z[0]) * z[0],
-    "absolute, made complex": lambda z: (np.abs(z) ** 2).sum() + 0j,
-    "real, made complex": lambda z: (z.real**2).sum() + 0j,
-    "absolute": lambda z: (np.abs(z) ** 2).sum(),
-    "norm": lambda z: np.linalg.norm(z) ** 2,
-}
-
-
-@pytest.mark.parametrize("name", NOT_ANALYTIC)
-def test_a_cost_that_is_not_analytic_is_named_before_a_gradient_is_blamed(name):
-    """Whether the gradient is right, or zero, as the complex step would have it."""
-    z, cost = np.array([1.0, -2.0, 0.5]), NOT_ANALYTIC[name]
-    right = 2 * z + (2 * z * [1, 0, 0] if "part" in name else 0)
-    for gradient in (right, 0 * z):
-        with pytest.raises(TypeError, match="use truth=central_difference"):
-            bptt.check_gradient(cost, z, gradient)
-
-    def real(z):
-        return float(np.real(cost(z)))
-
-    assert bptt.check_gradient(real, z, right, truth=bptt.central_difference).ok
-
-
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
 @pytest.mark.parametrize(
     "cost",
