@@ -1,4 +1,4 @@
-"""Nets of every cell with data, masks and costs, and the ways to their gradient: one table for all tests.
+"""Nets of every cell, and of a reader's own, with data, masks and costs, and the ways to their gradient: one table for all tests.
 
 A setting is drawn from a seed. Its cost is a function of outputs and the steps they belong to, as all
 ways take it, and goes through with complex numbers too.
@@ -22,6 +22,50 @@ CELLS = {
     "Diagonal": bptt.Diagonal(),
     "Diagonal of tanh": bptt.Diagonal(bptt.tanh),
 }
+
+
+class Leaky:
+    """a = (1 - s) a⁻ + s tanh(z), where s = sigmoid(r): each unit learns how fast it is."""
+
+    def step(self, z, a, r):
+        s, n = bptt.sigmoid(r), np.tanh(z)
+        return ((1 - s) * a + s * n,), (n,)
+
+    def step_backward(self, d_a, a, r, n):
+        s = bptt.sigmoid(r)
+        return (d_a * s * (1 - n**2),), ((1 - s) * d_a,), (d_a * (n - a) * s * (1 - s),)
+
+
+class Swing:
+    """v = 0.9 v⁻ + tanh(z) - a⁻, a = a⁻ + 0.1 v: a state of a place and a speed."""
+
+    def step(self, z, a, v):
+        n = np.tanh(z)
+        v = 0.9 * v + n - a
+        return (a + 0.1 * v, v), (n,)
+
+    def step_backward(self, d_a, d_v, a, v, n):
+        d_v = d_v + 0.1 * d_a
+        return (d_v * (1 - n**2),), (d_a - d_v, 0.9 * d_v), ()
+
+
+class Memory:
+    """c = f c⁻ + (1 - f) g, a = tanh(c); f = sigmoid(z), g = tanh(x h + x): of x and h the δ differ, as in a GRU."""
+
+    def step(self, z_f, x_g, h_g, a, c):
+        f, g = bptt.sigmoid(z_f), np.tanh(x_g * h_g + x_g)
+        c = f * c + (1 - f) * g
+        return (np.tanh(c), c), (f, g, np.tanh(c), x_g, h_g)
+
+    def step_backward(self, d_a, d_c, a, c, f, g, tanh_c, x_g, h_g):
+        d_c = d_c + d_a * (1 - tanh_c**2)
+        d_f = d_c * (c - g) * f * (1 - f)
+        d_g = d_c * (1 - f) * (1 - g**2)
+        return (d_f, d_g * (h_g + 1), d_g * x_g), (0.0, d_c * f), ()
+
+
+OWN = {"own parameter": Leaky(), "two states": Swing(), "x and h apart": Memory()}
+"""A reader's own cells, which inherit nothing."""
 
 EXACT: dict[str, Callable[..., bptt.algorithms.Result]] = {
     "full": bptt.full_bptt,

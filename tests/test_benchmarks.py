@@ -17,8 +17,7 @@ import pytest
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 CELL = re.compile(r"^```\{code-cell\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SIZES = ((4, 1, 2), (5, 3, 2), (6, 4, 3))
-# One process makes the results for all of them.
-pytestmark = [pytest.mark.house, pytest.mark.xdist_group("benchmarks")]
+pytestmark = pytest.mark.house
 
 
 @pytest.fixture(scope="module")

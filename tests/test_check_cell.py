@@ -924,47 +924,6 @@ def test_seeds_are_checked(seed):
         bptt.check_layer(_run, _run_back, {"w": W}, X, {"h": H}, seed=seed)
 
 
-class Form(bptt.Elman):
-    """A cell whose step, or the derivative, returns its number in another form."""
-
-    def __init__(self, step=None, back=None):
-        super().__init__()
-        object.__setattr__(self, "forms", (step or np.copy, back or np.copy))
-
-    def step(self, z, a):
-        a_new = np.tanh(z)
-        return (self.forms[0](a_new),), (a_new,)
-
-    def step_backward(self, d_a, a, a_new):
-        return (self.forms[1](d_a * (1 - a_new**2)),), (0.0,), ()
-
-
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        (lambda a: a + 0j, "hold real numbers, as the arguments do, got complex128"),
-        (lambda a: a.astype(object), "hold real numbers, as the arguments do, got object"),
-        (np.ma.masked_array, "be a plain NumPy array, got numpy.ma"),
-    ],
-)
-def test_the_numbers_of_a_cell_are_real_and_plain(form, words):
-    with pytest.raises(TypeError, match=rf"Form.step: new_state\[0\] must {words}"):
-        bptt.check_cell(Form(step=form))
-    with pytest.raises(TypeError, match=rf"Form.step_backward: d_weighted\[0\] must {words}"):
-        bptt.check_cell(Form(back=form))
-
-
-def test_what_an_unfactored_derivative_returns_must_be_tuples():
-    class Listed(bptt.ResetBeforeGRU):
-        def unfactored_backward(self, params, d_state, saved):
-            d_params, *others = super().unfactored_backward(params, d_state, saved)
-            return list(d_params), *others
-
-    words = r"Listed.unfactored_backward must return the tuple \(d_params .* got \(list, "
-    with pytest.raises(TypeError, match=words):
-        bptt.check_cell(Listed())
-
-
 def test_a_report_shows_digits_of_what_is_wrong_and_none_of_what_is_rounding():
     right = bptt.check_cell(bptt.GRU())
     digits = r"\d\.\de[-+]\d\d"

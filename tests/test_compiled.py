@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 from closeness import assert_close, relative_errors
-from nets import CELLS, EXACT, draw, gives
+from nets import CELLS, EXACT, Swing, draw, gives
 from test_arguments import LAYOUTS, in_the_other_byte_order
 
 import bptt
@@ -38,19 +38,6 @@ class Leaky:
         return np.maximum(z, 0.0) + 0.25 * np.minimum(z, 0.0)
 
 
-class Swing:
-    """A reader's own cell with a state of two arrays, both of which take direct paths."""
-
-    def step(self, z, a, v):
-        n = np.tanh(z)
-        v = 0.9 * v + n - a
-        return (a + 0.1 * v, v), (n,)
-
-    def step_backward(self, d_a, d_v, a, v, n):
-        d_v = d_v + 0.1 * d_a
-        return (d_v * (1 - n**2),), (d_a - d_v, 0.9 * d_v), ()
-
-
 class Masked:
     """A reader's own cell that saves truth values, and counts with them as NumPy does."""
 
@@ -64,8 +51,6 @@ class Masked:
 
 
 OWN = {"Leaky": Leaky(), "Swing": Swing(), "Masked": Masked()}
-# All tests of a cell run in one process, which compiles it once.
-EACH = [pytest.param(n, marks=pytest.mark.xdist_group(f"compiled {n}")) for n in (*FACTORED, *OWN)]
 ACTIVATIONS = {
     "identity": bptt.identity,
     "relu": bptt.relu,
@@ -96,7 +81,7 @@ def assert_same(cells, seed, **options):
 
 @pytest.mark.parametrize("mask", ["none", "lengths", "holes"])
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", [*FACTORED, *OWN])
 def test_as_the_plain_loop_in_float64(name, layers, mask):
     assert_same([(FACTORED | OWN)[name]] * layers, [1, layers], mask=mask, batch=3)
 
@@ -301,28 +286,12 @@ def test_a_cell_that_cannot_be_copied_is_refused():
 
 BROKEN = {
     # what: which text of the loops becomes which
-    "the state after a step read in place of the one before": (
-        "BACKWARD",
-        "after, before = before, after",
-        "pass",
-    ),
-    "no path through u": (
-        "BACKWARD",
-        "i_h, now = r * n, r * stride,",
-        "i_h, now = r * n, 0 * r,",
-    ),
-    "no error passes where a mask says no step": (
-        "BACKWARD",
-        "if masked and not mask[t * rows + r]:",
-        "if False:",
-    ),
-    "the state changes where a mask says no step": (
-        "FORWARD",
-        "if masked and not mask[t * rows + r]:",
-        "if False:",
-    ),
+    "the state after a step read in place of the one before": ("BACKWARD", "after, before = before, after", "pass"),
+    "no path through u": ("BACKWARD", "i_h, now = r * n, r * stride,", "i_h, now = r * n, 0 * r,"),
+    "no error passes where a mask says no step": ("BACKWARD", "if masked and not mask[t * rows + r]:", "if False:"),
+    "the state changes where a mask says no step": ("FORWARD", "if masked and not mask[t * rows + r]:", "if False:"),
     "the input of another step": ("FORWARD", "i_h = (t * rows + r)", "i_h = r"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", BROKEN)

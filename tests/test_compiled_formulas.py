@@ -44,16 +44,10 @@ REFUSED = {
     "reduced": (lambda z, a: z - np.add.reduce(z), "step uses np.add as add.reduce"),
     "a sum": (lambda z, a: z - z.sum(), "step asks an array for .sum"),
     "sorted": (lambda z, a: np.sort(z), "step uses np.sort, which does not act on each entry"),
-    "a method": (
-        lambda z, a: z.round(),
-        r"step asks an array for \.round, .* has no compiled form",
-    ),
+    "a method": (lambda z, a: z.round(), r"step asks an array for \.round, .* has no compiled form"),
     "made an array": (lambda z, a: np.array(z) + a, "step takes an array apart, or writes into it"),
     "a shape": (lambda z, a: z / z.shape[1], "step asks an array for .shape"),
-    "an array": (
-        lambda z, a: z * np.arange(3.0),
-        "step meets a ndarray where one real number is meant",
-    ),
+    "an array": (lambda z, a: z * np.arange(3.0), "step meets a ndarray where one real number is meant"),
     "complex": (lambda z, a: z * 1j, "step meets a complex where"),
     "unknown": (lambda z, a: np.spacing(z), "step uses spacing, which has no compiled form"),
     "whole numbers": (lambda z, a: (4 * z).astype(int) / 4, "turns float.. into int64 by astype"),
@@ -74,14 +68,8 @@ REFUSED = {
         lambda z, a: (z > 0) - (a > 0),
         "step uses np.subtract in a way that NumPy refuses: numpy boolean subtract",
     ),
-    "a truth value negated": (
-        lambda z, a: -(z > 0),
-        "uses np.negative in a way that NumPy refuses",
-    ),
-    "bits turned over": (
-        lambda z, a: ~np.where(z > 0, 1, 0),
-        "step uses np.invert where NumPy's result is int64",
-    ),
+    "a truth value negated": (lambda z, a: -(z > 0), "uses np.negative in a way that NumPy refuses"),
+    "bits turned over": (lambda z, a: ~np.where(z > 0, 1, 0), "step uses np.invert where NumPy's result is int64"),
     "bits joined": (lambda z, a: np.where(z > 0, 1, 0) & 1, "uses np.bitwise_and where .* int64"),
     "whole numbers divided": (
         lambda z, a: np.where(z > 0, 1, 0) // 2,
@@ -99,35 +87,20 @@ REFUSED = {
         lambda z, a: np.where(z > 0, np.int8(100), np.int8(1)) * np.int8(2),
         "step uses np.multiply where NumPy's result is int8",
     ),
-    "whole numbers filled in": (
-        lambda z, a: np.full_like(z, a, dtype=int),
-        "turns float.. into int64 by astype",
-    ),
+    "whole numbers filled in": (lambda z, a: np.full_like(z, a, dtype=int), "turns float.. into int64 by astype"),
     "another shape": (
         lambda z, a: z + np.zeros_like(z, shape=3),
         "step uses np.zeros_like in a way that does not act on each entry",
     ),
-    "places": (
-        lambda z, a: np.where(z > 0),
-        "step uses np.where in a way that does not act on each entry",
-    ),
+    "places": (lambda z, a: np.where(z > 0), "step uses np.where in a way that does not act on each entry"),
     "a condition of its own": (
         lambda z, a: np.where(np.array([True, False, True]), z, a),
         "step meets a ndarray where",
     ),
-    "clipped in place": (
-        lambda z, a: np.clip(z, -1, 1, out=z),
-        r"uses np.clip in place \(out=...\)",
-    ),
+    "clipped in place": (lambda z, a: np.clip(z, -1, 1, out=z), r"uses np.clip in place \(out=...\)"),
     "clipped into an argument": (lambda z, a: np.clip(z, -1, 1, z), r"uses np.clip in place"),
-    "clipped in part": (
-        lambda z, a: np.clip(z, -1, 1, where=True),
-        r"uses np.clip with \['where'\]",
-    ),
-    "clipped twice": (
-        lambda z, a: np.clip(z, -1, 1, min=0),
-        "step uses np.clip in a way that NumPy refuses",
-    ),
+    "clipped in part": (lambda z, a: np.clip(z, -1, 1, where=True), r"uses np.clip with \['where'\]"),
+    "clipped twice": (lambda z, a: np.clip(z, -1, 1, min=0), "step uses np.clip in a way that NumPy refuses"),
     "a power that is no number": (lambda z, a: z**None, "step meets a NoneType where"),
     "not a tuple": (lambda z, a: (z, a), "step meets a tuple where"),
     "a product of matrices": (lambda z, a: z @ np.eye(3), "uses np.matmul of several entries, or"),
@@ -141,7 +114,7 @@ REFUSED = {
         lambda z, a: bptt.softmax(z),
         "step does to arrays what it cannot do to the symbols that record it: z must be an array",
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -307,21 +280,15 @@ def test_import_does_not_load_numba():
 
 OPERATIONS = {
     "arithmetic": lambda z, a: (2 - z) * a / (z * z + 3) - (-a) + +z,
-    "powers": lambda z, a: (
-        z**2 + z**3 + (a * a + 1) ** -1 + (a * a + 1) ** 0.5 + (a * a + 1) ** 1.7
-    ),
+    "powers": lambda z, a: (z**2 + z**3 + (a * a + 1) ** -1 + (a * a + 1) ** 0.5 + (a * a + 1) ** 1.7),
     "reflected": lambda z, a: 1 / (2 + z**2) - 0.5 ** (a * a),
-    "comparisons": lambda z, a: (
-        (z > a) * 1.0 + (z >= 0) * z + (z < a) * a + (z <= 0) * 2 - (z == 0) + (z != a)
-    ),
+    "comparisons": lambda z, a: ((z > a) * 1.0 + (z >= 0) * z + (z < a) * a + (z <= 0) * 2 - (z == 0) + (z != a)),
     "logic": lambda z, a: np.where((z > 0) & ~(a > 0) | np.logical_not(z < a), z, a),
     "where": lambda z, a: np.where(z.real <= 0, z.dtype.type(0), z) + np.where(a > 0, 1, 0),
     "types": lambda z, a: (z.real > 0).astype(z.dtype) + a.copy() + np.real(z) + z.conj(),
     "like": lambda z, a: np.ones_like(z) + np.zeros_like(a) + np.full_like(z, 2.5),
     "clip": lambda z, a: np.clip(z, -0.5, 0.25) + np.maximum(z, a) - np.minimum(z, 0.1),
-    "signs": lambda z, a: (
-        np.sign(z) + abs(a) + np.fabs(z) + np.square(a) + np.reciprocal(3 + abs(z))
-    ),
+    "signs": lambda z, a: (np.sign(z) + abs(a) + np.fabs(z) + np.square(a) + np.reciprocal(3 + abs(z))),
     "tests": lambda z, a: np.isnan(z) + np.isfinite(a) * 2.0 + np.isinf(z) * 3.0,
     "numbers of NumPy": lambda z, a: np.float64(0.5) * z + np.array(2.0) * a + np.int64(3) + True,
     "a loop and a helper": lambda z, a: sum(z**k for k in range(1, 4)) + bptt.softplus(a),
@@ -336,9 +303,7 @@ OPERATIONS = {
         + (z > 0) ** 2 / 2
     ),
     "a truth value of a number": lambda z, a: np.rint(z).astype(bool) * 0.5 + (np.rint(a) != False),
-    "whole numbers": lambda z, a: (
-        (2 * (z > 0) - 1) * np.where(a > 0, 3, -1) ** 2 + np.sign(1 - 2 * (a > 0)) / 2 + z
-    ),
+    "whole numbers": lambda z, a: ((2 * (z > 0) - 1) * np.where(a > 0, 3, -1) ** 2 + np.sign(1 - 2 * (a > 0)) / 2 + z),
     "like, of a type": lambda z, a: (
         z * np.full_like(z, 0.5, dtype=int)
         + np.full_like(a > 0, 0.5)
@@ -361,12 +326,10 @@ OPERATIONS = {
         np.sqrt(abs(np.rint(z.astype(np.float32) * np.float32(0.1)) / np.float32(3))) + a
     ),
     "a large whole number": lambda z, a: z * 2**70 / 2**70 + a,
-    "library": lambda z, a: (
-        np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)
-    ),
+    "library": lambda z, a: (np.arctan(z) + np.log1p(a * a) + np.sin(z) * np.sqrt(z * z + 1) + np.expm1(a)),
     "a double precision of its own": lambda z, a: bptt.sigmoid(np.float64(100) * z) + a,
     "whole parts": lambda z, a: np.rint(z) // 0.1 + np.rint(a) % 0.1 + z // (a * a + 1),
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -421,7 +384,6 @@ class _Both:
         return (d_a,), (0.0,), ()
 
 
-@pytest.mark.xdist_group("operations")  # compiled once
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_what_is_recorded_is_what_numpy_does(operations, name):
     z, a, found = operations

@@ -261,10 +261,6 @@ def test_malformed_input_is_refused_in_words(call, kind, message):
     assert type(caught.value) is kind
 
 
-def test_there_are_many_kinds():
-    assert len({message for _, _, message in KINDS}) >= 100
-
-
 def test_a_gradient_that_explodes_is_refused_by_every_way():
     """δ grows by 1e10 a step, past the range of float64: FloatingPointError, never a silent infinity."""
     layer = bptt.Recurrent(np.ones((1, 1)), np.full((1, 1), 1e10), np.zeros(1))

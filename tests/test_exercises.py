@@ -39,11 +39,7 @@ WRONG = {
     "many-to-one": ["d_w 69%, d_u 107%, d_b 100%", "d_w 99%, d_u 106%, d_b 83%"],
     "step-jacobian": ["J 141%", "J 30%", "J 18%"],
     "carry-back": ["carried 60%", "carried 143%", "carried 48%"],
-    "clip": [
-        "clipped[0] 4%, clipped[1] 100%",
-        "clipped[0] 69%, clipped[1] 100%",
-        "clipped[0] 100%, clipped[1] 100%",
-    ],
+    "clip": ["clipped[0] 4%, clipped[1] 100%", "clipped[0] 69%, clipped[1] 100%", "clipped[0] 100%, clipped[1] 100%"],
     "windows": [
         "layers[0].w 23%, layers[0].u 186%, layers[0].b 12%, readout.w 28%, readout.b 0.07%",
         "layers[0].w 23%, layers[0].u 152%, layers[0].b 49%",
@@ -53,12 +49,7 @@ WRONG = {
         "layers[0].w 9%, layers[0].u 66%, layers[0].b 49%, readout.w 50%, readout.b 68%",
     ],
     "mean-cost": ["d_outputs 45%", "d_outputs 86%", "d_outputs 47%", "d_outputs 1000%"],
-    "leaky": [
-        "direct 100%, d_k 100%",
-        "delta 70%",
-        "d_k 302%",
-        "d_k must have shape (3,), got (4, 3)",
-    ],
+    "leaky": ["direct 100%, d_k 100%", "delta 70%", "d_k 302%", "d_k must have shape (3,), got (4, 3)"],
     "lstm-step": [
         "delta_i 39%, delta_f 10%, delta_g 32%, d_c_past 72%",
         "delta_i 101%, delta_f 101%, delta_g 110%, d_c_past 74%",
@@ -79,7 +70,7 @@ WRONG = {
     "rtrl-step": ["P_next 76%", "P_next 43%", "P_next 227%", "P_next 89%"],
     "compose": ["beta 165%, J 196%", "beta 200%"],
     "both-directions": ["d_x 93%", "d_x 92%"],
-}
+}  # fmt: skip
 MISTAKES = [
     (name, why)
     for name, task in FUNCTIONS.items()

@@ -120,15 +120,21 @@ PENALTIES = {
     "np.abs squared": (lambda a: (np.abs(a) ** 2).sum(), lambda a: 2 * a),
     "norm squared": (lambda a: np.linalg.norm(a) ** 2, lambda a: 2 * a),
     "conjugate": (lambda a: (a * a.conj()).sum(), lambda a: 2 * a),
-}
+    "conjugate transpose": (lambda a: (a.conj().T @ a).trace(), lambda a: 2 * a),
+    "conjugate of a part": (lambda a: (a * a).sum() + a[0, 0].conj() * a[0, 0], lambda a: 2 * a * [[2, 1], [1, 1]]),
+    "vdot": (lambda a: np.vdot(a, a), lambda a: 2 * a),
+    "absolute, made complex": (lambda a: (np.abs(a) ** 2).sum() + 0j, lambda a: 2 * a),
+    "real, made complex": (lambda a: (a.real**2).sum() + 0j, lambda a: 2 * a),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("much", [1e-5, 1e-3, 1.0])
+@pytest.mark.parametrize("much", [1e-5, 1.0])
 @pytest.mark.parametrize("name", PENALTIES)
 def test_a_small_penalty_that_is_not_analytic_is_named_and_nobody_is_blamed(name, much):
     """Neither is the right gradient called wrong, nor is the one right that leaves the penalty out."""
     penalty, slope = PENALTIES[name]
     cost = lambda p: tiny_cost(p) + much * penalty(p.layers[1].u)
+    real = lambda p: float(np.real(cost(p)))
     plain = tiny_gradient()
     layer = plain.layers[1]._replace(u=plain.layers[1].u + much * slope(TINY.params.layers[1].u))
     right = plain._replace(layers=(plain.layers[0], layer))
@@ -137,7 +143,7 @@ def test_a_small_penalty_that_is_not_analytic_is_named_and_nobody_is_blamed(name
             TypeError, match=r"^cost must be analytic .* in at\.layers\[1\]\.u where"
         ):
             bptt.check_gradient(cost, TINY.params, gradient)
-    assert bptt.check_gradient(cost, TINY.params, right, truth=bptt.central_difference).ok
+    assert bptt.check_gradient(real, TINY.params, right, truth=bptt.central_difference).ok
 
 
 def test_one_entry_that_is_not_analytic_is_enough():

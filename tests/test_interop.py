@@ -40,6 +40,17 @@ def bits(record):
     return [(name, leaf.dtype, leaf.tobytes()) for name, leaf in bptt.tree_leaves(record)]
 
 
+def signed_zeros(layer):
+    """Return the parameters with zeros of both signs in every bias, which only bits tell apart."""
+
+    def mark(array):
+        found = array.copy()
+        found[0], found[-1] = 0.0, -0.0
+        return found
+
+    return bptt.tree_map(lambda a: mark(a) if a.ndim == 1 else a, layer)
+
+
 def run_flax(kind, tree, x, state):
     """Run Flax's cell, as its documentation has the equations, in plain NumPy."""
 
@@ -66,7 +77,7 @@ def run_flax(kind, tree, x, state):
 @kinds
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_to_flax_and_back(kind, dtype):
-    cell, (layer,) = PLAIN[kind], draw((PLAIN[kind],), dtype=dtype)
+    cell, layer = PLAIN[kind], signed_zeros(draw((PLAIN[kind],), dtype=dtype)[0])
     tree = bptt.to_flax(cell, layer)
     assert {p: {k: a.shape for k, a in inner.items()} for p, inner in tree.items()} == FLAX[kind]
     again = bptt.from_flax(cell, tree)
@@ -92,7 +103,7 @@ def test_flax_equations_with_our_weights(kind):
 def test_to_torch_and_back(kind, dtype, both):
     cell = bptt.Bidirectional(PLAIN[kind], PLAIN[kind]) if both else PLAIN[kind]
     cells = (cell,) * 3
-    layers = draw(cells, dtype=dtype)
+    layers = signed_zeros(draw(cells, dtype=dtype))
     state = bptt.to_torch(cells, layers)
     blocks = {"Elman": 1, "LSTM": 4, "GRU": 3}[kind] * 4
     ends = ("", "_reverse") if both else ("",)
@@ -128,18 +139,6 @@ def test_two_biases_of_pytorch_act_as_one():
             assert (layer.c == (own + added)[2 * n :]).all()
             added[2 * n :] = 0
         assert (layer.b == before + added).all()
-
-
-@kinds
-def test_mappings_share_no_memory_with_parameters(kind):
-    cell, layers = PLAIN[kind], draw((PLAIN[kind],))
-    mine = [leaf for _, leaf in bptt.tree_leaves(layers)]
-    state, tree = bptt.to_torch((cell,), layers), bptt.to_flax(cell, layers[0])
-    theirs = [*state.values(), *(a for inner in tree.values() for a in inner.values())]
-    read = bptt.from_torch((cell,), state), bptt.from_flax(cell, tree)
-    for array in theirs:
-        assert not any(np.shares_memory(array, leaf) for leaf in mine)
-        assert not any(np.shares_memory(array, leaf) for _, leaf in bptt.tree_leaves(read))
 
 
 # Keras, ONNX and nnx: names and shapes of 4 units on 3 inputs, blocks by hand, there and back.
@@ -188,17 +187,6 @@ def shapes(tree):
     return {k: shapes(v) if isinstance(v, dict) else v.shape for k, v in tree.items()}
 
 
-def signed_zeros(layer):
-    """Return the parameters with zeros of both signs in every bias, which only bits tell apart."""
-
-    def mark(array):
-        found = array.copy()
-        found[0], found[-1] = 0.0, -0.0
-        return found
-
-    return bptt.tree_map(lambda a: mark(a) if a.ndim == 1 else a, layer)
-
-
 @precise
 @pytest.mark.parametrize("name", NNX)
 def test_to_nnx_and_back(name, dtype):
@@ -210,15 +198,6 @@ def test_to_nnx_and_back(name, dtype):
     assert shapes(tree) == want
     assert bits(bptt.from_flax(cell, tree)) == bits(layer)
     assert bits(bptt.from_flax(cell, {"params": tree})) == bits(layer)
-
-
-@precise
-@kinds
-def test_zeros_of_both_signs_come_back(kind, dtype):
-    cell = PLAIN[kind]
-    layer = signed_zeros(draw((cell,), dtype=dtype)[0])
-    assert bits(bptt.from_flax(cell, bptt.to_flax(cell, layer))) == bits(layer)
-    assert bits(bptt.from_torch((cell,), bptt.to_torch((cell,), (layer,)))) == bits((layer,))
 
 
 @precise
@@ -457,6 +436,9 @@ REFUSED = [
     (lambda: bptt.to_torch((LSTM,), (bptt.tree_map(lambda a: a + 0j, draw((LSTM,))[0]),)), "layers[0].w must have dtype float32 or float64, got complex128"),
     (lambda: bptt.from_torch((bptt.Elman(bptt.sigmoid),), {}), "cells[0] must be an Elman of tanh or relu, got Elman(activation=Activation(name='sigmoid'))"),
     (lambda: bptt.from_torch((bptt.Bidirectional(LSTM, GRU),), {}), "cells must be all of one kind, got LSTM() and GRU()"),
+    (lambda: bptt.from_torch((), {}), "cells must hold one cell or more, got ()"),
+    (lambda: bptt.to_torch((), ()), "cells must hold one cell or more, got ()"),
+    (lambda: bptt.to_torch((twice(LSTM),), (UNEQUAL,)), "layers must all have the same number of units, PyTorch's hidden_size, got [4, 5]"),
     # Flax
     (lambda: bptt.from_flax(LSTM, TREE | {"iq": {"kernel": ONE}}), "tree must hold nothing but the kernels and biases of a LSTM, got iq.kernel too"),
     (lambda: bptt.from_flax(LSTM, TREE | {"ii": TREE["ii"] | {"scale": ONE}}), "tree must hold nothing but the kernels and biases of a LSTM, got ii.scale too"),
@@ -474,6 +456,7 @@ REFUSED = [
     (lambda: keras(seed_generator_state=ONE), "weights must hold nothing but a kernel, a recurrent_kernel and a bias, got seed_generator_state too"),
     (lambda: keras(BEFORE), "weights['bias'] must be that of a GRU with reset_after=False, got shape (2, 12): that is a bptt.GRU"),
     (lambda: keras(bias=np.ones(12)), "weights['bias'] must be that of a GRU with reset_after=True, got shape (12,): that is a bptt.ResetBeforeGRU"),
+    (lambda: keras(bias=[[1.0, 2.0], [1.0]]), "weights['bias'] must be an array of numbers, got list"),
     (lambda: keras(bias=np.ones(11)), "weights['bias'] must have shape (2, 12), got (11,)"),
     (lambda: keras(LSTM), "weights['recurrent_kernel'] must have shape (n, 4n), got (4, 12)"),
     (lambda: keras(kernel=np.ones((3, 8))), "weights['kernel'] must have shape (n_below, 12), got (3, 8)"),
@@ -605,32 +588,18 @@ def test_a_conversion_drops_no_entry_and_no_name(name):
             array[entry] = kept
 
 
-def test_mappings_of_all_layouts_are_the_callers():
-    """No array shares memory with the parameters or with what is read, in Keras's and ONNX's layouts too."""
-    for name, (cell, *_) in ONNX.items():
-        layer = draw((cell,))[0]
-        given = list(bptt.interop.to_onnx(cell, layer)[0].values())
-        read = [bptt.interop.from_onnx(cell, *bptt.interop.to_onnx(cell, layer))]
-        if name != "PeepholeLSTM":
-            named = bptt.interop.to_keras(cell, layer)
-            given += named.values()
-            read.append(bptt.interop.from_keras(cell, named))
-        leaves = [leaf for _, leaf in bptt.tree_leaves(layer)]
-        for array in given:
-            assert not any(np.shares_memory(array, leaf) for leaf in leaves)
-            assert not any(np.shares_memory(array, leaf) for _, leaf in bptt.tree_leaves(read))
-            array[...] = 7  # and all are writable
-
-
-def test_bidirectional_layers_of_unequal_sizes_are_refused_where_no_module_holds_them():
-    cell = bptt.Bidirectional(bptt.LSTM(), bptt.LSTM())
-    layer = bptt.BothDirections(*(draw((bptt.LSTM(),))[0] for _ in range(2)))
-    small = bptt.initialize(bptt.Stack((bptt.LSTM(),)), (3, 2, 1), 0).layers[0]
-    layer = layer._replace(backward=small)
-    with pytest.raises(ValueError, match=r"hidden_size, got \[2, 4\]"):
-        bptt.to_torch((cell,), (layer,))
-    with pytest.raises(ValueError, match="as many units in both directions, got 4 and 2"):
-        bptt.interop.to_onnx(cell, layer)
+@pytest.mark.parametrize("name", WAYS)
+def test_mappings_are_the_callers(name):
+    """No array shares memory with the parameters or with what is read, and all are writable."""
+    cell, there, back = WAYS[name]
+    (layer,) = draw((cell,), units=2)
+    if name.startswith("flax nnx, GRU"):
+        layer = layer._replace(c=np.zeros(2))
+    given = there(layer)
+    own = [leaf for _, leaf in bptt.tree_leaves((layer, back(given)))]
+    for array in (a for one in mappings_in(given) for a in one.values() if not isinstance(a, dict)):
+        assert not any(np.shares_memory(array, leaf) for leaf in own)
+        array[...] = 7
 
 
 def sized(cell, *sizes):
@@ -659,12 +628,6 @@ def test_layers_that_no_module_of_pytorch_holds_are_refused(kind, both):
         for call in (lambda a=cells, b=layers: bptt.to_torch(a, b), lambda a=cells: bptt.from_torch(a, {})):  # fmt: skip
             with pytest.raises(TypeError, match="cells must all be Bidirectional or none, got 1"):
                 call()
-
-
-def test_no_cells_are_refused():
-    for call in (lambda: bptt.to_torch((), ()), lambda: bptt.from_torch((), {})):
-        with pytest.raises(ValueError, match=r"cells must hold one cell or more, got \(\)"):
-            call()
 
 
 def test_the_c_of_a_gru_keeps_its_digits():
@@ -718,10 +681,3 @@ def test_arrays_of_other_libraries_that_are_not_handed_out_are_named(error):
         match=rf"state\['weight_ih_l0'\] must be an array of numbers, got Parameter: {error}",
     ):
         bptt.from_torch((bptt.LSTM(),), state)
-
-
-def test_a_ragged_bias_is_named():
-    weights = bptt.interop.to_keras(bptt.GRU(), draw((bptt.GRU(),))[0])
-    weights["bias"] = [[1.0, 2.0], [1.0]]
-    with pytest.raises(TypeError, match=r"weights\['bias'\] must be an array of numbers, got list"):
-        bptt.interop.from_keras(bptt.GRU(), weights)

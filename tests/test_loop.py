@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from closeness import assert_close
-from nets import CELLS, draw_mask, state
-from test_own_cell import Leaky, Swing
+from nets import CELLS, OWN, Leaky, draw_mask, state
 
 import bptt
 from bptt.cells import layout_of
@@ -22,7 +21,7 @@ from bptt.network import loop
 from bptt.network.traces import weighted_inputs
 
 FACTORED = {name: cell for name, cell in CELLS.items() if name != "ResetBeforeGRU"}
-FACTORED |= {"own parameter": Leaky(), "two states": Swing()}
+FACTORED |= OWN
 cells = pytest.mark.parametrize("name", FACTORED)
 SIZES = (6, 3, 2, 4)  # T, B, n_below, n
 
@@ -156,12 +155,15 @@ def test_the_shapes_that_an_unfactored_cell_must_return_are_said():
 
 
 @cells
-def test_the_formula_of_a_cell_stands_in_one_place(name):
-    """No class of `bptt` has a derivative but those that are cells, each one, and the protocol."""
+def test_a_cell_has_its_formula_itself(name):
     kind = type(FACTORED[name])
     assert {getattr(kind, m).__qualname__ for m in ("step", "step_backward")} == {
         f"{kind.__name__}.{m}" for m in ("step", "step_backward")
     }
+
+
+def test_the_formula_of_a_cell_stands_in_one_place():
+    """No class of `bptt` has a derivative but those that are cells, each one, and the protocol."""
     classes = [
         node.name
         for file in Path(bptt.__file__).parent.rglob("*.py")

@@ -536,28 +536,16 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ("import json\nvars(json)['dumps'] = print", "assigns json.__dict__"),
         ("import json\njson.__dict__.update(dumps=print)", "assigns json.__dict__"),
         ("import json as j\nk = j\nk.dumps = print", "assigns json.dumps"),
-        (
-            "import json\nk = json.JSONEncoder\nk.default = print",
-            "assigns json.JSONEncoder.default",
-        ),
+        ("import json\nk = json.JSONEncoder\nk.default = print", "assigns json.JSONEncoder.default"),
         ("import sys\nsys.modules['json'].dumps = print", "assigns json.dumps"),
         ("import json\njson.names.append(1)", "assigns json.names"),
-        (
-            "from importlib import import_module\nimport_module('numpy._core')",
-            "imports numpy._core",
-        ),
+        ("from importlib import import_module\nimport_module('numpy._core')", "imports numpy._core"),
         ("import importlib as i\ni.import_module('json').x = 1", "assigns json.x"),
         ("__import__('sphinx.util.nodes')", "imports sphinx.util.nodes, which sphinx does not"),
-        (
-            "from pkgutil import resolve_name as r\nimport pkgutil\npkgutil.resolve_name('a._b')",
-            "imports a._b",
-        ),
+        ("from pkgutil import resolve_name as r\nimport pkgutil\npkgutil.resolve_name('a._b')", "imports a._b"),
         ("from operator import attrgetter\nattrgetter('_x')(1)", "reads _x"),
         ("def f(monkeypatch):\n    monkeypatch.setattr('numpy._core.x', 1)", "reads numpy._core.x"),
-        (
-            "import json\nclass A(json.B):\n    def f(self):\n        super()._f()",
-            "uses super()._f",
-        ),
+        ("import json\nclass A(json.B):\n    def f(self):\n        super()._f()", "uses super()._f"),
         ("import json\njson.tool['a'] = 1", "assigns json.tool"),
         ("x = 1\ngetattr(x, '_viewcode_modules', {})", "reads _viewcode_modules"),
         ("k = 'x'\ngetattr(k, f'_{k}')", "reads _"),
@@ -567,10 +555,7 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ("def f(mocker):\n    mocker.patch(target='numpy._core.x')", "reads numpy._core.x"),
         ("def f(app):\n    app.builder._foreign()", "uses app.builder._foreign"),
         ("import json\nk: object = json if 1 else 0\nk.x = 1", "assigns json.x"),
-        (
-            "import json\nclass A:\n    def f(self):\n        self.j = json\n        self.j.x = 1",
-            "assigns json.x",
-        ),
+        ("import json\nclass A:\n    def f(self):\n        self.j = json\n        self.j.x = 1", "assigns json.x"),
         ("from sphinx.util.nodes import clean_astext", "which sphinx does not document"),
         ("import json\nfor m in (json, 1):\n    m.dumps = print", "assigns json.dumps"),
         ("import json\nj, k = json, 1\nj.dumps = print", "assigns json.dumps"),
@@ -581,38 +566,23 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ("import sys\nsys.modules.get('json').dumps = 1", "assigns json.dumps"),
         ("import sys\nsys.stdout.write = print", "assigns sys.stdout.write"),
         ("__builtins__.print = 1", "assigns builtins.print"),
-        (
-            "from importlib import import_module\nimport_module('.nodes', 'sphinx.util')",
-            "sphinx.util.nodes, which",
-        ),
-        (
-            "import importlib as i\ni.import_module(name='sphinx.util.nodes')",
-            "sphinx.util.nodes, which",
-        ),
+        ("from importlib import import_module\nimport_module('.nodes', 'sphinx.util')", "sphinx.util.nodes, which"),
+        ("import importlib as i\ni.import_module(name='sphinx.util.nodes')", "sphinx.util.nodes, which"),
         ("from numpy import *", "imports numpy.*"),
         ("exec('import numpy._core')", "imports numpy._core"),
         ("import json\neval('json.dumps.clear()')", "assigns json.dumps"),
         ("import functools, json\nfunctools.partial(setattr, json, 'x')(1)", "assigns json"),
         ("import operator, json\noperator.setitem(vars(json), 'x', 1)", "assigns json.__dict__"),
-        (
-            "from unittest import mock\nmock.patch('sphinx.util.nodes.x')",
-            "names sphinx.util.nodes.x, which",
-        ),
+        ("from unittest import mock\nmock.patch('sphinx.util.nodes.x')", "names sphinx.util.nodes.x, which"),
         ("import pydoc\npydoc.locate('sphinx.util.nodes')", "names sphinx.util.nodes, which"),
         ("match 1:\n    case int(_foreign=x):\n        pass", "uses _foreign"),
         ("import json\nm = {'j': json}\nm['j'].dumps = print", "assigns json.dumps"),
         ("import json\nfor _, m in {1: json}.items():\n    m.dumps = print", "assigns json.dumps"),
         ("import json\nm = [json]\nfor k in list(m):\n    k.dumps = print", "assigns json.dumps"),
         ("import json\n[setattr(m, 'x', 1) for m in (json,)]", "assigns json"),
-        (
-            "import json\ndef f(a: int, m: object = json):\n    m.dumps = print",
-            "assigns json.dumps",
-        ),
+        ("import json\ndef f(a: int, m: object = json):\n    m.dumps = print", "assigns json.dumps"),
         ("import json\ndef f(m):\n    m.dumps = print\nf(json)\nf(dict())", "assigns json.dumps"),
-        (
-            "import json\nclass A:\n    def f(self, m):\n        m.x = 1\nA().f(m=json)",
-            "assigns json.x",
-        ),
+        ("import json\nclass A:\n    def f(self, m):\n        m.x = 1\nA().f(m=json)", "assigns json.x"),
         ("def f():\n    j.dumps = print\nimport json as j", "assigns json.dumps"),
         (
             "from threading import Thread\nclass A(Thread):\n    async def _bootstrap(self):\n        pass",
@@ -628,16 +598,10 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ),
         ("import json\ngetattr(json, 'decoder').x = 1", "assigns json.decoder.x"),
         ("import json\nx = json.JSONEncoder()\ntype(x).default = 1", "assigns the class of x"),
-        (
-            "import json\nx = json.JSONEncoder()\nsetattr(x.__class__, 'a', 1)",
-            "assigns the __class__",
-        ),
+        ("import json\nx = json.JSONEncoder()\nsetattr(x.__class__, 'a', 1)", "assigns the __class__"),
         ("class A(B):\n    pass\nA.__mro__[1].default = 1", "assigns the __mro__ of A"),
         ("def f(g):\n    g.__globals__['x'] = 1", "assigns the __globals__ of g"),
-        (
-            "import sys\nsys.modules['sphinx.util.nodes'].f(1)",
-            "sphinx.util.nodes, which sphinx does",
-        ),
+        ("import sys\nsys.modules['sphinx.util.nodes'].f(1)", "sphinx.util.nodes, which sphinx does"),
         ("import sys\nfor m in sys.modules.values():\n    m.x = 1", "assigns"),
         ("__import__('numpy' + '._core')", "imports numpy._core"),
         ("from importlib import import_module\nimport_module(f'numpy._{x}')", "imports numpy._"),
@@ -652,22 +616,13 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ("code = 'import numpy._core'\nexec(code)", "imports numpy._core"),
         ("import json\nn = '_' + 'foreign'\ngetattr(json, n)", "reads _foreign"),
         ("from unittest import mock\nmock.patch('json.dumps', 1).start()", "assigns for good"),
-        (
-            "from unittest import mock\nimport json\nmock.patch.multiple(json, _foreign=1)",
-            "uses _foreign",
-        ),
+        ("from unittest import mock\nimport json\nmock.patch.multiple(json, _foreign=1)", "uses _foreign"),
         (
             "from threading import Thread\nclass A(Thread):\n    pass\nclass B(A):\n    _bootstrap = 1",
             "replaces threading.Thread._bootstrap",
         ),
-        (
-            "from json import B\nclass A(B):\n    def _f(self):\n        super(A, self)._f()",
-            "uses super()._f",
-        ),
-        (
-            "import nbclient\nnbclient.util.run_hook",
-            "nbclient.util.run_hook, which nbclient does not",
-        ),
+        ("from json import B\nclass A(B):\n    def _f(self):\n        super(A, self)._f()", "uses super()._f"),
+        ("import nbclient\nnbclient.util.run_hook", "nbclient.util.run_hook, which nbclient does not"),
         ("from docutils import nodes\nnodes.sys.path", "nodes.sys, which docutils does not"),
         ("import json\njson.names.sort()", "assigns json.names"),
         ("run([python, '-c', 'import numpy._core'])", "imports numpy._core"),
@@ -675,10 +630,7 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ("from jupyter_client.manager import run_kernel", "which jupyter_client does not document"),
         ("import json\nglobals()['json'].dumps = 1", "assigns json.dumps"),
         ("import json\nclass A:\n    j = json\nA.j.dumps = 1", "assigns json.dumps"),
-        (
-            "import json\nclass A:\n    j = json\n    def f(self):\n        self.j.dumps = 1",
-            "assigns json.dumps",
-        ),
+        ("import json\nclass A:\n    j = json\n    def f(self):\n        self.j.dumps = 1", "assigns json.dumps"),
         (
             "import json\nclass A:\n    def __init__(self, m):\n        self.m = m\n        m.x = 1\nA(json)",
             "assigns json.x",
@@ -689,7 +641,7 @@ def test_the_module_that_broke_every_build_is_seen() -> None:
         ("k = __import__\nk('json').x = 1", "assigns json.x"),
         ("x = []  # type: numpy._typing.X", "uses numpy._typing"),
     ],
-)
+)  # fmt: skip
 def test_what_is_not_public_is_seen(text: str, words: str) -> None:
     assert words in "\n".join(complaints(text))
 

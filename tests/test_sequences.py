@@ -14,11 +14,11 @@ import pytest
 from closeness import assert_close
 from hypothesis import given
 from hypothesis import strategies as st
-from nets import CELLS, EXACT, At, draw, gives
+from nets import CELLS, EXACT, OWN, At, draw, gives
 
 import bptt
 
-ONE_WAY = [*CELLS.values()]
+ONE_WAY = [*CELLS.values(), *OWN.values()]
 BOTH_WAYS = [bptt.Bidirectional(one, other) for one in ONE_WAY[::3] for other in ONE_WAY[1::3]]
 KINDS = st.sampled_from(["none", "lengths", "holes"])
 

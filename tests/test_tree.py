@@ -57,24 +57,9 @@ def test_map_over_several_pairs_equal_places():
     [
         (3.0, (), TypeError, r"record must be an array, or .*, got float"),
         ((np.ones(1), "w"), (), TypeError, r"record\[1\] must be .* got str"),
-        (
-            RECORD,
-            (RECORD.readout,),
-            ValueError,
-            r"others\[0\] must have the 5 arrays of record, got 2",
-        ),
-        (
-            (X, X),
-            ((X, X), (X,)),
-            ValueError,
-            r"others\[1\] must have the 2 arrays of record, got 1",
-        ),
-        (
-            (X,),
-            (X,),
-            ValueError,
-            r"must have the structure of record, got others\[0\] for record\[0\]",
-        ),
+        (RECORD, (RECORD.readout,), ValueError, r"others\[0\] must have the 5 arrays of record, got 2"),
+        ((X, X), ((X, X), (X,)), ValueError, r"others\[1\] must have the 2 arrays of record, got 1"),
+        ((X,), (X,), ValueError, r"must have the structure of record, got others\[0\] for record\[0\]"),
         ((X,), (3.0,), TypeError, r"others\[0\] must be an array, or .*, got float"),
         (
             (np.ones(2),),
@@ -83,7 +68,7 @@ def test_map_over_several_pairs_equal_places():
             r"others\[0\]\[0\] must have shape \(2,\), that of record\[0\], got \(3,\)",
         ),
     ],
-)
+)  # fmt: skip
 def test_records_that_do_not_match_are_refused_at_the_place(record, others, kind, message):
     with pytest.raises(kind, match=message):
         bptt.tree_map(lambda *leaves: leaves[0], record, *others)

@@ -1,4 +1,4 @@
-"""Every cell, every way to the gradient, one to three layers: against the complex step.
+"""Every cell, a reader's own too, every way to the gradient, one to three layers: against the complex step.
 
 RTRL does not give ∂C/∂x; all else is held, parameters, initial states and inputs. Half of the settings
 are masked, in turn by lengths and by holes anywhere.
@@ -11,23 +11,24 @@ from functools import partial
 import numpy as np
 import pytest
 from closeness import assert_close
-from nets import CELLS, EXACT, draw, gives
+from nets import CELLS, EXACT, OWN, Swing, draw, gives
 
 import bptt
 
 pytestmark = pytest.mark.untraced  # others run the same lines, once
 
 MASKS = ("none", "lengths", "none", "holes")
-CASES = [(name, depth) for name in CELLS for depth in (1, 2, 3)]
-MIXED = [bptt.LSTM(), bptt.Diagonal(bptt.tanh), bptt.GRU()]
+ALL = CELLS | OWN
+CASES = [(name, depth) for name in ALL for depth in (1, 2, 3)]
+MIXED = [bptt.LSTM(), Swing(), bptt.Diagonal(bptt.tanh), bptt.GRU()]
 
-cases = pytest.mark.parametrize(("name", "depth"), [*CASES, ("mixed", 3)])
+cases = pytest.mark.parametrize(("name", "depth"), [*CASES, ("mixed", 4)])
 
 
 @functools.cache
 def setting(name, depth):
-    cells = MIXED if name == "mixed" else [CELLS[name]] * depth
-    number = len(CELLS) if name == "mixed" else list(CELLS).index(name)
+    cells = MIXED if name == "mixed" else [ALL[name]] * depth
+    number = len(ALL) if name == "mixed" else list(ALL).index(name)
     rng = np.random.default_rng([20, number, depth])
     return draw(cells, rng, mask=MASKS[(number + depth) % 4])
 
@@ -75,11 +76,11 @@ def test_one_piece_is_full_bit_for_bit(name):
     assert all((a == b).all() for (_, a), (_, b) in pairs)
 
 
-@pytest.mark.parametrize("name", [*CELLS, "mixed"])
+@pytest.mark.parametrize("name", [*ALL, "mixed"])
 @pytest.mark.parametrize(("k1", "k2"), [(1, 1), (1, 3), (2, 2), (2, 5), (3, 4), (4, 4), (7, 7)])
 def test_truncated_is_the_exact_gradient_of_its_surrogate(name, k1, k2):
     """By the complex step, of the sum of the pieces' costs, each from a state held constant."""
-    given = setting(name, 3 if name == "mixed" else 1)
+    given = setting(name, 4 if name == "mixed" else 1)
     params, x, initial = given.at
     problem = given.stack, params, x, given.cost, initial, given.mask
     result = bptt.truncated_bptt(*problem, k1=k1, k2=k2)
@@ -89,7 +90,7 @@ def test_truncated_is_the_exact_gradient_of_its_surrogate(name, k1, k2):
     assert frozen(params) == pytest.approx(result.value, rel=1e-13)
 
 
-@pytest.mark.parametrize("name", [*CELLS, "mixed"])
+@pytest.mark.parametrize("name", [*ALL, "mixed"])
 def test_windows_and_reaches_beyond_the_sequence_are_the_full_gradient(name):
     given, want = setting(name, 3), full(name, 3)
     for k1, k2 in ((7, 7), (9, 12), (3, 7), (1, 8)):
@@ -267,10 +268,10 @@ def test_uoro_refuses_a_cell_that_is_not_analytic(n):
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1e3, 1e6])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_uoro_takes_every_cell_however_saturated(name, scale):
     """No estimate is refused for rounding: slopes near zero are right to 1e-16 of one, not of themselves."""
-    given = draw([CELLS[name]] * 2, np.random.default_rng(28), batch=1)
+    given = draw([ALL[name]] * 2, np.random.default_rng(28), batch=1)
     params = bptt.tree_map(lambda p: scale * p, given.at.params)
     given = given._replace(at=given.at._replace(params=params))
     for seed in range(5):

@@ -65,11 +65,7 @@ def test_cells_apart_are_folds_of_their_own():
     ("output", "summary", "words"),
     [
         (NUMBERS.replace("12 random nets", "3 cases"), "", "Checked: in 3 cases, to 1.5e-15"),
-        (
-            LETTERS + LETTERS.replace("bp2", "bp2-index"),
-            "",
-            "Checked (BP2), bp2-index: with letters, exactly",
-        ),
+        (LETTERS + LETTERS.replace("bp2", "bp2-index"), "", "Checked (BP2), bp2-index: with letters, exactly"),
         (
             "bp2: broken as it should be, relative error 0.67 >= 0.01 (9 random nets)\n",
             "",
@@ -80,17 +76,13 @@ def test_cells_apart_are_folds_of_their_own():
             "",
             "Fails where it should: by 67 % in 1 case",
         ),
-        (
-            LETTERS + LETTERS.replace("bp2", "page-sum"),
-            "",
-            "Checked (BP2), (1): with letters, exactly",
-        ),
+        (LETTERS + LETTERS.replace("bp2", "page-sum"), "", "Checked (BP2), (1): with letters, exactly"),
         ("", "The nets", "The nets"),
         (LETTERS, "The nets", "The nets. Checked: with letters, exactly"),
         ("", "", "Code"),
         ("a sum: 0.0\n", "a < b", "a &lt; b"),
     ],
-)
+)  # fmt: skip
 def test_the_summary_says_what_was_established(output, summary, words):
     opened = folded(cell("proof", output=output, summary=summary))[2]
     assert said(opened) == words

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
 from _ext.execution import cell_rules
 from _ext.ledger import source
-from scratch import Built, Scratch
+from scratch import Scratch
 
 pytestmark = [pytest.mark.docs, pytest.mark.house]
 
@@ -25,13 +24,11 @@ x = np.arange(3.0)
 check_equation("twice", [bptt.double(x), bptt.double(x + 1)], [x + x, x + x + 2])
 check_fails("twice", bptt.double(x), x)
 ```"""
-CHECK = 'check_equation("twice", ['
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Scratch:
+def with_an_equation(root: Path) -> Scratch:
     """Return a scratch site with one equation, its code and its check; green."""
-    found = Scratch(tmp_path / "site")
+    found = Scratch(root)
     found.page("math", f"{EQUATION}\n\n{CELL}")
     found.write(
         "docs/reference/equations.md", "# Equations\n\n```{container} equations\nHere.\n```\n"
@@ -42,6 +39,12 @@ def site(tmp_path: Path) -> Scratch:
     found.patch(library, "Return twice `x`.", "Return twice `x`: :eq:`twice`.")
     found.patch(library, "np.asarray(x)", "np.asarray(x)  # (twice)")
     return found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Scratch:
+    """Return the site with one equation."""
+    return with_an_equation(tmp_path / "site")
 
 
 def read(site: Scratch, name: str) -> str:
@@ -112,68 +115,75 @@ def index_as_table_and_as_json(site: Scratch) -> None:
         assert f'href="{there}"' in table
 
 
-def without_check(site: Scratch) -> None:
-    text = (site.docs / "math.md").read_text("utf-8")
-    site.write("docs/math.md", re.sub(r'check_equation\("twice".*\n', "", text))
-
-
 def without_code(site: Scratch) -> None:
     site.patch("bptt/__init__.py", "  # (twice)", "")
 
 
-def nothing_at_all(site: Scratch) -> None:
-    """Neither check nor code."""
-    without_check(site)
-    without_code(site)
+def equation(site: Scratch, label: str, *lines: str) -> None:
+    """Add an equation of its own, with code that is right, and a cell."""
+    more = f"\n\n\ndef {label}(x):\n    return 2 * x  # ({label})\n"
+    site.write("bptt/__init__.py", (site.root / "bptt/__init__.py").read_text("utf-8") + more)
+    start = CELL.partition("check_equation(")[0].replace("check_fails", "EquationCheck")
+    cell = "\n".join([start, *lines]).replace("LABEL", label)
+    site.page(label, f"$$\ny = 2 x\n$$ ({label})\n\n{cell}\n```")
 
 
-def flipped_sign(site: Scratch) -> None:
-    """Make the library wrong: the check of the equation says so, by its label."""
-    site.patch("bptt/__init__.py", "return 2 *", "return -2 *")
+RIGHT = 'check_equation("LABEL", bptt.LABEL(x), x + x)'
+FORGED = "LABEL: holds, largest relative error 2.0e-12 <= 1e-12 (1 case)"
+CELLS = {  # the equation whose cell breaks the law, and the cell
+    "unchecked": "bptt.LABEL(x).tolist()",
+    "beyond": f'{RIGHT}\nprint("{FORGED}")',
+    "loose": 'check_equation("LABEL", 2 * x, 2.01 * x, tolerance=0.1)',
+    "words": "print(f'{\"LABEL\"}: holds exactly (1 case)')",
+    "record": "print(EquationCheck('LABEL', 'exact', 1))",
+    "parts": 'print("LABEL: holds", "exactly", "(1 case)")',
+    "itself": 'check_equation("LABEL", 2 * x, right=2*x)',
+    "other": f'{RIGHT}\ncheck_equation("quarter", 1, 1)',
+    "flipped": 'check_equation("LABEL", [bptt.LABEL(x), x], [x + x, x])',
+    "uncoded": RIGHT,
+}
+TOLD = [
+    "docs/unchecked.md:9: WARNING: equation 'unchecked' has no check",
+    "docs/uncoded.md:9: WARNING: equation 'uncoded' has no implementation",
+    "cell 1: EquationError: flipped does not hold in case 1 of 2",
+    "bptt/__init__.py:12: WARNING: the docstring names (BP7)",
+    "bptt/__init__.py:12: WARNING: the docstring names (thrice)",
+    "bptt/__init__.py:13: WARNING: the comment marks a line as (halves)",
+    "WARNING: a cell checks 'quarter', and no equation has this label",
+    "the table names 'fifth', and no equation has this label",
+    "2.0e-12 <= 1e-12 (1 case), which is beyond what it states",
+    "equation 'loose': loose: holds, largest relative error 5.0e-03 <= 0.1 (1 case), which allows more",
+    "docs/words.md:14: cell 1: the cell says 'holds exactly (' itself: only check_equation",
+    "docs/record.md:14: cell 1: the cell says 'EquationCheck(' itself: only check_equation",
+    "docs/parts.md:9: WARNING: equation 'parts' has no check",
+    "docs/itself.md:14: cell 1: check_equation compares '2 * x' with itself",
+    "equation 'twice' has code, and the table says why it has none",
+    "the table gives no reason for 'twice'",
+    "the table names 'twice' twice",
+]
 
 
-def unknown_names(site: Scratch) -> None:
-    """Docstring, comment, check and table name what is no equation."""
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Break the law in every way at once, each with an equation of its own; return what the build says."""
+    site = with_an_equation(tmp_path_factory.mktemp("law") / "site")
+    for label, cell in CELLS.items():
+        equation(site, label, cell)
     library = "bptt/__init__.py"
+    site.patch(library, "return 2 * x  # (flipped)", "return -2 * x  # (flipped)")
+    site.patch(library, "  # (uncoded)", "")
     site.patch(library, "Return twice `x`: :eq:`twice`", "Return (BP7), :eq:`thrice`")
     site.patch(library, "# (twice)", "# (twice), (halves)")
-    site.patch("docs/math.md", CHECK, f'check_equation("quarter", 1, 1)\n{CHECK}')
-    site.write("docs/equations.toml", '[proof]\ntwice = ["fifth"]\n')
+    table = '[proof]\nloose = ["fifth"]\n\n[elsewhere]\ntwice = ""\n\n[form]\ntwice = ["twice"]\n'
+    site.write("docs/equations.toml", table)
+    built = site.build()
+    assert built.red, built.text
+    return built.text
 
 
-def beyond_what_is_stated(site: Scratch) -> None:
-    """Print that an error is within a tolerance that it is above."""
-    line = "twice: holds, largest relative error 2.0e-12 <= 1e-12 (1 case)"
-    site.patch("docs/math.md", CHECK, f'print("{line}")\n{CHECK}')
-
-
-def too_loose(site: Scratch) -> None:
-    """Let a check pass what is no rounding."""
-    loose = 'check_equation("twice", 2 * x, 2.01 * x, tolerance=0.1)'
-    site.patch("docs/math.md", CHECK, f"{loose}\n{CHECK}")
-
-
-def by_hand(site: Scratch) -> None:
-    """Print what a check would print, as words and as a record."""
-    site.page("one", "```{code-cell}\nprint(f'{\"twice\"}: holds exactly (1 case)')\n```")
-    check = (
-        "from bptt.teaching import equations\n\nprint(equations.EquationCheck('twice', 'exact', 1))"
-    )
-    site.page("two", f"```{{code-cell}}\n{check}\n```")
-
-
-def in_parts(site: Scratch) -> None:
-    """Print in parts what a check would print, in place of the check."""
-    text = (site.docs / "math.md").read_text("utf-8")
-    forged = 'print("twice: holds", "exactly", "(1 case)")'
-    site.write(
-        "docs/math.md", re.sub(r"(?m)^check_.*", "", text).replace("x = np", f"{forged}\nx = np")
-    )
-
-
-def with_itself(site: Scratch) -> None:
-    """Compare what stands on both sides with itself."""
-    site.patch("docs/math.md", CHECK, f'check_equation("twice", 2 * x, right=2*x)\n{CHECK}')
+@pytest.mark.parametrize("words", TOLD)
+def test_law(words: str, broken: str):
+    assert words in broken, broken
 
 
 @pytest.mark.parametrize(
@@ -193,50 +203,6 @@ def test_what_is_compared_with_itself_is_seen(code, found):
     assert said == [f"{found!r} with itself"] * bool(found)
 
 
-def needless_excuse(site: Scratch) -> None:
-    """Excuse what has code, twice, once without a reason."""
-    site.write("docs/equations.toml", '[elsewhere]\ntwice = ""\n\n[form]\ntwice = ["twice"]\n')
-
-
-BROKEN: dict[Callable[[Scratch], None], list[str]] = {
-    nothing_at_all: [
-        "docs/math.md:9: WARNING: equation 'twice' has no check",
-        "docs/math.md:9: WARNING: equation 'twice' has no implementation",
-    ],
-    flipped_sign: ["docs/math.md:19: cell 1: EquationError: twice does not hold in case 1 of 2"],
-    unknown_names: [
-        "bptt/__init__.py:12: WARNING: the docstring names (BP7)",
-        "bptt/__init__.py:12: WARNING: the docstring names (thrice)",
-        "bptt/__init__.py:13: WARNING: the comment marks a line as (halves)",
-        "WARNING: a cell checks 'quarter', and no equation has this label",
-        "the table names 'fifth', and no equation has this label",
-    ],
-    beyond_what_is_stated: ["2.0e-12 <= 1e-12 (1 case), which is beyond what it states"],
-    too_loose: [
-        "equation 'twice': twice: holds, largest relative error 5.0e-03 <= 0.1 (1 case), which allows more",
-    ],
-    by_hand: [
-        "docs/one.md:10: cell 1: the cell says 'holds exactly (' itself: only check_equation",
-        "docs/two.md:10: cell 1: the cell says 'EquationCheck(' itself: only check_equation",
-    ],
-    in_parts: ["docs/math.md:9: WARNING: equation 'twice' has no check"],
-    with_itself: ["docs/math.md:14: cell 1: check_equation compares '2 * x' with itself"],
-    needless_excuse: [
-        "equation 'twice' has code, and the table says why it has none",
-        "the table gives no reason for 'twice'",
-        "the table names 'twice' twice",
-    ],
-}
-
-
-@pytest.mark.parametrize("break_it", BROKEN, ids=lambda f: f.__name__)
-def test_law(break_it: Callable[[Scratch], None], site: Scratch):
-    break_it(site)
-    built: Built = site.build()
-    assert built.red, built.text
-    assert [words for words in BROKEN[break_it] if words not in built.text] == [], built.text
-
-
 def test_an_excuse_with_a_reason_is_green_and_shown(site):
     without_code(site)
     site.write("docs/equations.toml", '[elsewhere]\ntwice = "a thing that nobody computes"\n')
@@ -247,7 +213,8 @@ def test_an_excuse_with_a_reason_is_green_and_shown(site):
 
 
 def test_one_page_is_not_blamed_for_what_is_on_others(site):
-    without_check(site)
+    text = (site.docs / "math.md").read_text("utf-8")
+    site.write("docs/math.md", re.sub(r'check_equation\("twice".*\n', "", text))
     built = site.build("--page", "math")
     assert not built.red, built.text
     assert "has no check" not in built.text

@@ -22,7 +22,7 @@ sys.path.insert(0, str(DOCS))
 import scripts
 from _ext.formats import notebook_and_script as twins
 
-pytestmark = [pytest.mark.docs, pytest.mark.house, pytest.mark.xdist_group("twins")]
+pytestmark = [pytest.mark.docs, pytest.mark.house]
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 BODY = r"""
