@@ -100,6 +100,14 @@ def test_both_truths_know_a_derivative_in_closed_form():
         assert found == pytest.approx(np.cos(z) * z + np.sin(z), rel=tolerance, abs=tolerance)
 
 
+@pytest.mark.parametrize("at", [0.3, 1e9])
+def test_differences_are_divided_by_the_step_that_was_taken(at):
+    """The truths are 1, exactly, and 2 z: steps grow with large entries, and the rounding of one is no error."""
+    z = np.array([at])
+    assert bptt.central_difference(np.sum, z) == 1
+    assert bptt.central_difference(lambda z: (z**2).sum(), z) == pytest.approx(2 * at, rel=1e-9)
+
+
 def test_a_record_of_one_number_without_axes():
     report = bptt.check_gradient(lambda z: z[()] ** 2, np.array(3.0), np.array(6.0))
     assert report.ok
