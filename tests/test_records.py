@@ -243,4 +243,5 @@ def test_a_final_state_does_not_keep_the_states_of_all_steps(way):
     found = getattr(bptt, way)(tiny.stack, tiny.params, tiny.x, steps_cost, **options.get(way, {}))
     for final in leaves(found.final):
         assert final.base is None or len(final.base) <= 2  # of one step: before and after
-    assert found.gradient.x.size or found.gradient.x.base is None  # nor does an empty ∂C/∂x the input
+    # Nor does an empty ∂C/∂x keep the input.
+    assert found.gradient.x.size or found.gradient.x.base is None
