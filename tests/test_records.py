@@ -232,13 +232,14 @@ def test_the_functions_that_are_returned_can_be_pickled():
 
 
 @pytest.mark.parametrize(
-    "way", ["full_bptt", "scan_bptt", "truncated_bptt", "checkpointed_bptt", "rtrl"]
+    "way", ["full_bptt", "scan_bptt", "truncated_bptt", "checkpointed_bptt", "rtrl", "uoro"]
 )
 def test_a_final_state_does_not_keep_the_states_of_all_steps(way):
     tiny = bptt.teaching.tiny()
     options = {
         "truncated_bptt": {"k1": 1, "k2": 2},
         "checkpointed_bptt": {"schedule": bptt.algorithms.every(3)},
+        "uoro": {"rng": 0},
     }
     found = getattr(bptt, way)(tiny.stack, tiny.params, tiny.x, steps_cost, **options.get(way, {}))
     for final in leaves(found.final):
