@@ -156,6 +156,23 @@ def test_one_entry_that_is_not_analytic_is_enough():
             bptt.check_gradient(cost, at, gradient)
 
 
+def test_one_entry_of_many_is_looked_at_alone():
+    """Its part of the slope, 5e-6, is lost in the sum along a random way; the true gradient is not blamed."""
+    z = np.zeros(4000)
+    true = np.full(z.shape, 1e3)
+    true[7] += 5e-3
+    with pytest.raises(TypeError, match="analytic"):
+        bptt.check_gradient(lambda z: 1e3 * z.sum() + 5e-3 * z[7].real, z, true)
+
+
+def test_a_large_entry_that_is_not_analytic_is_moved_by_a_part_of_itself():
+    """The derivative of z times its conjugate is 2 z; the complex step says 0, and a step of 1e-6 would say so, too."""
+    z = np.array([1e13])
+    for gradient in 0 * z, 2 * z:
+        with pytest.raises(TypeError, match="analytic"):
+            bptt.check_gradient(lambda z: (z * z.conj()).sum(), z, gradient)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("bias", [0.0, 1e-7, 3e-6])
 def test_a_kink_at_hand_is_no_loss_of_the_imaginary_part(bias, seed):
