@@ -212,13 +212,14 @@ class Recorder:
     """A plugin of pytest: the context of coverage is the test, and each test's seconds are noted."""
 
     def __init__(self, measured: coverage.Coverage) -> None:
-        self.measured = measured
+        self.measured, self.tracer = measured, sys.gettrace()
         self.seconds: dict[str, float] = {}
         self.failed: set[str] = set()
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Run one test in its own context."""
+        """Run one test in its own context, traced even where `conftest.py` turns tracing off."""
+        sys.settrace(self.tracer)
         self.measured.switch_context(item.nodeid)
         began = time.perf_counter()
         result = yield
@@ -303,8 +304,8 @@ def record(folder: Path) -> int:
     library = folder / "bptt"
     # In memory: of a file, any fork that a test makes would begin by erasing what it holds.
     measured = coverage.Coverage(data_file=None, source=[str(library)], config_file=False)
-    recorder = Recorder(measured)
     measured.start()
+    recorder = Recorder(measured)
     status = int(pytest.main(OPTIONS, plugins=[recorder]))
     measured.stop()
     data = measured.get_data()

@@ -96,6 +96,7 @@ def test_relu_has_slope_zero_at_its_kink():
     z = np.array([-0.0, 0.0, 5e-324, -5e-324])
     assert derivative(bptt.relu, z).tolist() == [0, 0, 1, 0]
     assert bptt.relu(z + 1e-30j).imag.tolist() == [0, 0, 1e-30, 0]  # as the complex step has it
+    assert derivative(bptt.relu, z + 1e-30j).tolist() == [0, 0, 1, 0]  # as the R-operator has it
 
 
 @pytest.mark.parametrize("z", [1.0, 3.0, 6.0, 9.0, 12.0])

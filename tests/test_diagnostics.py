@@ -293,12 +293,20 @@ def test_curvature_is_refused_where_code_is_not_analytic(activation, of_error):
     x, y = rng.normal(size=(5, 1, 2)), 3 * rng.normal(size=(5, 1, 1))
     stack = bptt.Stack((bptt.Elman(activation),))
     params = bptt.initialize(stack, (2, 3, 1), 0)
-    for size in (1e-200, 1.0, 1e200):
+    cost = lambda outputs, steps: of_error(outputs - y[steps])
+
+    def scaled(record, by):
+        return record._replace(layers=(record.layers[0]._replace(w=by * record.layers[0].w),))
+
+    # Of any size, and in any unit of the input.
+    for size, unit in (1e-200, 1), (1.0, 1), (1e200, 1), (1.0, 1e9):
         vector = bptt.tree_map(lambda p, s=size: s * rng.normal(size=p.shape), params)
         with pytest.raises(
             TypeError, match=r"must be analytic for the R-operator.*np\.abs, np\.sign"
         ):
-            bptt.hessian_vector_product(stack, params, x, lambda o, t: of_error(o - y[t]), vector)
+            bptt.hessian_vector_product(
+                stack, scaled(params, unit), x / unit, cost, scaled(vector, unit)
+            )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -307,7 +315,8 @@ def test_curvature_at_the_kink_of_relu_is_not_refused(bias, seed):
     """There differences of gradients are no truth: a first input of zeros, and biases of zero or nearly."""
     rng = np.random.default_rng(seed)
     stack = bptt.Stack((bptt.Elman(bptt.relu),))
-    params = bptt.tree_map(lambda p: p + bias, bptt.initialize(stack, (2, 3, 1), rng))
+    params = bptt.initialize(stack, (2, 3, 1), rng)
+    params.layers[0].b[:] = bias
     x, y = rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 5, 1))
     x[0] = 0
     cost = lambda outputs, steps: bptt.squared_error(outputs, y[steps])
@@ -330,8 +339,8 @@ def test_curvature_along_a_vector_of_any_size(size):
     assert_close(product(size), bptt.tree_map(lambda p: size * p, product(1.0)), 1e-12)
 
 
-@pytest.mark.parametrize("scale", [1e3, 1e6])
-def test_curvature_of_saturated_units_and_large_parameters_is_not_refused(scale):
+@pytest.mark.parametrize("scale", [0.0, 1e3, 1e6])
+def test_curvature_at_zero_of_saturated_units_and_of_large_parameters_is_not_refused(scale):
     for seed in range(5):
         given = draw([CELLS["LSTM"]], np.random.default_rng([71, seed]))
         params, x, initial = given.at

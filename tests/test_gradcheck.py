@@ -100,6 +100,14 @@ def test_both_truths_know_a_derivative_in_closed_form():
         assert found == pytest.approx(np.cos(z) * z + np.sin(z), rel=tolerance, abs=tolerance)
 
 
+@pytest.mark.parametrize("at", [0.3, 1e9])
+def test_differences_are_divided_by_the_step_that_was_taken(at):
+    """The truths are 1, exactly, and 2 z: steps grow with large entries, and the rounding of one is no error."""
+    z = np.array([at])
+    assert bptt.central_difference(np.sum, z) == 1
+    assert bptt.central_difference(lambda z: (z**2).sum(), z) == pytest.approx(2 * at, rel=1e-9)
+
+
 def test_a_record_of_one_number_without_axes():
     report = bptt.check_gradient(lambda z: z[()] ** 2, np.array(3.0), np.array(6.0))
     assert report.ok
@@ -154,13 +162,31 @@ def test_one_entry_that_is_not_analytic_is_enough():
             bptt.check_gradient(cost, at, gradient)
 
 
+def test_one_entry_of_many_is_looked_at_alone():
+    """Its part of the slope, 5e-6, is lost in the sum along a random way; the true gradient is not blamed."""
+    z = np.zeros(4000)
+    true = np.full(z.shape, 1e3)
+    true[7] += 5e-3
+    with pytest.raises(TypeError, match="analytic"):
+        bptt.check_gradient(lambda z: 1e3 * z.sum() + 5e-3 * z[7].real, z, true)
+
+
+def test_a_large_entry_that_is_not_analytic_is_moved_by_a_part_of_itself():
+    """The derivative of z times its conjugate is 2 z; the complex step says 0, and a step of 1e-6 would say so, too."""
+    z = np.array([1e13])
+    for gradient in 0 * z, 2 * z:
+        with pytest.raises(TypeError, match="analytic"):
+            bptt.check_gradient(lambda z: (z * z.conj()).sum(), z, gradient)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("bias", [0.0, 1e-7, 3e-6])
 def test_a_kink_at_hand_is_no_loss_of_the_imaginary_part(bias, seed):
     """A first input of zeros: there relu stands at its kink, or nearer to it than differences can see."""
     rng = np.random.default_rng(seed)
     stack = bptt.Stack((bptt.Elman(bptt.relu),))
-    params = bptt.tree_map(lambda p: p + bias, bptt.initialize(stack, (2, 3, 1), rng))
+    params = bptt.initialize(stack, (2, 3, 1), rng)
+    params.layers[0].b[:] = bias
     x, y = rng.normal(size=(4, 5, 2)), rng.normal(size=(4, 5, 1))
     x[0] = 0
     cost = lambda p: bptt.squared_error(bptt.forward(stack, p, x).outputs, y)

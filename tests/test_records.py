@@ -232,11 +232,17 @@ def test_the_functions_that_are_returned_can_be_pickled():
 
 
 @pytest.mark.parametrize(
-    "way", ["full_bptt", "scan_bptt", "truncated_bptt", "checkpointed_bptt", "rtrl"]
+    "way", ["full_bptt", "scan_bptt", "truncated_bptt", "checkpointed_bptt", "rtrl", "uoro"]
 )
 def test_a_final_state_does_not_keep_the_states_of_all_steps(way):
     tiny = bptt.teaching.tiny()
-    windows = {"k1": 1, "k2": 2} if way == "truncated_bptt" else {}
-    found = getattr(bptt, way)(tiny.stack, tiny.params, tiny.x, steps_cost, **windows)
+    options = {
+        "truncated_bptt": {"k1": 1, "k2": 2},
+        "checkpointed_bptt": {"schedule": bptt.algorithms.every(3)},
+        "uoro": {"rng": 0},
+    }
+    found = getattr(bptt, way)(tiny.stack, tiny.params, tiny.x, steps_cost, **options.get(way, {}))
     for final in leaves(found.final):
         assert final.base is None or len(final.base) <= 2  # of one step: before and after
+    # Nor does an empty ∂C/∂x keep the input.
+    assert found.gradient.x.size or found.gradient.x.base is None

@@ -268,13 +268,9 @@ def _split(pieces: int, free: int) -> int:
     binomial(s + r, s) pieces can be reversed. The next state goes where both parts stay within reach,
     the first with s and r - 1, the second with s - 1 and r. No split runs fewer pieces.
     """
-    if free >= pieces:
-        return 1
-    if free == 1:
-        return pieces - 1
     runs = 1
     while math.comb(free + runs, free) < pieces:  # (reach)
         runs += 1
     before = math.comb(free + runs - 1, free)  # (reach-recursion)
     after = math.comb(free + runs - 2, free - 1)  # (reach-recursion)
-    return max(1, min(before, pieces - after))
+    return min(before, pieces - after)

@@ -158,10 +158,8 @@ def _scan(
     compose = apply if jacobians.ndim == arrivals.ndim else np.matmul
     reach, maps = 1, jacobians[1:]
     while reach < len(totals):  # (scan-rounds): totals[t] holds the costs up to t + reach - 1
-        ahead = apply(totals[reach:], maps[: len(totals) - reach])
-        totals[:-reach] += ahead  # (scan-double), (scan-compose)
-        # (scan-double), (scan-compose)
-        maps = compose(maps[reach:], maps[: len(maps) - reach]) if reach < len(maps) else maps[:0]
+        totals[:-reach] += apply(totals[reach:], maps)  # (scan-double), (scan-compose)
+        maps = compose(maps[reach:], maps[:-reach])  # (scan-double), (scan-compose)
         reach *= 2
     return totals
 
@@ -180,5 +178,5 @@ def _all_steps_back(trace: LayerTrace, errors: Array, copies: int = 1) -> LayerG
     states: State = tuple(flat(array[:-1]) for array in trace.states)
     mask = None if trace.mask is None else flat(trace.mask)[None]
     again = layer_forward(trace.cell, trace.params, flat(trace.x)[None], states, mask)
-    d_states = tuple(map(np.ascontiguousarray, np.split(errors, len(states), axis=1)))
+    d_states = tuple(np.split(errors, len(states), axis=1))
     return layer_backward(again, np.zeros_like(again.outputs), d_states)

@@ -18,7 +18,7 @@ def walk(
     if formula_of(cell) is not cell:  # its own engine takes all steps at once
         trace = run_layer(cell, params, x, state, mask)
         for row in zip(*(array[1:] for array in trace.states), strict=True):
-            yield tuple(array.copy() for array in row), None
+            yield row, None
     elif is_factored(cell):
         yield from loop.walk(cell, params, x, state, mask)
     else:

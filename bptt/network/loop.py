@@ -41,7 +41,6 @@ def walk(
     (steps, batch, below), n = x.shape, state[0].shape[1]
     count, h = len(layout.weighted), len(layout.weighted) - layout.w_blocks
     z = np.empty((steps, batch, count, n), np.result_type(x, *params, *state))
-    state = tuple(array.astype(z.dtype, copy=False) for array in state)
     z[:, :, :h] = 0
     flat = z.reshape(steps * batch, count * n)[:, h * n :]
     # (FWD), (gate-contributions), of all steps
@@ -87,7 +86,7 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     (steps, batch, below), n = trace.x.shape, d_a.shape[2]
     count, g = len(layout.weighted), layout.u_blocks * n
     h = (count - layout.w_blocks) * n
-    dtype = np.result_type(d_a, *trace.states, *trace.params)
+    dtype = d_a.dtype
     delta = np.empty((steps, batch, count * n), dtype)
     d_own = np.zeros((len(own), n), dtype)
     u_t = None if u is None else np.ascontiguousarray(_turned(u, h).T, dtype)

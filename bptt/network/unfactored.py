@@ -40,7 +40,7 @@ def run_layer_backward(trace: LayerTrace, d_a: Array, d_state: State) -> LayerGr
     name = f"{type(cell).__name__}.unfactored_backward"
     params = tree_map(read_only, trace.params)
     d_params = tree_map(np.zeros_like, trace.params)
-    d_x = np.zeros(trace.x.shape, np.result_type(d_a, *trace.params))
+    d_x = np.zeros(trace.x.shape, d_a.dtype)
     checked = False
     for t in reversed(range(len(d_a))):
         d_state = (d_a[t] + d_state[0], *d_state[1:])
