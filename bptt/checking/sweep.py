@@ -68,7 +68,7 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
         for state, after in zip(states, outs[1:], strict=True):
             state.append(after)
     stacked = [np.stack(s) for s in states]
-    found = Steps([], at[:k], x, stacked, *_roles(at[:k], x, stacked[0]))
+    found = Steps([], at[:k], x, stacked, *roles(at[:k], x, stacked[0]))
 
     def all_at_once(p: Arrays) -> Arrays:
         outputs, *states = layer.function([*p[:k], p[k][None], *p[k + 1 :]])
@@ -78,7 +78,7 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
     return found._replace(jacobians=[m.reshape(len(m), *x.shape[:2], -1) for m in matrices])
 
 
-def _roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, int | None]:
+def roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, int | None]:
     """Find w, (n_below, g n); u, (n, g n); and b, (g n,) by their shapes."""
     n_below, n = x.shape[2], a.shape[2]
     matrices = [i for i, p in enumerate(params) if p.ndim == 2]
