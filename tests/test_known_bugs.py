@@ -19,9 +19,9 @@ from handwritten import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, replaced
 import bptt
 from bptt.checking.cell_bugs import GRU_BUGS
 from bptt.checking.handwritten import Layer
+from bptt.checking.handwritten import roles as roles_of
 from bptt.checking.jacobian import Truth
 from bptt.checking.suite import Case
-from bptt.checking.sweep import roles as roles_of
 
 # The same units, s being how much of the past is kept.
 KEPT = (

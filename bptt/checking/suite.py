@@ -21,10 +21,9 @@ from numpy.random import Generator
 
 from bptt._core import Array, Arrays, Mask
 from bptt.checking.gradcheck import ACCURACY, contradiction
-from bptt.checking.handwritten import Layer, copies
+from bptt.checking.handwritten import Layer, copies, roles
 from bptt.checking.jacobian import Truth, along, jacobian, joined, moved_outputs
 from bptt.checking.report import CellReport, Check
-from bptt.checking.sweep import roles
 
 Checks: TypeAlias = tuple[Check, ...]
 Pair: TypeAlias = tuple[Arrays, Arrays]  # what forward and backward give, or two calls of the same
