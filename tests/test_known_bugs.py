@@ -19,9 +19,9 @@ from handwritten import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, replaced
 import bptt
 from bptt.checking.cell_bugs import GRU_BUGS
 from bptt.checking.handwritten import Layer
+from bptt.checking.handwritten import roles as roles_of
 from bptt.checking.jacobian import Truth
 from bptt.checking.suite import Case
-from bptt.checking.sweep import _roles
 
 # The same units, s being how much of the past is kept.
 KEPT = (
@@ -223,12 +223,12 @@ def test_weights_in_columns_are_turned_round_everywhere():
 def test_weights_and_biases_are_known_by_their_shapes(shapes, roles):
     """Of w, (n_below, g n); u, (n, g n); b, (g n,), for n_below = 2, n = 3 and g = 3."""
     x, a = np.zeros((5, 4, 2)), np.zeros((6, 4, 3))
-    assert _roles([np.zeros(shape) for shape in shapes], x, a) == roles
+    assert roles_of([np.zeros(shape) for shape in shapes], x, a) == roles
 
 
 def test_of_two_matrices_of_one_shape_the_first_is_w():
     params = [np.zeros(shape) for shape in ((3, 6), (6,), (3, 6))]
-    assert _roles(params, np.zeros((5, 4, 3)), np.zeros((6, 4, 3))) == (0, 2, 1)
+    assert roles_of(params, np.zeros((5, 4, 3)), np.zeros((6, 4, 3))) == (0, 2, 1)
 
 
 TWO_BLOCKS = replaced(

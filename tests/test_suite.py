@@ -103,6 +103,8 @@ GAPS = {
     "between two steps": "d_h * ~there * (1 + 0.1 * (mask[:t].any(0) & mask[t:].any(0))[:, None])",
     "after the last step": "d_h * ~there * mask[t:].any(0)[:, None]",
     "of one step alone": "d_h * ~there + 0.1 * (mask.shape == (1, 1))",
+    "of all sequences": "d_h * ~there * mask[t].any()",
+    "that is a whole sequence": "d_h * ~there * mask.any(0)[:, None]",
 }
 
 

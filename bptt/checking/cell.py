@@ -15,8 +15,10 @@ Sources: Squire & Trapp (1998) for the complex step; Claerbout (1992) for the do
 Higham (2002), chapters 1 and 3, for the tolerance in float32.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import islice, product
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,8 +46,16 @@ __all__ = ["check_cell", "check_layer"]
 # pass for a missing factor 2; nor n, for a layer normalized over two units has next to no derivative; small,
 # since every entry is moved by itself.
 LONG, NARROW, UNITS = (4, 5, 6), 2, 3
+# Where numbers are drawn that a step takes no others of: log(k), sqrt(k), sqrt(k - 1).
+DOMAINS: dict[str, Callable[[Array], Array]] = {
+    "": np.asarray,
+    " > 0": lambda a: 0.5 + abs(a) / 2,
+    " < 0": lambda a: -0.5 - abs(a) / 2,
+    " > 1": lambda a: 1.5 + abs(a) / 2,
+}
+BEYOND = 1e9  # a run explodes
 STEP = "the cell's own step"
-FAR_OUT = f"{STEP}, |z| to 15"
+FAR_OUT, FAR_STEP = f"{STEP}, |z| to 15", "one step, |x| to 15"
 
 
 @np.errstate(all="ignore")  # what is not finite is reported
@@ -153,8 +163,10 @@ def check_cell(
     CellReport
         Prints as a report: the verdict of each check, the faulty tensors, the likely bug. What a factored
         cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on; it
-        is checked at weighted inputs and states up to 15 and own parameters up to 4 as well, and all
-        else at numbers below one.
+        is checked at weighted inputs and states up to 15 and own parameters up to 4 as well, one step of
+        an unfactored cell at inputs and states up to 15, and all else at numbers below one. Where a run
+        is no number, or explodes, parameters that are vectors, and states, are taken positive, negative or
+        above one, and the title says so: ``k > 0``.
 
     Raises
     ------
@@ -200,18 +212,16 @@ def check_cell(
     params = parameters_of(cell)(*(draw(*shape) for shape in parameter_shapes(cell, n_below, n)))
     initial = tuple(draw(batch, n) for _ in state_names_of(cell))
     layer = _engine(cell, params, initial)
-    at = [*params, draw(steps, batch, n_below), *initial]
-    formula = formula_of(cell)
-    name = type(formula).__name__
-    if formula is not cell:
-        name = f"{type(cell).__name__} {name}"
-    k = layer.n_params
+    k, formula = layer.n_params, formula_of(cell)
+    at, domain = _in_domain(layer, [*params, draw(steps, batch, n_below), *initial])
+    kind = type(formula).__name__
+    name = ", ".join([kind if formula is cell else f"{type(cell).__name__} {kind}", *domain])
     if is_factored(formula):  # first of all, whether the cell has the form of one
         own_step.step_and_back(formula, own_step.point_of(formula, at, k), rng.spawn(1)[0])
     else:
         outputs = layer.function(at)  # whose loops refuse what has not the form of one
         layer.gradient(at, [np.ones_like(a) for a in outputs])
-        _refuse_memory(formula, params, at[k][0], initial)
+        _refuse_memory(formula, parameters_of(cell)(*at[:k]), at[k][0], tuple(at[k + 1 :]))
     return _report(name, layer, at, rng, formula)
 
 
@@ -241,6 +251,23 @@ def _engine(cell: OneDirection, params: LayerParams, initial: State) -> Layer:
     return Layer(forward, backward, params, initial, True, state_names_of(cell))
 
 
+def _in_domain(layer: Layer, at: Arrays) -> tuple[Arrays, list[str]]:
+    """Give vectors among the parameters, and states, one sign, or more than one, if a run is no number otherwise, or explodes.
+
+    So for the logarithm of a time constant. The second result says what was done; nothing, where nothing helps.
+    """
+    k, places = layer.n_params, range(len(at))
+    some = [i for i in (*places[k + 1 :], *places[:k]) if i > k or at[i].ndim == 1]
+    for each in islice(product(DOMAINS, repeat=len(some)), 1000):
+        moved, chosen = list(at), dict(zip(some, each, strict=True))
+        for i, ending in chosen.items():
+            moved[i] = DOMAINS[ending](at[i])
+        with suppress(ArithmeticError, ValueError, AssertionError):  # it may refuse them
+            if all(abs(a).max() < BEYOND for a in layer.function(moved)):
+                return moved, [layer.names[i] + ending for i, ending in chosen.items() if ending]
+    return at, []
+
+
 def _refuse_memory(cell: UnfactoredCell, params: LayerParams, x: Array, state: State) -> None:
     """Refuse an unfactored cell whose derivative needs what its step keeps elsewhere than in `saved`."""
     name = type(cell).__name__
@@ -267,6 +294,8 @@ def _report(
     if own is not None:
         far = own_step.far_check(FAR_OUT, own, rng.spawn(1)[0])
         checks = (own.checks["step"], far, own.checks["linear"], *checks)
+    elif cell is not None:
+        checks = (*checks, own_step.far_layer_check(FAR_STEP, layer, at, truth, rng.spawn(1)[0]))
     bugs: dict[str, str] = {}
     if not all(check.ok for check in checks):
         names = [n for n, _ in tree_leaves(layer.params, "params")] + layer.names[k:]

@@ -391,10 +391,11 @@ def contradiction(value: Callable[[float], Array], slopes: Array) -> tuple[float
 
     None if they contradict none. Near a kink, and where the function is too steep, they say nothing: there they depend
     on the step, or the second differences do. So they do where a value is no number, and where it changes from call to call.
+    Values after those with slopes are parts of them, whose kinks count.
     """
     left, right = value(-STEP / 2), value(STEP / 2)
     central = (right - left) / STEP
-    gap = np.abs(central - slopes)
+    gap = np.abs(central[: len(slopes)] - slopes)
     size = sum(float(np.abs(part).max()) for part in (right, slopes, central))
     margin = ACCURACY * size + EPSILON / STEP
     if not gap.max() > margin:
@@ -405,7 +406,7 @@ def contradiction(value: Callable[[float], Array], slopes: Array) -> tuple[float
     apart = np.abs(wide - central).max()
     if apart > VAGUE * np.abs(central).max() + ACCURACY * np.abs(right).max():
         return None
-    unsure = apart + np.abs(bend - near_bend).max() / STEP
+    unsure = apart + np.abs(bend - near_bend).sum() / STEP
     margin += 4 * unsure + ACCURACY * np.abs(bend).max() / STEP
     worst = gap.argmax()
     return (slopes[worst], central[worst]) if gap[worst] > margin else None

@@ -133,3 +133,15 @@ def numbers(name: str, found: object, complex_too: bool = False) -> Array:
         msg = f"{name} must be an array of {kind}, got {type(found).__name__} of {array.dtype}"
         raise TypeError(msg)
     return array
+
+
+def roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, int | None]:
+    """Find w, (n_below, g n); u, (n, g n); and b, (g n,) by their shapes."""
+    n_below, n = x.shape[2], a.shape[2]
+    matrices = [i for i, p in enumerate(params) if p.ndim == 2]
+    w = next((i for i in matrices if params[i].shape[0] == n_below), None)
+    u = next((i for i in matrices if i != w and params[i].shape[0] == n), None)
+    if u is None or params[u].shape[1] % n:
+        return w, None, None
+    width = params[u].shape[1]
+    return w, u, next((i for i, p in enumerate(params) if p.shape == (width,)), None)

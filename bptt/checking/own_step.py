@@ -13,9 +13,10 @@ from bptt._core.validation import Thing, tried
 from bptt.cells.layout import check_backward, check_step, layout_of
 from bptt.cells.protocol import Cell
 from bptt.checking.cell_bugs import LIKE, SIGMOID, TANH, slopes
-from bptt.checking.jacobian import Truth, jacobian
+from bptt.checking.handwritten import Layer
+from bptt.checking.jacobian import Function, Truth, jacobian, joined
 from bptt.checking.report import Check
-from bptt.checking.suite import LARGE, SAME, errors, form, true_gradient
+from bptt.checking.suite import LARGE, SMALL, errors, form, linear, true_gradient
 from bptt.checking.sweep import Bugs, factors
 from bptt.network.traces import weighted_inputs
 
@@ -46,15 +47,14 @@ def step_check(name: str, cell: Cell, at: Arrays, k: int, truth: Truth, rng: Gen
     An engine that gives `step_backward` unit errors does not see what it does to large ones.
     """
     layout, point = layout_of(cell), point_of(cell, at, k)
-    cotangents, got, large = step_and_back(cell, point, rng)
-    want = _true(cell, point, cotangents, truth)
+    cotangents, got, *scaled = step_and_back(cell, point, rng)
+    want = _true(lambda p: cell.step(*p)[0], point, cotangents, truth)
     names = [f"d_{name}" for name in layout.weighted + layout.states + layout.own]
-    apart = errors(names, [g / LARGE for g in large], got)
     checks = {
         "step": Check(name, errors(names, got, want), truth.tolerance, form(names, got, want)),
-        "linear": Check(f"{name}, linear", apart, SAME, itself=True),
+        "linear": linear(f"{name}, linear", names, scaled, got),
     }
-    return OwnStep(cell, truth, checks, names, point, got, want, large)
+    return OwnStep(cell, truth, checks, names, point, got, want, scaled[0])
 
 
 def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
@@ -93,7 +93,7 @@ def far_check(name: str, step: OwnStep, rng: Generator) -> Check:
     point += [states * signs * reaching(1, -1, len(rows)) for _ in layout.states]
     own = step.at[len(point) :]
     found = _far_errors(step, point, own, rng)
-    wide = [rng.choice([-1, 1]) * reaching(WIDE, 1) for _ in own]
+    wide = [np.sign(k[0]) * reaching(WIDE, 1) for k in own]
     for sign in (1, -1) if own else ():
         with contextlib.suppress(ArithmeticError, ValueError, AssertionError):  # it may refuse them
             more = _far_errors(step, point, [sign * k for k in wide], rng)
@@ -112,19 +112,45 @@ def _far_errors(step: OwnStep, point: Arrays, own: Arrays, rng: Generator) -> di
     if not inside.any():
         return {}
     point = [*(array[inside] for array in point), *own]
-    cotangents, got, _ = step_and_back(cell, point, rng)
-    want = _true(cell, point, cotangents, Truth(False, ""))
-    if step.truth.analytic:
+    cotangents, got, *_ = step_and_back(cell, point, rng)
+    return errors(
+        step.names, got, _nearest(lambda p: cell.step(*p)[0], point, cotangents, got, step.truth)
+    )
+
+
+def _nearest(
+    function: Function, point: Arrays, cotangents: Arrays, got: Arrays, truth: Truth
+) -> Arrays:
+    """Return the true gradient by central differences, or, where it is nearer, by the complex step."""
+    want = _true(function, point, cotangents, Truth(False, ""))
+    if truth.analytic:
         with contextlib.suppress(Exception):  # a user's function may refuse complex numbers there
-            triples = zip(got, want, _true(cell, point, cotangents, step.truth), strict=True)
-            want = [np.where(np.isnan(w) | (abs(g - o) < abs(g - w)), o, w) for g, w, o in triples]
-    return errors(step.names, got, want)
+            triples = zip(got, want, _true(function, point, cotangents, truth), strict=True)
+            return [np.where(np.isnan(w) | (abs(g - o) < abs(g - w)), o, w) for g, w, o in triples]
+    return want
 
 
-def step_and_back(cell: Cell, point: Arrays, rng: Generator) -> tuple[Arrays, Arrays, Arrays]:
+def far_layer_check(name: str, layer: Layer, at: Arrays, truth: Truth, rng: Generator) -> Check:
+    """Check one step of a layer at inputs and states of the sizes of `far_check`, each in a sequence of its own."""
+    k, count = layer.n_params, 2 * len(SIZES)
+
+    def far(width: int) -> Array:
+        return np.repeat(SIZES, 2)[:, None] * rng.uniform(-1, 1, (count, width))
+
+    point = [*at[:k], far(at[k].shape[2])[None], *(far(a.shape[1]) for a in at[k + 1 :])]
+    outs = layer.function(point)
+    if not np.isfinite(joined(outs)).all():
+        return Check(name, {}, FAR)
+    cotangents = [rng.normal(size=a.shape) for a in outs]
+    got = layer.gradient(point, cotangents)
+    want = _nearest(layer.function, point, cotangents, got, truth)
+    return Check(name, errors(layer.names, got, want), FAR)
+
+
+def step_and_back(cell: Cell, point: Arrays, rng: Generator) -> list[Arrays]:
     """Take one step and go back through it: return the cotangents, drawn here, and what comes back of them.
 
-    Last, what comes back of cotangents that are `LARGE` times as large. What the two functions return is refused
+    Last, what comes back of cotangents that are `LARGE` times as large, and `SMALL` times. What the two functions return is refused
     if it has not the form that `bptt.Cell` says, or if it depends on what was done between the two calls.
     """
     layout, named = layout_of(cell), type(cell).__name__
@@ -149,11 +175,11 @@ def step_and_back(cell: Cell, point: Arrays, rng: Generator) -> tuple[Arrays, Ar
 
     found = refuse_memory(f"{named}.step_backward", lambda: back(1.0), another_step)
     large = refuse_reuse(f"{named}.step_backward", found, lambda: back(LARGE))
-    return cotangents, numbers(found), numbers(large)
+    return [cotangents, *map(numbers, (found, large, back(SMALL)))]
 
 
-def _true(cell: Cell, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays:
-    return true_gradient(point, cotangents, jacobian(lambda p: cell.step(*p)[0], point, truth))
+def _true(function: Function, point: Arrays, cotangents: Arrays, truth: Truth) -> Arrays:
+    return true_gradient(point, cotangents, jacobian(function, point, truth))
 
 
 def refuse_memory(

@@ -21,7 +21,7 @@ from numpy.random import Generator
 
 from bptt._core import Array, Arrays, Mask
 from bptt.checking.gradcheck import ACCURACY, contradiction
-from bptt.checking.handwritten import Layer, copies
+from bptt.checking.handwritten import Layer, copies, roles
 from bptt.checking.jacobian import Truth, along, jacobian, joined, moved_outputs
 from bptt.checking.report import CellReport, Check
 
@@ -29,7 +29,8 @@ Checks: TypeAlias = tuple[Check, ...]
 Pair: TypeAlias = tuple[Arrays, Arrays]  # what forward and backward give, or two calls of the same
 
 SAME = 1e-12  # two ways to sum the same numbers
-LARGE = 2.0**20  # an exact factor, far beyond any threshold at which gradients are clipped
+# Exact factors, far beyond any threshold at which gradients are clipped, and far below any at which they are dropped.
+LARGE, SMALL = 2.0**20, 2.0**-100
 UNIT = 2.0**-24  # roundoff of float32
 NUDGE = 2.0**-20
 SLIGHT = 1e-5  # a part of what moves forward: of smaller gradients rounding leaves no ten digits
@@ -99,11 +100,11 @@ def layer_checks(layer: Layer, at: Arrays, truth: Truth, rng: Generator) -> tupl
         got, want = layer.gradient(at, w), true_gradient(at, w, matrix)
         found.append(_compare(name, layer, got, want, truth.tolerance))
     of_mask, padded = _masked(layer, at, cotangents, truth, rng) if layer.masked else ((), None)
-    large = layer.gradient(at, [LARGE * w for w in cotangents])
+    scaled = [layer.gradient(at, [factor * w for w in cotangents]) for factor in (LARGE, SMALL)]
     whole = np.ones((steps, batch), np.bool_)
     found += [
         _adjoint(layer, at, cotangents, got, truth, rng),
-        _compare("linear", layer, [g / LARGE for g in large], got, SAME),
+        linear("linear", layer.names, scaled, got),
         *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, whole)),
         *_from_zero(layer, at, cotangents, rng.spawn(1)[0]),
         *_resumed(layer, at, cotangents, (outs, got)),
@@ -111,7 +112,7 @@ def layer_checks(layer: Layer, at: Arrays, truth: Truth, rng: Generator) -> tupl
         _float32(layer, at, cotangents, got, rng),
     ]
     by_name = {check.name: check for check in found}
-    case = Case(layer, truth, at, cotangents, got, want, None, large, twice, by_name, padded)
+    case = Case(layer, truth, at, cotangents, got, want, None, scaled[0], twice, by_name, padded)
     return tuple(found), case
 
 
@@ -153,6 +154,13 @@ def errors(names: Sequence[str], got: Arrays, want: Arrays) -> dict[str, float]:
         scale = max(size, 1e-3 * overall)
         found[name] = float(np.abs(g - w).max(initial=0)) / scale if fits else np.inf
     return found
+
+
+def linear(name: str, names: Sequence[str], scaled: Sequence[Arrays], got: Arrays) -> Check:
+    """Compare what comes of cotangents that are `LARGE`, and `SMALL`, times as large with what it should be."""
+    each = zip(scaled, (LARGE, SMALL), strict=True)
+    large, small = (errors(names, [g / factor for g in part], got) for part, factor in each)
+    return Check(name, {n: max(large[n], small[n]) for n in names}, SAME)
 
 
 def _gradient(layer: Layer, at: Arrays, w: Arrays) -> Arrays:
@@ -226,12 +234,15 @@ def _one_by_one(layer: Layer, at: Arrays, w: Arrays, mask: Mask) -> Pair:
     finals, pulls = [], []
     for i, there in enumerate(mask.T):
         row = slice(i, i + 1)
-        one = _rows(at, k, row, there)
-        alone = layer.function(one)
-        outputs[there, row] = alone[0]
+        one, cotangents = _rows(at, k, row, there), _rows(w, 0, row, there)
+        if there.any():
+            alone, pull = layer.function(one), _gradient(layer, one, cotangents)
+        else:  # the state stays, and so does its error
+            alone = [cotangents[0], *one[k + 1 :]]
+            pull = [*map(np.zeros_like, one[: k + 1]), *cotangents[1:]]
+        outputs[there, row], d_x[there, row] = alone[0], pull[k]
         finals.append(alone[1:])
-        pulls.append(_gradient(layer, one, _rows(w, 0, row, there)))
-        d_x[there, row] = pulls[-1][k]
+        pulls.append(pull)
     d_params = [sum(parts) for parts in zip(*(pull[:k] for pull in pulls), strict=True)]
     d_initial = map(np.concatenate, zip(*(pull[k + 1 :] for pull in pulls), strict=True))
     final = map(np.concatenate, zip(*finals, strict=True))
@@ -246,25 +257,33 @@ def _rows(arrays: Arrays, k: int, rows: slice, steps: Mask) -> Arrays:
 def _from_zero(layer: Layer, at: Arrays, w: Arrays, rng: Generator) -> tuple[Check, Check]:
     """Start where a run does if it is not told: if forward is finite there, backward has to be, too, and right.
 
-    A state of zero is often at a kink, of which central differences say nothing.
+    Once more where the first input is zero, too, and with it a bias, so that weighted inputs are, as in a new net.
+    This is often at a kink, of which central differences say nothing.
     """
     k = layer.n_params
-    zero = [*at[: k + 1], *map(np.zeros_like, at[k + 1 :])]
-    terms = joined(layer.function(zero)) * joined(w)
-    found = layer.gradient(zero, w) if np.isfinite(terms).all() else at
-    size = np.abs(terms).sum()  # the sum itself may cancel, its rounding does not
+    states, late = [np.zeros_like(a) for a in at[k + 1 :]], at[k].copy()
+    late[0] = 0
+    bias = roles(at[:k], late, states[0][None])[2]
+    unbiased = [p * (layer.names[i] != "b" and i != bias) for i, p in enumerate(at[:k])]
+    ends, wrong = (dict.fromkeys(layer.names, 0.0) for _ in range(2))
+    for zero in ([*at[: k + 1], *states], [*unbiased, late, *states]):
+        terms = joined(layer.function(zero)) * joined(w)
+        if not np.isfinite(terms).all() or any((*ends.values(), *wrong.values())):
+            continue
+        size = np.abs(terms).sum()  # the sum itself may cancel, its rounding does not
 
-    def cost(i: int, way: Array, h: float) -> Array:
-        return np.array([moved_outputs(layer.function, zero, i, way, h) @ joined(w), size])
+        def cost(i: int, way: Array, h: float, zero: Arrays = zero, size: float = size) -> Array:
+            parts = moved_outputs(layer.function, zero, i, way, h) * joined(w)
+            return np.array([parts.sum(), size, *parts])  # of which kinks may cancel in the sum
 
-    wrong = dict.fromkeys(layer.names, 0.0)
-    for i, (name, got) in enumerate(zip(layer.names, found, strict=True)):
-        way = rng.normal(size=at[i].shape)
-        slopes = np.array([(got * way).sum() if got.shape == way.shape else np.nan, 0.0])
-        if apart := contradiction(partial(cost, i, way), slopes):
-            wrong[name] = abs(apart[0] - apart[1]) / (abs(apart[0]) + abs(apart[1]))
+        for i, (name, got) in enumerate(zip(layer.names, layer.gradient(zero, w), strict=True)):
+            ends[name] = max(ends[name], *errors([""], [got], [got]).values())
+            way = rng.normal(size=at[i].shape)
+            slopes = np.array([(got * way).sum() if got.shape == way.shape else np.nan, 0.0])
+            if apart := contradiction(partial(cost, i, way), slopes):
+                wrong[name] = abs(apart[0] - apart[1]) / (abs(apart[0]) + abs(apart[1]))
     return (
-        Check("finite from a zero state", errors(layer.names, found, found), SAME, itself=True),
+        Check("finite from a zero state", ends, SAME, "NaN or infinity" * any(ends.values()), True),
         Check("right from a zero state", wrong, ACCURACY),
     )
 
@@ -306,8 +325,10 @@ def _masked(
     k = layer.n_params
     mask = mask_of(*at[k].shape[:2])
     x = np.where(mask[:, :, None], at[k], rng.normal(size=at[k].shape))
-    padded = [*at[:k], x, *at[k + 1 :]]
-    w = [w[0] * mask[:, :, None], *w[1:]]
+    mask = np.pad(mask, (0, 1))  # and a step that no sequence has, a sequence without steps
+    more = [np.pad(a, (*[(0, 1)] * (a.ndim - 1), (0, 0)), "wrap") for a in (x, *at[k + 1 :], *w)]
+    padded, w = [*at[:k], *more[: len(at) - k]], more[len(at) - k :]
+    w[0] *= mask[:, :, None]
     outs, got = layer.function(padded, mask), layer.gradient(padded, w, mask)
     want_outs, want = _one_by_one(layer, padded, w, mask)
     shown = [outs[0] * mask[:, :, None], *outs[1:]]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bptt._core import Array, Arrays, Mask
-from bptt.checking.handwritten import Layer
+from bptt.checking.handwritten import Layer, roles
 from bptt.checking.jacobian import Truth, jacobian
 
 
@@ -68,7 +68,7 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
         for state, after in zip(states, outs[1:], strict=True):
             state.append(after)
     stacked = [np.stack(s) for s in states]
-    found = Steps([], at[:k], x, stacked, *_roles(at[:k], x, stacked[0]))
+    found = Steps([], at[:k], x, stacked, *roles(at[:k], x, stacked[0]))
 
     def all_at_once(p: Arrays) -> Arrays:
         outputs, *states = layer.function([*p[:k], p[k][None], *p[k + 1 :]])
@@ -76,18 +76,6 @@ def trusted(layer: Layer, at: Arrays, truth: Truth, mask: Mask | None = None) ->
 
     matrices = jacobian(all_at_once, found.point, truth, k)
     return found._replace(jacobians=[m.reshape(len(m), *x.shape[:2], -1) for m in matrices])
-
-
-def _roles(params: Arrays, x: Array, a: Array) -> tuple[int | None, int | None, int | None]:
-    """Find w, (n_below, g n); u, (n, g n); and b, (g n,) by their shapes."""
-    n_below, n = x.shape[2], a.shape[2]
-    matrices = [i for i, p in enumerate(params) if p.ndim == 2]
-    w = next((i for i in matrices if params[i].shape[0] == n_below), None)
-    u = next((i for i in matrices if i != w and params[i].shape[0] == n), None)
-    if u is None or params[u].shape[1] % n:
-        return w, None, None
-    width = params[u].shape[1]
-    return w, u, next((i for i, p in enumerate(params) if p.shape == (width,)), None)
 
 
 class Swept(NamedTuple):
