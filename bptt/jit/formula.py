@@ -132,12 +132,23 @@ def _on_arrays(cell: Cell, layout: Layout, dtype: np.dtype) -> tuple[Run, Run]:
 
 @np.errstate(all="ignore")
 def _compare(cell: Cell, dtype: np.dtype, runs: tuple[Run, Run], both: Both) -> None:
-    """Refuse a cell if a recorded method gives other numbers than the method itself gave for arrays."""
-    close = np.sqrt(np.finfo(dtype).eps)
+    """Refuse a cell if a recorded method gives other numbers than the method itself gave for arrays.
+
+    Digits that are lost where arguments change in their last ones, as those of sin(z**3) far out, are not compared.
+    """
+    eps = np.finfo(dtype).eps
     for run, formula in zip(runs, both, strict=True):
         parts = [np.broadcast_to(array, SHAPE).ravel() for part in run.returned for array in part]
-        want, found = np.stack(parts, axis=-1), formula.computed(run.given, dtype)
-        wrong = np.argwhere(~np.isclose(found, want, rtol=close, atol=close, equal_nan=True))
+        want = np.stack(parts, axis=-1)
+        found, *near = (
+            formula.computed(
+                {k: [a * (1 + n * eps) for a in run.given[k]] for k in run.given}, dtype
+            )
+            for n in (0, 8, -8)
+        )
+        allowed = np.sqrt(eps) * (1 + abs(want)) + sum(abs(moved - found) for moved in near)
+        same = (found == want) | (np.isnan(found) & np.isnan(want))
+        wrong = np.argwhere(~(same | (abs(found - want) <= allowed)))
         if len(wrong):
             entry = tuple(wrong[0])
             msg = (
