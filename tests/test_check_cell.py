@@ -721,14 +721,16 @@ class Unfactored(Ranges, bptt.ResetBeforeGRU):
 
 
 @pytest.mark.parametrize("cell", [Factored(), Unfactored()])
-def test_weighted_inputs_and_states_are_up_to_15_own_parameters_up_to_4_all_else_is_below_one(cell):
+def test_weighted_inputs_are_up_to_800_states_up_to_15_own_parameters_up_to_4_all_else_is_below_one(
+    cell,
+):
     """As the docstring of `check_cell` says."""
     assert bptt.check_cell(cell).ok
     if isinstance(cell, Unfactored):
         assert 0.5 < cell.seen["other"] < 1
     else:
         assert 1 < cell.seen["other"] <= 4
-        assert 10 < cell.seen["z"] <= 15
+        assert cell.seen["z"] == 800
         assert 10 < cell.seen["a"] <= 15
 
 

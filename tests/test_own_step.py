@@ -5,6 +5,7 @@ import pytest
 
 import bptt
 from bptt.checking import own_step
+from bptt.checking.cell import FAR_OUT
 from bptt.checking.jacobian import Truth
 from bptt.checking.known_bugs import best
 
@@ -265,11 +266,11 @@ class Sees(bptt.Elman):
 
 
 class FarAway(bptt.Elman):
-    """Is no number at any of the 24 weighted inputs that are looked at far out."""
+    """Is no number at any of the 24 and 8 weighted inputs that are looked at far out."""
 
     def step(self, z, a):
         (new,), saved = super().step(z, a)
-        return (np.where(len(z) == 24, np.nan, new),), saved
+        return (np.where(len(z) in (8, 24), np.nan, new),), saved
 
 
 class Limited:
@@ -339,6 +340,24 @@ def test_a_gate_that_is_flat_where_another_should_be_is_found(seed):
     assert bptt.check_cell(HardGates(), seed=seed).ok
     assert bptt.check_cell(HardGates(of_g=1), seed=seed).faulty == ("d_z_g",)
     assert bptt.check_cell(HardGates(of_n=0), seed=seed).faulty == ("d_z_n",)
+
+
+class Overflows(bptt.Elman):
+    """The slope of a sigmoid, as a quotient of two infinities far out."""
+
+    def __init__(self):
+        super().__init__(bptt.sigmoid)
+
+    def step_backward(self, d_a, a, z, a_new):
+        e = np.exp(z)
+        return (d_a * e / (1 + e) ** 2,), (0.0,), ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_slope_that_is_no_number_past_the_range_of_exp_is_found(seed):
+    report = bptt.check_cell(Overflows(), seed=seed)
+    assert [c.name for c in report.checks if not c.ok] == [FAR_OUT]
+    assert report.faulty == ("d_z",)
 
 
 def test_where_a_step_is_not_a_number_nothing_is_compared():

@@ -163,10 +163,10 @@ def check_cell(
     CellReport
         Prints as a report: the verdict of each check, the faulty tensors, the likely bug. What a factored
         cell's `step_backward` returns is named after the arguments of its `step`: d_z, d_a and so on; it
-        is checked at weighted inputs and states up to 15 and own parameters up to 4 as well, one step of
-        an unfactored cell at inputs and states up to 15, and all else at numbers below one. Where a run
-        is no number, or explodes, parameters that are vectors, and states, are taken positive, negative or
-        above one, and the title says so: ``k > 0``.
+        is checked at weighted inputs and states up to 15 and own parameters up to 4 as well, and has to be
+        numbers where exp overflows; one step of an unfactored cell is checked at inputs and states up to 15,
+        and all else at numbers below one. Where a run is no number, or explodes, parameters that are
+        vectors, and states, are taken positive, negative or above one, and the title says so: ``k > 0``.
 
     Raises
     ------

@@ -23,6 +23,7 @@ from bptt.network.traces import weighted_inputs
 # Of weighted inputs, near zero and far out, without a gap above 0.5; states go up to 0.8 and to the last.
 SIZES = (0.01, 1.0, 2.0, 4.0, 8.0, 15.0)
 WIDE = 4.0  # of own parameters, which are drawn up to 0.8 elsewhere
+EDGE = 800.0  # of weighted inputs: exp overflows, a derivative must not
 FAR = 1e-6  # the tolerance there: that of central differences
 OFTEN = 20  # calls, of which some differ if dropout or a counter is in them
 STEEP = 1e-6  # the least slope of an activation that leaves eight digits of what is divided by it
@@ -66,7 +67,8 @@ def point_of(cell: Cell, at: Arrays, k: int) -> Arrays:
 def far_check(name: str, step: OwnStep, rng: Generator) -> Check:
     """Check the same derivatives where weighted inputs are very small, and they and states far out, where cells saturate.
 
-    So once more with own parameters up to `WIDE`, of either sign, which may be clipped beyond one.
+    So once more with own parameters up to `WIDE`, of either sign, which may be clipped beyond one. At `EDGE`
+    they have to be numbers.
     """
     layout, n = layout_of(step.cell), step.at[0].shape[1]
     rows = [(size, far) for z in SIZES for size in (z, -z) for far in (0.8, SIZES[-1])]
@@ -94,18 +96,24 @@ def far_check(name: str, step: OwnStep, rng: Generator) -> Check:
     own = step.at[len(point) :]
     found = _far_errors(step, point, own, rng)
     wide = [np.sign(k[0]) * reaching(WIDE, 1) for k in own]
-    for sign in (1, -1) if own else ():
+    others = [(point, [sign * k for k in wide]) for sign in (1, -1) if own]
+    edge = [EDGE * rng.choice([-1, 1], (8, n)) for _ in layout.weighted]
+    edge += [rng.uniform(-0.8, 0.8, (8, n)) for _ in layout.states]
+    for there, with_own in (*others, (edge, own)):
         with contextlib.suppress(ArithmeticError, ValueError, AssertionError):  # it may refuse them
-            more = _far_errors(step, point, [sign * k for k in wide], rng)
+            more = _far_errors(step, there, with_own, rng, there is edge)
             found = {key: max(found.get(key, 0.0), more.get(key, 0.0)) for key in found | more}
     return Check(name, found, FAR)
 
 
-def _far_errors(step: OwnStep, point: Arrays, own: Arrays, rng: Generator) -> dict[str, float]:
+def _far_errors(
+    step: OwnStep, point: Arrays, own: Arrays, rng: Generator, at_edge: bool = False
+) -> dict[str, float]:
     """Return the errors of the derivatives at some weighted inputs and states.
 
     A function may be analytic in the middle alone, and too steep for central differences elsewhere: each
     entry is compared with the nearer of the two truths. Where `step` is not finite is not its domain.
+    At the edge of exp's range only that they are numbers is asked.
     """
     cell = step.cell
     inside = np.all([np.isfinite(a).all(axis=1) for a in cell.step(*point, *own)[0]], axis=0)
@@ -113,9 +121,10 @@ def _far_errors(step: OwnStep, point: Arrays, own: Arrays, rng: Generator) -> di
         return {}
     point = [*(array[inside] for array in point), *own]
     cotangents, got, *_ = step_and_back(cell, point, rng)
-    return errors(
-        step.names, got, _nearest(lambda p: cell.step(*p)[0], point, cotangents, got, step.truth)
-    )
+    if at_edge:
+        return errors(step.names, got, got)
+    want = _nearest(lambda p: cell.step(*p)[0], point, cotangents, got, step.truth)
+    return errors(step.names, got, want)
 
 
 def _nearest(
