@@ -156,6 +156,7 @@ def outputs(text: str) -> list[str]:
 
     space: dict[str, Any] = {}
     found = []
+    plt.close("all")  # what other tests have left open
     for cell in CELL.findall(text):
         code = re.sub(r"\A(---\n.*?\n---\n|(:[a-z]+:[^\n]*\n)+)", "", cell, flags=re.DOTALL)
         with contextlib.redirect_stdout(io.StringIO()) as printed:

@@ -49,9 +49,9 @@ LONG, NARROW, UNITS = (4, 5, 6), 2, 3
 # Where numbers are drawn that a step takes no others of: log(k), sqrt(k), sqrt(k - 1).
 DOMAINS: dict[str, Callable[[Array], Array]] = {
     "": np.asarray,
-    " > 0": lambda a: 0.5 + abs(a) / 2,
-    " < 0": lambda a: -0.5 - abs(a) / 2,
-    " > 1": lambda a: 1.5 + abs(a) / 2,
+    " > 0": lambda a: 0.5 + np.abs(a) / 2,
+    " < 0": lambda a: -0.5 - np.abs(a) / 2,
+    " > 1": lambda a: 1.5 + np.abs(a) / 2,
 }
 BEYOND = 1e9  # a run explodes
 STEP = "the cell's own step"

@@ -120,6 +120,7 @@ def run_to_final(stack: Stack, params: Params, x: Array, states: States, mask: A
     final: list[LayerState] = []
     with np.errstate(all="ignore"):
         for cell, layer, state in zip(stack.cells, params.layers, states, strict=True):
+            last = state
             outputs = np.empty((len(x), *state[0].shape), np.result_type(x, *layer, *state))
             for t, (last, _) in enumerate(engines.walk(cell, layer, x, state, mask)):
                 outputs[t] = last[0]
