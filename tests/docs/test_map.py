@@ -1,6 +1,7 @@
 """The map of the derivation shows every page once, with its minutes, in an order in which each needs only what came before."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from scratch import DOCS
@@ -28,8 +29,32 @@ def needs() -> dict[str, set[str]]:
 
 
 def test_every_page_of_the_derivation_is_in_the_map():
-    files = {file.stem for file in (DOCS / "learn").glob("*.md")} - {"index"}
+    files = {file.stem for file in (DOCS / "learn").glob("*.md")} - {"index", "further"}
     assert sorted(name for _, _, name, *_ in ITEMS) == sorted(files)
+
+
+def below(page: str) -> list[str]:
+    """Return the pages of the table of contents of a page of the derivation, in order."""
+    text = (DOCS / "learn" / f"{page}.md").read_text("utf-8")
+    (tree,) = re.findall(r"```\{toctree\}\n:hidden:\n\n(.*?)\n```", text, re.DOTALL)
+    listed = re.findall(r"^\| \[.+?\]\((.+?)\.md\) \|", text, re.MULTILINE)
+    assert listed == tree.split()
+    return listed
+
+
+def test_the_core_is_read_in_the_order_of_the_map_and_leads_on_to_its_own_next_page():
+    core = below("index")
+    assert core == CORE
+    for name, after in pairwise([*core, "further"]):
+        text = (DOCS / "learn" / f"{name}.md").read_text("utf-8")
+        assert re.findall(r"^(?:\*\*)?Next:.*?\]\((.+?)\.md\)", text, re.MULTILINE) == [after]
+
+
+def test_beyond_the_core_each_page_comes_after_those_that_it_needs():
+    order, titles = [*CORE, *below("further")], {title: name for _, title, name, *_ in ITEMS}
+    assert sorted(order) == sorted(titles.values())
+    for title, needed in needs().items():
+        assert all(order.index(titles[one]) < order.index(titles[title]) for one in needed), title
 
 
 def test_a_page_needs_known_pages_and_no_circle():

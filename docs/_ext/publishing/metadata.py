@@ -76,12 +76,12 @@ def reading_order(env: BuildEnvironment) -> list[str]:
     return found
 
 
-def way(app: Sphinx, pagename: str) -> dict[str, Any]:
+def way(env: BuildEnvironment, pagename: str) -> dict[str, Any]:
     """Return the part that a page belongs to, and which of its pages it is; nothing for what is in no part."""
-    part = f"{pagename.rpartition('/')[0]}/index"
-    notes = noted(app.env, part)
-    if pagename not in notes.below:
+    parts = (part for part in env.found_docs - {env.config.root_doc} if pagename in noted(env, part).below)
+    if not (part := next(parts, None)):
         return {}
+    notes = noted(env, part)
     number, of = notes.below.index(pagename) + 1, len(notes.below)
     return {"part": part, "title": notes.title, "number": number, "of": of}
 
@@ -94,7 +94,7 @@ def _tell(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _
     if notes.title:  # without the markup of a formula, which says it three times
         context["title"] = html.escape(notes.title)
     context["bptt_description"] = notes.description or OTHERS.get(pagename, source)
-    context["bptt_way"] = way(app, pagename)
+    context["bptt_way"] = way(app.env, pagename)
     context["bptt_commit"] = commit(Path(app.srcdir).parent)
     if pagename == LOST:  # finds the site's root by its folders
         folders = {name.partition("/")[0] for name in app.env.found_docs if "/" in name}
