@@ -75,6 +75,7 @@ bptt_pages_without_cells = [
     "changelog",
     "contributing",
     "*/index",
+    "learn/further",
     "exercises/answers",
 ]
 bptt_repository = os.environ.get("BPTT_REPOSITORY", "")  # owner/name on GitHub, for launch links

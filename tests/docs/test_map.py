@@ -37,7 +37,7 @@ def below(page: str) -> list[str]:
     """Return the pages of the table of contents of a page of the derivation, in order."""
     text = (DOCS / "learn" / f"{page}.md").read_text("utf-8")
     (tree,) = re.findall(r"```\{toctree\}\n:hidden:\n\n(.*?)\n```", text, re.DOTALL)
-    listed = re.findall(r"^\| \[.+?\]\((.+?)\.md\) \|", text, re.MULTILINE)
+    listed = re.findall(r"^[-|] \[.+?\]\((.+?)\.md\)(?: \||:)", text, re.MULTILINE)
     assert listed == tree.split()
     return listed
 
