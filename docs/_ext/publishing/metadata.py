@@ -78,7 +78,11 @@ def reading_order(env: BuildEnvironment) -> list[str]:
 
 def way(env: BuildEnvironment, pagename: str) -> dict[str, Any]:
     """Return the part that a page belongs to, and which of its pages it is; nothing for what is in no part."""
-    parts = (part for part in env.found_docs - {env.config.root_doc} if pagename in noted(env, part).below)
+    parts = (
+        part
+        for part in env.found_docs - {env.config.root_doc}
+        if pagename in noted(env, part).below
+    )
     if not (part := next(parts, None)):
         return {}
     notes = noted(env, part)

@@ -16,7 +16,7 @@ from selectolax.lexbor import LexborNode
 from sphinx.application import Sphinx
 
 from _ext.execution.record import table, write
-from _ext.publishing.metadata import noted
+from _ext.publishing.metadata import noted, way
 from _ext.publishing.page import Page
 
 FILE, WORDS = Path("_static", "search-index.js"), "search_words.toml"
@@ -164,5 +164,5 @@ class SearchIndex:
 
     def _way(self, name: str) -> str:
         """Return the title of the part that a page belongs to."""
-        index = f"{name.rpartition('/')[0]}/index"
-        return "" if index == name else noted(self.app.env, index).title
+        env, index = self.app.env, f"{name.rpartition('/')[0]}/index"
+        return "" if index == name else way(env, name).get("title", noted(env, index).title)
