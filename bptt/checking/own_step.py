@@ -99,11 +99,14 @@ def far_check(name: str, step: OwnStep, rng: Generator) -> Check:
     others = [(point, [sign * k for k in wide]) for sign in (1, -1) if own]
     edge = [EDGE * rng.choice([-1, 1], (8, n)) for _ in layout.weighted]
     edge += [rng.uniform(-0.8, 0.8, (8, n)) for _ in layout.states]
+    note = ""
     for there, with_own in (*others, (edge, own)):
         with contextlib.suppress(ArithmeticError, ValueError, AssertionError):  # it may refuse them
             more = _far_errors(step, there, with_own, rng, there is edge)
             found = {key: max(found.get(key, 0.0), more.get(key, 0.0)) for key in found | more}
-    return Check(name, found, FAR)
+            if there is edge and any(more.values()):
+                note = f"at |z| = {EDGE:.0f}, where exp overflows"
+    return Check(name, found, FAR, note)
 
 
 def _far_errors(

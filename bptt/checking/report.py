@@ -1,5 +1,6 @@
 """What a check of a backward pass has found, as records that print as a report."""
 
+import math
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import wrap
@@ -49,7 +50,12 @@ class Check:
         if self.ok:
             return f"{OK} {self.name}, to {self.tolerance:.0e}"
         size = max(self.errors[name] for name in self.faulty)
-        line = f"WRONG {self.name}: {size:.1e} > {self.tolerance:.0e} in {', '.join(self.faulty)}"
+        much = (
+            f"{size:.1e} > {self.tolerance:.0e}"
+            if size < math.inf
+            else "not finite, or of another shape,"
+        )
+        line = f"WRONG {self.name}: {much} in {', '.join(self.faulty)}"
         return f"{line} ({self.note})" if self.note else line
 
 
