@@ -84,6 +84,14 @@ class exercises:
 
 exercises.check("half", half(2))
 ```
+
+## 2. On paper
+
+### A part of it
+
+:::{container} paper-answer
+$1 / 2$
+:::
 """
 PAGE = """
 ```{get-library}
@@ -123,6 +131,8 @@ def test_directives_say_it_and_answers_are_gathered(tmp_path: Path) -> None:
         "def half(x):\n    return x / 2\n\n\nclass exercises:\n    check = print\n"
     ]
     assert page.css("article div.cell") == []
-    assert page.css_first("article h3 a").attributes["href"] == "one.html#half"
+    links = [link.attributes["href"] for link in page.css("article h3 a:not(.headerlink)")]
+    assert links == ["one.html#half", "one.html#a-part-of-it"]
+    assert page.css_first("#answer-a-part-of-it .katex")
     markdown = (site.html / "exercises/answers.md").read_text("utf-8")
     assert "return x / 2" in markdown

@@ -66,13 +66,13 @@ def test_the_character_model_in_a_hundred_lines_has_no_more():
 
 def test_each_exercise_is_named_at_the_end_of_a_page_of_the_derivation():
     heading, link = r"^## (\d+)\. ", r"(\d+)\]\(\.\./exercises/([\w-]+)\.md#(\d+)-"
-    parts = ("one-step", "over-time", "gates-and-ways")
+    parts = ("one-step", "over-time", "gates-and-ways", "on-paper")
     every = {
         (number, part)
         for part in parts
         for number in re.findall(heading, page(f"exercises/{part}"), re.MULTILINE)
     }
-    assert len(every) == 24
+    assert len(every) == 31
     said, tried = [], re.compile(r"^\*\*Now try:\*\* (.+)\.\n\n(?:\*\*)?Next:", re.MULTILINE)
     for file in (DOCS / "learn").glob("*.md"):
         for line in tried.findall(file.read_text("utf-8")):

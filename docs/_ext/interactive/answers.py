@@ -1,10 +1,11 @@
 """Exercises: fold an answer, and what the check says of a beginning, for a reader tries first; show all answers on one page.
 
-``{container} answers-of`` is replaced by the code of the same cells, taken from the pages that it names, one or more a line,
-when all have been read: so there is no second copy of an answer. They are no cells there: nothing runs twice.
+``{container} answers-of`` is replaced by the code of the same cells, and by what containers ``paper-answer`` hold, taken from
+the pages that it names, one or more a line, when all have been read: so there is no second copy of an answer. They are no
+cells there: nothing runs twice. An answer for paper holds text and formulas without references, which are resolved by then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -17,7 +18,7 @@ from _ext.slicing import page_data
 log = logging.getLogger(__name__)
 OPEN = '<details class="answer"><summary>Answer</summary><div class="answer-content">'
 SAID = '<details class="exercise-built"><summary>What the check says of this beginning</summary>'
-TAG = "answer"
+TAG, PAPER = "answer", "paper-answer"
 TALLY = '<div class="exercise-tally"></div>'
 CHECK = "exercises.check("
 
@@ -41,20 +42,29 @@ def fold(_app: Sphinx, doctree: nodes.document) -> None:
         around([cell], nodes.raw("", OPEN, format="html"))
 
 
+def _answers(doctree: nodes.document) -> Iterator[tuple[nodes.section, list[nodes.Node]]]:
+    """Yield each exercise of a page with its answer: a cell's code, or what stands in a container `paper-answer`."""
+    for cell, code in page_data.cells_of(doctree).items():
+        if f"tag_{TAG}" in cell["classes"]:
+            text = "\n".join(line for line in code.split("\n") if CHECK not in line).strip()
+            yield cell.parent, [nodes.literal_block(text, text, language="python")]
+    for place in doctree.findall(nodes.container):
+        if PAPER in place["classes"]:
+            exercise = place.parent
+            while not isinstance(exercise, nodes.section):
+                exercise = exercise.parent
+            yield exercise, [child.deepcopy() for child in place]
+
+
 def answers_of(page: str, doctree: nodes.document) -> nodes.section:
     """Return a section with the answers of a page, each below a title that links to its exercise."""
     name = page.rpartition("/")[2]
     heading = next(doctree.findall(nodes.title)).astext()
     found = nodes.section("", nodes.title("", heading), ids=[name])
-    for cell, code in page_data.cells_of(doctree).items():
-        if f"tag_{TAG}" not in cell["classes"]:
-            continue
-        exercise = cell.parent
+    for exercise, blocks in _answers(doctree):
         anchor, title = exercise["ids"][0], next(exercise.findall(nodes.title)).astext()
         link = nodes.reference("", title, refuri=f"{name}.html#{anchor}", internal=True)
-        text = "\n".join(line for line in code.split("\n") if CHECK not in line).strip()
-        block = nodes.literal_block(text, text, language="python")
-        found += nodes.section("", nodes.title("", "", link), block, ids=[f"answer-{anchor}"])
+        found += nodes.section("", nodes.title("", "", link), *blocks, ids=[f"answer-{anchor}"])
     return found
 
 
