@@ -120,6 +120,28 @@ def test_the_text_is_as_wide_before_the_contents_are_loaded(
     assert page.evaluate(wide) == whole
 
 
+@pytest.mark.parametrize(
+    ("name", "width"), [("exercises/on-paper", 1280), ("learn/vanishing", 390)]
+)
+def test_no_line_begins_with_the_mark_behind_a_formula(
+    page: Page, home: str, name: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{home}{name}.html")
+    begin = """(formulas) => formulas.filter((formula) => {
+      const after = formula.nextSibling;
+      if (after?.nodeType !== 3 || !/^[.,;:)?!]/.test(after.data)) return false;
+      const mark = document.createRange();
+      mark.setStart(after, 0);
+      mark.setEnd(after, 1);
+      const boxes = formula.getClientRects();
+      return mark.getBoundingClientRect().left < boxes[boxes.length - 1].left;
+    }).length"""
+    formulas = page.locator("article span.math:visible")
+    assert formulas.count() > 20
+    assert formulas.evaluate_all(begin) == 0
+
+
 def test_the_moving_net_has_room_for_its_buttons_before_its_script(page: Page, home: str) -> None:
     page.goto(f"{home}learn/bp2.html")
     net = page.locator(".moving-net")
