@@ -14,7 +14,7 @@ DEEP = ("nowhere.html", "learn/nowhere.html", "reference/api/no/where", "elsewhe
 # The clicks of four readers: a page, the words of a link on it, where it leads, what stands there.
 CLICKS = [
     ("index.html", "From layers to time", "learn/unrolling.html", "h1"),
-    ("learn/bp2.html", "exercise 6", "exercises/one-step.html#bp2", "#bp2 .exercise"),
+    ("learn/bp2.html", "exercises 6", "exercises/one-step.html#bp2", "#bp2 .exercise"),
     ("index.html", "The derivation, to print", "learn/index.html#to-hand-out", "#to-hand-out"),
     ("index.html", "license", "reference/cite.html#license", "#license pre"),
     ("index.html", "tested versions", "reference/cite.html#versions", "#versions pre"),
