@@ -475,6 +475,21 @@ FAR_OUT = {
     "hard sigmoid": (hard_sigmoid, lambda z: (np.abs(z) < 3) / 6, lambda z: 0 * z + 1 / 6),
     "relu6": (relu6, lambda z: (z > 0) * (z < 6) * 1.0, lambda z: (z > 0) * 1.0),
     "hard tanh": (hard_tanh, lambda z: (np.abs(z) < 2) * 1.0, lambda z: 0 * z + 1),
+    "hard sigmoid, of another edge": (
+        lambda z: np.clip(z / 5 + 0.5, 0, 1),
+        lambda z: (np.abs(z) < 2.5) / 5,
+        lambda z: (np.abs(z) < 3) / 5,
+    ),
+    "hard sigmoid, of an edge too near": (
+        lambda z: np.clip(z / 5 + 0.5, 0, 1),
+        lambda z: (np.abs(z) < 2.5) / 5,
+        lambda z: (np.abs(z) < 2) / 5,
+    ),
+    "relu6, of an edge too near": (
+        relu6,
+        lambda z: (z > 0) * (z < 6) * 1.0,
+        lambda z: (z > 0) * (z < 5.5) * 1.0,
+    ),
     "logarithm": (
         lambda z: np.log(z + 4),  # its domain ends at -4
         lambda z: 1 / (z + 4),

@@ -220,6 +220,22 @@ CHECKS = [
 ]
 
 
+def test_numbers_that_leave_the_range_are_compared_whoever_calls(capsys):
+    """A difference may vanish beside the largest, or be infinite."""
+    one, other, large = np.array([5.0, 3e-308]), np.array([5.0, 2e-308]), np.array([1e308])
+    with np.errstate(all="raise"):
+        bptt.teaching.check_equation("near", one, other)
+        bptt.teaching.check_bound("below", other, one)
+        bptt.teaching.check_fails("apart", -large, large)
+        with pytest.raises(EquationError, match="relative error inf"):
+            bptt.teaching.check_equation("equal", -large, large)
+    assert [c.label for c in EquationCheck.read(capsys.readouterr().out)] == [
+        "near",
+        "below",
+        "apart",
+    ]
+
+
 def test_lines_are_read_as_they_were_written():
     text = "".join(f"{check}\nsome other line: holds exactly\n" for check in CHECKS)
     assert EquationCheck.read(text) == CHECKS

@@ -150,7 +150,10 @@ def numbers(given):
         bptt.softmax(np.array([0, 0.3, low], given.dtype))
     bptt.softmax_cross_entropy(z, [0, 1])
     bptt.squared_error(np.full_like(z, given.tiny), 0 * z)
-    bptt.squared_error(z, 0 * z, np.array([1e-60, 5e-324]))
+    for weights in np.array([1e-60, 5e-324]), np.array([0.1, 1e-38]):
+        bptt.squared_error(z, 0 * z, weights)
+        bptt.softmax_cross_entropy(z, [0, 1], weights)
+        bptt.softmax_cross_entropy(z * 0 + np.array([0, -708, -87.3]), [0, 0], weights)
     bptt.clip_by_global_norm(np.full_like(z, given.tiny), 1e-30)
     bptt.clip_by_global_norm(z, 1e-40)
     bptt.global_norm(z)

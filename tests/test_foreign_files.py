@@ -256,9 +256,31 @@ def test_a_whole_file_for_which_memory_is_short_is_not_called_damaged(suffix, tm
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
 def test_a_pipe_is_refused_and_not_waited_for(suffix, tmp_path):
     """To open it would be to wait until another program writes to it."""
-    os.mkfifo(tmp_path / f"pipe{suffix}")
+    pipe = tmp_path / f"pipe{suffix}"
+    os.mkfifo(pipe)
     with pytest.raises(OSError, match="path must lead to a file, got a pipe"):
-        bptt.load(tmp_path / f"pipe{suffix}", SMALL)
+        bptt.load(pipe, SMALL)
+    with pytest.raises(OSError, match="path must lead to a file, got a pipe"):
+        bptt.save(pipe, SMALL)
+    assert pipe.is_fifo()
+
+
+@formats
+@pytest.mark.skipif(os.devnull != "/dev/null", reason="devices of POSIX")
+def test_a_device_is_refused_since_it_may_have_no_end(suffix, tmp_path):
+    (tmp_path / f"link{suffix}").symlink_to(os.devnull)
+    with pytest.raises(OSError, match="path must lead to a file, got a pipe or a device"):
+        bptt.load(tmp_path / f"link{suffix}", SMALL)
+
+
+def test_a_file_may_say_that_it_has_no_metadata(tmp_path):
+    """The safetensors package reads it."""
+    entry = {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}
+    header = json.dumps({"__metadata__": None, "a": entry}).encode()
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + np.ones(1).tobytes())
+    with pytest.warns(UserWarning, match="has no digest"):
+        assert bptt.load(path, {"a": np.zeros(1)}) == {"a": 1}
 
 
 def test_an_array_header_that_python_cannot_parse_is_damage(tmp_path, monkeypatch):

@@ -108,6 +108,17 @@ def test_differences_are_divided_by_the_step_that_was_taken(at):
     assert bptt.central_difference(lambda z: (z**2).sum(), z) == pytest.approx(2 * at, rel=1e-9)
 
 
+def test_numbers_of_numpy_count_like_those_of_python():
+    """A float32 of NumPy would round the points between which a cost is taken, and the verdict be no bool."""
+    at = np.array([1.23456789012345, 0.7])
+    steps = np.float32(2**-10), 2.0**-10
+    one, other = (bptt.central_difference(lambda z: (z**3).sum(), at, step) for step in steps)
+    assert (one == other).all()
+    found = bptt.compare(at, at, tolerance=np.float32(1e-3))
+    assert found.ok is True
+    assert type(found.tolerance) is float
+
+
 def test_a_record_of_one_number_without_axes():
     report = bptt.check_gradient(lambda z: z[()] ** 2, np.array(3.0), np.array(6.0))
     assert report.ok

@@ -266,11 +266,11 @@ class Sees(bptt.Elman):
 
 
 class FarAway(bptt.Elman):
-    """Is no number at any of the 24 and 8 weighted inputs that are looked at far out."""
+    """Is no number at any of the 32 and 8 weighted inputs that are looked at far out."""
 
     def step(self, z, a):
         (new,), saved = super().step(z, a)
-        return (np.where(len(z) in (8, 24), np.nan, new),), saved
+        return (np.where(len(z) in (8, 32), np.nan, new),), saved
 
 
 class Limited:
@@ -356,9 +356,35 @@ class Overflows(bptt.Elman):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_slope_that_is_no_number_past_the_range_of_exp_is_found(seed):
     report = bptt.check_cell(Overflows(), seed=seed)
-    (far,) = [check for check in report.checks if not check.ok]
-    end = "not finite, or of another shape, in d_z (at |z| = 800, where exp overflows)"
-    assert str(far) == f"WRONG {FAR_OUT}: {end}"
+    assert [c.name for c in report.checks if not c.ok] == [FAR_OUT]
+    found = "not finite, or of another shape, in d_z (no number at |z| = 800)"
+    assert str(report[FAR_OUT]) == f"WRONG {FAR_OUT}: {found}"
+    assert "800" not in str(bptt.check_cell(HardGates(of_g=1), seed=seed))
+
+
+class Spikes(bptt.Elman):
+    """Returns truth values, forward and back: a threshold, whose slope is zero."""
+
+    def step(self, z, a):
+        return (z > 0.5,), (z,)
+
+    def step_backward(self, d_a, a, z):
+        return (np.zeros(z.shape, bool),), (False,), ()
+
+
+class Slopes(Spikes):
+    """That of a relu, not times the error."""
+
+    def step(self, z, a):
+        return (np.maximum(z, 0),), (z,)
+
+    def step_backward(self, d_a, a, z):
+        return (z > 0,), (False,), ()
+
+
+def test_truth_values_are_numbers():
+    assert bptt.check_cell(Spikes()).ok
+    assert bptt.check_cell(Slopes()).faulty == ("d_z",)
 
 
 def test_where_a_step_is_not_a_number_nothing_is_compared():
@@ -367,7 +393,7 @@ def test_where_a_step_is_not_a_number_nothing_is_compared():
     assert own_step.far_check("far", step, rng).errors == {}
 
 
-def test_far_out_means_both_signs_of_six_sizes_up_to_15_with_small_states_and_large_ones():
+def test_far_out_means_both_signs_of_eight_sizes_up_to_15_with_small_states_and_large_ones():
     cell, rng = Sees(), np.random.default_rng(2)
     at = [AT[0][:, :5], AT[1][:, :5], *AT[3:]]
     step = own_step.step_check("step", cell, at, 3, Truth(True, ""), rng)
@@ -376,14 +402,14 @@ def test_far_out_means_both_signs_of_six_sizes_up_to_15_with_small_states_and_la
     assert (check.name, check.tolerance, check.ok) == ("far", 1e-6, True)
     assert set(check.errors) == {"d_z", "d_a"}
     z, a = cell.seen[0]
-    assert z.shape == a.shape == (24, 5)
+    assert z.shape == a.shape == (32, 5)
     np.testing.assert_array_equal(np.abs(z[1::2]), np.abs(z[::2]))
     for row in (0, 1):
         np.testing.assert_array_equal(z[row + 2 :: 4], -z[row::4])
-    relative = np.abs(z[::4]) / [[0.01], [1], [2], [4], [8], [15]]
+    relative = np.abs(z[::4]) / [[0.01], [1], [2.4], [3], [4], [6], [8], [15]]
     assert relative.min() >= 0.5
     assert np.ptp(relative) > 0.2
-    states = np.abs(a) / np.tile([[0.8], [15]], (12, 1))
+    states = np.abs(a) / np.tile([[0.8], [15]], (16, 1))
     for shares in (relative, states):
         assert (shares.max(axis=1) > 0.98).all()
         assert shares.max() < 1  # no round number, where a kink may be

@@ -136,6 +136,13 @@ def test_breaks_needs_the_held_copy_to_matter(capsys):
         proof.breaks("bp2-insert", w * sympy.tanh(z))
 
 
+def test_numbers_take_a_seed():
+    one, other = (proof.Numbers(rng).draw("w", 2) for rng in (3, np.random.default_rng(3)))
+    assert (one == other).all()
+    with pytest.raises(TypeError, match=r"rng must be a .*Generator or a seed >= 0, got None"):
+        proof.Numbers(None)
+
+
 def test_numbers_need_no_sympy(monkeypatch):
     monkeypatch.setitem(sys.modules, "sympy", None)  # an import of it would fail
     net = proof.Net(proof.Numbers(np.random.default_rng(0)), (1, 2, 1), 2)

@@ -130,6 +130,19 @@ def test_a_run_that_went_back_writes_over_what_was_damaged(tmp_path):
     assert files(tmp_path) == [4, 5, 6]
 
 
+@pytest.mark.parametrize("number", ["00000000000004", "٠٠٠٠٠٠٠٠٠٥"])
+def test_a_file_that_is_numbered_otherwise_counts_for_none(number, tmp_path):
+    """With more zeros, or in other digits, it would stand in the place of one to keep, or of one that is not there."""
+    (tmp_path / f"step-{number}.safetensors").write_bytes(b"")
+    for step in (3, 4, 5):
+        bptt.save_snapshot(tmp_path, step, full(step))
+    assert {4, 5} == {
+        step for step in range(9) if (tmp_path / f"step-{step:010}.safetensors").exists()
+    }
+    (tmp_path / "step-0000000005.safetensors").unlink()
+    assert bptt.load_snapshot(tmp_path, LIKE).refused == ()
+
+
 def test_all_damaged_is_an_error_and_not_a_new_beginning(tmp_path):
     for step in (5, 6):
         bptt.save_snapshot(tmp_path, step, full(step))

@@ -122,7 +122,8 @@ def central_difference(cost: CostFunction, at: Record, step: float = STEP) -> Re
     >>> bptt.central_difference(lambda z: (z**3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
     """
-    if validation.number("step", step) < EPSILON:
+    step = validation.number("step", step)
+    if step < EPSILON:
         msg = f"step must be at least {EPSILON:.1e}, or it would not move an entry, got {step}"
         raise ValueError(msg)
 
@@ -238,7 +239,7 @@ def compare(gradient: Record, trusted: Record, tolerance: float = 1e-10) -> Comp
       worst entry [1]: got 2, want 4
       WRONG gradient: 5.0e-01
     """
-    validation.number("tolerance", tolerance)
+    tolerance = validation.number("tolerance", tolerance)
     check_like("gradient", gradient, "trusted", trusted)
     for name, leaf in [*_some_leaves("gradient", gradient), *_some_leaves("trusted", trusted)]:
         validation.finite(name, validation.floating(name, leaf, validation.DATA))

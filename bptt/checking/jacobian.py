@@ -37,8 +37,8 @@ class Truth(NamedTuple):
 
 
 def joined(arrays: Sequence[Array]) -> Array:
-    """Return all entries of some arrays in one row."""
-    return np.concatenate([np.ravel(array) for array in arrays])
+    """Return all entries of some arrays in one row, truth values as numbers."""
+    return np.concatenate([np.ravel(array) for array in arrays]) + 0.0
 
 
 def along(function: Function, at: Arrays, i: int, way: Array, truth: Truth) -> Array:

@@ -21,7 +21,7 @@ from bptt.checking.sweep import Bugs, factors
 from bptt.network.traces import weighted_inputs
 
 # Of weighted inputs, near zero and far out, without a gap above 0.5; states go up to 0.8 and to the last.
-SIZES = (0.01, 1.0, 2.0, 4.0, 8.0, 15.0)
+SIZES = (0.01, 1.0, 2.4, 3.0, 4.0, 6.0, 8.0, 15.0)
 WIDE = 4.0  # of own parameters, which are drawn up to 0.8 elsewhere
 EDGE = 800.0  # of weighted inputs: exp overflows, a derivative must not
 FAR = 1e-6  # the tolerance there: that of central differences
@@ -103,9 +103,9 @@ def far_check(name: str, step: OwnStep, rng: Generator) -> Check:
     for there, with_own in (*others, (edge, own)):
         with contextlib.suppress(ArithmeticError, ValueError, AssertionError):  # it may refuse them
             more = _far_errors(step, there, with_own, rng, there is edge)
-            found = {key: max(found.get(key, 0.0), more.get(key, 0.0)) for key in found | more}
             if there is edge and any(more.values()):
-                note = f"at |z| = {EDGE:.0f}, where exp overflows"
+                note = f"no number at |z| = {EDGE:.0f}"
+            found = {key: max(found.get(key, 0.0), more.get(key, 0.0)) for key in found | more}
     return Check(name, found, FAR, note)
 
 
@@ -180,7 +180,7 @@ def step_and_back(cell: Cell, point: Arrays, rng: Generator) -> list[Arrays]:
 
     def numbers(found: tuple[Arrays, Arrays, Arrays]) -> Arrays:
         d_weighted, d_past, d_own = ([np.broadcast_to(g, shape) for g in part] for part in found)
-        return [*map(np.array, (*d_weighted, *d_past)), *(g.sum(axis=0) for g in d_own)]
+        return [*(g + 0.0 for g in (*d_weighted, *d_past)), *(g.sum(axis=0) for g in d_own)]
 
     def another_step() -> None:
         refuse_reuse(f"{named}.step", returned, lambda: cell.step(*(a / 2 for a in point)))

@@ -53,7 +53,8 @@ def lengths_to_mask(lengths: ArrayLike, steps: int | None = None) -> Mask:
     found = validation.of_kind("lengths", found, "iu", "integers")
     total = int(found.max()) if steps is None else validation.size("steps", steps)
     if found.min() < 1 or found.max() > total:
-        msg = f"lengths must be from 1 to {total}, got {found.min()} to {found.max()}"
+        limits = ">= 1" if steps is None else f"from 1 to {total}"
+        msg = f"lengths must be {limits}, got {found.min()} to {found.max()}"
         raise ValueError(msg)
     return np.arange(total)[:, None] < found
 

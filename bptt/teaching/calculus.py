@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from bptt._core import validation
+
 Expression: TypeAlias = Any  # of SymPy, which is imported only where letters are asked for
 Value: TypeAlias = Any  # an array: of numbers, or of expressions
 
@@ -82,8 +84,8 @@ def _unknown(name: str) -> type:
 class Numbers:
     """Values are random numbers, the activation is tanh; derivatives are taken by the complex step."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
+    def __init__(self, rng: int | np.random.Generator) -> None:
+        self.rng = validation.generator("rng", rng)
 
     @staticmethod
     def a(z: Value) -> Value:

@@ -122,7 +122,7 @@ def gap(left: Array, right: Array) -> Gap:
         a, b = left.astype(object), right.astype(object)
         errors = np.asarray(np.abs(a - b) / (largest(a, b) or 1), dtype=np.float64)
     else:
-        with np.errstate(invalid="ignore"):  # infinity less infinity is NaN, and does not pass
+        with np.errstate(all="ignore"):  # infinity less infinity is NaN, and does not pass
             errors = np.abs(left - right) / (largest(left, right) or 1.0)
     at = first_largest(errors)
     return Gap(float(errors[at]), exact, index(at), left[at], right[at])
@@ -135,7 +135,7 @@ def margin(name: str, smaller: Array, larger: Array) -> Gap:
             msg = f"{side}{name} must hold real numbers, got {validation.describe(leaf.flat[0])}"
             raise TypeError(msg)
     a, b = smaller.astype(np.float64), larger.astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         margins = (b - a) / (largest(a, b) or 1.0)
     at = first_largest(-margins)
     return Gap(float(margins[at]), False, index(at), smaller[at], larger[at])

@@ -66,7 +66,7 @@ def from_safetensors(file: IO[bytes], wanted: Wanted) -> tuple[dict[str, Array],
         msg = f"its header ends at byte {start} of {size}"
         raise ValueError(msg)
     header = json.loads(file.read(length))
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop("__metadata__", None) or {}
     _same_names(wanted, set(header))
     offset = 0
     in_order = sorted(header.items(), key=lambda item: item[1]["data_offsets"])

@@ -138,8 +138,9 @@ def softmax_cross_entropy(
         error[each, right] = np.expm1(log_right)  # (ff-softmax-error): a - y
         log_right = np.where(m > 0, log_right.reshape(m.shape), 0)
         value = -(m * log_right).sum()  # (ff-cross-entropy)
+        d_outputs = m[..., None] * error.reshape(z.shape)
     validation.computed("cost", value)
-    return Cost(value, m[..., None] * error.reshape(z.shape))
+    return Cost(value, d_outputs)
 
 
 def _weights(mask: ArrayLike | None, outputs: Array) -> Array:

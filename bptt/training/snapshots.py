@@ -22,7 +22,7 @@ from bptt.training.storage import load, save
 
 __all__ = ["Snapshot", "load_snapshot", "save_snapshot"]
 
-NAME = re.compile(r"step-(\d{10,})\.safetensors")
+NAME = re.compile(r"step-([0-9]{10}|[1-9][0-9]{10,})\.safetensors")  # as they are written
 
 
 @array_record

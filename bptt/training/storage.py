@@ -118,8 +118,7 @@ def load(path: str | os.PathLike[str], like: Record) -> Record:
     source = validation.path("path", path)
     form = _format(source)
     wanted = _leaves("like", like)
-    if source.is_fifo():  # to open it would be to wait for its writer
-        raise OSError(errno.ESPIPE, "path must lead to a file, got a pipe", str(source))
+    _refuse_endless(source)
     with source.open("rb") as file:
         try:
             arrays, digest = form.unpack(file, wanted)
@@ -163,11 +162,19 @@ def _format(path: Path) -> Format:
     return FORMATS[path.suffix]
 
 
+def _refuse_endless(path: Path) -> None:
+    """Refuse what is there and is neither file nor folder: a pipe would be waited for, a device may have no end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        msg = "path must lead to a file, got a pipe or a device"
+        raise OSError(errno.ESPIPE, msg, str(path))
+
+
 def replace_file(target: Path, data: bytes) -> None:
     """Write beside the target, flush to the disk, and put it in its place in one move."""
     place = Path(os.path.realpath(target))
     if place.is_symlink():
         raise OSError(errno.ELOOP, "path must lead to a file, got a loop of links", str(target))
+    _refuse_endless(place)
     # Of a long name the beginning will do: 40 letters, of four bytes each at most.
     beside = place.with_name(f".{place.name[:40]}.{secrets.token_hex(8)}")
     mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else None
