@@ -6,6 +6,7 @@ The truths are the planted bugs themselves (`planted`): one line of a right laye
 import importlib
 import os
 import re
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -230,6 +231,38 @@ def test_where_all_units_are_saturated_nothing_is_checked(factor):
             ValueError, match=r"^params, x and initial must leave units that are not"
         ):
             bptt.check_layer(*wrong, params, size * np.sign(x), initial, masked=True)
+
+
+@pytest.mark.parametrize(
+    ("cell", "sizes", "weights", "inputs"),
+    [
+        (bptt.GRU(), (4, 3, 5, 2), 1, 100),
+        (bptt.GRU(), (25, 1, 2, 3), 1, 100),
+        (bptt.GRU(), (1, 1, 1, 1), 30, 1e-4),
+        (bptt.GRU(), (4, 3, 5, 2), 30, 100),
+        (bptt.LSTM(), (4, 3, 5, 2), 30, 100),
+        (bptt.Elman(), (4, 3, 5, 2), 30, 1),
+        (bptt.Elman(), (4, 3, 5, 2), 30, 1e-4),
+    ],
+)
+def test_where_some_units_are_saturated_rounding_is_not_blamed(cell, sizes, weights, inputs):
+    """As at raw inputs: of some costs, or in some tensors, nothing but rounding is left."""
+
+    def forward(params, x, initial):
+        trace = bptt.layer_forward(cell, params, x, initial)
+        return trace.outputs, trace.final, trace
+
+    def backward(_, trace, d_outputs, d_final, factor=1):
+        found = bptt.layer_backward(trace, d_outputs, d_final)
+        return found.params._replace(w=factor * found.params.w), found.x, found.initial
+
+    (steps, batch, below, n), rng = sizes, np.random.default_rng(1)
+    params = bptt.initialize(bptt.Stack([cell]), (below, n, 1), rng).layers[0] * weights
+    x = rng.normal(size=(steps, batch, below)) * inputs
+    at = params, x, tuple(rng.normal(size=(batch, n)) for _ in bptt.cells.state_names_of(cell))
+    assert bptt.check_layer(forward, backward, *at).ok
+    if weights == 1:
+        assert bptt.check_layer(forward, partial(backward, factor=1.001), *at).faulty == ("w",)
 
 
 BOTH = """

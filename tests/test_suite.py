@@ -334,9 +334,9 @@ def test_a_trap_is_found_however_large_the_derivatives_are():
 def test_units_are_saturated_below_a_part_of_what_moves_forward(w, out, at, least):
     """A hundred thousandth of the cotangents, of outputs up to 1, and of arguments from 1 on."""
     arrays = [[np.array([0, -size])] for size in (w, out, at)]
-    suite._refuse_saturated(1.01 * least, *arrays)
+    suite._refuse_saturated(1.01 * least, suite._size(*arrays))
     with pytest.raises(ValueError, match=f"derivatives of at most {0.99 * least:.1e} in the first"):
-        suite._refuse_saturated(0.99 * least, *arrays)
+        suite._refuse_saturated(0.99 * least, suite._size(*arrays))
 
 
 @pytest.mark.parametrize(("off", "analytic"), [(0.9e-5, True), (1.1e-5, False)])

@@ -1,7 +1,8 @@
 r"""The checks themselves: of a layer, and of a factored cell's own step.
 
 All errors are relative to the largest entry of the trusted tensor, or to a thousandth of the largest of
-all tensors if that is more: a gradient that has vanished is right when it is small.
+all tensors if that is more: a gradient that has vanished is right when it is small. In a layer that is written
+by hand, no tensor is held to digits that rounding takes, where its units are saturated.
 
 The tolerance in float32 is derived, not chosen. One step makes at most k + 10 roundings one after the
 other in each number (an inner product of k terms; some ten pointwise operations), T steps forward and
@@ -33,7 +34,7 @@ SAME = 1e-12  # two ways to sum the same numbers
 LARGE, SMALL = 2.0**20, 2.0**-100
 UNIT = 2.0**-24  # roundoff of float32
 NUDGE = 2.0**-20
-SLIGHT = 1e-5  # a part of what moves forward: of smaller gradients rounding leaves no ten digits
+SLIGHT = 1e-5  # a part of the size of what is multiplied: of smaller gradients rounding leaves no ten digits
 
 
 class Case(NamedTuple):
@@ -87,38 +88,45 @@ def layer_checks(layer: Layer, at: Arrays, truth: Truth, rng: Generator) -> tupl
     # First of all, since what accumulates spoils all that comes after it.
     checks, twice = _called_twice(layer, at, cotangents)
     found = [*checks]
+    # Of a cell the numbers are drawn, and small.
+    size = 0.0 if layer.state_names else _size(cotangents, outs, at)
     for name, t in (("one step", 1), ("two steps", min(2, steps))):
         short = [*at[:k], at[k][:t], *at[k + 1 :]]
         w = [cotangents[0][:t], *cotangents[1:]]
         want = true_gradient(short, w, jacobian(layer.function, short, truth))
-        if not layer.state_names:  # written by hand; of a cell the numbers are drawn, and small
-            _refuse_saturated(_largest(want), w, outs, at)
-        found.append(_compare(name, layer, layer.gradient(short, w), want, truth.tolerance))
+        _refuse_saturated(_largest(want), size)
+        got = layer.gradient(short, w)
+        found.append(_compare(name, layer, got, want, truth.tolerance, SLIGHT * size))
     matrix = jacobian(layer.function, at, truth)
     got = want = at
     for name, w in _each_alone(cotangents, steps):
         got, want = layer.gradient(at, w), true_gradient(at, w, matrix)
-        found.append(_compare(name, layer, got, want, truth.tolerance))
+        found.append(_compare(name, layer, got, want, truth.tolerance, SLIGHT * size))
     of_mask, padded = _masked(layer, at, cotangents, truth, rng) if layer.masked else ((), None)
     scaled = [layer.gradient(at, [factor * w for w in cotangents]) for factor in (LARGE, SMALL)]
     whole = np.ones((steps, batch), np.bool_)
     found += [
-        _adjoint(layer, at, cotangents, got, truth, rng),
+        _adjoint(layer, at, cotangents, got, truth, rng, SLIGHT * size),
         linear("linear", layer.names, scaled, got),
         *_both("batch", layer, (outs, got), _one_by_one(layer, at, cotangents, whole)),
         *_from_zero(layer, at, cotangents, rng.spawn(1)[0]),
         *_resumed(layer, at, cotangents, (outs, got)),
         *of_mask,
-        _float32(layer, at, cotangents, got, rng),
+        _float32(layer, at, cotangents, got, rng, size),
     ]
     by_name = {check.name: check for check in found}
     case = Case(layer, truth, at, cotangents, got, want, None, scaled[0], twice, by_name, padded)
     return tuple(found), case
 
 
-def _refuse_saturated(largest: float, w: Arrays, outs: Arrays, at: Arrays) -> None:
+def _size(w: Arrays, outs: Arrays, at: Arrays) -> float:
+    """Return what rounding is relative to in a gradient, as that of 1 - tanh² where a unit is saturated."""
+    return _largest(w) * min(1.0, _largest(outs)) * max(1.0, _largest(at))
+
+
+def _refuse_saturated(largest: float, size: float) -> None:
     """Refuse a point where all derivatives are so small that rounding, as of 1 - tanh², hides the right ones and the wrong."""
-    if largest < SLIGHT * _largest(w) * min(1.0, _largest(outs)) * max(1.0, _largest(at)):
+    if largest < SLIGHT * size:
         msg = (
             "params, x and initial must leave units that are not saturated, got derivatives of at most "
             f"{largest:.1e} in the first steps: take smaller numbers"
@@ -144,14 +152,17 @@ def _each_alone(cotangents: Arrays, steps: int) -> list[tuple[str, Arrays]]:
     ]
 
 
-def errors(names: Sequence[str], got: Arrays, want: Arrays) -> dict[str, float]:
-    """Return the relative error of each tensor: infinite where a shape is wrong or a number is none."""
+def errors(names: Sequence[str], got: Arrays, want: Arrays, least: float = 0.0) -> dict[str, float]:
+    """Return the relative error of each tensor: infinite where a shape is wrong or a number is none.
+
+    A tensor whose entries are all below `least` is measured by that.
+    """
     sizes = [float(np.abs(w[np.isfinite(w)]).max(initial=0)) for w in want]
     overall = max(sizes) or 1.0
     found = {}
     for name, g, w, size in zip(names, got, want, sizes, strict=True):
         fits = g.shape == w.shape and np.isfinite(g).all() and np.isfinite(w).all()
-        scale = max(size, 1e-3 * overall)
+        scale = max(size, 1e-3 * overall, least)
         found[name] = float(np.abs(g - w).max(initial=0)) / scale if fits else np.inf
     return found
 
@@ -170,10 +181,17 @@ def _gradient(layer: Layer, at: Arrays, w: Arrays) -> Arrays:
 
 
 def _compare(
-    name: str, layer: Layer, got: Arrays, want: Arrays, tolerance: float, *, itself: bool = False
+    name: str,
+    layer: Layer,
+    got: Arrays,
+    want: Arrays,
+    tolerance: float,
+    least: float = 0.0,
+    *,
+    itself: bool = False,
 ) -> Check:
     note = "" if itself else form(layer.names, got, want)
-    return Check(name, errors(layer.names, got, want), tolerance, note, itself)
+    return Check(name, errors(layer.names, got, want, least), tolerance, note, itself)
 
 
 def form(names: Sequence[str], got: Arrays, want: Arrays) -> str:
@@ -207,14 +225,21 @@ def _called_twice(layer: Layer, at: Arrays, cotangents: Arrays) -> tuple[tuple[C
 
 
 def _adjoint(
-    layer: Layer, at: Arrays, w: Arrays, got: Arrays, truth: Truth, rng: Generator
+    layer: Layer,
+    at: Arrays,
+    w: Arrays,
+    got: Arrays,
+    truth: Truth,
+    rng: Generator,
+    least: float = 0.0,
 ) -> Check:
     """Compare <J v, w> with <v, Jᵀ w>, for a random v in each tensor by itself."""
     found = {}
     for i, name in enumerate(layer.names):
         v = rng.normal(size=at[i].shape)
         moved = along(layer.function, at, i, v, truth)
-        scale = float(np.linalg.norm(moved) * np.linalg.norm(joined(w))) or 1.0
+        scale = float(np.linalg.norm(moved) * np.linalg.norm(joined(w)))
+        scale = max(scale, least * float(np.linalg.norm(v))) or 1.0
         fits = got[i].shape == at[i].shape
         gap = abs(float(moved @ joined(w)) - float((v * got[i]).sum())) if fits else np.inf
         found[name] = gap / scale  # (adjoint-identity)
@@ -336,7 +361,9 @@ def _masked(
     return checks, Case(layer, truth, padded, w, got, want, mask, [], ([], []), {}, None)
 
 
-def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: Generator) -> Check:
+def _float32(
+    layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: Generator, size: float
+) -> Check:
     """Compare with float32; the tolerance is that of this module's docstring."""
     k = layer.n_params
     steps, batch = at[k].shape[:2]
@@ -355,7 +382,8 @@ def _float32(layer: Layer, at: Arrays, w: Arrays, got: Arrays, rng: Generator) -
     note = f"condition {max(kappa.values()):.0f}"
     if wide:
         note += f"; {', '.join(wide)} not float32"
-    found = errors(layer.names, [g.astype(np.float64) for g in in_single], got)
+    in_double = [g.astype(np.float64) for g in in_single]
+    found = errors(layer.names, in_double, got, UNIT / tolerance * size)
     # Where kappa is infinite a shape is wrong, which is another check's.
     found = {n: 0.0 if np.isinf(kappa[n]) else e / kappa[n] for n, e in found.items()}
     return Check("float32", found, tolerance, note)
