@@ -292,6 +292,28 @@ def test_a_layer_that_reads_in_both_directions_is_not_resumed():
         assert report["not resumed, since outputs depend on later steps"].ok
 
 
+@pytest.mark.parametrize(("turned", "factor", "likely"), [(-1, 2, ("factor 2",)), (1, 1, ())])
+def test_of_a_layer_that_is_no_chain_of_its_steps_only_what_a_tensor_shows_is_named(
+    turned, factor, likely
+):
+    """It returns its outputs in reverse; turned the other way, its costs are not, and no peephole is missing."""
+    cell, rng = bptt.LSTM(), np.random.default_rng(3)
+
+    def forward(params, x, initial):
+        trace = bptt.layer_forward(cell, params, x, initial)
+        return trace.outputs[::-1], trace.final, trace
+
+    def backward(_, trace, d_outputs, d_final):
+        found = bptt.layer_backward(trace, d_outputs[::turned], d_final)
+        return found.params * factor, found.x, found.initial
+
+    params = bptt.initialize(bptt.Stack([cell]), (5, 2, 1), rng).layers[0]
+    x, initial = rng.normal(size=(4, 3, 5)), tuple(rng.normal(size=(2, 3, 2)))
+    report = bptt.check_layer(forward, backward, params, x, initial)
+    assert not report.ok
+    assert report.likely == likely
+
+
 def test_a_final_state_that_does_not_hold_all_is_named():
     """A layer that looks at the input before as well, and is right: at the first step of a run there is none."""
     both = "(x[t] + (t > 0) * x[t - 1])"

@@ -19,7 +19,7 @@ from bptt._core.tree import refilled
 from bptt.checking.cell_bugs import LIKE, cell_bugs
 from bptt.checking.loop_bugs import loop_bugs, mask_bugs
 from bptt.checking.own_step import OwnStep
-from bptt.checking.suite import LARGE, SAME, Case, errors
+from bptt.checking.suite import LARGE, LATER, SAME, Case, errors
 from bptt.checking.sweep import Bugs, factors, trusted
 
 __all__ = ["KNOWN_BUGS"]
@@ -187,6 +187,8 @@ def _hypotheses(case: Case) -> Bugs:
         yield from mask_bugs(steps, case.cotangents, case.mask)
         return
     yield from _tensor_bugs(case)
+    if LATER in case.checks:
+        return  # it is no chain of its steps
     yield from loop_bugs(steps, case.cotangents)
     yield from cell_bugs(steps, case.cotangents)
 

@@ -34,6 +34,7 @@ SAME = 1e-12  # two ways to sum the same numbers
 LARGE, SMALL = 2.0**20, 2.0**-100
 UNIT = 2.0**-24  # roundoff of float32
 NUDGE = 2.0**-20
+LATER = "not resumed, since outputs depend on later steps"
 SLIGHT = 1e-5  # a part of the size of what is multiplied: of smaller gradients rounding leaves no ten digits
 
 
@@ -322,7 +323,7 @@ def _resumed(layer: Layer, at: Arrays, w: Arrays, whole: Pair) -> Checks:
     early = [*at[:k], at[k][:cut], *at[k + 1 :]]
     first = layer.function(early)
     if not errors(["outputs"], first[:1], [whole[0][0][:cut]])["outputs"] <= SAME:
-        return (Check("not resumed, since outputs depend on later steps", {}, SAME, itself=True),)
+        return (Check(LATER, {}, SAME, itself=True),)
     late = [*at[:k], at[k][cut:], *first[1:]]
     second = layer.function(late)
     in_pieces = [np.concatenate([first[0], second[0]]), *second[1:]]
